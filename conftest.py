@@ -1,0 +1,18 @@
+"""What pytest must know beyond pyproject.toml: optional packages and how hypothesis draws."""
+
+import os
+from importlib.util import find_spec
+
+from hypothesis import settings
+
+# Doctests import every module; those of an extra that is not installed are left out.
+_OPTIONAL = {"jax": "sdgraph/engines/jax*", "llvmlite": "sdgraph/engines/llvm*", "h5py": "sdgraph/keras*"}
+collect_ignore_glob = [
+    glob for package, path in _OPTIONAL.items() if find_spec(package) is None for glob in (path, f"{path}/**")
+]
+
+# The default draws the same examples every time, so a failure is never news from somewhere else.
+# HYPOTHESIS_PROFILE=nightly searches further.
+settings.register_profile("default", max_examples=50, derandomize=True, deadline=None)
+settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
