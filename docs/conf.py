@@ -18,8 +18,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
-    "docstring_math",
-    "op_pages",
+    "docstrings",
+    "generated_pages",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
@@ -35,6 +35,8 @@ default_role = "code"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Formula", "Shapes", "Dtypes", "Gradient", "Source"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True

@@ -1,6 +1,8 @@
-r"""Docstrings may hold LaTeX between dollars, as notebooks render it; Sphinx wants roles and directives instead.
+r"""Fits the docstrings to Sphinx: LaTeX between dollars, and fields of named tuples.
 
-``$$ ... $$`` becomes a ``math`` directive, ``$...$`` a ``math`` role.
+Docstrings hold LaTeX between dollars, as notebooks render it; Sphinx wants a directive for ``$$ ... $$`` and a role for
+``$...$``. The fields of a named tuple are described in its class docstring, so Python's own text for each
+("Alias for field number 0") is left out.
 """
 
 import re
@@ -25,7 +27,12 @@ def _process_docstring(app, what, name, obj, options, lines) -> None:
         lines[:] = to_rst("\n".join(lines)).splitlines()
 
 
+def _skip_member(app, what, name, obj, skip, options) -> bool | None:
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app):
     # Before napoleon (priority 500), so that both see the same indentation.
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-skip-member", _skip_member)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
