@@ -1,0 +1,466 @@
+"""Random numbers: ``sd.random``.
+
+Every draw is a function of (seed, step, node, shape, dtype): it does not depend on what ran before, on the order in which
+nodes run, or on the number of threads. Knows distributions. Must not know where seed and step come from: the engine
+passes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import Aval, Dim, as_shape, shape_str
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError
+from sdgraph.op import ZERO_GRADIENT, composite, primitive
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Operand
+
+# ---------------------------------------------------------------------- the generator
+
+
+def generator(seed: int, stream: tuple[int, ...], step: int) -> np.random.Generator:
+    """The generator of one node at one step.
+
+    Philox is a counter-based generator: its key is made of seed and node, and each step starts at a counter of its own,
+    2**128 blocks away from the next one.
+    """
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=stream)
+    return np.random.Generator(np.random.Philox(sequence, counter=int(step) << 128))
+
+
+def _uniform(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: float, high: float) -> Any:
+    values = low + (high - low) * rng.random(shape, dtype)
+    # The product may round up to the excluded end.
+    return np.minimum(values, np.nextafter(dtype.type(high), dtype.type(low)))
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
+    return mean + stddev * rng.standard_normal(shape, dtype)
+
+
+def _log_normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
+    return np.exp(_normal(rng, shape, dtype, mean, stddev))
+
+
+def _normal_truncated(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
+    values = rng.standard_normal(math.prod(shape), dtype)
+    outside = np.flatnonzero(np.abs(values) > 2)
+    while outside.size:
+        values[outside] = rng.standard_normal(outside.size, dtype)
+        outside = outside[np.abs(values[outside]) > 2]
+    return mean + stddev * values.reshape(shape)
+
+
+def _exponential(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, rate: float) -> Any:
+    return rng.standard_exponential(shape, dtype) / dtype.type(rate)
+
+
+def _bernoulli(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, p: float) -> Any:
+    return rng.random(shape) < p
+
+
+def _binomial(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, n_trials: int, p: float) -> Any:
+    return rng.binomial(n_trials, p, shape)
+
+
+_CONTINUOUS: dict[str, Callable[..., Any]] = {
+    "uniform": _uniform,
+    "normal": _normal,
+    "log_normal": _log_normal,
+    "normal_truncated": _normal_truncated,
+    "exponential": _exponential,
+}
+_DISCRETE: dict[str, Callable[..., Any]] = {"bernoulli": _bernoulli, "binomial": _binomial}
+
+
+def _draw(
+    xp: Any,
+    like: Any,
+    step: Any,
+    *,
+    distribution: str,
+    parameters: tuple[float, ...],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    seed: int,
+    stream: tuple[int, ...],
+) -> Any:
+    rng = generator(seed, stream, step)
+    size = as_shape(shape) if like is None else like.shape
+    if distribution in _DISCRETE:
+        return xp.asarray(_DISCRETE[distribution](rng, size, dtype, *parameters)).astype(dtype)
+    # numpy draws single and double precision only.
+    drawn = dtype if dtype.itemsize >= 4 else np.dtype("float32")
+    return xp.asarray(_CONTINUOUS[distribution](rng, size, drawn, *parameters)).astype(dtype)
+
+
+# ---------------------------------------------------------------------- rules
+
+
+def _infer_draw(
+    like: Aval | None,
+    *,
+    distribution: str,
+    parameters: tuple[float, ...],
+    shape: Any,
+    dtype: np.dtype[Any],
+    seed: int | None,
+) -> Aval:
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
+        raise ArgumentError("A seed is a whole number >= 0.", given=f"seed={seed!r}")
+    if distribution not in _DISCRETE and (dtype.kind != "f" or dtype.itemsize > 8):
+        raise DTypeError(f"{distribution} makes floating numbers.", given=dtype.name, expected="float16 to float64")
+    if like is not None:
+        return Aval(like.shape, dtype)
+    size = as_shape(shape)
+    if not all(type(d) is int for d in size):
+        raise ArgumentError("Random numbers need a known shape.", given=shape_str(size), fix="Give every size.")
+    return Aval(size, dtype)
+
+
+def _check_real(**values: Any) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ArgumentTypeError(f"{name} must be a number.", given=f"{name}={value!r}")
+        if not math.isfinite(value):
+            raise ArgumentError(f"{name} must be finite.", given=f"{name}={value!r}")
+
+
+def _check_probability(p: float) -> None:
+    _check_real(p=p)
+    if not 0 <= p <= 1:
+        raise ArgumentError("A probability lies between 0 and 1.", given=f"p={p!r}")
+
+
+def _check_spread(mean: float, stddev: float) -> None:
+    _check_real(mean=mean, stddev=stddev)
+    if stddev < 0:
+        raise ArgumentError("A standard deviation is not negative.", given=f"stddev={stddev!r}")
+
+
+class SDRandom(Namespace, prefix="random"):
+    """Random numbers (``sd.random``).
+
+    The same graph, seed and step give the same numbers, whatever else is evaluated with them. Two nodes draw different
+    numbers, unless both are given the same ``seed`` and hold the same place in equal graphs. ``seed=None`` means the
+    graph's seed. Distribution parameters are Python numbers; no gradient flows into a draw.
+    """
+
+    @primitive(infer=_infer_draw, kernel=_draw, vjp=ZERO_GRADIENT, is_random=True)
+    def draw(
+        self,
+        like: Operand | None = None,
+        distribution: str = "uniform",
+        parameters: tuple[float, ...] = (0.0, 1.0),
+        shape: Sequence[Dim] = (),
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Numbers of a distribution; what every other op of this namespace is made of.
+
+        Args:
+            like: Lends its shape to the result, in place of ``shape``.
+            distribution: Name of the distribution.
+            parameters: Its parameters, in the order of the op of that name.
+            shape: The shape of the result.
+            dtype: The dtype of the result.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape`` (or the shape of ``like``), ``dtype``. The gradient is zero.
+
+        Raises:
+            ArgumentError: If the seed is negative or a size is unknown.
+            DTypeError: If a continuous distribution is asked for other than floating numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.random.draw(None, "normal", (0.0, 1.0), (2, 3)).shape
+            (2, 3)
+        """
+        ...
+
+    @composite
+    def uniform(
+        self,
+        min: float = 0.0,
+        max: float = 1.0,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Uniform numbers in the half-open interval from ``min`` to ``max``.
+
+        Args:
+            min: Smallest value.
+            max: Upper end, excluded.
+            shape: The shape of the result.
+            dtype: A floating dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``min`` is above ``max``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> u = sd.random.uniform(2.0, 3.0, shape=(100,), seed=7).eval()
+            >>> bool((u >= 2).all() and (u < 3).all())
+            True
+        """
+        _check_real(min=min, max=max)
+        if min > max:
+            raise ArgumentError("The interval is empty.", given=f"min={min!r}, max={max!r}")
+        return self.draw(None, "uniform", (min, max), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def uniform_like(self, x: Operand, *, seed: int | None = None, name: str | None = None) -> SDVariable:
+        """Uniform numbers in [0, 1) with the shape and dtype of ``x``, which may have unknown sizes.
+
+        Args:
+            x: Lends its shape and its floating dtype; its values do not matter.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``x``'s shape; ``x``'s dtype if that is floating, else the graph's.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x = sd.placeholder("x", shape=(None, 3))
+            >>> sd.random.uniform_like(x).eval({"x": [[1, 2, 3], [4, 5, 6]]}).shape
+            (2, 3)
+        """
+        v = self.sd.as_variable(x)
+        return self.draw(v, "uniform", (0.0, 1.0), (), v.dtype if v.dtype.kind == "f" else self.sd.dtype, seed)
+
+    @composite
+    def normal(
+        self,
+        mean: float = 0.0,
+        stddev: float = 1.0,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Normal (Gaussian) numbers.
+
+        Args:
+            mean: Mean of the distribution.
+            stddev: Standard deviation, 0 or more.
+            shape: The shape of the result.
+            dtype: A floating dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``stddev`` is negative.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x = sd.random.normal(10.0, 2.0, shape=(10000,), seed=1).eval()
+            >>> bool(abs(x.mean() - 10) < 0.1), bool(abs(x.std() - 2) < 0.1)
+            (True, True)
+        """
+        _check_spread(mean, stddev)
+        return self.draw(None, "normal", (mean, stddev), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def normal_truncated(
+        self,
+        mean: float = 0.0,
+        stddev: float = 1.0,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Normal numbers no more than two standard deviations from the mean; others are drawn again.
+
+        Args:
+            mean: Mean of the distribution.
+            stddev: Standard deviation before truncation, 0 or more.
+            shape: The shape of the result.
+            dtype: A floating dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``stddev`` is negative.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x = sd.random.normal_truncated(shape=(1000,), seed=1).eval()
+            >>> bool((abs(x) <= 2).all())
+            True
+        """
+        _check_spread(mean, stddev)
+        return self.draw(None, "normal_truncated", (mean, stddev), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def log_normal(
+        self,
+        mean: float = 0.0,
+        stddev: float = 1.0,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Numbers whose logarithm is normal.
+
+        Args:
+            mean: Mean of the logarithm.
+            stddev: Standard deviation of the logarithm, 0 or more.
+            shape: The shape of the result.
+            dtype: A floating dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``, positive values.
+
+        Raises:
+            ArgumentError: If ``stddev`` is negative.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> bool((sd.random.log_normal(shape=(100,), seed=1).eval() > 0).all())
+            True
+        """
+        _check_spread(mean, stddev)
+        return self.draw(None, "log_normal", (mean, stddev), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def exponential(
+        self,
+        rate: float = 1.0,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Exponential numbers with density ``rate * exp(-rate * x)`` for ``x >= 0``.
+
+        Args:
+            rate: The parameter that SameDiff calls lambda, above 0; the mean is its reciprocal.
+            shape: The shape of the result.
+            dtype: A floating dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``rate`` is not positive.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x = sd.random.exponential(4.0, shape=(10000,), seed=1).eval()
+            >>> bool(abs(x.mean() - 0.25) < 0.02)
+            True
+        """
+        _check_real(rate=rate)
+        if rate <= 0:
+            raise ArgumentError("A rate is positive.", given=f"rate={rate!r}")
+        return self.draw(None, "exponential", (rate,), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def bernoulli(
+        self,
+        p: float = 0.5,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """1 with probability ``p``, else 0.
+
+        Args:
+            p: Probability of a 1.
+            shape: The shape of the result.
+            dtype: Any dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``p`` is not a probability.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.random.bernoulli(1.0, shape=(3,)).eval()
+            array([1., 1., 1.])
+        """
+        _check_probability(p)
+        return self.draw(None, "bernoulli", (p,), shape, dtype or self.sd.dtype, seed)
+
+    @composite
+    def binomial(
+        self,
+        n_trials: int,
+        p: float = 0.5,
+        shape: Sequence[int] = (),
+        dtype: DTypeLike = None,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """How many of ``n_trials`` independent trials succeed, each with probability ``p``.
+
+        Args:
+            n_trials: Number of trials, 0 or more.
+            p: Probability of success.
+            shape: The shape of the result.
+            dtype: Any dtype; None for the graph's.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``shape``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``p`` is not a probability or ``n_trials`` is not a whole number of 0 or more.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.random.binomial(5, 1.0, shape=(2,)).eval()
+            array([5., 5.])
+        """
+        _check_probability(p)
+        if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 0:
+            raise ArgumentError("The number of trials is a whole number >= 0.", given=f"n_trials={n_trials!r}")
+        return self.draw(None, "binomial", (n_trials, p), shape, dtype or self.sd.dtype, seed)
