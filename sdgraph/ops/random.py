@@ -1,8 +1,8 @@
 """Random numbers: ``sd.random``.
 
-Every draw is a function of (seed, step, node, shape, dtype): it does not depend on what ran before, on the order in which
-nodes run, or on the number of threads. Knows distributions. Must not know where seed and step come from: the engine
-passes them.
+Every draw is a function of (seed, step, node, shape, dtype): it does not depend on what ran before, on the order in
+which nodes run, or on the number of threads. Knows distributions. Must not know where seed and step come from: the
+engine passes them.
 """
 
 from __future__ import annotations

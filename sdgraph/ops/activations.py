@@ -1,0 +1,600 @@
+"""Activation functions: one half of ``sd.nn``.
+
+Knows formulas, and how each keeps its accuracy. Elementwise mathematics is in `sdgraph.ops.math`, layers are in
+`sdgraph.ops.layers`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
+from sdgraph.errors import ArgumentError, DTypeError
+from sdgraph.op import composite, primitive
+from sdgraph.shapes import floating, one_axis
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdgraph.variable import Operand
+
+# ---------------------------------------------------------------------- shape rules
+
+
+def _real(*avals: Aval, **_: Any) -> Aval:
+    """Broadcast shape, floating dtype; complex numbers have no order and are refused."""
+    out = floating(*avals)
+    if out.dtype.kind == "c":
+        raise DTypeError("This function is for real numbers.", given=out.dtype.name)
+    return out
+
+
+_real.broadcasts = True  # type: ignore[attr-defined]
+
+
+def _number(x: Aval, **_: Any) -> Aval:
+    """The operand's aval; numbers with an order only."""
+    if x.dtype.kind in "bc":
+        raise DTypeError("This function is for real numbers.", given=x.dtype.name)
+    return x
+
+
+_number.broadcasts = True  # type: ignore[attr-defined]
+
+
+def _over_classes(x: Aval, *, axis: int) -> Aval:
+    """The operand's shape, a floating dtype; ``axis`` must be one of its axes."""
+    out = _real(x)
+    one_axis(axis, len(x.shape))
+    return out
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+def _as_float(x: Any) -> Any:
+    return x if x.dtype.kind == "f" else x.astype(ufunc_dtype(np.exp, (x.dtype,)))
+
+
+def _sigmoid(xp: Any, x: Any) -> Any:
+    x = _as_float(x)
+    # exp of a negative number never overflows, and keeps the tail's relative accuracy on both sides.
+    tail = xp.exp(-xp.abs(x))
+    return xp.where(x >= 0, 1, tail) / (1 + tail)
+
+
+def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
+    """Entries less the largest one, their exponentials, and the sum of all exponentials but one largest.
+
+    The largest entry's own 1 is kept out of the sum: where one class dominates, the others would vanish next to it.
+    """
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    size = [1] * x.ndim
+    size[axis] = x.shape[axis]
+    largest = xp.arange(x.shape[axis]).reshape(size) == xp.argmax(x, axis=axis, keepdims=True)
+    powers = xp.exp(shifted)
+    return shifted, powers, xp.sum(xp.where(largest, 0, powers), axis=axis, keepdims=True)
+
+
+def _softmax(xp: Any, x: Any, *, axis: int) -> Any:
+    x = _as_float(x)
+    if not x.shape[axis]:
+        return xp.exp(x)
+    _, powers, rest = _softmax_parts(xp, x, axis)
+    return powers / (1 + rest)
+
+
+def _log_softmax(xp: Any, x: Any, *, axis: int) -> Any:
+    x = _as_float(x)
+    if not x.shape[axis]:
+        return xp.exp(x)
+    shifted, _, rest = _softmax_parts(xp, x, axis)
+    return shifted - xp.log1p(rest)
+
+
+# ---------------------------------------------------------------------- gradient rules
+
+
+def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
+    return y * (g - g.sd.sum(g * y, axis=axis, keepdims=True))
+
+
+def _log_softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
+    # g - p * sum(g), written as g * (1 - p) - p * (sum of the other g): for a class that has nearly all the probability
+    # 1 - p cancels to nothing, and -expm1(log p) does not.
+    math = g.sd.math
+    others = g.sd.sum(g, axis=axis, keepdims=True) - g
+    return -(g * math.expm1(y)) - math.exp(y) * others
+
+
+def _relu6_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, cutoff: float) -> SDVariable:
+    return g.sd.where(g.sd.math.or_(x <= cutoff, x >= 6), 0, g)
+
+
+def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SDVariable:
+    # Not y + alpha, which cancels; and no exp of a large number in the branch not taken.
+    sd = g.sd
+    return sd.where(x > 0, g, g * (alpha * sd.math.exp(sd.where(x > 0, 0, x))))
+
+
+# tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of Hendrycks and Gimpel, arXiv:1606.08415.
+_GELU_SCALE = math.sqrt(2 / math.pi)
+_GELU_CUBIC = 0.044715
+_GELU_SIGMOID = 1.702
+# Fixed point of mean 0 and variance 1, Klambauer et al., arXiv:1706.02515.
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+class SDActivations(Namespace, prefix="nn"):
+    """Activation functions of ``sd.nn``."""
+
+    # ------------------------------------------------------------------ smooth activations
+
+    @primitive(
+        infer=_real,
+        kernel=_sigmoid,
+        vjp=lambda g, y, x: g * (y * g.sd.nn.sigmoid(-x)),
+    )
+    def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype, values between 0 and 1. The derivative is ``sigmoid(x) * sigmoid(-x)``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.sigmoid([0.0, -40.0]).eval()
+            array([5.00000000e-01, 4.24835426e-18])
+        """
+        ...
+
+    @primitive(
+        infer=_real,
+        kernel=lambda xp, x: xp.logaddexp(_as_float(x), 0),
+        vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x),
+    )
+    def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``log(1 + exp(x))``, with full accuracy for every finite ``x``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype. The derivative is ``sigmoid(x)``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.softplus([-40.0, 0.0, 1000.0]).eval()
+            array([4.24835426e-18, 6.93147181e-01, 1.00000000e+03])
+        """
+        ...
+
+    @composite
+    def log_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Logarithm of the logistic function, ``-softplus(-x)``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype, values below 0. The derivative is ``sigmoid(-x)``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.log_sigmoid([-1000.0, 40.0]).eval()
+            array([-1.00000000e+03, -4.24835426e-18])
+        """
+        return -self.softplus(-x)  # type: ignore[operator]
+
+    @composite
+    def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Hyperbolic tangent; the same as ``sd.math.tanh``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype, values between -1 and 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.tanh([0.0, 1.0]).eval()
+            array([0.        , 0.76159416])
+        """
+        return self.sd.math.tanh(x)
+
+    # ------------------------------------------------------------------ over classes
+
+    @primitive(infer=_over_classes, kernel=_softmax, vjp=_softmax_vjp)
+    def softmax(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
+        """``exp(x) / sum(exp(x))`` over ``axis``; finite for logits of any finite size.
+
+        A logit of -inf has probability 0. A row of nothing but -inf gives NaN.
+
+        Args:
+            x: Logits, rank 1 or more.
+            axis: The axis whose entries sum to 1.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ArgumentError: If ``axis`` is not an axis of ``x``.
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.softmax([[1.0, 1.0], [1000.0, 0.0]]).eval()
+            array([[0.5, 0.5],
+                   [1. , 0. ]])
+        """
+        ...
+
+    @primitive(infer=_over_classes, kernel=_log_softmax, vjp=_log_softmax_vjp)
+    def log_softmax(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
+        """``x - log(sum(exp(x)))`` over ``axis``, accurate even where one class has nearly all the probability.
+
+        Args:
+            x: Logits, rank 1 or more.
+            axis: The class axis.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ArgumentError: If ``axis`` is not an axis of ``x``.
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.log_softmax([40.0, 0.0]).eval()
+            array([-4.24835426e-18, -4.00000000e+01])
+        """
+        ...
+
+    # ------------------------------------------------------------------ rectifiers
+
+    @primitive(
+        infer=_number,
+        kernel=lambda xp, x, *, cutoff: xp.maximum(x, 0) if cutoff == 0 else xp.where(x < cutoff, 0, x),
+        vjp=lambda g, y, x, *, cutoff: g.sd.where(x <= cutoff, 0, g),
+    )
+    def relu(self, x: Operand, cutoff: float = 0.0, *, name: str | None = None) -> SDVariable:
+        """Rectifier: ``x`` where ``x >= cutoff``, else 0. NaN stays NaN.
+
+        Args:
+            x: Any shape, real numbers.
+            cutoff: Where the function starts to let ``x`` pass.
+
+        Returns:
+            ``x``'s shape and dtype. The derivative is 1 above the cutoff and 0 elsewhere, at the cutoff too.
+
+        Raises:
+            DTypeError: If ``x`` is complex or bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.relu([-1.0, 0.0, 2.0]).eval()
+            array([0., 0., 2.])
+        """
+        ...
+
+    @primitive(
+        infer=_number,
+        kernel=lambda xp, x, *, cutoff: xp.minimum(xp.where(x < cutoff, 0, x), 6),
+        vjp=_relu6_vjp,
+    )
+    def relu6(self, x: Operand, cutoff: float = 0.0, *, name: str | None = None) -> SDVariable:
+        """Rectifier that stops at 6: ``min(relu(x, cutoff), 6)``.
+
+        Args:
+            x: Any shape, real numbers.
+            cutoff: Where the function starts to let ``x`` pass.
+
+        Returns:
+            ``x``'s shape and dtype. The derivative is 1 between the cutoff and 6, and 0 elsewhere, at both corners too.
+
+        Raises:
+            DTypeError: If ``x`` is complex or bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.relu6([-1.0, 2.0, 7.0]).eval()
+            array([0., 2., 6.])
+        """
+        ...
+
+    @primitive(
+        infer=_real,
+        kernel=lambda xp, x, *, alpha: xp.where(x > 0, _as_float(x), alpha * _as_float(x)),
+        vjp=lambda g, y, x, *, alpha: g.sd.where(x > 0, g, alpha * g),
+    )
+    def leaky_relu(self, x: Operand, alpha: float = 0.01, *, name: str | None = None) -> SDVariable:
+        """``x`` where ``x > 0``, else ``alpha * x``.
+
+        Args:
+            x: Any shape.
+            alpha: Slope for negative numbers.
+
+        Returns:
+            ``x``'s shape, floating dtype. The derivative at 0 is ``alpha``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.leaky_relu([-1.0, 2.0], alpha=0.1).eval()
+            array([-0.1,  2. ])
+        """
+        ...
+
+    @composite
+    def prelu(
+        self, x: Operand, alpha: Operand, shared_axes: Sequence[int] = (), *, name: str | None = None
+    ) -> SDVariable:
+        """``x`` where ``x > 0``, else ``alpha * x``, with slopes that can be learned.
+
+        Args:
+            x: Shape ``(batch, ...)``.
+            alpha: Slopes for negative numbers: the shape of ``x`` without its first axis, 1 on the shared axes. Any
+                shape with as many elements will do where all its sizes are known.
+            shared_axes: Axes of ``x``, from 1 on, along which all entries have one slope.
+
+        Returns:
+            ``x``'s shape, floating dtype. The derivative at 0 is ``alpha``.
+
+        Raises:
+            ArgumentError: If a shared axis is not an axis of ``x``, or is the first.
+            ShapeError: If ``alpha`` does not fit.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.prelu([[-1.0, -1.0, 2.0]], [0.1, 0.5, 0.5]).eval()
+            array([[-0.1, -0.5,  2. ]])
+        """
+        sd = self.sd
+        v, slopes = sd.as_variable(x), sd.as_variable(alpha)
+        if shared_axes:
+            axes = normalize_axis(tuple(shared_axes), v.ndim, what="shared_axes")
+            if 0 in axes:
+                raise ArgumentError("The batch axis cannot be shared.", given=f"shared_axes={shared_axes!r}")
+            wanted = tuple(1 if k in axes else v.shape[k] for k in range(1, v.ndim))
+            if slopes.shape != wanted and all(type(d) is int for d in wanted):
+                slopes = sd.reshape(slopes, wanted)
+        return sd.where(v > 0, v, slopes * v)
+
+    @composite
+    def crelu(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
+        """``relu(x)`` and ``relu(-x)`` one after the other along ``axis``, which becomes twice as long.
+
+        Args:
+            x: Rank 1 or more.
+            axis: The axis that grows.
+
+        Returns:
+            ``x``'s shape with ``axis`` doubled, ``x``'s dtype.
+
+        Raises:
+            ArgumentError: If ``axis`` is not an axis of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.crelu([1.0, -2.0]).eval()
+            array([1., 0., 0., 2.])
+        """
+        return self.sd.concat(self.relu(x), self.relu(self.sd.math.neg(x)), axis=axis)
+
+    # ------------------------------------------------------------------ exponential and Gaussian units
+
+    @primitive(
+        infer=_real,
+        kernel=lambda xp, x, *, alpha: xp.where(x > 0, _as_float(x), alpha * xp.expm1(_as_float(x))),
+        vjp=_elu_vjp,
+    )
+    def elu(self, x: Operand, alpha: float = 1.0, *, name: str | None = None) -> SDVariable:
+        """Exponential linear unit: ``x`` where ``x > 0``, else ``alpha * (exp(x) - 1)``.
+
+        Args:
+            x: Any shape.
+            alpha: What the function falls to, with its sign changed.
+
+        Returns:
+            ``x``'s shape, floating dtype. The derivative at 0 is ``alpha``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.elu([-1.0, 2.0]).eval()
+            array([-0.63212056,  2.        ])
+        """
+        ...
+
+    @composite
+    def selu(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Scaled exponential linear unit, ``1.0507 * elu(x, 1.6733)`` with constants of full precision.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.selu([-1.0, 2.0]).eval()
+            array([-1.11133074,  2.10140197])
+        """
+        return _SELU_SCALE * self.elu(x, _SELU_ALPHA)
+
+    @composite
+    def gelu(self, x: Operand, approximate: str = "none", *, name: str | None = None) -> SDVariable:
+        """Gaussian error linear unit ``x * Phi(x)``, where ``Phi`` is the normal distribution function.
+
+        SameDiff's ``gelu`` is the form with ``approximate="sigmoid"``.
+
+        Args:
+            x: Any shape.
+            approximate: ``"none"`` for the definition; ``"tanh"`` for
+                ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``; ``"sigmoid"`` for
+                ``x * sigmoid(1.702 * x)``.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ArgumentError: If ``approximate`` is something else.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.gelu([-1.0, 2.0]).eval()
+            array([-0.15865525,  1.95449974])
+        """
+        m = self.sd.math
+        v = self.sd.as_variable(x)
+        if approximate == "none":
+            return v * (0.5 * m.erfc(v * -math.sqrt(0.5)))
+        if approximate == "tanh":
+            return v * self.sigmoid((2 * _GELU_SCALE) * (v + _GELU_CUBIC * m.cube(v)))
+        if approximate == "sigmoid":
+            return v * self.sigmoid(_GELU_SIGMOID * v)
+        raise ArgumentError(
+            "This approximation is unknown.", given=repr(approximate), expected="'none', 'tanh' or 'sigmoid'"
+        )
+
+    @composite
+    def precise_gelu(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """SameDiff's more precise approximation of `gelu`: ``gelu(x, approximate="tanh")``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.precise_gelu([-1.0, 2.0]).eval()
+            array([-0.15880801,  1.95459769])
+        """
+        return self.gelu(x, "tanh")
+
+    @composite
+    def swish(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x * sigmoid(x)``, also known as SiLU.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.swish([-1.0, 2.0]).eval()
+            array([-0.26894142,  1.76159416])
+        """
+        return self.sd.math.mul(x, self.sigmoid(x))
+
+    @primitive(
+        infer=_real,
+        kernel=lambda xp, x: _as_float(x) / (1 + xp.abs(_as_float(x))),
+        vjp=lambda g, y, x: g / g.sd.math.square(1 + g.sd.math.abs(x)),
+    )
+    def softsign(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x / (1 + abs(x))``.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype, values between -1 and 1. The derivative is ``1 / (1 + abs(x))**2``.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.softsign([-1.0, 3.0]).eval()
+            array([-0.5 ,  0.75])
+        """
+        ...
+
+    @composite
+    def hard_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``0.2 * x + 0.5``, held between 0 and 1.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape, floating dtype. The derivative is 0.2 from -2.5 to 2.5, both included, and 0 elsewhere.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.hard_sigmoid([-3.0, 0.0, 1.0]).eval()
+            array([0. , 0.5, 0.7])
+        """
+        m = self.sd.math
+        return m.clip_by_value(m.mul(x, 0.2) + 0.5, 0.0, 1.0)
+
+    @composite
+    def hard_tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x``, held between -1 and 1.
+
+        Args:
+            x: Any shape.
+
+        Returns:
+            ``x``'s shape and dtype. The derivative is 1 from -1 to 1, both included, and 0 elsewhere.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.hard_tanh([-3.0, 0.5]).eval()
+            array([-1. ,  0.5])
+        """
+        return self.sd.math.clip_by_value(x, -1.0, 1.0)

@@ -1,0 +1,604 @@
+"""Layers, padding and attention: the other half of ``sd.nn``.
+
+Knows how layers are put together. The functions they apply are in `sdgraph.ops.activations`, matrix products in
+`sdgraph.ops.linalg`, random masks in `sdgraph.ops.random`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
+from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from sdgraph.op import composite, primitive
+from sdgraph.ops.linalg import swap_last
+from sdgraph.shapes import INT64
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdgraph.variable import Axis, Operand
+
+# ---------------------------------------------------------------------- largest entries
+
+
+def _top_k_vjp(
+    g: tuple[SDVariable, ...], y: tuple[SDVariable, ...], x: SDVariable, *, k: int, sorted: bool
+) -> SDVariable:
+    sd = x.sd
+    positions = sd.cumsum(sd.cast(sd.ones_like(x), "int64"), axis=-1) - 1
+    chosen = sd.eq(sd.expand_dims(y[1], -1), sd.expand_dims(positions, -2))
+    return sd.sum(sd.where(chosen, sd.expand_dims(g[0], -1), 0), axis=-2)
+
+
+# ---------------------------------------------------------------------- padding
+
+_PAD_MODES = ("constant", "reflect", "symmetric")
+
+
+def _pad_widths(ndim: int, padding: Any) -> tuple[tuple[int, int], ...]:
+    """Padding as one (before, after) pair per axis."""
+    ok = isinstance(padding, tuple) and len(padding) == ndim
+    if not ok or not all(
+        isinstance(p, tuple) and len(p) == 2 and all(isinstance(n, int) and n >= 0 for n in p) for p in padding
+    ):
+        raise ArgumentError(
+            "padding is not one (before, after) pair per axis.",
+            given=f"padding={padding!r} for an array of rank {ndim}",
+            expected=f"{ndim} pairs of whole numbers >= 0",
+        )
+    return padding
+
+
+def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
+    if mode not in _PAD_MODES:
+        raise ArgumentError("This mode of padding is unknown.", given=repr(mode), expected=" or ".join(_PAD_MODES))
+    widths = _pad_widths(len(x.shape), padding)
+    out: list[Dim] = []
+    for d, (before, after) in zip(x.shape, widths, strict=True):
+        most = d if mode == "symmetric" else d - 1 if mode == "reflect" and type(d) is int else None
+        if type(most) is int and max(before, after) > most:
+            raise ShapeError(
+                f"There are not enough entries to {mode}.",
+                given=f"padding={padding!r} for shape {shape_str(x.shape)}",
+                expected=f"at most {most} on an axis of size {d}",
+            )
+        out.append(d + before + after if type(d) is int else (None if before or after else d))
+    return Aval(tuple(out), x.dtype)
+
+
+def _pad(xp: Any, x: Any, *, padding: Any, mode: str, constant: float) -> Any:
+    if mode == "constant":
+        return xp.pad(x, padding, constant_values=constant)
+    return xp.pad(x, padding, mode=mode)
+
+
+def _unpad(xp: Any, g: Any, x: Any, *, padding: Any, mode: str) -> Any:
+    for axis, (before, after) in enumerate(padding):
+        if before or after:
+            g = xp.moveaxis(_unpad_first(xp, xp.moveaxis(g, axis, 0), before, after, mode), 0, axis)
+    return g
+
+
+def _unpad_first(xp: Any, g: Any, before: int, after: int, mode: str) -> Any:
+    n = g.shape[0] - before - after
+    core = g[before : before + n]
+    if mode == "constant":
+        return core
+    # A reflection leaves the border entry itself out, a symmetric one repeats it.
+    skip = int(mode == "reflect")
+    rest = [(0, 0)] * (g.ndim - 1)
+    left = xp.pad(g[:before][::-1], [(skip, n - skip - before), *rest])
+    right = xp.pad(g[before + n :][::-1], [(n - skip - after, skip), *rest])
+    return core + left + right
+
+
+# ---------------------------------------------------------------------- other rules
+
+
+def _infer_top_k(x: Aval, *, k: int, sorted: bool) -> tuple[Aval, Aval]:
+    if not x.shape:
+        raise ShapeError("A scalar has no largest entries.", given=shape_str(x.shape), expected="rank 1 or more")
+    if x.dtype.kind == "c":
+        raise DTypeError("Complex numbers have no order.", given=x.dtype.name)
+    n = x.shape[-1]
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1 or (type(n) is int and k > n):
+        raise ArgumentError(
+            "k is not a possible number of entries.",
+            given=f"k={k!r} for shape {shape_str(x.shape)}",
+            expected=f"a whole number from 1 to {n if type(n) is int else 'the size of the last axis'}",
+        )
+    shape = (*x.shape[:-1], k)
+    return Aval(shape, x.dtype), Aval(shape, INT64)
+
+
+def _top_k(xp: Any, x: Any, *, k: int, sorted: bool) -> tuple[Any, Any]:
+    if k > x.shape[-1]:
+        raise ArgumentError("k exceeds the size of the last axis.", given=f"k={k} for shape {shape_str(x.shape)}")
+    # Sorting the reversed array keeps equal entries in the order of their index, without negating unsigned numbers.
+    order = x.shape[-1] - 1 - xp.argsort(x[..., ::-1], axis=-1, stable=True)[..., ::-1]
+    order = order[..., :k]
+    if not sorted:
+        order = xp.sort(order, axis=-1)
+    return xp.take_along_axis(x, order, axis=-1), order.astype(INT64)
+
+
+def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
+    """A parameter with one axis per entry of ``axes``, shaped to broadcast against ``x`` along them."""
+    if v.ndim != len(axes):
+        raise ShapeError(
+            f"A parameter for {len(axes)} axes of {shape_str(x.shape)} must have rank {len(axes)}.",
+            given=shape_str(v.shape),
+        )
+    for k in range(x.ndim):
+        if k not in axes:
+            v = x.sd.expand_dims(v, k)
+    return v
+
+
+def _check_epsilon(epsilon: float) -> None:
+    if not epsilon >= 0:
+        raise ArgumentError("epsilon is not negative.", given=f"epsilon={epsilon!r}")
+
+
+class SDLayers(Namespace, prefix="nn"):
+    """Layers of ``sd.nn``."""
+
+    # ------------------------------------------------------------------ affine maps
+
+    @composite
+    def linear(
+        self,
+        x: Operand,
+        weights: Operand,
+        bias: Operand | None = None,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        transpose_c: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Affine map ``x @ weights + bias``.
+
+        Args:
+            x: Shape ``(..., n, k)`` or ``(k,)``.
+            weights: Shape ``(k, m)``.
+            bias: Shape ``(m,)``, or None.
+            transpose_a: Whether to exchange the last two axes of ``x`` first.
+            transpose_b: Whether to exchange those of ``weights`` first.
+            transpose_c: Whether to exchange those of the product, before the bias is added.
+
+        Returns:
+            Shape ``(..., n, m)``, promoted dtype.
+
+        Raises:
+            ShapeError: If the inner sizes differ, or the bias does not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.linear([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [10.0, 20.0]).eval()
+            array([[11., 22.]])
+        """
+        product = self.sd.linalg.mmul(x, weights, transpose_a, transpose_b, transpose_c)
+        return product if bias is None else product + bias
+
+    @composite
+    def relu_layer(
+        self, x: Operand, weights: Operand, bias: Operand | None = None, *, name: str | None = None
+    ) -> SDVariable:
+        """Affine map and rectifier: ``relu(x @ weights + bias)``.
+
+        Args:
+            x: Shape ``(..., n, k)`` or ``(k,)``.
+            weights: Shape ``(k, m)``.
+            bias: Shape ``(m,)``, or None.
+
+        Returns:
+            Shape ``(..., n, m)``, promoted dtype.
+
+        Raises:
+            ShapeError: If the inner sizes differ, or the bias does not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.relu_layer([[1.0, -2.0]], [[1.0, 0.0], [0.0, 1.0]], [10.0, 1.0]).eval()
+            array([[11.,  0.]])
+        """
+        return self.sd.nn.relu(self.linear(x, weights, bias))
+
+    @composite
+    def bias_add(self, x: Operand, bias: Operand, nchw: bool = False, *, name: str | None = None) -> SDVariable:
+        """``x + bias`` with one bias per channel.
+
+        Args:
+            x: Rank 2 or more.
+            bias: Shape ``(channels,)``.
+            nchw: Whether axis 1 holds the channels; else the last axis does.
+
+        Returns:
+            ``x``'s shape, promoted dtype.
+
+        Raises:
+            ShapeError: If ``bias`` is not a vector of the right length.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.bias_add([[1.0, 2.0]], [10.0, 20.0]).eval()
+            array([[11., 22.]])
+        """
+        v = self.sd.as_variable(x)
+        axes = normalize_axis(1 if nchw else -1, v.ndim, what="channel axis")
+        return v + _along(self.sd.as_variable(bias), v, axes)
+
+    # ------------------------------------------------------------------ normalisation
+
+    @composite
+    def batch_norm(
+        self,
+        x: Operand,
+        mean: Operand,
+        variance: Operand,
+        gamma: Operand | None = None,
+        beta: Operand | None = None,
+        epsilon: float = 1e-5,
+        axis: Axis = -1,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with given statistics.
+
+        Args:
+            x: Any shape.
+            mean: Means, one axis per entry of ``axis``.
+            variance: Variances, shaped like ``mean``.
+            gamma: Scale, shaped like ``mean``; None means 1.
+            beta: Offset, shaped like ``mean``; None means 0.
+            epsilon: Added to the variance.
+            axis: The axis, or axes, of ``x`` that the statistics belong to.
+
+        Returns:
+            ``x``'s shape, promoted dtype.
+
+        Raises:
+            ShapeError: If a parameter's rank is not the number of axes, or its sizes differ.
+            ArgumentError: If ``axis`` is not an axis of ``x``, or ``epsilon`` is negative.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.batch_norm([[1.0, 2.0]], [1.0, 0.0], [1.0, 4.0], epsilon=0.0).eval()
+            array([[0., 1.]])
+        """
+        sd = self.sd
+        _check_epsilon(epsilon)
+        v = sd.as_variable(x)
+        axes = normalize_axis(axis, v.ndim)
+        spread = sd.math.sqrt(_along(sd.as_variable(variance), v, axes) + epsilon)
+        out = (v - _along(sd.as_variable(mean), v, axes)) / spread
+        if gamma is not None:
+            out = out * _along(sd.as_variable(gamma), v, axes)
+        return out if beta is None else out + _along(sd.as_variable(beta), v, axes)
+
+    @composite
+    def layer_norm(
+        self,
+        x: Operand,
+        gain: Operand | None = None,
+        bias: Operand | None = None,
+        channels_first: bool = False,
+        axis: Axis = -1,
+        epsilon: float = 1e-5,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``gain * (x - mean) / sqrt(variance + epsilon) + bias`` with the statistics of ``x`` over ``axis``.
+
+        Args:
+            x: Rank 1 or more.
+            gain: Scale per channel, shape ``(channels,)``; None means 1.
+            bias: Offset per channel, shape ``(channels,)``; None means 0.
+            channels_first: Whether axis 1 holds the channels; else the last axis does.
+            axis: The axis, or axes, that mean and variance are taken over.
+            epsilon: Added to the variance.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ShapeError: If ``gain`` or ``bias`` is not a vector of the right length.
+            ArgumentError: If ``axis`` is not an axis of ``x``, or ``epsilon`` is negative.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.layer_norm([[1.0, 3.0]], epsilon=0.0).eval()
+            array([[-1.,  1.]])
+        """
+        sd = self.sd
+        _check_epsilon(epsilon)
+        v = sd.as_variable(x)
+        axes = normalize_axis(axis, v.ndim)
+        centred = v - sd.mean(v, axis=axes, keepdims=True)
+        spread = sd.math.sqrt(sd.mean(sd.math.square(centred), axis=axes, keepdims=True) + epsilon)
+        out = centred / spread
+        channel = normalize_axis(1 if channels_first else -1, v.ndim, what="channel axis")
+        if gain is not None:
+            out = out * _along(sd.as_variable(gain), v, channel)
+        return out if bias is None else out + _along(sd.as_variable(bias), v, channel)
+
+    @composite
+    def dropout(
+        self,
+        x: Operand,
+        probability: float = 0.5,
+        inverted: bool = True,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Entries set to zero at random; those kept are divided by the probability of keeping, so that means stay.
+
+        As in SameDiff, ``inverted`` says how ``probability`` is to be read. Dropout acts in every evaluation: build the
+        graph for prediction without it, or with probability 0.
+
+        Args:
+            x: Any shape.
+            probability: The chance that an entry is dropped; with ``inverted=False`` the chance that it is kept.
+            inverted: Whether ``probability`` is that of dropping.
+            seed: Seed of this draw; None for the graph's.
+
+        Returns:
+            ``x``'s shape, floating dtype. The gradient passes the entries kept, with the same factor.
+
+        Raises:
+            ArgumentError: If ``probability`` is not a probability, or nothing would be kept.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> y = sd.nn.dropout(sd.constant("x", [1.0] * 1000), 0.5, seed=3).eval()
+            >>> sorted(set(y.tolist()))
+            [0.0, 2.0]
+        """
+        sd = self.sd
+        keep = 1 - probability if inverted else probability
+        if not 0 < keep <= 1:
+            raise ArgumentError(
+                "This probability cannot be used for dropout.",
+                given=f"probability={probability!r}, inverted={inverted!r}",
+                expected="a chance of keeping an entry above 0 and up to 1",
+            )
+        if keep == 1:
+            return sd.identity(x)
+        return sd.where(sd.random.uniform_like(x, seed=seed) < keep, sd.math.div(x, keep), 0)
+
+    # ------------------------------------------------------------------ padding
+
+    @primitive(
+        infer=_infer_pad,
+        kernel=_pad,
+        vjp=lambda g, y, x, *, padding, mode, constant: g.sd.nn.unpad(g, x, padding=padding, mode=mode),
+    )
+    def pad(
+        self,
+        x: Operand,
+        padding: Sequence[Sequence[int]],
+        mode: str = "constant",
+        constant: float = 0.0,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``x`` with more entries before and after each axis.
+
+        Args:
+            x: Any shape.
+            padding: One pair (before, after) per axis.
+            mode: ``"constant"``; ``"reflect"`` to mirror without repeating the border entry; ``"symmetric"`` to mirror
+                with it.
+            constant: The value of the new entries in the first mode.
+
+        Returns:
+            The larger shape, ``x``'s dtype.
+
+        Raises:
+            ArgumentError: If ``padding`` or ``mode`` is wrong.
+            ShapeError: If an axis has too few entries to mirror.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.pad([1.0, 2.0, 3.0], [(1, 1)]).eval()
+            array([0., 1., 2., 3., 0.])
+            >>> sd.nn.pad([1.0, 2.0, 3.0], [(2, 0)], "reflect").eval()
+            array([3., 2., 1., 2., 3.])
+        """
+        ...
+
+    @primitive(
+        infer=lambda g, x, *, padding, mode: Aval(x.shape, g.dtype),
+        kernel=_unpad,
+        vjp=lambda h, y, g, x, *, padding, mode: (h.sd.nn.pad(h, padding, mode), None),
+    )
+    def unpad(
+        self,
+        g: Operand,
+        x: Operand,
+        padding: Sequence[Sequence[int]],
+        mode: str = "constant",
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """The transpose of `pad`: what was copied to the border is added back to where it came from.
+
+        Args:
+            g: The padded shape.
+            x: Lends its shape to the result; its values do not matter.
+            padding: One pair (before, after) per axis.
+            mode: As for `pad`.
+
+        Returns:
+            ``x``'s shape, ``g``'s dtype.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.nn.unpad([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0], [(1, 0)], "reflect").eval()
+            array([2., 4., 4.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ selection
+
+    @primitive(infer=_infer_top_k, kernel=_top_k, vjp=_top_k_vjp)
+    def top_k(
+        self, x: Operand, k: int, sorted: bool = True, *, name: str | None = None
+    ) -> tuple[SDVariable, SDVariable]:
+        """The ``k`` largest entries of the last axis, and where they are.
+
+        Of equal entries the one with the smaller index comes first. NaN counts as larger than every number.
+
+        Args:
+            x: Rank 1 or more.
+            k: How many entries.
+            sorted: Whether the largest comes first; else the entries keep their order in ``x``.
+
+        Returns:
+            Values (``x``'s dtype) and indices (int64), both of ``x``'s shape with ``k`` entries on the last axis. The
+            gradient goes to the entries chosen.
+
+        Raises:
+            ArgumentError: If ``k`` is not between 1 and the size of the axis.
+            DTypeError: If ``x`` is complex.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> values, indices = sd.nn.top_k([3.0, 1.0, 5.0], 2)
+            >>> values.eval(), indices.eval()
+            (array([5., 3.]), array([2, 0]))
+        """
+        ...
+
+    # ------------------------------------------------------------------ attention
+
+    @composite
+    def dot_product_attention(
+        self,
+        queries: Operand,
+        keys: Operand,
+        values: Operand,
+        mask: Operand | None = None,
+        scaled: bool = True,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Dot product attention ``values @ softmax(keys.T @ queries / sqrt(features))``, softmax over the keys.
+
+        Args:
+            queries: Shape ``(batch, features, n_queries)`` or ``(batch, heads, features, n_queries)``.
+            keys: Shape ``(batch, features, n_keys)``, or with heads.
+            values: Shape ``(batch, value_features, n_keys)``, or with heads.
+            mask: Shape ``(batch, n_keys)``: 0 for keys to leave out. Where all are left out, all count the same.
+            scaled: Whether to divide by the square root of the number of features.
+
+        Returns:
+            Shape ``(batch, value_features, n_queries)``, or with heads; promoted dtype.
+
+        Raises:
+            ShapeError: If ranks or sizes do not fit, or the number of features is unknown where it is needed.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> q, k, v = [[[0.0]]], [[[1.0, 2.0]]], [[[10.0, 20.0]]]
+            >>> sd.nn.dot_product_attention(q, k, v).eval()
+            array([[[15.]]])
+        """
+        sd = self.sd
+        q, k, v = sd.as_variable(queries), sd.as_variable(keys), sd.as_variable(values)
+        if q.ndim not in (3, 4) or k.ndim != q.ndim or v.ndim != q.ndim:
+            raise ShapeError(
+                "Queries, keys and values need the same rank, 3 or 4.",
+                given=", ".join(shape_str(a.shape) for a in (q, k, v)),
+            )
+        scores = sd.linalg.matmul(swap_last(k), q)
+        if scaled:
+            features = k.shape[-2] if type(k.shape[-2]) is int else q.shape[-2]
+            if not isinstance(features, int):
+                raise ShapeError("The number of features must be known to scale by it.", given=shape_str(k.shape))
+            scores = scores / math.sqrt(features)
+        if mask is not None:
+            kept = sd.neq(mask, 0)
+            for _ in range(q.ndim - 3):
+                kept = sd.expand_dims(kept, 1)
+            # Finite, so that a row with nothing but masked keys gives no NaN.
+            scores = sd.where(sd.expand_dims(kept, -1), scores, float(np.finfo(scores.dtype).min) / 2)
+        return sd.linalg.matmul(v, sd.nn.softmax(scores, -2))
+
+    @composite
+    def multi_head_dot_product_attention(
+        self,
+        queries: Operand,
+        keys: Operand,
+        values: Operand,
+        wq: Operand,
+        wk: Operand,
+        wv: Operand,
+        wo: Operand,
+        mask: Operand | None = None,
+        scaled: bool = True,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Dot product attention on several projections of the same arrays, joined by a last projection.
+
+        Args:
+            queries: Shape ``(batch, query_features, n_queries)``.
+            keys: Shape ``(batch, key_features, n_keys)``.
+            values: Shape ``(batch, value_features, n_keys)``.
+            wq: Shape ``(heads, projected_keys, query_features)``.
+            wk: Shape ``(heads, projected_keys, key_features)``.
+            wv: Shape ``(heads, projected_values, value_features)``.
+            wo: Shape ``(heads * projected_values, out)``.
+            mask: Shape ``(batch, n_keys)``: 0 for keys to leave out.
+            scaled: Whether to divide by the square root of ``projected_keys``.
+
+        Returns:
+            Shape ``(batch, out, n_queries)``, promoted dtype.
+
+        Raises:
+            ShapeError: If ranks or sizes do not fit.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x, w = [[[1.0, 2.0]]], [[[1.0]], [[2.0]]]
+            >>> sd.nn.multi_head_dot_product_attention(x, x, x, w, w, w, [[1.0], [1.0]]).shape
+            (1, 1, 2)
+        """
+        sd = self.sd
+        arrays = [sd.as_variable(a) for a in (queries, keys, values, wq, wk, wv)]
+        if any(a.ndim != 3 for a in arrays):
+            raise ShapeError(
+                "Queries, keys, values and their projections have rank 3.",
+                given=", ".join(shape_str(a.shape) for a in arrays),
+            )
+        project = sd.linalg.matmul
+        q, k, v = (project(w, sd.expand_dims(a, 1)) for w, a in zip(arrays[3:], arrays[:3], strict=True))
+        attended = self.dot_product_attention(q, k, v, mask, scaled)
+        heads, projected = arrays[5].shape[0], arrays[5].shape[1]
+        joined = sd.as_variable(wo)
+        if type(heads) is not int or type(projected) is not int or joined.ndim != 2:
+            raise ShapeError(
+                "The projections need known sizes, and the last one rank 2.",
+                given=f"{shape_str(arrays[5].shape)} and {shape_str(joined.shape)}",
+            )
+        per_head = sd.reshape(joined, (heads, projected, joined.shape[1]))
+        return sd.sum(sd.linalg.matmul(swap_last(per_head), attended), axis=1)
