@@ -1,0 +1,36 @@
+"""Graphs of named variables: build them, evaluate them, differentiate them to any order, and look at them.
+
+Example:
+    >>> from sdgraph import SameDiff
+    >>> sd = SameDiff()
+    >>> x = sd.placeholder("x", shape=(None,))
+    >>> y = (x**2).sum(name="y")
+    >>> sd.grad(y, x).eval({"x": [1.0, 2.0, 3.0]})
+    array([2., 4., 6.], dtype=float32)
+"""
+
+from sdgraph import errors
+from sdgraph._version import __version__
+from sdgraph.executable import Executable
+from sdgraph.graph import VariableKind
+from sdgraph.losses import LossReduce
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.plan import Plan
+from sdgraph.samediff import SameDiff
+from sdgraph.variable import Namespace, SDVariable
+
+__all__ = [
+    "NOT_DIFFERENTIABLE",
+    "ZERO_GRADIENT",
+    "Executable",
+    "LossReduce",
+    "Namespace",
+    "Plan",
+    "SDVariable",
+    "SameDiff",
+    "VariableKind",
+    "__version__",
+    "composite",
+    "errors",
+    "primitive",
+]

@@ -1,0 +1,184 @@
+"""Abstract values: what is known of an array before it exists, its shape and its dtype.
+
+Knows shapes with unknown dimensions, broadcasting and numpy's promotion. Must not know ops or graphs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+
+Dim: TypeAlias = int | str | None
+"""A dimension: a size, the name of an unknown size, or None for an unnamed unknown size."""
+
+Shape: TypeAlias = tuple[Dim, ...]
+
+
+class Aval(NamedTuple):
+    """Abstract value: shape and dtype of an array that does not exist yet."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name} {shape_str(self.shape)}"
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is a known size."""
+        return all(type(d) is int for d in self.shape)
+
+
+def shape_str(shape: Sequence[Dim]) -> str:
+    """A shape as a user writes it.
+
+    Example:
+        >>> shape_str((None, "time", 3))
+        '(?, time, 3)'
+    """
+    inner = ", ".join("?" if d is None else str(d) for d in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def as_shape(shape: Iterable[Dim] | int | str | None) -> Shape:
+    """Check a user's shape and bring it into its one form; -1 and None both mean unknown.
+
+    Example:
+        >>> as_shape([-1, 3]), as_shape(4), as_shape(("batch", 2))
+        ((None, 3), (4,), ('batch', 2))
+    """
+    if shape is None:
+        return ()
+    dims = [shape] if isinstance(shape, int | str | np.integer) else list(shape)
+    out: list[Dim] = []
+    for d in dims:
+        if d is None or (isinstance(d, str) and d):
+            out.append(d)
+        elif isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1:
+            out.append(None if d == -1 else int(d))
+        else:
+            raise ArgumentError(
+                "A shape has a dimension that is none.",
+                given=repr(shape),
+                expected="whole numbers >= 0, names, and None or -1 for unknown sizes",
+            )
+    return tuple(out)
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """A user's dtype as a numpy dtype; numbers and bools only."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError as e:
+        raise DTypeError("Not a data type.", given=repr(dtype), expected='a numpy dtype such as "float32"') from e
+    if result.kind not in "fiubc" or dtype is None:
+        raise DTypeError(
+            "Arrays hold numbers or bools.", given=repr(dtype), expected="a float, integer, complex or bool dtype"
+        )
+    return result.newbyteorder("=")
+
+
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    """Whether values of this dtype carry gradients."""
+    return dtype.kind in "fc"
+
+
+@functools.cache
+def promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Numpy's common dtype of two."""
+    return np.promote_types(a, b)
+
+
+@functools.cache
+def ufunc_dtype(ufunc: np.ufunc, dtypes: tuple[np.dtype[Any], ...]) -> np.dtype[Any]:
+    """The dtype a numpy ufunc returns for operands of these dtypes."""
+    try:
+        return ufunc.resolve_dtypes((*dtypes, None))[-1]
+    except TypeError as e:
+        raise DTypeError(
+            f"{ufunc.__name__} is not defined for these data types.",
+            given=", ".join(d.name for d in dtypes),
+            fix="Cast the operands first, for example x.cast('float32').",
+        ) from e
+
+
+def _broadcast_dim(a: Dim, b: Dim) -> Dim:
+    """One broadcast dimension. An unknown one counts as equal to the other, never as 1."""
+    if a == b or b == 1:
+        return a
+    if a == 1:
+        return b
+    if type(a) is int:
+        if type(b) is int:
+            raise ValueError
+        return a
+    if type(b) is int:
+        return b
+    return a if a is not None else b
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """Broadcast shapes as numpy does; raises ShapeError with all of them.
+
+    Example:
+        >>> broadcast_shapes((3, 1), (4,)), broadcast_shapes((None, 4), (1, 4))
+        ((3, 4), (None, 4))
+    """
+    result = shapes[0]
+    for other in shapes[1:]:
+        if other == result or not other:
+            continue
+        if not result:
+            result = other
+            continue
+        n = max(len(result), len(other))
+        a, b = (1,) * (n - len(result)) + result, (1,) * (n - len(other)) + other
+        try:
+            result = tuple(map(_broadcast_dim, a, b))
+        except ValueError:
+            raise ShapeError(
+                "These shapes do not broadcast.",
+                given=" and ".join(shape_str(s) for s in shapes),
+                expected="shapes whose dimensions, compared from the last, are equal or 1",
+                fix="Reshape one of them, for example (n,) to (n, 1).",
+            ) from None
+    return result
+
+
+def compatible(symbolic: Sequence[Dim], concrete: Sequence[int]) -> bool:
+    """Whether a concrete shape is one that the symbolic shape allows."""
+    return len(symbolic) == len(concrete) and all(
+        type(d) is not int or d == n for d, n in zip(symbolic, concrete, strict=True)
+    )
+
+
+def normalize_axis(axis: Any, ndim: int, *, what: str = "axis") -> tuple[int, ...]:
+    """Axes as a sorted tuple of non-negative integers; None means all.
+
+    Example:
+        >>> normalize_axis(-1, 3), normalize_axis(None, 2), normalize_axis((1, 0), 2)
+        ((2,), (0, 1), (0, 1))
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = (axis,) if isinstance(axis, int) else axis
+    if not isinstance(axes, tuple) or not all(isinstance(k, int) for k in axes):
+        raise ArgumentTypeError(f"{what} is not an axis.", given=repr(axis), expected="an integer, several, or None")
+    out = sorted(k + ndim if k < 0 else k for k in axes)
+    if any(k < 0 or k >= ndim for k in out):
+        raise ArgumentError(
+            f"{what} is out of range.", given=f"{what}={axis!r} for an array of rank {ndim}", expected=_range(ndim)
+        )
+    if len(set(out)) != len(out):
+        raise ArgumentError(f"{what} names an axis twice.", given=repr(axis))
+    return tuple(out)
+
+
+def _range(ndim: int) -> str:
+    return f"an axis between {-ndim} and {ndim - 1}" if ndim else "no axis: a scalar has none"

@@ -1,0 +1,192 @@
+"""Appending ops to a graph: operands become nodes, avals are inferred, names are given.
+
+Everything that can fail is done before the first node is appended, so that a rejected call leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import Aval, as_dtype, is_floating, shape_str
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, ShapeError
+from sdgraph.graph import ABSENT, NO_ATTRS, Graph
+from sdgraph.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+_SCALARS = (bool, int, float, complex)
+_INT64 = np.dtype("int64")
+
+
+class GraphBuilder(Graph):
+    """A graph that ops can be appended to."""
+
+    dtype: np.dtype[Any]
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__()
+        self.dtype = as_dtype(dtype)
+        if not is_floating(self.dtype):
+            raise DTypeError("A graph's own dtype is a floating one.", given=self.dtype.name)
+        self.loss_nodes: list[int] = []
+        """Ids of the outputs of loss ops, in creation order."""
+        self._implicit: dict[Any, int] = {}
+
+    def apply(
+        self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
+    ) -> Any:
+        """Append one call of ``op``; return its output, a tuple of outputs if it has several."""
+        nodes = self.nodes
+        ids: list[int] = []
+        avals: list[Aval | None] = []
+        literals = False
+        for x in operands:
+            if type(x) is SDVariable:
+                if x.sd is not self:
+                    raise self._foreign(op, x)
+                ids.append(x.id)
+                avals.append(nodes[x.id].aval)
+            else:
+                ids.append(ABSENT)
+                avals.append(None)
+                literals = literals or x is not None
+        arrays = self._literals(op, operands, avals) if literals else NO_ATTRS
+        try:
+            aval = op.output_aval(self, tuple(avals), attrs)  # type: ignore[arg-type]
+        except SDGraphError as e:
+            e.in_call(*self._call(op, operands, avals))
+            raise
+        full = self.full_name(name) if name is not None else None
+        for k, array in arrays.items():
+            ids[k] = self._implicit_constant(array)
+        return self._append_call(op, ids, avals, attrs, aval, full)
+
+    def _append_call(
+        self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
+    ) -> Any:
+        """Append the checked call's node, and an item node for each output if there are several."""
+        if op.is_random or (op.is_composite and op.infer is None and op.trace(self, tuple(avals), attrs).is_random):  # type: ignore[arg-type]
+            attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
+        inputs = tuple(ids)
+        base = full or self.free_name(op.name)
+        if type(aval) is not tuple:
+            i = self.append(op, inputs, attrs, aval, base)
+            if op.is_loss:
+                self.loss_nodes.append(i)
+            return SDVariable(self, i)  # type: ignore[arg-type]
+        whole = self.append(op, inputs, attrs, aval, f"{base}:all")
+        names = [f"{base}:{k}" if k else base for k in range(len(aval))]
+        return tuple(
+            SDVariable(self, self.append(ITEM, (whole,), {"index": k}, a, n))  # type: ignore[arg-type]
+            for k, (a, n) in enumerate(zip(aval, names, strict=True))
+        )
+
+    # ------------------------------------------------------------------ operands that are not variables yet
+
+    def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, np.ndarray[Any, Any]]:
+        """Arrays for the operands that are Python or numpy values; fills in their avals."""
+        dtypes = [a.dtype for a in avals if isinstance(a, Aval)]
+        dtypes += [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
+        arrays: dict[int, np.ndarray[Any, Any]] = {}
+        for k, x in enumerate(operands):
+            if x is None or type(x) is SDVariable:
+                continue
+            name = op.operand_names[0 if op.variadic else k]
+            try:
+                array = self._literal(x, op.literals.get(name), dtypes)
+            except (TypeError, ValueError, OverflowError) as e:
+                raise ArgumentTypeError(
+                    f"{op.qualname} cannot use its operand {name!r}.",
+                    given=f"{type(x).__name__}: {x!r:.200}",
+                    expected="an SDVariable of this graph, a number, or an array of numbers",
+                ) from e
+            arrays[k] = array
+            avals[k] = Aval(array.shape, array.dtype)
+        return arrays
+
+    def _literal(self, x: Any, dtype: str | None, others: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
+        if isinstance(x, np.ndarray | np.generic):
+            return own_array(x)
+        if dtype is not None:
+            return np.asarray(x).astype(dtype, casting="same_kind")
+        scalar = isinstance(x, _SCALARS)
+        kind = type(x) if scalar else {"b": bool, "i": int, "u": int, "f": float, "c": complex}[np.asarray(x).dtype.kind]
+        if not others:
+            return np.asarray(x, bool if kind is bool else self.dtype)
+        try:
+            return np.asarray(x, np.result_type(*others, x if scalar else kind(0)))
+        except OverflowError:
+            return np.asarray(x, _INT64)
+
+    def _implicit_constant(self, array: np.ndarray[Any, Any]) -> int:
+        """A constant for a literal operand; equal scalars of one scope share a node."""
+        key = (self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None
+        if key is not None and key in self._implicit:
+            return self._implicit[key]
+        i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.free_name("constant"), array)
+        if key is not None:
+            self._implicit[key] = i
+        return i
+
+    def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
+        """Append a leaf under a name already checked."""
+        i = self.append(op, (), NO_ATTRS, aval, name)
+        if value is not None:
+            value.flags.writeable = False
+            self.values[i] = value
+        return i
+
+    def as_variable(self, x: Any) -> SDVariable:
+        """``x`` itself if it is a variable of this graph, else a constant."""
+        if type(x) is SDVariable:
+            if x.sd is not self:
+                raise ArgumentError(f"{x.name!r} belongs to another graph.")
+            return x
+        array = self._literal(x, None, [])
+        return SDVariable(self, self._implicit_constant(array))  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------------ other
+
+    def _rolled_back(self, size: int) -> None:
+        self._implicit = {k: i for k, i in self._implicit.items() if i < size}
+        self.loss_nodes = [i for i in self.loss_nodes if i < size]
+
+    def _call(self, op: Op, operands: Sequence[Any], avals: Sequence[Aval | None]) -> tuple[str, str]:
+        """A failed call as the user wrote it: the op, and each operand with its name, dtype and shape."""
+        names: Iterable[str] = op.operand_names if not op.variadic else (f"operand {k}" for k in range(len(operands)))
+        parts = []
+        for param, x, aval in zip(names, operands, avals, strict=False):
+            if aval is not None:
+                label = f" {x.name!r}" if type(x) is SDVariable else ""
+                parts.append(f"{param}{label}: {aval}")
+        return f"sd.{op.qualname}", "\n".join(parts)
+
+    def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
+        return ArgumentError(
+            f"sd.{op.qualname}: {x.name!r} belongs to another graph.",
+            given=f"{x.name!r}, {x.dtype.name} {shape_str(x.shape)}",
+            fix="Build both in one SameDiff, or pass the other one's value: other.eval(...).",
+        )
+
+
+def own_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """A copy of an array in C order and native byte order that the graph may keep.
+
+    Raises:
+        ShapeError: For ragged nested sequences.
+        DTypeError: For values that are not numbers or bools.
+    """
+    try:
+        array = np.array(x, dtype=dtype, order="C")
+    except (TypeError, ValueError) as e:
+        if "inhomogeneous" in str(e):
+            raise ShapeError("The rows of this nested sequence differ in length.", given=f"{x!r:.200}") from e
+        raise DTypeError(
+            "These values are not numbers.", given=f"{x!r:.200}", expected=f"values for {np.dtype(dtype or float).name}"
+        ) from e
+    return array.astype(as_dtype(array.dtype), copy=False)

@@ -1,0 +1,152 @@
+"""The reference engine: runs a plan step by step with numpy.
+
+Dead values are dropped, and a ufunc writes into the buffer of an operand that dies. Each run has slots of its own, so
+one compiled plan serves any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sdgraph.aval import shape_str
+from sdgraph.errors import ExecutionError, NumericsError, SDGraphError
+from sdgraph.plan import Plan, Step
+
+_Run = Callable[[list[Any]], list[Any]]
+
+
+def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
+    """A function that takes the filled slots and returns the outputs."""
+    code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
+    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+    if check_numerics:
+        return _checked(plan, code)
+
+    def run(slots: list[Any]) -> list[Any]:
+        k = 0
+        try:
+            with np.errstate(all="ignore"):
+                for fn, n, a, b, c, inputs, out, frees in code:
+                    if n == 2:
+                        slots[out] = fn(slots[a], slots[b])
+                    elif n == 1:
+                        slots[out] = fn(slots[a])
+                    elif n == 3:
+                        slots[out] = fn(slots[a], slots[b], slots[c])
+                    else:
+                        slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                    for j in frees:
+                        slots[j] = None
+                    k += 1
+        except Exception as e:
+            raise _failed(plan.steps[k], slots, e) from e
+        return _outputs(slots, outs)
+
+    return run
+
+
+def _outputs(slots: list[Any], outs: tuple[tuple[int, bool], ...]) -> list[Any]:
+    # numpy returns scalars for 0-d results; users get arrays that are theirs.
+    return [np.array(slots[o]) if copy else np.asarray(slots[o]) for o, copy in outs]
+
+
+def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
+    """A step as the interpreter reads it: function, arity, up to three slots, all slots, output, slots to drop."""
+    fn = step.op.bind_kernel(np, "numpy", step.attrs)
+    inputs, frees = step.inputs, step.frees
+    if step.reuse >= 0:
+        frees = (*frees, step.reuse)
+        if reuse:
+            inputs = (*inputs, step.reuse)  # A ufunc takes the array to write into as its last positional argument.
+    arity = len(inputs) if len(inputs) <= 3 and all(j >= 0 for j in inputs) else 0
+    a, b, c = (*inputs[:3], -1, -1, -1)[:3]
+    return fn, arity, a, b, c, inputs, step.out, frees
+
+
+def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> _Run:
+    """Like the plain run, but looks at every result and raises at the first that is not finite."""
+
+    def run(slots: list[Any]) -> list[Any]:
+        k = 0
+        try:
+            with np.errstate(all="ignore"):
+                for k, (fn, _, _, _, _, inputs, out, _) in enumerate(code):
+                    result = slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                    if not _finite(result):
+                        raise _not_finite(plan, plan.steps[k], slots, result)
+        except SDGraphError as e:
+            if isinstance(e, NumericsError):
+                raise
+            raise _failed(plan.steps[k], slots, e) from e
+        except Exception as e:
+            raise _failed(plan.steps[k], slots, e) from e
+        return [np.array(slots[o]) for o in plan.outs]
+
+    return run
+
+
+def _finite(result: Any) -> bool:
+    if isinstance(result, tuple):
+        return all(map(_finite, result))
+    result = np.asarray(result)
+    return result.dtype.kind not in "fc" or bool(np.isfinite(result).all())
+
+
+# ---------------------------------------------------------------------- messages
+
+
+def _describe(value: Any) -> str:
+    """Statistics of an operand: what a reader needs to see where a bad value comes from."""
+    if value is None:
+        return "not given"
+    a = np.asarray(value)
+    text = f"{a.dtype.name} {shape_str(a.shape)}"
+    if a.dtype.kind not in "fc" or not a.size:
+        return text
+    good = a[np.isfinite(a)]
+    spread = f", finite values from {good.min():.6g} to {good.max():.6g}" if good.size and a.dtype.kind == "f" else ""
+    return f"{text}{spread}, {np.isnan(a).sum()} NaN, {np.isinf(a).sum()} infinite"
+
+
+def _operand_lines(step: Step, slots: list[Any]) -> str:
+    names = step.op.operand_names if not step.op.variadic else ()
+    lines = []
+    for k, j in enumerate(step.inputs):
+        label = names[k] if k < len(names) else f"operand {k}"
+        lines.append(f"{label}: {_describe(slots[j] if j >= 0 else None)}")
+    return "\n".join(lines)
+
+
+def _failed(step: Step, slots: list[Any], error: Exception) -> Exception:
+    """The error of a kernel with the node, its operands and the user's line; sdgraph's own errors keep their class."""
+    if isinstance(error, SDGraphError):
+        failed = error
+    else:
+        failed = ExecutionError(f"{type(error).__name__}: {error}")
+    failed.in_call(f"sd.{step.op.qualname}", _operand_lines(step, slots))
+    if step.source is not None and failed.node is None:
+        failed.node, failed.node_origin = step.source.name, step.source.origin
+    return failed
+
+
+def _not_finite(plan: Plan, step: Step, slots: list[Any], result: Any) -> NumericsError:
+    bad_inputs = [j for j in step.inputs if j >= 0 and not _finite(slots[j])]
+    values = result if isinstance(result, tuple) else (result,)
+    what = " and ".join(
+        word
+        for word, test in (("NaN", np.isnan), ("infinity", np.isinf))
+        if any(np.asarray(v).dtype.kind in "fc" and test(v).any() for v in values)
+    )
+    where = "its operands were not finite already" if bad_inputs else "all its operands were finite"
+    error = NumericsError(
+        f"This node produced {what}; {where}.",
+        given="result: " + ", ".join(map(_describe, values)),
+        fix="Look at the operands' ranges; see the numerics page of the documentation for each op's limits.",
+    )
+    error.in_call(f"sd.{step.op.qualname}", _operand_lines(step, slots))
+    if step.source is not None:
+        error.node, error.node_origin = step.source.name, step.source.origin
+    return error

@@ -1,0 +1,153 @@
+"""Every exception sdgraph raises, and the one layout their messages share.
+
+Knows how a message reads. Must not know graphs, ops or engines: the raiser passes plain text.
+"""
+
+from __future__ import annotations
+
+from sdgraph.origin import Origin, user_origin
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DTypeError",
+    "EngineError",
+    "ExecutionError",
+    "FeedError",
+    "GradientError",
+    "LabelError",
+    "MissingDependencyError",
+    "NumericsError",
+    "RendererNotFound",
+    "SDGraphError",
+    "ShapeError",
+    "UnknownVariableError",
+    "VariableNameError",
+]
+
+
+class SDGraphError(Exception):
+    """Base of all sdgraph errors.
+
+    The message has up to seven parts, each on its own line: what is wrong, the operands of the
+    call, what was given, what was expected, the node
+    concerned with the line that made it, the line of the user's code that made the call, and what to do.
+
+    Args:
+        message: What is wrong, in one sentence.
+        given: What the caller passed.
+        expected: What would have been right.
+        node: Name of the graph node concerned, if there is one.
+        node_origin: Where that node was made.
+        fix: What to do about it.
+
+    Example:
+        >>> raise ShapeError("rows do not match.", given="(3, 2) and (4, 2)", fix="Feed the same number of rows.")
+        Traceback (most recent call last):
+        ...
+        sdgraph.errors.ShapeError: rows do not match.
+          given:    (3, 2) and (4, 2)
+          ...
+          fix:      Feed the same number of rows.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        given: str | None = None,
+        expected: str | None = None,
+        node: str | None = None,
+        node_origin: Origin | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.given = given
+        self.expected = expected
+        self.node = node
+        self.node_origin = node_origin
+        self.fix = fix
+        self.op: str | None = None
+        self.operands: str | None = None
+        self.called_at = user_origin()
+
+    def in_call(self, op: str, operands: str) -> None:
+        """Say which call failed; the outermost call, the one the user wrote, has the last word."""
+        self.op, self.operands = op, operands
+
+    def __str__(self) -> str:
+        made = None
+        if self.node is not None:
+            made = f"{self.node!r}" + (f", made at {self.node_origin}" if self.node_origin else "")
+        parts = (
+            ("operands", self.operands),
+            ("given", self.given),
+            ("expected", self.expected),
+            ("node", made),
+            ("at", str(self.called_at) if self.called_at else None),
+            ("fix", self.fix),
+        )
+        lines = [f"{self.op}: {self.message}" if self.op else self.message]
+        for label, text in parts:
+            if text:
+                head, *rest = text.split("\n")
+                lines.append(f"  {label + ':':<9} {head}")
+                lines += [" " * 12 + line for line in rest]
+        return "\n".join(lines)
+
+
+class ShapeError(SDGraphError, ValueError):
+    """Shapes that do not fit together, at the line that combines them or at run time."""
+
+
+class DTypeError(SDGraphError, TypeError):
+    """A data type an op cannot take."""
+
+
+class ArgumentError(SDGraphError, ValueError):
+    """An argument of the right type with a wrong value."""
+
+
+class ArgumentTypeError(SDGraphError, TypeError):
+    """An argument of a wrong type, a missing argument or an unknown one."""
+
+
+class VariableNameError(SDGraphError, ValueError):
+    """A name that is malformed or already taken."""
+
+
+class UnknownVariableError(SDGraphError, KeyError):
+    """A name the graph does not have."""
+
+
+class FeedError(SDGraphError, ValueError):
+    """A feed that is missing, unknown, wrongly shaped or not castable."""
+
+
+class GradientError(SDGraphError, ValueError):
+    """A gradient that does not exist or is not defined."""
+
+
+class ExecutionError(SDGraphError, RuntimeError):
+    """A kernel failed at run time."""
+
+
+class LabelError(ExecutionError, IndexError, ValueError):
+    """A class label or an index outside its range."""
+
+
+class NumericsError(ExecutionError, ArithmeticError):
+    """A node produced NaN or infinity while numerics were being checked."""
+
+
+class EngineError(SDGraphError, ValueError):
+    """An unknown engine, or one that is not installed."""
+
+
+class MissingDependencyError(SDGraphError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class RendererNotFound(SDGraphError, RuntimeError):
+    """No Graphviz layout engine was found."""

@@ -1,0 +1,201 @@
+"""Compiled functions: fetches of a graph, ready to call with feeds.
+
+An executable keeps one compiled plan per combination of feed shapes. It never changes the graph, and calls do not share
+arrays, so any number of threads may call one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdgraph.aval import Aval
+from sdgraph.engines import compile_plan
+from sdgraph.errors import ArgumentTypeError
+from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
+from sdgraph.graph import VariableKind
+from sdgraph.plan import NO_SLOT, Plan, make_plan
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+    from sdgraph.variable import Feeds
+
+_MAX_PLANS = 64
+
+
+class _Compiled:
+    """One plan with its engine's function and the slots every run starts from."""
+
+    __slots__ = ("feed_slots", "plan", "run", "step_slot", "template", "variables")
+
+    def __init__(self, plan: Plan, run: Callable[[list[Any]], list[Any]], placeholders: Sequence[Placeholder]) -> None:
+        self.plan = plan
+        self.run = run
+        self.template: list[Any] = [None] * plan.n_slots
+        for slot, value in plan.constants:
+            self.template[slot] = value
+        position = {p.id: k for k, p in enumerate(placeholders)}
+        self.feed_slots = tuple((slot, position[i]) for slot, i in plan.feeds)
+        self.variables = plan.variables
+        self.step_slot = plan.step_slot
+
+
+class Executable:
+    """A compiled function of a graph.
+
+    Call it with feeds by name or variable, as a mapping or as keywords; it returns ``{name: array}``. Variables are
+    read at each call, so a changed value takes effect. Ask `plan` how it runs.
+
+    Example:
+        >>> from sdgraph import SameDiff
+        >>> sd = SameDiff()
+        >>> x = sd.placeholder("x", shape=(None,))
+        >>> f = sd.compile((x * x).sum(name="total"))
+        >>> f(x=[1, 2, 3])
+        {'total': array(14., dtype=float32)}
+    """
+
+    def __init__(self, sd: SameDiff, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
+        self._sd = sd
+        self._ids = [v.id for v in fetches]
+        self._names = tuple(v.name for v in fetches)
+        self._check = check_numerics
+        self.engine = engine
+        """Name of the engine that runs it."""
+        need = sd.reachable(self._ids)
+        leaves = [i for i, n in enumerate(need) if n]
+        kinds = VariableKind
+        self.placeholders = tuple(
+            Placeholder(i, sd.nodes[i].name, sd.nodes[i].aval, sd.nodes[i].origin)
+            for i in leaves
+            if sd.nodes[i].op.kind is kinds.PLACEHOLDER
+        )
+        """The placeholders that must be fed."""
+        self._all_static = all(p.aval.is_static for p in self.placeholders)
+        self._compiled: dict[Any, _Compiled] = {}
+        self._last: _Compiled | None = None
+        self._lock = threading.Lock()
+        if self._all_static:
+            self._compile([p.aval for p in self.placeholders])
+
+    def __call__(self, feeds: Feeds | None = None, /, *, step: int = 0, **named: ArrayLike) -> dict[str, Any]:
+        """Run it.
+
+        Args:
+            feeds: Values by name or variable.
+            step: Counter for random ops: another step, other draws.
+            **named: More feeds, by name.
+
+        Returns:
+            The value of each fetch by its name.
+
+        Raises:
+            FeedError: For feeds that are missing, unknown or do not fit.
+            ExecutionError: If a kernel fails.
+        """
+        given: Any = feeds if feeds is not None else named
+        if feeds is not None and (named or type(feeds) is not dict):
+            given = {**as_mapping(feeds), **named}
+        return dict(zip(self._names, self.run(given, step), strict=True))
+
+    def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
+        """The values of the fetches, in order."""
+        arrays = []
+        used = 0
+        for p in self.placeholders:
+            name = p.name
+            if name not in given:
+                given = self._by_name(given)
+                if name not in given:
+                    raise missing(p, given)
+            arrays.append(as_array(p, given[name]))
+            used += 1
+        if used != len(given):
+            self._check_unused(self._by_name(given))
+        compiled = self._last
+        if not self._all_static or compiled is None:
+            compiled = self._compile([Aval(a.shape, p.aval.dtype) for a, p in zip(arrays, self.placeholders, strict=True)], arrays)
+        slots = compiled.template.copy()
+        for slot, k in compiled.feed_slots:
+            slots[slot] = arrays[k]
+        values = self._sd.values
+        for slot, i in compiled.variables:
+            slots[slot] = values[i]
+        if compiled.step_slot != NO_SLOT:
+            slots[compiled.step_slot] = step
+        return compiled.run(slots)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the last call, or of the declared shapes when all are known.
+
+        Raises:
+            ArgumentTypeError: If some shape is unknown and nothing was run yet.
+        """
+        if self._last is None:
+            raise ArgumentTypeError(
+                "There is no plan yet: plans are made for concrete shapes.",
+                given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
+                fix="Call the function once, then ask for its plan.",
+            )
+        return self._last.plan
+
+    def __repr__(self) -> str:
+        return f"<Executable of {', '.join(self._names)} on {self.engine}>"
+
+    def _compile(self, avals: list[Aval], arrays: list[Any] | None = None) -> _Compiled:
+        key = tuple([a.shape for a in avals])
+        found = self._compiled.get(key)
+        if found is None:
+            # One thread compiles a new combination of shapes, others that need it wait.
+            with self._lock:
+                found = self._compiled.get(key)
+                if found is None:
+                    if arrays is not None:
+                        check_named_dims(self.placeholders, arrays)
+                    found = self._build(avals)
+                    if len(self._compiled) >= _MAX_PLANS:
+                        self._compiled.pop(next(iter(self._compiled)))
+                    self._compiled[key] = found
+        self._last = found
+        return found
+
+    def _build(self, avals: list[Aval]) -> _Compiled:
+        leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
+        plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
+        run = compile_plan(plan, self.engine, check_numerics=self._check)
+        return _Compiled(plan, run, self.placeholders)
+
+    def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key, value in given.items():
+            if type(key) is SDVariable and key.sd is self._sd:
+                key = key.name
+            if not isinstance(key, str):
+                raise unknown(key, {p.name: p for p in self.placeholders})
+            out[key] = value
+        return out
+
+    def _check_unused(self, given: Mapping[str, Any]) -> None:
+        """Feeds that these fetches do not need are fine, if the graph has such a placeholder."""
+        sd = self._sd
+        for name in given:
+            i = sd.ids.get(name)
+            if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
+                raise unknown(name, {v.name: v for v in sd.placeholders()})
+
+
+def as_mapping(feeds: Any) -> Mapping[Any, Any]:
+    """Feeds as a mapping; None is no feeds."""
+    if feeds is None:
+        return {}
+    if not isinstance(feeds, Mapping):
+        raise ArgumentTypeError(
+            "Feeds are given by name.", given=f"{type(feeds).__name__}: {feeds!r:.120}", expected="{'x': array, ...}"
+        )
+    return feeds

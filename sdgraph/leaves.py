@@ -1,0 +1,192 @@
+"""Placeholders, variables and constants: how a graph gets its leaves and their values.
+
+Everything is checked before the node is appended. Must not know ops.
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from sdgraph.aval import Aval, as_dtype, as_shape, shape_str
+from sdgraph.builder import GraphBuilder, own_array
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from sdgraph.graph import VariableKind
+from sdgraph.initializers import initial_value
+from sdgraph.op import CONSTANT, PLACEHOLDER, VARIABLE
+from sdgraph.variable import SDVariable
+
+
+class GraphLeaves(GraphBuilder):
+    """A graph that leaves can be added to."""
+
+    seed: int
+
+    def placeholder(self, name: str, shape: Any = None, dtype: DTypeLike = None) -> SDVariable:
+        """A variable that is fed on every call.
+
+        Args:
+            name: Its name.
+            shape: Sizes; None or -1 for an unknown size, a text for an unknown size with a name: feeds must give one
+                name one size. None alone means a scalar.
+            dtype: Its dtype, the graph's by default.
+
+        Raises:
+            VariableNameError: If the name is taken or malformed.
+            ArgumentError: If the shape is malformed.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().placeholder("x", shape=("batch", 3))
+            <SDVariable 'x': placeholder, float32 (batch, 3)>
+        """
+        aval = Aval(as_shape(shape), self.dtype if dtype is None else as_dtype(dtype))
+        return SDVariable(self, self.add_leaf(PLACEHOLDER, aval, self.full_name(name)))
+
+    def var(
+        self,
+        name: str,
+        value: ArrayLike | None = None,
+        *,
+        shape: Any = None,
+        init: str | float = "zeros",
+        dtype: DTypeLike = None,
+        seed: int | None = None,
+    ) -> SDVariable:
+        """A variable that holds a value and can be trained.
+
+        Args:
+            name: Its name.
+            value: Its first value, copied. A numpy array keeps its dtype, numbers and lists take the graph's.
+            shape: Without a value, its shape; all sizes must be known.
+            init: Without a value, how to fill it: a number, ``"constant:VALUE"`` or a scheme: zeros, ones, normal,
+                uniform, xavier, glorot, he, relu, lecun (most also with ``_normal`` and ``_uniform``), identity.
+            dtype: Its dtype, if it should be another.
+            seed: Seed of a random scheme; by default made from the graph's seed and the variable's place.
+
+        Raises:
+            VariableNameError: If the name is taken or malformed.
+            ShapeError: If the value is ragged, or does not have the shape given with it.
+            ArgumentError: If the shape has unknown sizes, or the scheme is unknown or does not fit.
+            ArgumentTypeError: If neither value nor shape is given.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().var("w", shape=(2, 3), init="ones").value
+            array([[1., 1., 1.],
+                   [1., 1., 1.]], dtype=float32)
+        """
+        full = self.full_name(name)
+        if value is None:
+            if shape is None:
+                raise ArgumentTypeError(
+                    f"The variable {full!r} has neither a value nor a shape.",
+                    fix="sd.var(name, value), or sd.var(name, shape=(...), init='glorot').",
+                )
+            sizes = as_shape(shape)
+            if not all(isinstance(d, int) for d in sizes):
+                raise ArgumentError(
+                    "A variable's sizes are all known.",
+                    given=shape_str(sizes),
+                    fix="Use sd.placeholder for an array whose sizes vary.",
+                )
+            chosen = self._leaf_dtype(None, dtype)
+            draws = seed if seed is not None else self.seed * 1_000_003 + len(self.nodes)
+            array = initial_value(init, sizes, chosen, draws)  # type: ignore[arg-type]
+        else:
+            array = self._leaf_array(value, dtype)
+            if shape is not None and array.shape != as_shape(shape):
+                raise ShapeError(
+                    "The value does not have the shape given with it.",
+                    given=shape_str(array.shape),
+                    expected=shape_str(as_shape(shape)),
+                )
+        if array.dtype.kind not in "fciub":
+            raise DTypeError("A variable holds numbers.", given=array.dtype.name)
+        return SDVariable(self, self.add_leaf(VARIABLE, Aval(array.shape, array.dtype), full, array))
+
+    @overload
+    def constant(self, name: str, value: ArrayLike, dtype: DTypeLike = None) -> SDVariable: ...
+    @overload
+    def constant(self, name: ArrayLike, *, dtype: DTypeLike = None) -> SDVariable: ...
+    def constant(self, name: Any, value: ArrayLike | None = None, dtype: DTypeLike = None) -> SDVariable:
+        """A variable that keeps its value: ``constant(name, value)``, or ``constant(value)`` with an automatic name.
+
+        Args:
+            name: Its name, or its value if that is all there is.
+            value: Its value, copied. A numpy array keeps its dtype, numbers and lists take the graph's.
+            dtype: Its dtype, if it should be another.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> sd.constant("pi", 3.14159), sd.constant([1, 2])
+            (<SDVariable 'pi': constant, float32 ()>, <SDVariable 'constant': constant, float32 (2,)>)
+        """
+        if value is None:
+            if isinstance(name, str):
+                raise ArgumentTypeError(f"The constant {name!r} has no value.", fix="sd.constant(name, value).")
+            array, full = self._leaf_array(name, dtype), None
+        else:
+            full = self.full_name(name)
+            array = self._leaf_array(value, dtype)
+        return SDVariable(
+            self, self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), full or self.free_name("constant"), array)
+        )
+
+    def _leaf_dtype(self, array: np.ndarray[Any, Any] | None, dtype: DTypeLike) -> np.dtype[Any]:
+        if dtype is not None:
+            return as_dtype(dtype)
+        return self.dtype if array is None or array.dtype.kind != "b" else array.dtype
+
+    def _leaf_array(self, value: Any, dtype: DTypeLike) -> np.ndarray[Any, Any]:
+        if type(value) is SDVariable:
+            raise ArgumentTypeError(f"{value.name!r} is a variable already.", expected="numbers", given=repr(value))
+        if isinstance(value, np.ndarray | np.generic):
+            return own_array(value, None if dtype is None else as_dtype(dtype))
+        array = own_array(value)
+        return array.astype(self._leaf_dtype(array, dtype), copy=False)
+
+    def get_value(self, v: SDVariable) -> np.ndarray[Any, Any]:
+        """The array of a variable or constant."""
+        try:
+            return self.values[v.id]
+        except KeyError:
+            raise ArgumentTypeError(
+                f"{v.name!r} has no value of its own: it is {with_article(v.kind)}.", given=repr(v), fix="Use v.eval(feeds)."
+            ) from None
+
+    def set_value(self, v: SDVariable, value: ArrayLike) -> None:
+        """Give a variable a new value of its shape and a dtype that casts to its own."""
+        if v.kind is not VariableKind.VARIABLE:
+            raise ArgumentTypeError(
+                f"Only variables take a new value: {v.name!r} is {with_article(v.kind)}.", given=repr(v), node=v.name
+            )
+        array = own_array(value)
+        if array.shape != v.shape:
+            raise ShapeError(
+                f"The new value of {v.name!r} has another shape.",
+                given=shape_str(array.shape),
+                expected=shape_str(v.shape),
+                node=v.name,
+                node_origin=v.origin,
+            )
+        if not np.can_cast(array.dtype, v.dtype, "same_kind"):
+            raise DTypeError(
+                f"The new value of {v.name!r} does not cast to {v.dtype.name}.", given=array.dtype.name, node=v.name
+            )
+        array = array.astype(v.dtype, copy=False)
+        array.flags.writeable = False
+        self.values[v.id] = array
+
+
+def with_article(kind: VariableKind) -> str:
+    """A kind as it reads in a sentence."""
+    return {
+        VariableKind.PLACEHOLDER: "a placeholder",
+        VariableKind.VARIABLE: "a variable",
+        VariableKind.CONSTANT: "a constant",
+        VariableKind.ARRAY: "the output of an op",
+    }[kind]

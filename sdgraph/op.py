@@ -1,0 +1,412 @@
+"""What an op is, the two decorators that make one, and the registry.
+
+An op is one decorated method: signature, docstring, shape rule, kernel and gradient stand in one place. A primitive has
+a shape rule, a kernel and a gradient rule. A composite has a body written with other ops. Must not know any particular
+op, nor graphs: a body is traced into a scratch graph that the caller's graph provides.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from sdgraph.aval import Aval, as_dtype
+from sdgraph.errors import ArgumentTypeError
+from sdgraph.graph import NO_ATTRS, VariableKind, did_you_mean, reachable
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+REGISTRY: dict[str, Op] = {}
+"""Every op of sdgraph's own namespaces by qualified name, for example ``"loss.huber_loss"``; base ops have no prefix."""
+
+STREAM = "stream"
+"""Attribute that tells the draws of one random node from those of all others."""
+
+_MAX_BODIES = 4096
+
+
+class _Rule(NamedTuple):
+    why: str
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        return None
+
+
+ZERO_GRADIENT = _Rule("its derivative is zero wherever it has one")
+"""Gradient rule of piecewise constant ops."""
+
+NOT_DIFFERENTIABLE = _Rule("it has no gradient")
+"""Gradient rule of ops a gradient must not pass through; differentiating through one is an error that names it."""
+
+
+class Body(NamedTuple):
+    """A traced composite: its scratch graph, the ids of its operands (ABSENT ones are -1) and of its outputs."""
+
+    graph: SameDiff
+    params: tuple[int, ...]
+    outs: tuple[int, ...]
+    aval: Any
+    need: bytearray
+    is_random: bool
+
+
+class Op:
+    """One operation. ``kernel`` is a name in the array namespace, or a function of that namespace and the operands.
+
+    Args:
+        fn: The decorated function; its signature is the op's.
+        kind: ``ARRAY`` for real ops, another kind for the ops of leaves.
+        infer: Rule from operand avals and attributes to the output's aval.
+        kernel: What computes it.
+        kernels: Overrides per engine.
+        vjp: Rule ``(g, y, *operands, **attrs)`` to one cotangent per operand.
+        body: A composite's body.
+        domain: Interval that tests draw operands from.
+        is_view: Whether the output may share memory with the first operand.
+        shape_only: Whether the output depends on the operands' shapes alone.
+        is_random: Whether the output depends on the step as well.
+        is_loss: Whether the output is an implicit loss of its graph.
+        literals: Dtype that Python literals take at an operand, where it is not that of the other operands.
+    """
+
+    __slots__ = (
+        "_bodies",
+        "attr_defaults",
+        "attr_names",
+        "body",
+        "doc",
+        "domain",
+        "has_required_attrs",
+        "infer",
+        "is_loss",
+        "is_random",
+        "is_view",
+        "kernel",
+        "kernels",
+        "kind",
+        "literals",
+        "n_operands",
+        "name",
+        "namespace",
+        "operand_defaults",
+        "operand_names",
+        "owner",
+        "shape_only",
+        "signature",
+        "ufunc",
+        "variadic",
+        "vjp",
+    )
+
+    def __init__(
+        self,
+        fn: Callable[..., Any] | str,
+        *,
+        kind: VariableKind = VariableKind.ARRAY,
+        infer: Callable[..., Any] | None = None,
+        kernel: str | Callable[..., Any] | None = None,
+        kernels: Mapping[str, str] = NO_ATTRS,
+        vjp: Callable[..., Any] | None = None,
+        body: Callable[..., Any] | None = None,
+        domain: tuple[float, float] | None = None,
+        is_view: bool = False,
+        shape_only: bool = False,
+        is_random: bool = False,
+        is_loss: bool = False,
+        literals: Mapping[str, str] = NO_ATTRS,
+    ) -> None:
+        self.kind = kind
+        self.infer = infer
+        self.kernel = kernel
+        self.kernels = kernels
+        self.vjp = vjp
+        self.body = body
+        self.domain = domain
+        self.is_view = is_view
+        self.shape_only = shape_only
+        self.is_random = is_random
+        self.is_loss = is_loss
+        self.literals = literals
+        self.namespace = ""
+        self.owner: type | None = None
+        self._bodies: dict[Any, Body] = {}
+        found = getattr(np, kernel, None) if isinstance(kernel, str) else None
+        self.ufunc = found if isinstance(found, np.ufunc) else None
+        if isinstance(fn, str):
+            self.name, self.doc, self.signature = fn, None, inspect.Signature()
+        else:
+            self.name, self.doc, self.signature = fn.__name__, inspect.getdoc(fn), inspect.signature(fn)
+        self._read_signature()
+
+    def _read_signature(self) -> None:
+        """Sort the parameters: an annotation that mentions ``Operand`` makes one a tensor, else it is an attribute."""
+        operands: list[inspect.Parameter] = []
+        attrs: list[inspect.Parameter] = []
+        for p in list(self.signature.parameters.values())[1:]:
+            if p.name == "name":
+                continue
+            (operands if "Operand" in str(p.annotation) else attrs).append(p)
+        empty = inspect.Parameter.empty
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in operands)
+        self.operand_names = tuple(p.name for p in operands)
+        self.operand_defaults = {p.name: p.default for p in operands if p.default is not empty}
+        self.attr_names = tuple(p.name for p in attrs)
+        self.attr_defaults: Mapping[str, Any] = {
+            p.name: freeze(p.name, p.default) for p in attrs if p.default is not empty
+        }
+        self.has_required_attrs = len(self.attr_defaults) != len(self.attr_names)
+        self.n_operands = len(operands)
+
+    def __repr__(self) -> str:
+        return self.qualname
+
+    @property
+    def qualname(self) -> str:
+        """Name with its namespace, as the registry knows it."""
+        return f"{self.namespace}.{self.name}" if self.namespace else self.name
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether the op is expanded into other ops before it runs."""
+        return self.body is not None
+
+    def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
+        """Sort the arguments of a call into operands and attributes.
+
+        Written out because inspect.Signature.bind takes ten times as long as appending the node.
+        """
+        if self.variadic:
+            operands = _flatten(args)
+            attrs = dict(self.attr_defaults)
+        else:
+            positional = self.operand_names + self.attr_names
+            if len(args) > len(positional):
+                raise ArgumentTypeError(
+                    f"{self.name} takes {len(positional)} arguments, {len(args)} were given.", expected=self._usage()
+                )
+            given = dict(zip(positional, args, strict=False))
+            for k in keywords.keys() & given.keys():
+                raise ArgumentTypeError(f"{self.name} got {k!r} twice.", expected=self._usage())
+            given.update(keywords)
+            keywords = {k: v for k, v in given.items() if k not in self.operand_names}
+            operands = [given.get(k, self.operand_defaults.get(k, _MISSING)) for k in self.operand_names]
+            for k, v in zip(self.operand_names, operands, strict=True):
+                if v is _MISSING:
+                    raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())
+            attrs = dict(self.attr_defaults)
+        for k, v in keywords.items():
+            if k not in self.attr_names:
+                raise ArgumentTypeError(
+                    f"{self.name} has no argument {k!r}.",
+                    expected=self._usage(),
+                    fix=did_you_mean(k, self.operand_names + self.attr_names),
+                )
+            attrs[k] = freeze(k, v)
+        for k in self.attr_names:
+            if k not in attrs:
+                raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())
+        return operands, attrs
+
+    def _usage(self) -> str:
+        parameters = [p.replace(annotation=p.empty) for p in list(self.signature.parameters.values())[1:]]
+        return f"{self.name}{inspect.Signature(parameters)}"
+
+    def trace(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Body:
+        """The composite's body for operands of these avals; traced once per signature."""
+        assert self.body is not None
+        key = (avals, attr_key({k: v for k, v in attrs.items() if k != STREAM}), sd.dtype)
+        found = self._bodies.get(key)
+        if found is not None:
+            return found
+        scratch = sd.scratch()
+        names = [f"{self.operand_names[0]}_{k}" for k in range(len(avals))] if self.variadic else self.operand_names
+        operands = [
+            None if aval is None else scratch.placeholder(name, aval.shape, aval.dtype)
+            for name, aval in zip(names, avals, strict=True)
+        ]
+        receiver = self.owner(scratch) if self.owner is not None else scratch
+        result = self.body(receiver, *operands, **{k: v for k, v in attrs.items() if k != STREAM})
+        several = isinstance(result, tuple)
+        outs = tuple(scratch.as_variable(r).id for r in (result if several else (result,)))
+        aval = tuple(scratch.nodes[o].aval for o in outs) if several else scratch.nodes[outs[0]].aval
+        params = tuple(-1 if v is None else v.id for v in operands)
+        if len(self._bodies) >= _MAX_BODIES:
+            self._bodies.clear()
+        need = reachable(scratch.nodes, list(outs))
+        is_random = any(n and STREAM in node.attrs for n, node in zip(need, scratch.nodes, strict=False))
+        body = Body(scratch, params, outs, aval, need, is_random)
+        self._bodies[key] = body
+        return body
+
+    def output_aval(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
+        """The aval of the output (a tuple of them for several) for operands of these avals."""
+        if self.infer is not None:
+            return self.infer(*avals, **{k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs)
+        return self.trace(sd, avals, attrs).aval
+
+    def bind_kernel(self, xp: Any, engine: str, attrs: Mapping[str, Any]) -> Callable[..., Any]:
+        """The callable that computes this primitive on arrays of namespace ``xp``."""
+        kernel = self.kernels.get(engine, self.kernel)
+        if kernel is None:
+            raise TypeError(f"{self.qualname} is a composite: it has no kernel")
+        if not isinstance(kernel, str):
+            return functools.partial(kernel, xp, **attrs)
+        if ":" in kernel:
+            module, _, function = kernel.partition(":")
+            return functools.partial(getattr(importlib.import_module(module), function), xp, **attrs)
+        function = getattr(xp, kernel)
+        return functools.partial(function, **attrs) if attrs else function
+
+
+_MISSING: Any = object()
+
+PLACEHOLDER = Op("placeholder", kind=VariableKind.PLACEHOLDER)
+VARIABLE = Op("variable", kind=VariableKind.VARIABLE)
+CONSTANT = Op("constant", kind=VariableKind.CONSTANT)
+
+
+def _infer_item(avals: tuple[Aval, ...], *, index: int) -> Aval:
+    return avals[index]
+
+
+ITEM = Op("item", infer=_infer_item, kernel=lambda xp, values, index: values[index])
+"""One output of an op that has several."""
+
+
+def _flatten(args: tuple[Any, ...]) -> list[Any]:
+    """Operands of a variadic op, given one by one or as one sequence."""
+    if len(args) == 1 and isinstance(args[0], list | tuple):
+        args = tuple(args[0])
+    return list(args)
+
+
+def freeze(name: str, value: Any) -> Any:
+    """An attribute in its one hashable form: tuples for sequences, Python numbers for numpy's, dtypes for dtypes."""
+    if name == "dtype":
+        return None if value is None else as_dtype(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple | range):
+        return tuple(freeze("", v) for v in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value).__name__ == "SDVariable":
+        raise ArgumentTypeError(
+            f"{name or 'This argument'} is a fixed setting, not a tensor.",
+            given=repr(value),
+            expected="a Python value known when the graph is built",
+        )
+    try:
+        hash(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"{name or 'This argument'} cannot be kept in a graph.",
+            given=repr(value),
+            expected="a number, a text, or a sequence of them",
+        ) from None
+    return value
+
+
+def attr_key(attrs: Mapping[str, Any]) -> Any:
+    """A hashable key that keeps apart what Python calls equal: 1, 1.0 and True, 0.0 and -0.0."""
+    return tuple((k, v, type(v), str(v) if type(v) is float else "") for k, v in attrs.items()) if attrs else ()
+
+
+def _method(op: Op, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function users call: sorts its arguments and appends one node."""
+    n, defaults = op.n_operands, op.attr_defaults
+    quick = not op.variadic and not op.has_required_attrs
+
+    @functools.wraps(fn)
+    def call(self: Any, *args: Any, name: str | None = None, **keywords: Any) -> Any:
+        if quick and not keywords and len(args) == n:
+            return self.sd.apply(op, args, defaults, name)
+        operands, attrs = op.bind(args, keywords)
+        return self.sd.apply(op, operands, attrs, name)
+
+    call.op = op  # type: ignore[attr-defined]
+    return call
+
+
+def primitive(
+    *,
+    infer: Callable[..., Any],
+    kernel: str | Callable[..., Any],
+    vjp: Callable[..., Any],
+    kernels: Mapping[str, str] = NO_ATTRS,
+    domain: tuple[float, float] | None = None,
+    is_view: bool = False,
+    shape_only: bool = False,
+    is_random: bool = False,
+    literals: Mapping[str, str] = NO_ATTRS,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make the decorated method an op with a shape rule, a kernel and a gradient rule of its own.
+
+    The arguments are those of `Op`. ``vjp`` is required: an op that has no gradient says so with `NOT_DIFFERENTIABLE`.
+    """
+
+    def decorate(fn: Callable[P, R]) -> Callable[P, R]:
+        op = Op(
+            fn,
+            infer=infer,
+            kernel=kernel,
+            vjp=vjp,
+            kernels=kernels,
+            domain=domain,
+            is_view=is_view,
+            shape_only=shape_only,
+            is_random=is_random,
+            literals=literals,
+        )
+        return _method(op, fn)
+
+    return decorate
+
+
+@overload
+def composite(fn: Callable[P, R]) -> Callable[P, R]: ...
+@overload
+def composite(
+    *,
+    infer: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    domain: tuple[float, float] | None = None,
+    is_loss: bool = False,
+    literals: Mapping[str, str] = NO_ATTRS,
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def composite(
+    fn: Callable[..., Any] | None = None,
+    *,
+    infer: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    domain: tuple[float, float] | None = None,
+    is_loss: bool = False,
+    literals: Mapping[str, str] = NO_ATTRS,
+) -> Any:
+    """Make the decorated function one op whose shape, gradient and every engine follow from its body.
+
+    With ``infer`` the body is traced only when all shapes are known, so it may look at them. With ``vjp`` the gradient
+    is that rule instead of the body's.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+        op = Op(fn, infer=infer, vjp=vjp, body=fn, domain=domain, is_loss=is_loss, literals=literals)
+        return _method(op, fn)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def register(op: Op, namespace: str, owner: type) -> None:
+    """Enter an op into the registry under its namespace; the first owner keeps it."""
+    if op.owner is None:
+        op.namespace, op.owner = namespace, owner
+        REGISTRY[op.qualname] = op

@@ -1,0 +1,149 @@
+"""Ops that pass their operand on: some check it at run time, one shapes its gradient. Losses are built with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import Aval, broadcast_shapes
+from sdgraph.errors import LabelError
+from sdgraph.op import NOT_DIFFERENTIABLE, primitive
+from sdgraph.shapes import same
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.variable import Operand
+
+
+def _masked(x: Aval, mask: Aval) -> Aval:
+    broadcast_shapes(x.shape, mask.shape)
+    return x
+
+
+def _first_bad(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any], what: str, expected: str) -> None:
+    """Raise LabelError for the first bad entry, with its position."""
+    if bad.any():
+        at = tuple(int(k) for k in np.argwhere(bad)[0])
+        where = f" at position {at[0] if len(at) == 1 else at}" if at else ""
+        raise LabelError(f"{what} {values[at]}{where} is out of range.", expected=expected)
+
+
+def _checked_labels(xp: Any, labels: Any, logits: Any) -> Any:
+    labels = np.asarray(labels)
+    classes = logits.shape[-1]
+    _first_bad((labels < 0) | (labels >= classes), labels, "label", f"0 <= label < {classes}, the number of classes")
+    return labels
+
+
+def _checked_lengths(xp: Any, lengths: Any, *, limit: int) -> Any:
+    lengths = np.asarray(lengths)
+    _first_bad((lengths < 0) | (lengths > limit), lengths, "length", f"0 <= length <= {limit}, the size of the array")
+    return lengths
+
+
+def _checked_ctc_labels(xp: Any, labels: Any, lengths: Any, *, classes: int, blank: int) -> Any:
+    labels, lengths = np.asarray(labels), np.asarray(lengths)
+    used = np.arange(labels.shape[1]) < lengths[:, None]
+    bad = used & ((labels < 0) | (labels >= classes) | (labels == blank))
+    _first_bad(bad, labels, "label", f"0 <= label < {classes}, and not the blank {blank}")
+    return np.where(used, labels, blank)
+
+
+class SDGuards(Namespace, prefix=""):
+    """Base ops that check an operand or its gradient."""
+
+    @primitive(infer=_masked, kernel=lambda xp, x, mask: x, vjp=lambda g, y, x, mask: (g.sd.where(mask.neq(0), g, 0), None), is_view=True)
+    def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` itself, with a gradient that is exactly 0 wherever ``mask`` is 0, even if it would be NaN there.
+
+        Args:
+            x: Any floating array.
+            mask: An array that broadcasts to the shape of x.
+            name: Name of the result.
+
+        Returns:
+            An array of the shape and dtype of x.
+
+        Raises:
+            ShapeError: If the mask does not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x = sd.var("x", [0.0, 1.0])
+            >>> y = sd.math.log(sd.mask_gradient(x, [0.0, 1.0]))
+            >>> sd.grad(y, x).eval()
+            array([0., 1.])
+        """
+        ...
+
+    @primitive(infer=same, kernel=_checked_labels, vjp=NOT_DIFFERENTIABLE, is_view=True, literals={"labels": "int64"})
+    def checked_labels(self, labels: Operand, logits: Operand, *, name: str | None = None) -> SDVariable:
+        """``labels`` themselves, after checking at run time that each is a class of ``logits``.
+
+        Args:
+            labels: Integer labels.
+            logits: An array whose last axis has one entry per class; only its shape matters.
+            name: Name of the result.
+
+        Returns:
+            The labels.
+
+        Raises:
+            LabelError: At run time, for a label outside ``[0, classes)``; names it and its position.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().checked_labels([0, 2], [0.1, 0.2, 0.3]).eval()
+            array([0, 2])
+        """
+        ...
+
+    @primitive(infer=same, kernel=_checked_lengths, vjp=NOT_DIFFERENTIABLE, is_view=True, literals={"lengths": "int64"})
+    def checked_lengths(self, lengths: Operand, *, limit: int, name: str | None = None) -> SDVariable:
+        """``lengths`` themselves, after checking at run time that each lies between 0 and ``limit``.
+
+        Args:
+            lengths: Integers.
+            limit: The largest length allowed.
+            name: Name of the result.
+
+        Returns:
+            The lengths.
+
+        Raises:
+            LabelError: At run time, for a length out of range; names it and its position.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().checked_lengths([1, 2], limit=3).eval()
+            array([1, 2])
+        """
+        ...
+
+    @primitive(infer=same, kernel=_checked_ctc_labels, vjp=NOT_DIFFERENTIABLE, literals={"labels": "int64", "lengths": "int64"})
+    def checked_ctc_labels(
+        self, labels: Operand, lengths: Operand, *, classes: int, blank: int, name: str | None = None
+    ) -> SDVariable:
+        """Labels ``[batch, n]`` with what lies beyond each example's length set to the blank.
+
+        Args:
+            labels: Integer labels.
+            lengths: Number of labels of each example.
+            classes: The number of classes.
+            blank: The class that stands for no label.
+            name: Name of the result.
+
+        Returns:
+            Labels of the same shape.
+
+        Raises:
+            LabelError: At run time, for a label in use that is no class, or is the blank.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().checked_ctc_labels([[1, -1]], [1], classes=3, blank=0).eval()
+            array([[1, 0]])
+        """
+        ...

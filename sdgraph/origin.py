@@ -1,0 +1,61 @@
+"""Where in the user's code something happened.
+
+Knows Python frames only. An origin is kept as (code object, instruction offset), which costs nothing to take;
+the line number is computed when someone reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Origin(NamedTuple):
+    """A place in the user's code."""
+
+    code: CodeType
+    offset: int
+
+    @property
+    def filename(self) -> str:
+        """File name, as the interpreter knows it."""
+        return self.code.co_filename
+
+    @property
+    def line(self) -> int:
+        """Line number, starting at 1."""
+        for index, position in enumerate(self.code.co_positions()):
+            if index == self.offset // 2:
+                return position[0] or self.code.co_firstlineno
+        return self.code.co_firstlineno
+
+    @property
+    def function(self) -> str:
+        """Qualified name of the function, ``<module>`` at top level."""
+        return self.code.co_qualname
+
+    def __str__(self) -> str:
+        where = "" if self.function == "<module>" else f", in {self.function}"
+        return f"{self.filename}:{self.line}{where}"
+
+
+def user_origin() -> Origin | None:
+    """The innermost frame outside this package, or None when there is none.
+
+    Example:
+        >>> user_origin().function
+        '<module>'
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(_PACKAGE):
+            return Origin(code, frame.f_lasti)
+        frame = frame.f_back
+    return None

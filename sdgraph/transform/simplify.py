@@ -1,0 +1,125 @@
+"""Rewrites applied while lowering. Each is exact: the value keeps every bit, NaN, infinity and sign of zero.
+
+A rule gets the lowering, the operand ids, the attributes and the output's aval, and returns the id of a node that has
+the value, or None. Rules see concrete shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from sdgraph.aval import Aval, broadcast_shapes
+from sdgraph.op import REGISTRY, Op
+
+if TYPE_CHECKING:
+    from sdgraph.transform.lower import Lowering
+
+Rule: TypeAlias = "Callable[[Lowering, tuple[int, ...], Mapping[str, Any], Any], int | None]"
+
+
+def _first(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    return inputs[0]
+
+
+def _unchanged(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """The operand, if the op changes neither shape nor dtype."""
+    return inputs[0] if low.nodes[inputs[0]].aval == aval else None
+
+
+def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """One reshape for a chain of them, none if the shape is the operand's."""
+    source = low.nodes[inputs[0]]
+    if source.aval == aval:
+        return inputs[0]
+    if source.op.qualname == "reshape":
+        return low.emit(source.op, source.inputs, {"shape": aval.shape}, aval)
+    return None
+
+
+def _permute(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    return inputs[0] if attrs["axes"] == tuple(range(len(aval.shape))) else None
+
+
+def _same_value(low: Lowering, i: int, value: float) -> bool:
+    known = low.nodes[i].value
+    return known is not None and known.ndim == 0 and bool(known == value)
+
+
+def _mul(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """``x * 1`` is x."""
+    a, b = inputs
+    if _same_value(low, b, 1.0) and low.nodes[a].aval == aval:
+        return a
+    if _same_value(low, a, 1.0) and low.nodes[b].aval == aval:
+        return b
+    return None
+
+
+def _div(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """``x / 1`` is x."""
+    return inputs[0] if _same_value(low, inputs[1], 1.0) and low.nodes[inputs[0]].aval == aval else None
+
+
+def _neg(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """``-(-x)`` is x."""
+    source = low.nodes[inputs[0]]
+    return source.inputs[0] if source.op.qualname == "math.neg" else None
+
+
+def _multiply_no_nan(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """With a constant weight that is nowhere zero it is an ordinary product."""
+    weight = low.nodes[inputs[1]].value
+    if weight is not None and np.all(weight != 0):
+        return low.emit(REGISTRY["math.mul"], inputs, {}, aval)
+    return None
+
+
+def _filled(value: float) -> Rule:
+    def rule(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+        """A scalar, broadcast: what uses it elementwise never sees a full array."""
+        scalar = low.constant(np.array(value, aval.dtype))
+        return broadcast(low, scalar, aval.shape)
+
+    return rule
+
+
+def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
+    """Node ``i`` broadcast to ``shape``."""
+    aval = low.nodes[i].aval
+    if aval.shape == shape:
+        return i
+    return low.emit(REGISTRY["broadcast_to"], (i,), {"shape": shape}, Aval(shape, aval.dtype))
+
+
+def strip_broadcasts(
+    low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any
+) -> int | None:
+    """Compute an elementwise op before its operands are broadcast, and broadcast the result."""
+    nodes = low.nodes
+    small = tuple([nodes[j].inputs[0] if j >= 0 and nodes[j].op.qualname == "broadcast_to" else j for j in inputs])
+    if small == inputs:
+        return None
+    shape = broadcast_shapes(*(nodes[j].aval.shape for j in small if j >= 0))
+    return broadcast(low, low.emit(op, small, attrs, Aval(shape, aval.dtype)), aval.shape)
+
+
+RULES: dict[str, Rule] = {
+    "identity": _first,
+    "stop_gradient": _first,
+    "cast": _unchanged,
+    "broadcast_to": _unchanged,
+    "squeeze": _unchanged,
+    "expand_dims": _unchanged,
+    "reshape": _reshape,
+    "permute": _permute,
+    "math.mul": _mul,
+    "math.div": _div,
+    "math.neg": _neg,
+    "math.multiply_no_nan": _multiply_no_nan,
+    "zeros_like": _filled(0.0),
+    "ones_like": _filled(1.0),
+}
+"""Rewrite per op."""
