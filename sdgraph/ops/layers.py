@@ -1,7 +1,7 @@
 """Layers, padding and attention: the other half of ``sd.nn``.
 
 Knows how layers are put together. The functions they apply are in `sdgraph.ops.activations`, matrix products in
-`sdgraph.ops.linalg`, random masks in `sdgraph.ops.random`.
+`sdgraph.ops.matrices`, random masks in `sdgraph.ops.random`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.op import composite, primitive
-from sdgraph.ops.linalg import swap_last
+from sdgraph.ops.matrices import swap_last
 from sdgraph.shapes import INT64
 from sdgraph.variable import Namespace, SDVariable
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 def _top_k_vjp(
     g: tuple[SDVariable, ...], y: tuple[SDVariable, ...], x: SDVariable, *, k: int, sorted: bool
 ) -> SDVariable:
-    sd = x.sd
-    positions = sd.cumsum(sd.cast(sd.ones_like(x), "int64"), axis=-1) - 1
-    chosen = sd.eq(sd.expand_dims(y[1], -1), sd.expand_dims(positions, -2))
-    return sd.sum(sd.where(chosen, sd.expand_dims(g[0], -1), 0), axis=-2)
+    return x.sd.add_along_axis(x.sd.zeros_like(x), y[1], g[0], axis=-1)
 
 
 # ---------------------------------------------------------------------- padding

@@ -1,65 +1,570 @@
-"""Matrix products, decompositions and solvers: ``sd.linalg``.
+"""Decompositions and solvers, and the whole of ``sd.linalg``.
 
-Everything works on the last two axes; axes before them are batches. Knows matrices only: sums and reshapes are in
-`sdgraph.ops.base`.
+Everything works on the last two axes of real matrices; axes before them are batches. Gradient rules are matrix formulas
+written with the ops here, so each can be differentiated again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sdgraph import shapes
-from sdgraph.op import primitive
-from sdgraph.variable import Namespace, SDVariable
+import numpy as np
+
+from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
+from sdgraph.errors import DTypeError, GradientError, ShapeError
+from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.ops.matrices import SDMatrices, matrix, outer, swap_last
+from sdgraph.shapes import INT64
+from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
     from sdgraph.variable import Operand
 
-
-def swap_last(x: SDVariable) -> SDVariable:
-    """``x`` with its last two axes exchanged."""
-    n = x.ndim
-    return x.sd.permute(x, (*range(n - 2), n - 1, n - 2))
+# ---------------------------------------------------------------------- shape rules
 
 
-def _matmul_vjp(g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable) -> tuple[SDVariable, SDVariable]:
-    """The product rule; sums over broadcast batch axes are left to the driver."""
-    sd = g.sd
-    if a.ndim == 1 and b.ndim == 1:
-        return g * b, g * a
-    if a.ndim == 1:
-        return sd.linalg.matmul(b, g), sd.expand_dims(a, -1) * sd.expand_dims(g, -2)
+def _real(x: Aval) -> Aval:
+    """Matrices of real floating numbers; numpy decomposes single and double precision only."""
+    matrix(x)
+    dtype = x.dtype if x.dtype.kind in "fc" else np.dtype("float64")
+    if dtype.kind == "c" or dtype.itemsize not in (4, 8):
+        raise DTypeError("Only float32 and float64 matrices can be decomposed.", given=x.dtype.name)
+    return Aval(x.shape, dtype)
+
+
+def _square(x: Aval) -> Aval:
+    out = _real(x)
+    n, m = x.shape[-2:]
+    if type(n) is int and type(m) is int and n != m:
+        raise ShapeError("A square matrix is needed.", given=shape_str(x.shape))
+    return out
+
+
+def _scalar_per_matrix(x: Aval) -> Aval:
+    return Aval(x.shape[:-2], _square(x).dtype)
+
+
+def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
+    a = _square(matrix)
+    if not rhs.shape:
+        raise ShapeError("The right-hand side is a vector or a matrix.", given=shape_str(rhs.shape))
+    vector = len(rhs.shape) == 1
+    rows, n = rhs.shape[0 if vector else -2], a.shape[-1]
+    if type(rows) is int and type(n) is int and rows != n:
+        raise ShapeError(
+            "Matrix and right-hand side differ in the number of rows.",
+            given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
+        )
+    dtype = np.promote_types(a.dtype, _real(Aval((1, 1), rhs.dtype)).dtype)
+    if vector:
+        return Aval((*a.shape[:-2], n), dtype)
+    return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), n, rhs.shape[-1]), dtype)
+
+
+def _fewer(x: Aval) -> Dim:
+    n, m = x.shape[-2:]
+    return min(n, m) if type(n) is int and type(m) is int else (n if n == m else None)
+
+
+def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
+    out = _real(x)
+    n, m = x.shape[-2:]
+    k = n if full else _fewer(x)
+    return Aval((*x.shape[:-2], n, k), out.dtype), Aval((*x.shape[:-2], k, m), out.dtype)
+
+
+def _infer_svd(x: Aval, *, full_uv: bool, compute_uv: bool) -> Any:
+    out = _real(x)
+    n, m = x.shape[-2:]
+    batch, k = x.shape[:-2], _fewer(x)
+    s = Aval((*batch, k), out.dtype)
+    if not compute_uv:
+        return s
+    return Aval((*batch, n, n if full_uv else k), out.dtype), s, Aval((*batch, m if full_uv else k, m), out.dtype)
+
+
+def _infer_lu(x: Aval) -> tuple[Aval, Aval]:
+    return _square(x), Aval(x.shape[:-1], INT64)
+
+
+def _infer_eig(x: Aval) -> tuple[Aval, Aval]:
+    dtype = np.promote_types(_square(x).dtype, np.dtype("complex64"))
+    return Aval(x.shape[:-1], dtype), Aval(x.shape, dtype)
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+def _symmetric(a: Any) -> Any:
+    return (a + a.mT) / 2
+
+
+def _triangle(xp: Any, a: Any, lower: bool) -> Any:
+    return xp.tril(a) if lower else xp.triu(a)
+
+
+def _triangular_solve(xp: Any, a: Any, b: Any, *, lower: bool, adjoint: bool) -> Any:
+    a = _triangle(xp, a, lower)
+    return xp.linalg.solve(a.mT if adjoint else a, b)
+
+
+def _logdet(xp: Any, x: Any) -> Any:
+    sign, log = xp.linalg.slogdet(x)
+    return xp.where(sign > 0, log, xp.where(sign == 0, -xp.inf, xp.nan)).astype(log.dtype)
+
+
+def _lu(xp: Any, x: Any) -> tuple[Any, Any]:
+    """Elimination with the largest pivot of each column; every step makes new arrays, as some array types demand."""
+    n = x.shape[-1]
+    rows = xp.arange(n)
+    a = x if x.dtype.kind == "f" else x.astype("float64")
+    order = xp.broadcast_to(rows, a.shape[:-1])
+    for k in range(n):
+        below = xp.where(rows >= k, xp.abs(a[..., :, k]), -1)
+        pivot = xp.argmax(below, axis=-1)[..., None]
+        swap = xp.where(rows == k, pivot, xp.where(rows == pivot, k, rows))
+        a = xp.take_along_axis(a, swap[..., None], axis=-2)
+        order = xp.take_along_axis(order, swap, axis=-1)
+        head = a[..., k : k + 1, k]
+        factor = xp.where((rows > k) & (head != 0), a[..., :, k] / xp.where(head == 0, 1, head), 0)
+        rest = a - factor[..., None] * a[..., k : k + 1, :]
+        a = xp.where((rows > k)[:, None] & (rows > k), rest, a)
+        a = xp.where((rows > k)[:, None] & (rows == k), factor[..., None], a)
+    return a, order.astype(INT64)
+
+
+def _eig(xp: Any, x: Any) -> tuple[Any, Any]:
+    values, vectors = xp.linalg.eig(x)
+    dtype = np.promote_types(values.dtype, np.dtype("complex64"))
+    return values.astype(dtype), vectors.astype(dtype)
+
+
+# ---------------------------------------------------------------------- gradient rules
+
+
+def _half_diagonal(x: SDVariable) -> SDVariable:
+    """The lower triangle with half of the diagonal: the part of a symmetric matrix that, mirrored, gives it back."""
+    linalg = x.sd.linalg
+    return 0.5 * (linalg.tril(x) + linalg.tril(x, -1))
+
+
+def _cholesky_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+    # I. Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527.
+    linalg = g.sd.linalg
+    inner = _half_diagonal(linalg.matmul(swap_last(y), g))
+    left = linalg.triangular_solve(y, inner, lower=True, adjoint=True)
+    full = linalg.triangular_solve(y, swap_last(left), lower=True, adjoint=True)
+    return 0.5 * (full + swap_last(full))
+
+
+def _solution_products(g: SDVariable, y: SDVariable, b: SDVariable, adjoint: bool, solved: SDVariable) -> SDVariable:
+    """The cotangent of the matrix, given that of the right-hand side."""
     if b.ndim == 1:
-        return sd.expand_dims(g, -1) * b, sd.linalg.matmul(g, a) if g.ndim == 1 else _rows(g, a)
-    return sd.linalg.matmul(g, swap_last(b)), sd.linalg.matmul(swap_last(a), g)
+        return -(outer(y, solved) if adjoint else outer(solved, y))
+    left, right = (y, solved) if adjoint else (solved, y)
+    return -g.sd.linalg.matmul(left, swap_last(right))
 
 
-def _rows(g: SDVariable, a: SDVariable) -> SDVariable:
-    """The sum of ``a``'s rows weighted with ``g``, per batch."""
-    return g.sd.sum(g.sd.expand_dims(g, -1) * a, axis=-2)
+def _solve_vjp(
+    g: SDVariable, y: SDVariable, matrix: SDVariable, rhs: SDVariable, *, adjoint: bool
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    if rhs.ndim == 1:
+        solved = sd.squeeze(sd.linalg.solve(matrix, sd.expand_dims(g, -1), adjoint=not adjoint), -1)
+    else:
+        solved = sd.linalg.solve(matrix, g, adjoint=not adjoint)
+    return _solution_products(g, y, rhs, adjoint, solved), solved
 
 
-class SDLinalg(Namespace, prefix="linalg"):
+def _triangular_solve_vjp(
+    g: SDVariable, y: SDVariable, matrix: SDVariable, rhs: SDVariable, *, lower: bool, adjoint: bool
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    h = sd.expand_dims(g, -1) if rhs.ndim == 1 else g
+    solved = sd.linalg.triangular_solve(matrix, h, lower=lower, adjoint=not adjoint)
+    solved = sd.squeeze(solved, -1) if rhs.ndim == 1 else solved
+    full = _solution_products(g, y, rhs, adjoint, solved)
+    return sd.linalg.tril(full) if lower else sd.linalg.triu(full), solved
+
+
+def _per_matrix(g: SDVariable) -> SDVariable:
+    return g.sd.expand_dims(g.sd.expand_dims(g, -1), -1)
+
+
+def _inverse_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+    t = swap_last(y)
+    return -g.sd.linalg.matmul(g.sd.linalg.matmul(t, g), t)
+
+
+def _qr_vjp(
+    g: tuple[SDVariable, SDVariable], y: tuple[SDVariable, SDVariable], x: SDVariable, *, full: bool
+) -> SDVariable:
+    # S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", arXiv:1001.1654.
+    linalg = x.sd.linalg
+    n, m = x.shape[-2:]
+    if type(n) is int and type(m) is int and (n < m or (full and n != m)):
+        raise GradientError(
+            "QR has a gradient for square matrices, and for tall ones with full=False.",
+            given=f"{shape_str(x.shape)}, full={full}",
+        )
+    (gq, gr), (q, r) = g, y
+    m_ = linalg.matmul(r, swap_last(gr)) - linalg.matmul(swap_last(gq), q)
+    mirrored = linalg.tril(m_) + swap_last(linalg.tril(m_, -1))
+    inner = gq + linalg.matmul(q, mirrored)
+    return swap_last(linalg.triangular_solve(r, swap_last(inner), lower=False))
+
+
+def _svd_vjp(g: Any, y: Any, x: SDVariable, *, full_uv: bool, compute_uv: bool) -> SDVariable:
+    # J. Townsend, "Differentiating the singular value decomposition", 2016.
+    sd, linalg = x.sd, x.sd.linalg
+    if not compute_uv:
+        u, _, vh = linalg.svd(x)
+        return linalg.matmul(u * sd.expand_dims(g, -2), vh)
+    n, m = x.shape[-2:]
+    if full_uv and n != m:
+        raise GradientError("SVD has a gradient with full_uv=False only.", given=shape_str(x.shape))
+    (gu, gs, gvh), (u, s, vh) = g, y
+    ut, v, gv = swap_last(u), swap_last(vh), swap_last(gvh)
+    row, column = sd.expand_dims(s, -2), sd.expand_dims(s, -1)
+    # Pairs of equal singular values, the diagonal among them, are left out: their rotation is not determined.
+    gaps = (row - column) * (row + column)
+    weights = sd.where(sd.eq(gaps, 0), 0, 1 / sd.where(sd.eq(gaps, 0), 1, gaps))
+    pu, pv = linalg.matmul(ut, gu), linalg.matmul(vh, gv)
+    inner = weights * (pu - swap_last(pu)) * row + column * weights * (pv - swap_last(pv)) + linalg.diag(gs)
+    out = linalg.matmul(linalg.matmul(u, inner), vh)
+    if type(n) is int and n == m:
+        return out
+    inverse = sd.where(sd.eq(row, 0), 0, 1 / sd.where(sd.eq(row, 0), 1, row))
+    outside_u = (gu - linalg.matmul(u, pu)) * inverse
+    outside_v = (gv - linalg.matmul(v, pv)) * inverse
+    return out + linalg.matmul(outside_u, vh) + linalg.matmul(u, swap_last(outside_v))
+
+
+class SDLinalg(SDMatrices, prefix="linalg"):
     """Linear algebra (``sd.linalg``)."""
 
-    @primitive(infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp)
-    def matmul(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
-        """Matrix product ``a @ b`` with the rules of ``numpy.matmul``.
+    # ------------------------------------------------------------------ solving
+
+    @primitive(
+        infer=_infer_solve,
+        kernel=lambda xp, a, b, *, adjoint: xp.linalg.solve(a.mT if adjoint else a, b),
+        vjp=_solve_vjp,
+    )
+    def solve(self, matrix: Operand, rhs: Operand, adjoint: bool = False, *, name: str | None = None) -> SDVariable:
+        """The solution ``x`` of ``matrix @ x = rhs``.
 
         Args:
-            a: Shape ``(..., n, k)`` or ``(k,)``.
-            b: Shape ``(..., k, m)`` or ``(k,)``. Axes before the last two broadcast.
+            matrix: Shape ``(..., n, n)``.
+            rhs: Shape ``(..., n, m)`` or ``(n,)``.
+            adjoint: Whether to solve with the transposed matrix.
 
         Returns:
-            Shape ``(..., n, m)``; the axis that a vector lacks is missing from the result too. The promoted dtype.
+            Shape ``(..., n, m)`` or ``(..., n)``, floating dtype.
 
         Raises:
-            ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
+            ShapeError: If the matrix is not square, or the numbers of rows differ.
+            DTypeError: For complex and half precision numbers.
+            ExecutionError: When evaluated, if the matrix is singular.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.linalg.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).eval()
-            array([3., 7.])
+            >>> sd.linalg.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).eval()
+            array([1. , 0.5])
+        """
+        ...
+
+    @primitive(infer=_infer_solve, kernel=_triangular_solve, vjp=_triangular_solve_vjp)
+    def triangular_solve(
+        self, matrix: Operand, rhs: Operand, lower: bool = True, adjoint: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """The solution ``x`` of ``matrix @ x = rhs`` for a triangular matrix.
+
+        Args:
+            matrix: Shape ``(..., n, n)``; the other triangle is not read.
+            rhs: Shape ``(..., n, m)`` or ``(n,)``.
+            lower: Whether the matrix is the lower triangle.
+            adjoint: Whether to solve with the transposed matrix.
+
+        Returns:
+            Shape ``(..., n, m)`` or ``(..., n)``, floating dtype. The gradient of the other triangle is 0.
+
+        Raises:
+            ShapeError: If the matrix is not square, or the numbers of rows differ.
+            DTypeError: For complex and half precision numbers.
+            ExecutionError: When evaluated, if the matrix is singular.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.triangular_solve([[2.0, 9.0], [1.0, 1.0]], [2.0, 3.0]).eval()
+            array([1., 2.])
+        """
+        ...
+
+    @composite
+    def lstsq(
+        self,
+        matrix: Operand,
+        rhs: Operand,
+        l2_regularizer: float = 0.0,
+        fast: bool = True,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """The ``x`` with the least ``sum((matrix @ x - rhs)**2) + l2_regularizer * sum(x**2)``.
+
+        Args:
+            matrix: Shape ``(..., n, m)`` with ``n >= m`` and independent columns.
+            rhs: Shape ``(..., n, k)``.
+            l2_regularizer: Weight of the penalty, 0 or more.
+            fast: Whether to solve the normal equations, which square the condition number; else QR is used. With a
+                penalty it is always the normal equations.
+
+        Returns:
+            Shape ``(..., m, k)``, floating dtype.
+
+        Raises:
+            ShapeError: If the numbers of rows differ, or ``m`` is unknown where it is needed.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.lstsq([[1.0], [1.0]], [[1.0], [3.0]]).eval()
+            array([[2.]])
+        """
+        a, b = self.sd.as_variable(matrix), self.sd.as_variable(rhs)
+        if l2_regularizer:
+            m = a.shape[-1]
+            if type(m) is not int:
+                raise ShapeError("The penalty needs a known number of columns.", given=shape_str(a.shape))
+            penalty = np.eye(m, dtype=a.dtype)
+        else:
+            penalty = None
+        if fast or penalty is not None:
+            normal = self.matmul(swap_last(a), a)
+            normal = normal if penalty is None else normal + l2_regularizer * penalty
+            return self.solve(normal, self.matmul(swap_last(a), b))
+        q, r = self.qr(a)
+        return self.triangular_solve(r, self.matmul(swap_last(q), b), lower=False)
+
+    @primitive(infer=_square, kernel=lambda xp, x: xp.linalg.inv(x), vjp=_inverse_vjp)
+    def matrix_inverse(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The inverse of square matrices; to solve equations, `solve` is faster and more accurate.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+            ExecutionError: When evaluated, if a matrix is singular.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.matrix_inverse([[2.0, 0.0], [0.0, 4.0]]).eval()
+            array([[0.5 , 0.  ],
+                   [0.  , 0.25]])
+        """
+        ...
+
+    @primitive(
+        infer=_scalar_per_matrix,
+        kernel=lambda xp, x: xp.linalg.det(x),
+        vjp=lambda g, y, x: _per_matrix(g * y) * swap_last(g.sd.linalg.matrix_inverse(x)),
+    )
+    def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The determinant of square matrices.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            Shape ``(...)``, floating dtype. The gradient inverts the matrix and fails if that is singular.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> float(sd.linalg.matrix_determinant([[2.0, 1.0], [0.0, 4.0]]).eval())
+            8.0
+        """
+        ...
+
+    @primitive(
+        infer=_scalar_per_matrix,
+        kernel=_logdet,
+        vjp=lambda g, y, x: _per_matrix(g) * swap_last(g.sd.linalg.matrix_inverse(x)),
+    )
+    def logdet(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The logarithm of the determinant, without forming the determinant.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            Shape ``(...)``, floating dtype; NaN where the determinant is negative, -inf where it is 0.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> float(sd.linalg.logdet([[2.0, 0.0], [0.0, 0.5]]).eval())
+            0.0
+        """
+        ...
+
+    # ------------------------------------------------------------------ decompositions
+
+    @primitive(
+        infer=_square,
+        kernel=lambda xp, x: xp.linalg.cholesky(_symmetric(x)),
+        vjp=_cholesky_vjp,
+    )
+    def cholesky(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The lower triangular ``L`` with ``L @ L.T = x``.
+
+        Args:
+            x: Positive definite matrices, shape ``(..., n, n)``. The symmetric part ``(x + x.T) / 2`` is decomposed, so
+                value and gradient treat both triangles alike.
+
+        Returns:
+            ``x``'s shape, floating dtype. The gradient is symmetric.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+            ExecutionError: When evaluated, if a matrix is not positive definite.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.cholesky([[4.0, 2.0], [2.0, 5.0]]).eval()
+            array([[2., 0.],
+                   [1., 2.]])
+        """
+        ...
+
+    @primitive(infer=_infer_lu, kernel=_lu, vjp=NOT_DIFFERENTIABLE)
+    def lu(self, x: Operand, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
+        """LU decomposition with row exchanges: ``x[order] = L @ U``.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            Both factors in one matrix of ``x``'s shape (``U`` on and above the diagonal, ``L`` below it with a diagonal
+            of ones that is not stored), and the order of the rows, shape ``(..., n)``, int64. There is no gradient.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> factors, order = sd.linalg.lu([[1.0, 2.0], [2.0, 8.0]])
+            >>> factors.eval(), order.eval()
+            (array([[ 2. ,  8. ],
+                   [ 0.5, -2. ]]), array([1, 0]))
+        """
+        ...
+
+    @primitive(
+        infer=_infer_qr,
+        kernel=lambda xp, x, *, full: tuple(xp.linalg.qr(x, mode="complete" if full else "reduced")),
+        vjp=_qr_vjp,
+    )
+    def qr(self, x: Operand, full: bool = False, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
+        """QR decomposition: ``x = Q @ R`` with orthonormal columns ``Q`` and upper triangular ``R``.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            full: Whether ``Q`` is square; else it has ``min(n, m)`` columns.
+
+        Returns:
+            ``Q`` of shape ``(..., n, k)`` and ``R`` of shape ``(..., k, m)``, floating dtype. There is a gradient for
+            square matrices, and for tall ones of full rank with ``full=False``.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> q, r = sd.linalg.qr([[3.0, 1.0], [4.0, 2.0], [0.0, 2.0]])
+            >>> (q @ r).eval().round(12)
+            array([[3., 1.],
+                   [4., 2.],
+                   [0., 2.]])
+        """
+        ...
+
+    @primitive(
+        infer=_infer_svd,
+        kernel=lambda xp, x, *, full_uv, compute_uv: (
+            tuple(xp.linalg.svd(x, full_matrices=full_uv)) if compute_uv else xp.linalg.svd(x, compute_uv=False)
+        ),
+        vjp=_svd_vjp,
+    )
+    def svd(
+        self, x: Operand, full_uv: bool = False, compute_uv: bool = True, *, name: str | None = None
+    ) -> tuple[SDVariable, SDVariable, SDVariable]:
+        """Singular value decomposition ``x = U @ diag(s) @ Vh``, as ``numpy.linalg.svd`` returns it.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            full_uv: Whether ``U`` and ``Vh`` are square.
+            compute_uv: Whether to return more than the singular values.
+
+        Returns:
+            ``U`` of shape ``(..., n, k)``, ``s`` of shape ``(..., k)`` in falling order and ``Vh`` of shape
+            ``(..., k, m)``, with ``k = min(n, m)``; or ``s`` alone. The gradient of ``U`` and ``Vh`` needs distinct
+            singular values and ``full_uv=False``.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.svd([[3.0, 0.0], [0.0, -2.0]], compute_uv=False).eval()
+            array([3., 2.])
+        """
+        ...
+
+    @primitive(infer=_infer_eig, kernel=_eig, vjp=NOT_DIFFERENTIABLE)
+    def eig(self, x: Operand, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
+        """Eigenvalues and right eigenvectors of square matrices.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            Values of shape ``(..., n)`` and vectors of shape ``(..., n, n)``, one per column, both complex. There is no
+            gradient.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> values, vectors = sd.linalg.eig([[2.0, 0.0], [0.0, 3.0]])
+            >>> values.eval()
+            array([2.+0.j, 3.+0.j])
         """
         ...

@@ -1,0 +1,400 @@
+"""Products and parts of matrices: one half of ``sd.linalg``.
+
+Everything works on the last two axes; axes before them are batches. Decompositions and solvers are in
+`sdgraph.ops.linalg`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, Shape, broadcast_shapes, shape_str
+from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.op import composite, primitive
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Operand
+
+
+def swap_last(x: SDVariable) -> SDVariable:
+    """``x`` with its last two axes exchanged."""
+    n = x.ndim
+    return x.sd.permute(x, (*range(n - 2), n - 1, n - 2))
+
+
+def _times_vector(a: SDVariable, v: SDVariable) -> SDVariable:
+    """Matrix times vector, per batch of either."""
+    sd = a.sd
+    if v.ndim == 1:
+        return sd.linalg.matmul(a, v)
+    return sd.squeeze(sd.linalg.matmul(a, sd.expand_dims(v, -1)), -1)
+
+
+def outer(a: SDVariable, b: SDVariable) -> SDVariable:
+    """Column times row, per batch."""
+    return a.sd.expand_dims(a, -1) * a.sd.expand_dims(b, -2)
+
+
+def _matmul_vjp(g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable) -> tuple[SDVariable, SDVariable]:
+    # The driver sums over batch axes that were broadcast.
+    if a.ndim == 1 and b.ndim == 1:
+        return g * b, g * a
+    if a.ndim == 1:
+        return _times_vector(b, g), outer(a, g)
+    if b.ndim == 1:
+        return outer(g, b), _times_vector(swap_last(a), g)
+    return a.sd.linalg.matmul(g, swap_last(b)), a.sd.linalg.matmul(swap_last(a), g)
+
+
+# ---------------------------------------------------------------------- shape rules
+
+
+def matrix(x: Aval) -> Aval:
+    """Raise unless the operand has a row and a column axis."""
+    if len(x.shape) < 2:
+        raise ShapeError("A matrix is needed.", given=shape_str(x.shape), expected="rank 2 or more")
+    return x
+
+
+def _check_diagonal(diagonal: Any) -> None:
+    if not isinstance(diagonal, int) or isinstance(diagonal, bool):
+        raise ArgumentError("diagonal must be a whole number.", given=f"diagonal={diagonal!r}")
+
+
+def _triangle(x: Aval, *, diagonal: int) -> Aval:
+    _check_diagonal(diagonal)
+    return matrix(x)
+
+
+def _infer_band(x: Aval, *, min_lower: int, max_upper: int) -> Aval:
+    for name, n in (("min_lower", min_lower), ("max_upper", max_upper)):
+        if not isinstance(n, int) or isinstance(n, bool):
+            raise ArgumentError(f"{name} must be a whole number.", given=f"{name}={n!r}")
+    return matrix(x)
+
+
+def _band(xp: Any, x: Any, *, min_lower: int, max_upper: int) -> Any:
+    rows, columns = xp.arange(x.shape[-2])[:, None], xp.arange(x.shape[-1])
+    keep = xp.ones(x.shape[-2:], bool)
+    if min_lower >= 0:
+        keep = keep & (rows - columns <= min_lower)
+    if max_upper >= 0:
+        keep = keep & (columns - rows <= max_upper)
+    return xp.where(keep, x, xp.zeros((), x.dtype))
+
+
+def _infer_diag(x: Aval) -> Aval:
+    if not x.shape:
+        raise ShapeError("A diagonal needs a vector.", given=shape_str(x.shape), expected="rank 1 or more")
+    return Aval((*x.shape, x.shape[-1]), x.dtype)
+
+
+def _diag(xp: Any, x: Any) -> Any:
+    return xp.where(xp.eye(x.shape[-1], dtype=bool), x[..., None], xp.zeros((), x.dtype))
+
+
+def _smaller(shape: Shape) -> Any:
+    n, m = shape[-2:]
+    if type(n) is int and type(m) is int:
+        return min(n, m)
+    return n if n == m else None
+
+
+def _infer_diag_part(x: Aval) -> Aval:
+    matrix(x)
+    return Aval((*x.shape[:-2], _smaller(x.shape)), x.dtype)
+
+
+def _diag_part_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+    square = x.sd.linalg.diag(g)
+    n, m = x.shape[-2:]
+    if type(n) is not int or type(m) is not int or n == m:
+        return square
+    k = min(n, m)
+    return x.sd.nn.pad(square, ((0, 0),) * (x.ndim - 2) + ((0, n - k), (0, m - k)))
+
+
+def _infer_cross(a: Aval, b: Aval) -> Aval:
+    for v in (a, b):
+        if not v.shape or (v.shape[-1] not in (3, None) and type(v.shape[-1]) is int):
+            raise ShapeError(
+                "A cross product is for vectors of three entries.",
+                given=f"{shape_str(a.shape)} and {shape_str(b.shape)}",
+                expected="3 entries on the last axis",
+            )
+    return Aval(broadcast_shapes(a.shape, b.shape), shapes.elementwise(Aval((), a.dtype), Aval((), b.dtype)).dtype)
+
+
+def _cross(xp: Any, a: Any, b: Any) -> Any:
+    ahead, behind = [1, 2, 0], [2, 0, 1]
+    return a[..., ahead] * b[..., behind] - a[..., behind] * b[..., ahead]
+
+
+class SDMatrices(Namespace, prefix="linalg"):
+    """Products and parts of matrices of ``sd.linalg``."""
+
+    # ------------------------------------------------------------------ products
+
+    @primitive(infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp)
+    def matmul(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
+        """Matrix product ``a @ b`` with the rules of ``numpy.matmul``.
+
+        Args:
+            a: Shape ``(..., n, k)`` or ``(k,)``.
+            b: Shape ``(..., k, m)`` or ``(k,)``. Axes before the last two broadcast.
+
+        Returns:
+            Shape ``(..., n, m)``; the axis that a vector lacks is missing from the result too. The promoted dtype.
+
+        Raises:
+            ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).eval()
+            array([3., 7.])
+        """
+        ...
+
+    @composite
+    def mmul(
+        self,
+        x: Operand,
+        y: Operand,
+        transpose_x: bool = False,
+        transpose_y: bool = False,
+        transpose_z: bool = False,
+        alpha: float = 1.0,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``alpha * (x @ y)``, with transposes of the last two axes on the way.
+
+        Args:
+            x: Shape ``(..., n, k)`` or ``(k,)``.
+            y: Shape ``(..., k, m)`` or ``(k,)``.
+            transpose_x: Whether to transpose ``x`` first; a vector stays as it is.
+            transpose_y: Whether to transpose ``y`` first.
+            transpose_z: Whether to transpose the product.
+            alpha: Factor of the product.
+
+        Returns:
+            Shape ``(..., n, m)``, the promoted dtype.
+
+        Raises:
+            ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.mmul([[1.0, 2.0]], [[3.0, 4.0]], transpose_y=True).eval()
+            array([[11.]])
+        """
+        a, b = self.sd.as_variable(x), self.sd.as_variable(y)
+        a = swap_last(a) if transpose_x and a.ndim > 1 else a
+        b = swap_last(b) if transpose_y and b.ndim > 1 else b
+        out = self.matmul(a, b)
+        out = swap_last(out) if transpose_z and out.ndim > 1 else out
+        return out if alpha == 1 else alpha * out
+
+    @primitive(
+        infer=_infer_cross,
+        kernel=_cross,
+        vjp=lambda g, y, a, b: (g.sd.linalg.cross(b, g), g.sd.linalg.cross(g, a)),
+    )
+    def cross(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
+        """Cross product of vectors of three entries, on the last axis.
+
+        Args:
+            a: Shape ``(..., 3)``.
+            b: Shape ``(..., 3)``; axes before the last broadcast.
+
+        Returns:
+            Broadcast shape, promoted dtype.
+
+        Raises:
+            ShapeError: If a last axis does not have 3 entries, or the shapes do not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]).eval()
+            array([0., 0., 1.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ diagonals and triangles
+
+    @primitive(infer=_infer_diag, kernel=_diag, vjp=lambda g, y, x: g.sd.linalg.diag_part(g))
+    def diag(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Matrices with given diagonals and 0 elsewhere.
+
+        Args:
+            x: Diagonals, shape ``(..., n)``.
+
+        Returns:
+            Shape ``(..., n, n)``, ``x``'s dtype.
+
+        Raises:
+            ShapeError: If ``x`` is a scalar.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.diag([1.0, 2.0]).eval()
+            array([[1., 0.],
+                   [0., 2.]])
+        """
+        ...
+
+    @primitive(
+        infer=_infer_diag_part,
+        kernel=lambda xp, x: xp.diagonal(x, axis1=-2, axis2=-1),
+        vjp=_diag_part_vjp,
+        is_view=True,
+    )
+    def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The main diagonals of matrices.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+
+        Returns:
+            Shape ``(..., min(n, m))``, ``x``'s dtype. Where a size is unknown, the gradient takes ``x`` to be square.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.diag_part([[1.0, 2.0], [3.0, 4.0]]).eval()
+            array([1., 4.])
+        """
+        ...
+
+    @composite
+    def tri(
+        self,
+        rows: int,
+        columns: int | None = None,
+        diagonal: int = 0,
+        dtype: DTypeLike = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """A matrix of ones at and below a diagonal, and zeros above it.
+
+        Args:
+            rows: Number of rows.
+            columns: Number of columns; None for as many as rows.
+            diagonal: The last diagonal of ones: 0 is the main one, negative ones are below it.
+            dtype: The dtype; None for the graph's.
+
+        Returns:
+            Shape ``(rows, columns)``.
+
+        Raises:
+            ArgumentError: If a size is negative or no whole number.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.tri(2).eval()
+            array([[1., 0.],
+                   [1., 1.]])
+        """
+        _check_diagonal(diagonal)
+        size = (rows, rows if columns is None else columns)
+        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in size):
+            raise ArgumentError("Sizes are whole numbers >= 0.", given=f"rows={rows!r}, columns={columns!r}")
+        return self.sd.as_variable(np.tri(*size, diagonal, dtype or self.sd.dtype))
+
+    @primitive(
+        infer=_triangle,
+        kernel=lambda xp, x, *, diagonal: xp.triu(x, diagonal),
+        vjp=lambda g, y, x, *, diagonal: g.sd.linalg.triu(g, diagonal),
+    )
+    def triu(self, x: Operand, diagonal: int = 0, *, name: str | None = None) -> SDVariable:
+        """Matrices with everything below a diagonal set to 0.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            diagonal: The first diagonal that stays: 0 is the main one, negative ones are below it.
+
+        Returns:
+            ``x``'s shape and dtype.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.triu([[1.0, 2.0], [3.0, 4.0]]).eval()
+            array([[1., 2.],
+                   [0., 4.]])
+        """
+        ...
+
+    @primitive(
+        infer=_triangle,
+        kernel=lambda xp, x, *, diagonal: xp.tril(x, diagonal),
+        vjp=lambda g, y, x, *, diagonal: g.sd.linalg.tril(g, diagonal),
+    )
+    def tril(self, x: Operand, diagonal: int = 0, *, name: str | None = None) -> SDVariable:
+        """Matrices with everything above a diagonal set to 0.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            diagonal: The last diagonal that stays: 0 is the main one, negative ones are below it.
+
+        Returns:
+            ``x``'s shape and dtype.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.tril([[1.0, 2.0], [3.0, 4.0]]).eval()
+            array([[1., 0.],
+                   [3., 4.]])
+        """
+        ...
+
+    @primitive(
+        infer=_infer_band,
+        kernel=_band,
+        vjp=lambda g, y, x, *, min_lower, max_upper: g.sd.linalg.matrix_band_part(g, min_lower, max_upper),
+    )
+    def matrix_band_part(self, x: Operand, min_lower: int, max_upper: int, *, name: str | None = None) -> SDVariable:
+        """Matrices with everything outside a band around the main diagonal set to 0.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            min_lower: How many diagonals below the main one stay; a negative number keeps all.
+            max_upper: How many diagonals above the main one stay; a negative number keeps all.
+
+        Returns:
+            ``x``'s shape and dtype.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.matrix_band_part([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], 0, 1).eval()
+            array([[1., 2., 0.],
+                   [0., 5., 6.]])
+        """
+        ...
