@@ -1,0 +1,559 @@
+"""Arithmetic of ``sd.math``: sums, products, quotients, powers, extremes of two, clipping, rounding, logic.
+
+Each op stands with its numpy kernel and its gradient rule. Must not know reductions or losses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval
+from sdgraph.errors import ArgumentError
+from sdgraph.graph import VariableKind
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.shapes import like_ufunc
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdgraph.variable import Axis, Operand
+
+
+_quotient = like_ufunc(np.true_divide)
+
+
+def _divide_no_nan(xp: Any, x: Any, y: Any) -> Any:
+    return xp.where(y == 0, xp.zeros((), xp.result_type(x, y)), xp.true_divide(x, y))
+
+
+def _divide_from_zero(xp: Any, x: Any, y: Any) -> Any:
+    return xp.where(x == 0, xp.zeros((), xp.result_type(x, y)), xp.true_divide(x, y))
+
+
+def _multiply_no_nan(xp: Any, x: Any, w: Any) -> Any:
+    return xp.where(w == 0, xp.zeros((), xp.result_type(x, w)), x * w)
+
+
+def _merge_add(xp: Any, *inputs: Any) -> Any:
+    if xp is not np:
+        return sum(inputs[1:], inputs[0])
+    shape, dtype = np.broadcast_shapes(*(x.shape for x in inputs)), np.result_type(*inputs)
+    total = np.zeros(shape, dtype)
+    if len(inputs) == 1:
+        total[...] = inputs[0]
+        return total
+    np.add(inputs[0], inputs[1], out=total)
+    for x in inputs[2:]:
+        np.add(total, x, out=total)
+    return total
+
+
+def _merged(*avals: Aval) -> Aval:
+    if not avals:
+        raise ArgumentError("There is nothing to add.")
+    return shapes.elementwise(*avals)
+
+
+def _clipped(x: Aval, *, clip_value_min: float, clip_value_max: float) -> Aval:
+    if not clip_value_min <= clip_value_max:
+        raise ArgumentError(
+            "The bounds of a clip are out of order.", given=f"min={clip_value_min!r}, max={clip_value_max!r}"
+        )
+    if x.dtype.kind in "iub" and not all(float(b).is_integer() for b in (clip_value_min, clip_value_max)):
+        raise ArgumentError(
+            "Integers are clipped to whole numbers.",
+            given=f"min={clip_value_min!r}, max={clip_value_max!r} for {x.dtype.name}",
+            fix="Cast the operand to a floating dtype first.",
+        )
+    return x
+
+
+def _clip(xp: Any, x: Any, *, clip_value_min: float, clip_value_max: float) -> Any:
+    if x.dtype.kind in "iu":
+        # Bounds outside the dtype's range bound nothing.
+        info = np.iinfo(x.dtype)
+        clip_value_min = min(max(int(clip_value_min), info.min), info.max)
+        clip_value_max = min(max(int(clip_value_max), info.min), info.max)
+    return xp.clip(x, clip_value_min, clip_value_max)
+
+
+def _pow_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
+    """``dz/dx = y x^(y-1)``, 0 where y is 0; ``dz/dy = z log x``, 0 where x is not positive."""
+    sd, m = g.sd, g.sd.math
+    # log of 1 is 0, which makes the product 0; the power of x at y = 0 must not be infinite, nor may its derivative.
+    dy = m.multiply_no_nan(z, m.log(sd.where(x > 0, x, 1.0)))
+    exponent = y.value if y.kind is VariableKind.CONSTANT else None
+    if exponent is not None and exponent.ndim == 0 and exponent != 0:
+        return g * (y * (x if exponent == 2 else m.pow(x, y - 1))), g * dy
+    safe = sd.where(m.and_(sd.eq(x, 0), sd.eq(y, 0)), 1.0, y)
+    return g * m.multiply_no_nan(m.pow(x, safe - 1), y), g * dy
+
+
+def _max_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    tied = sd.where(sd.eq(x, y), g * 0.5, 0.0)
+    return sd.where(x > y, g, tied), sd.where(x < y, g, tied)
+
+
+def _min_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
+    above, below = _max_vjp(g, z, x, y)
+    return below, above
+
+
+class SDArithmetic(Namespace, prefix="math"):
+    """Arithmetic of ``sd.math``. Operands broadcast; dtypes are promoted as numpy does."""
+
+    @primitive(infer=like_ufunc(np.add), kernel="add", vjp=lambda g, z, x, y: (g, g))
+    def add(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x + y``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.add([1.0, 2.0], 3.0).eval()
+            array([4., 5.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.subtract), kernel="subtract", vjp=lambda g, z, x, y: (g, -g))
+    def sub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x - y``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.sub([1.0, 2.0], 3.0).eval()
+            array([-2., -1.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.multiply), kernel="multiply", vjp=lambda g, z, x, y: (g * y, g * x))
+    def mul(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x * y``, elementwise.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.mul([1.0, 2.0], 3.0).eval()
+            array([3., 6.])
+        """
+        ...
+
+    @primitive(infer=_quotient, kernel="true_divide", vjp=lambda g, z, x, y: (g / y, -(g * z / y)))
+    def div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x / y``; integers give floats. Division by 0 gives infinity or NaN, see `divide_no_nan`.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.div([1.0, 2.0], 4.0).eval()
+            array([0.25, 0.5 ])
+        """
+        ...
+
+    @composite
+    def rsub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``y - x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.rsub([1.0, 2.0], 3.0).eval()
+            array([2., 1.])
+        """
+        return self.sd.math.sub(y, x)
+
+    @composite
+    def rdiv(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``y / x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.rdiv([1.0, 2.0], 4.0).eval()
+            array([4., 2.])
+        """
+        return self.sd.math.div(y, x)
+
+    @primitive(infer=like_ufunc(np.floor_divide), kernel="floor_divide", vjp=ZERO_GRADIENT)
+    def floor_div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x / y`` rounded down; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.floor_div([7.0, -7.0], 2.0).eval()
+            array([ 3., -4.])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.fmod),
+        kernel="fmod",
+        vjp=lambda g, z, x, y: (g, -(g * g.sd.math.round((x - z) / y))),
+        domain=(0.3, 2),
+    )
+    def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Remainder of ``x / y`` with the sign of ``x``, as C's fmod. `floor_mod` has the sign of ``y``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.mod([7.0, -7.0], 3.0).eval()
+            array([ 1., -1.])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.mod),
+        kernel="mod",
+        vjp=lambda g, z, x, y: (g, -(g * g.sd.math.floor_div(x, y))),
+        domain=(0.3, 2),
+    )
+    def floor_mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Remainder of ``x / y`` with the sign of ``y``, as Python's ``%``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.floor_mod([7.0, -7.0], 3.0).eval()
+            array([1., 2.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.power), kernel="power", vjp=_pow_vjp, domain=(0.2, 3))
+    def pow(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` to the power ``y``, a number or a variable.
+
+        The gradient for ``x`` is ``y x^(y-1)`` and 0 where ``y`` is 0; for ``y`` it is ``x^y log x`` and 0 where ``x``
+        is not positive.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.pow([1.0, 2.0], 3.0).eval()
+            array([1., 8.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.negative), kernel="negative", vjp=lambda g, y, x: -g)
+    def neg(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``-x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.neg([1.0, -2.0]).eval()
+            array([-1.,  2.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.absolute), kernel="absolute", vjp=lambda g, y, x: g * g.sd.math.sign(x))
+    def abs(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Absolute value; the gradient at 0 is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.abs([1.0, -2.0]).eval()
+            array([1., 2.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.sign), kernel="sign", vjp=ZERO_GRADIENT)
+    def sign(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """-1, 0 or 1 by the sign of ``x``; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.sign([3.0, 0.0, -2.0]).eval()
+            array([ 1.,  0., -1.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.square), kernel="square", vjp=lambda g, y, x: g * (2.0 * x))
+    def square(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x * x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.square([1.0, -3.0]).eval()
+            array([1., 9.])
+        """
+        ...
+
+    @composite
+    def cube(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x * x * x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.cube([1.0, -3.0]).eval()
+            array([  1., -27.])
+        """
+        return self.sd.math.mul(self.sd.math.square(x), x)
+
+    @composite(domain=(0.3, 3))
+    def reciprocal(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``1 / x``; integers give floats.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.reciprocal([1.0, -4.0]).eval()
+            array([ 1.  , -0.25])
+        """
+        return self.sd.math.div(1.0, x)
+
+    @composite
+    def squared_difference(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``(x - y)^2``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.squared_difference([1.0, -3.0], 1.0).eval()
+            array([ 0., 16.])
+        """
+        return self.sd.math.square(self.sd.math.sub(x, y))
+
+    @primitive(infer=_merged, kernel=_merge_add, vjp=lambda g, z, *inputs: (g,) * len(inputs))
+    def merge_add(self, *inputs: Operand | Sequence[Operand], name: str | None = None) -> SDVariable:
+        """Sum of all operands, in one pass; give them one by one or as a list.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.merge_add([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]).eval()
+            array([ 9., 12.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ products and quotients that know zero
+
+    @primitive(
+        infer=like_ufunc(np.multiply),
+        kernel=_multiply_no_nan,
+        vjp=lambda g, y, x, w: (g.sd.math.multiply_no_nan(g, w), g * x),
+    )
+    def multiply_no_nan(self, x: Operand, w: Operand, *, name: str | None = None) -> SDVariable:
+        """``x * w``, and exactly 0 where ``w`` is 0, also for infinite and NaN ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.multiply_no_nan([2.0, float("nan")], [3.0, 0.0]).eval()
+            array([6., 0.])
+        """
+        ...
+
+    @primitive(
+        infer=_quotient,
+        kernel=_divide_no_nan,
+        vjp=lambda g, z, x, y: (g.sd.math.divide_no_nan(g, y), -g.sd.math.divide_no_nan(g * z, y)),
+    )
+    def divide_no_nan(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x / y``, and 0 with zero gradients where ``y`` is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.divide_no_nan([2.0, 1.0], [4.0, 0.0]).eval()
+            array([0.5, 0. ])
+        """
+        ...
+
+    @primitive(
+        infer=_quotient,
+        kernel=_divide_from_zero,
+        vjp=lambda g, z, x, y: (g.sd.math.xdivy(g, y), -g.sd.math.xdivy(g * z, y)),
+    )
+    def xdivy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x / y``, and 0 where ``x`` is 0, also for ``y`` = 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.xdivy([2.0, 0.0], [4.0, 0.0]).eval()
+            array([0.5, 0. ])
+        """
+        ...
+
+    # ------------------------------------------------------------------ extremes and clipping
+
+    @primitive(infer=like_ufunc(np.maximum), kernel="maximum", vjp=_max_vjp)
+    def max(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """The larger of two, elementwise; ties give each half the gradient. `sd.max` reduces.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.max([1.0, 5.0], 3.0).eval()
+            array([3., 5.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.minimum), kernel="minimum", vjp=_min_vjp)
+    def min(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """The smaller of two, elementwise; ties give each half the gradient. `sd.min` reduces.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.min([1.0, 5.0], 3.0).eval()
+            array([1., 3.])
+        """
+        ...
+
+    maximum, minimum = max, min
+
+    @primitive(
+        infer=_clipped,
+        kernel=_clip,
+        vjp=lambda g, y, x, clip_value_min, clip_value_max: g.sd.where(
+            g.sd.math.and_(x >= clip_value_min, x <= clip_value_max), g, 0.0
+        ),
+    )
+    def clip_by_value(
+        self, x: Operand, clip_value_min: float, clip_value_max: float, *, name: str | None = None
+    ) -> SDVariable:
+        """``x`` held between two bounds. The gradient is 1 inside and on the bounds, 0 outside.
+
+        Raises:
+            ArgumentError: If the bounds are out of order.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.clip_by_value([-1.0, 0.5, 2.0], 0, 1).eval()
+            array([0. , 0.5, 1. ])
+        """
+        ...
+
+    @composite
+    def clip_by_norm(self, x: Operand, clip_value: float, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """``x`` scaled down to Euclidean norm ``clip_value`` over ``axis`` where its norm is larger.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.clip_by_norm([3.0, 4.0], 2.5).eval()
+            array([1.5, 2. ])
+        """
+        if not clip_value >= 0:
+            raise ArgumentError("A norm is not negative.", given=f"clip_value={clip_value!r}", expected="a number >= 0")
+        sd = self.sd
+        norm = sd.norm2(x, axis, True)
+        large = norm > clip_value
+        return sd.where(large, sd.math.mul(x, clip_value / sd.where(large, norm, 1.0)), x)
+
+    # ------------------------------------------------------------------ rounding
+
+    @primitive(infer=like_ufunc(np.ceil), kernel="ceil", vjp=ZERO_GRADIENT)
+    def ceil(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Rounded up; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.ceil([1.2, -1.2]).eval()
+            array([ 2., -1.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.floor), kernel="floor", vjp=ZERO_GRADIENT)
+    def floor(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Rounded down; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.floor([1.2, -1.2]).eval()
+            array([ 1., -2.])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.rint), kernel="rint", vjp=ZERO_GRADIENT)
+    def round(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Rounded to the nearest whole number, halves to the even one; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.round([0.5, 1.5, -1.2]).eval()
+            array([ 0.,  2., -1.])
+        """
+        ...
+
+    @primitive(
+        infer=lambda x, value: x,
+        kernel=lambda xp, x, value: (x >= value).astype(x.dtype),
+        vjp=ZERO_GRADIENT,
+    )
+    def step(self, x: Operand, value: float = 0.0, *, name: str | None = None) -> SDVariable:
+        """1 where ``x >= value``, else 0, in the dtype of ``x``; the gradient is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.step([-1.0, 0.0, 2.0]).eval()
+            array([0., 1., 1.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ logic
+
+    @primitive(infer=shapes.predicate, kernel="logical_and", vjp=NOT_DIFFERENTIABLE)
+    def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether both are non-zero, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.and_([True, True], [True, False]).eval()
+            array([ True, False])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="logical_or", vjp=NOT_DIFFERENTIABLE)
+    def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether at least one is non-zero, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.or_([False, True], [False, False]).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="logical_xor", vjp=NOT_DIFFERENTIABLE)
+    def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether exactly one is non-zero, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.xor([True, True], [True, False]).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="logical_not", vjp=NOT_DIFFERENTIABLE)
+    def not_(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether it is zero, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.not_([True, False]).eval()
+            array([False,  True])
+        """
+        ...

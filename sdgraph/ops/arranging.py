@@ -1,0 +1,542 @@
+"""Ops that rearrange elements without computing: reshaping, permuting, joining, splitting, repeating.
+
+Knows shapes only. Where a gradient needs a size that is unknown yet, an operand serves as witness of the shape.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, Dim, Shape, as_shape, broadcast_shapes, normalize_axis, promote, shape_str
+from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.op import composite, primitive
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdgraph.variable import Axis, Operand
+
+
+# ---------------------------------------------------------------------- shape rules
+
+
+def _reshaped(x: Aval, *, shape: Any) -> Aval:
+    wanted = as_shape(shape)
+    if sum(type(d) is not int for d in wanted) > 1:
+        raise ArgumentError("Only one dimension can be inferred.", given=shape_str(wanted))
+    if not x.is_static:
+        return Aval(wanted, x.dtype)
+    return shapes.reshaped(x, shape=tuple(d if type(d) is int else None for d in wanted))
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    """A user's shape for numpy: -1 for what is inferred."""
+    return tuple(d if isinstance(d, int) else -1 for d in as_shape(shape))
+
+
+def _reshaped_like(x: Aval, like: Aval) -> Aval:
+    if x.is_static and like.is_static:
+        shapes.reshaped(x, shape=like.shape)
+    return Aval(like.shape, x.dtype)
+
+
+def _broadcast_to(x: Aval, *, shape: Any) -> Aval:
+    wanted = as_shape(shape)
+    if broadcast_shapes(x.shape, wanted) != wanted:
+        raise ShapeError("This does not broadcast to that shape.", given=f"{shape_str(x.shape)} to {shape_str(wanted)}")
+    return Aval(wanted, x.dtype)
+
+
+def _broadcast_like(x: Aval, like: Aval) -> Aval:
+    joint = broadcast_shapes(x.shape, like.shape)
+    if len(joint) != len(like.shape) or any(b == 1 and a != 1 for a, b in zip(joint, like.shape, strict=True)):
+        raise ShapeError(
+            "This does not broadcast to that shape.", given=f"{shape_str(x.shape)} to {shape_str(like.shape)}"
+        )
+    return Aval(like.shape, x.dtype)
+
+
+def _expanded(x: Aval, *, axis: Any) -> Aval:
+    n = len(x.shape) + (1 if isinstance(axis, int) else len(axis))
+    axes = normalize_axis(axis, n)
+    dims = iter(x.shape)
+    return Aval(tuple(1 if k in axes else next(dims) for k in range(n)), x.dtype)
+
+
+def _squeezed(x: Aval, *, axis: Any) -> Aval:
+    if axis is None:
+        if not x.is_static:
+            raise ArgumentError(
+                "Which axes have size 1 is unknown.", given=shape_str(x.shape), fix="Name the axis: axis=..."
+            )
+        return Aval(tuple(d for d in x.shape if d != 1), x.dtype)
+    axes = normalize_axis(axis, len(x.shape))
+    for k in axes:
+        if type(x.shape[k]) is int and x.shape[k] != 1:
+            raise ShapeError(f"Axis {k} has size {x.shape[k]}, not 1.", given=f"{shape_str(x.shape)}, axis={axis!r}")
+    return Aval(tuple(d for k, d in enumerate(x.shape) if k not in axes), x.dtype)
+
+
+def _total(dims: Sequence[Dim]) -> Dim:
+    return sum(dims) if all(type(d) is int for d in dims) else None  # type: ignore[arg-type]
+
+
+def _concatenated(*avals: Aval, axis: int) -> Aval:
+    if not avals:
+        raise ArgumentError("There is nothing to concatenate.")
+    first = avals[0].shape
+    if not first:
+        raise ShapeError("Scalars cannot be concatenated.", fix="Use sd.stack.")
+    k = shapes.one_axis(axis, len(first))
+    rest = first[:k] + first[k + 1 :]
+    for a in avals[1:]:
+        other = a.shape[:k] + a.shape[k + 1 :]
+        if len(a.shape) != len(first) or any(
+            type(d) is int and type(e) is int and d != e for d, e in zip(rest, other, strict=True)
+        ):
+            raise ShapeError(
+                f"Only axis {axis} may differ between concatenated arrays.",
+                given=", ".join(shape_str(v.shape) for v in avals),
+            )
+        rest = tuple(d if type(d) is int else e for d, e in zip(rest, other, strict=True))
+    joined = _total([a.shape[k] for a in avals])
+    return Aval((*rest[:k], joined, *rest[k:]), functools.reduce(promote, (a.dtype for a in avals)))
+
+
+def _part(g: Aval, *inputs: Aval, axis: int, part: int) -> Aval:
+    return Aval(inputs[part].shape, g.dtype)
+
+
+def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
+    k = shapes.one_axis(axis, len(x.shape))
+    d = x.shape[k]
+    if not isinstance(num_split, int) or num_split < 1 or (type(d) is int and d % num_split):
+        raise ArgumentError("The axis cannot be split evenly.", given=f"size {d} into {num_split!r} parts")
+    size = d // num_split if type(d) is int else None
+    return (Aval((*x.shape[:k], size, *x.shape[k + 1 :]), x.dtype),) * num_split
+
+
+def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
+    k = shapes.one_axis(axis, len(x.shape))
+    d = x.shape[k]
+    if type(d) is int and num is not None and num != d:
+        raise ArgumentError("num is not the size of the axis.", given=f"num={num}, size {d}")
+    n = d if type(d) is int else num
+    if n is None:
+        raise ArgumentError("How many parts there are is unknown.", given=shape_str(x.shape), fix="Pass num=...")
+    return (Aval(x.shape[:k] + x.shape[k + 1 :], x.dtype),) * n
+
+
+def _tile_counts(reps: Any, ndim: int) -> tuple[int, ...]:
+    counts = (reps,) if isinstance(reps, int) else reps
+    if not all(isinstance(r, int) and r >= 0 for r in counts):
+        raise ArgumentError("Counts of repetition are integers >= 0.", given=repr(reps))
+    return (1,) * (ndim - len(counts)) + tuple(counts)
+
+
+def _times(d: Dim, n: int) -> Dim:
+    return d * n if type(d) is int else d if n == 1 else None
+
+
+def _tiled(x: Aval, *, reps: Any) -> Aval:
+    counts = _tile_counts(reps, len(x.shape))
+    dims: Shape = (1,) * (len(counts) - len(x.shape)) + x.shape
+    return Aval(tuple(map(_times, dims, counts)), x.dtype)
+
+
+def _untiled(x: Aval, like: Aval, **_: Any) -> Aval:
+    return Aval(like.shape, x.dtype)
+
+
+def _repeated(x: Aval, *, repeats: Any, axis: int | None) -> Aval:
+    if axis is None:
+        d, before, after = math.prod(x.shape) if x.is_static else None, (), ()  # type: ignore[arg-type]
+    else:
+        k = shapes.one_axis(axis, len(x.shape))
+        d, before, after = x.shape[k], x.shape[:k], x.shape[k + 1 :]
+    if isinstance(repeats, int):
+        n = _times(d, *_tile_counts(repeats, 0))
+    else:
+        n = sum(_tile_counts(repeats, 0))
+        if type(d) is int and d != len(repeats):
+            raise ArgumentError("repeats names each element or none.", given=f"{len(repeats)} counts for {d} elements")
+    return Aval((*before, n, *after), x.dtype)
+
+
+# ---------------------------------------------------------------------- kernels and gradients
+
+
+def _concat_part(xp: Any, g: Any, *inputs: Any, axis: int, part: int) -> Any:
+    start = sum(v.shape[axis] for v in inputs[:part])
+    key = (slice(None),) * (axis % g.ndim) + (slice(start, start + inputs[part].shape[axis]),)
+    return g[key]
+
+
+def _concat_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) -> tuple[SDVariable, ...]:
+    sd, k, start = g.sd, axis % g.ndim, 0
+    parts = []
+    for part, v in enumerate(inputs):
+        d = v.shape[k]
+        if type(d) is int and start is not None:
+            parts.append(sd.index(g, key=(*(("slice", None, None, None),) * k, ("slice", start, start + d, None))))
+            start += d
+        else:
+            start = None
+            parts.append(sd.concat_part(g, *inputs, axis=axis, part=part))
+    return tuple(parts)
+
+
+def _concat_part_vjp(
+    g: SDVariable, y: SDVariable, x: SDVariable, *inputs: SDVariable, axis: int, part: int
+) -> tuple[SDVariable | None, ...]:
+    pieces = [g if k == part else g.sd.zeros_like(v, g.dtype) for k, v in enumerate(inputs)]
+    return (g.sd.concat(*pieces, axis=axis), *(None,) * len(inputs))
+
+
+def _repeat_indices(n: int, repeats: int | tuple[int, ...]) -> Any:
+    return np.repeat(np.arange(n), repeats)
+
+
+class SDArranging(Namespace, prefix=""):
+    """Shape changes of the base namespace."""
+
+    @primitive(
+        infer=_reshaped,
+        kernel=lambda xp, x, shape: xp.reshape(x, _sizes(shape)),
+        vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
+        is_view=True,
+    )
+    def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
+        """The same elements, in row order, in another shape; one dimension may be -1, None or a name: it is inferred.
+
+        Raises:
+            ShapeError: If the new shape holds another number of elements.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.reshape([1.0, 2.0, 3.0, 4.0], (2, -1)).eval()
+            array([[1., 2.],
+                   [3., 4.]])
+        """
+        ...
+
+    @composite(
+        infer=_reshaped_like,
+        vjp=lambda g, y, x, like: (g.sd.reshape_like(g, x), None),
+    )
+    def reshape_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` in the shape of ``like``, whose values do not matter.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.reshape_like([1.0, 2.0], [[0.0, 0.0]]).eval()
+            array([[1., 2.]])
+        """
+        x, like = self.sd.as_variable(x), self.sd.as_variable(like)
+        return x if x.shape == like.shape else self.sd.reshape(x, like.shape)
+
+    @primitive(
+        infer=_broadcast_to,
+        kernel=lambda xp, x, shape: xp.broadcast_to(x, _sizes(shape)),
+        vjp=lambda g, y, x, shape: g,
+        is_view=True,
+    )
+    def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
+        """``x`` broadcast to ``shape``.
+
+        Raises:
+            ShapeError: If it does not broadcast to that shape.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.broadcast_to([1.0, 2.0], (2, 2)).eval()
+            array([[1., 2.],
+                   [1., 2.]])
+        """
+        ...
+
+    @composite(infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None))
+    def broadcast_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` broadcast to the shape of ``like``, whose values do not matter.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.broadcast_like(7.0, [0.0, 0.0]).eval()
+            array([7., 7.])
+        """
+        x, like = self.sd.as_variable(x), self.sd.as_variable(like)
+        return x if x.shape == like.shape else self.sd.broadcast_to(x, like.shape)
+
+    @primitive(
+        infer=_expanded,
+        kernel=lambda xp, x, axis: xp.expand_dims(x, axis),
+        vjp=lambda g, y, x, axis: g.sd.squeeze(g, normalize_axis(axis, g.ndim)) if g.ndim != x.ndim else g,
+        is_view=True,
+    )
+    def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
+        """Insert axes of size 1 that stand at ``axis`` in the result.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.expand_dims([1.0, 2.0], -1).eval()
+            array([[1.],
+                   [2.]])
+        """
+        ...
+
+    @primitive(
+        infer=_squeezed,
+        kernel=lambda xp, x, axis: xp.squeeze(x, axis),
+        vjp=lambda g, y, x, axis: g.sd.reshape_like(g, x),
+        is_view=True,
+    )
+    def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """Drop axes of size 1; all of them without ``axis``.
+
+        Raises:
+            ShapeError: If an axis has another size.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.squeeze([[1.0, 2.0]], 0).eval()
+            array([1., 2.])
+        """
+        ...
+
+    @primitive(
+        infer=shapes.permuted,
+        kernel=lambda xp, x, axes: xp.transpose(x, axes),
+        vjp=lambda g, y, x, axes: g.sd.permute(g, tuple(np.argsort(shapes.permutation(axes, x.ndim)).tolist())),
+        is_view=True,
+    )
+    def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
+        """The axes in another order: axis k of the result is ``axes[k]`` of ``x``; reversed by default.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.permute([[1.0, 2.0]], (1, 0)).eval()
+            array([[1.],
+                   [2.]])
+        """
+        ...
+
+    @composite
+    def transpose(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The axes in reverse order.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.transpose([[1.0, 2.0]]).eval()
+            array([[1.],
+                   [2.]])
+        """
+        x = self.sd.as_variable(x)
+        return self.sd.permute(x, tuple(reversed(range(x.ndim))))
+
+    @primitive(
+        infer=lambda x, axis: x if normalize_axis(axis, len(x.shape)) is not None else x,
+        kernel=lambda xp, x, axis: xp.flip(x, axis),
+        vjp=lambda g, y, x, axis: g.sd.reverse(g, axis),
+        is_view=True,
+    )
+    def reverse(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """The elements along ``axis`` in reverse order; along all axes by default.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.reverse([1.0, 2.0, 3.0]).eval()
+            array([3., 2., 1.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ joining and splitting
+
+    @primitive(
+        infer=_concatenated,
+        kernel=lambda xp, *inputs, axis: xp.concatenate(inputs, axis=axis),
+        vjp=_concat_vjp,
+    )
+    def concat(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
+        """The operands one after another along ``axis``; give them one by one or as a list.
+
+        Raises:
+            ShapeError: If they differ in another axis.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.concat([1.0, 2.0], [3.0]).eval()
+            array([1., 2., 3.])
+        """
+        ...
+
+    @primitive(infer=_part, kernel=_concat_part, vjp=_concat_part_vjp, is_view=True)
+    def concat_part(self, x: Operand, *inputs: Operand, axis: int, part: int, name: str | None = None) -> SDVariable:
+        """What ``inputs[part]`` became in ``x``, which has the shape of their `concat`.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.concat_part([1.0, 2.0, 3.0], [0.0], [0.0, 0.0], axis=0, part=1).eval()
+            array([2., 3.])
+        """
+        ...
+
+    @composite
+    def stack(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
+        """The operands along a new axis; give them one by one or as a list.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.stack([1.0, 2.0], [3.0, 4.0], axis=1).eval()
+            array([[1., 3.],
+                   [2., 4.]])
+        """
+        sd = self.sd
+        if not inputs:
+            raise ArgumentError("There is nothing to stack.")
+        k = shapes.one_axis(axis, sd.as_variable(inputs[0]).ndim + 1)
+        return sd.concat(*[sd.expand_dims(v, k) for v in inputs], axis=k)  # type: ignore[arg-type]
+
+    @primitive(
+        infer=_parts,
+        kernel=lambda xp, x, num_split, axis: tuple(xp.split(x, num_split, axis=axis)),
+        vjp=lambda g, y, x, num_split, axis: x.sd.concat(*g, axis=axis),
+        is_view=True,
+    )
+    def split(self, x: Operand, num_split: int, axis: int = 0, *, name: str | None = None) -> tuple[SDVariable, ...]:
+        """``x`` cut into ``num_split`` equal parts along ``axis``.
+
+        Raises:
+            ArgumentError: If the size of the axis is not a multiple of ``num_split``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> a, b = sd.split([1.0, 2.0, 3.0, 4.0], 2)
+            >>> b.eval()
+            array([3., 4.])
+        """
+        ...
+
+    @primitive(
+        infer=_unstacked,
+        kernel=lambda xp, x, axis, num: tuple(xp.moveaxis(x, axis, 0)),
+        vjp=lambda g, y, x, axis, num: x.sd.stack(*g, axis=axis % x.ndim) if g else None,
+        is_view=True,
+    )
+    def unstack(
+        self, x: Operand, axis: int = 0, num: int | None = None, *, name: str | None = None
+    ) -> tuple[SDVariable, ...]:
+        """The slices of ``x`` along ``axis``, without that axis.
+
+        Args:
+            num: Their number, needed where the size of the axis is unknown.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> a, b = sd.unstack([[1.0, 2.0], [3.0, 4.0]])
+            >>> b.eval()
+            array([3., 4.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ repeating
+
+    @composite(infer=_tiled, vjp=lambda g, y, x, reps: g.sd.untile(g, x, reps))
+    def tile(self, x: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
+        """``x`` repeated ``reps[k]`` times along axis k; fewer counts than axes name the last ones.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.tile([1.0, 2.0], 2).eval()
+            array([1., 2., 1., 2.])
+        """
+        sd, x = self.sd, self.sd.as_variable(x)
+        counts = _tile_counts(reps, x.ndim)
+        dims = (1,) * (len(counts) - x.ndim) + x.shape
+        one_each = sd.reshape(x, tuple(n for d in dims for n in (1, d)))
+        spread = sd.broadcast_to(one_each, tuple(n for r, d in zip(counts, dims, strict=True) for n in (r, d)))
+        return sd.reshape(spread, _tiled(x.aval, reps=reps).shape)
+
+    @composite(infer=_untiled, vjp=lambda g, y, x, like, reps: (g.sd.tile(g, reps), None))
+    def untile(self, x: Operand, like: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
+        """The copies that `tile` made of something shaped like ``like``, added up.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.untile([1.0, 2.0, 3.0, 4.0], [0.0, 0.0], 2).eval()
+            array([4., 6.])
+        """
+        sd, x, like = self.sd, self.sd.as_variable(x), self.sd.as_variable(like)
+        counts = _tile_counts(reps, like.ndim)
+        dims = (1,) * (len(counts) - like.ndim) + like.shape
+        parted = sd.reshape(x, tuple(n for r, d in zip(counts, dims, strict=True) for n in (r, d)))
+        added = sd.sum(parted, tuple(range(0, 2 * len(counts), 2))) if counts else parted
+        return sd.reshape(added, like.shape)
+
+    @composite(infer=_repeated, vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis))
+    def repeat(
+        self, x: Operand, repeats: int | Sequence[int], axis: int | None = None, *, name: str | None = None
+    ) -> SDVariable:
+        """Each element along ``axis`` repeated in place; of the flattened array without one.
+
+        Args:
+            repeats: One count for all elements, or one per element.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.repeat([1.0, 2.0], (1, 2)).eval()
+            array([1., 2., 2.])
+        """
+        sd, x = self.sd, self.sd.as_variable(x)
+        if axis is None:
+            x, axis = sd.reshape(x, -1), 0
+        return sd.gather(x, _repeat_indices(x.shape[axis], repeats), axis)  # type: ignore[arg-type]
+
+    @composite(
+        infer=_untiled,
+        vjp=lambda g, y, x, like, repeats, axis: (g.sd.repeat(g, repeats, axis), None),
+    )
+    def unrepeat(
+        self,
+        x: Operand,
+        like: Operand,
+        repeats: int | Sequence[int],
+        axis: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """The copies that `repeat` made of something shaped like ``like``, added up.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.unrepeat([1.0, 2.0, 3.0], [0.0, 0.0], (1, 2)).eval()
+            array([1., 5.])
+        """
+        sd, x, like = self.sd, self.sd.as_variable(x), self.sd.as_variable(like)
+        target = sd.reshape(like, -1) if axis is None else like
+        k = axis or 0
+        indices = _repeat_indices(target.shape[k], repeats)  # type: ignore[arg-type]
+        return sd.reshape(sd.scatter_add(sd.zeros_like(target, x.dtype), indices, x, k), like.shape)

@@ -1,0 +1,325 @@
+"""The base namespace, what hangs on `SameDiff` itself: ``sd.sum(x)``, ``sd.concat(a, b)``, ``sd.gt(x, 0)``.
+
+Holds casts, comparisons, selection and products; the other groups are mixed in. Must not know losses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, shape_str, ufunc_dtype
+from sdgraph.errors import ArgumentError, LabelError, ShapeError
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.ops.arranging import SDArranging
+from sdgraph.ops.creation import SDCreation
+from sdgraph.ops.indexing import SDIndexing
+from sdgraph.ops.linalg import swap_last
+from sdgraph.ops.reductions import SDReductions
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Operand
+
+
+def _cast(xp: Any, x: Any, *, dtype: np.dtype[Any]) -> Any:
+    # Numpy warns when a cast drops an imaginary part; here that is what was asked for.
+    return (x.real if x.dtype.kind == "c" and dtype.kind not in "cb" else x).astype(dtype)
+
+
+def _contracted(x: Aval, y: Aval, *, axes_x: Any, axes_y: Any) -> Aval:
+    a = [shapes.one_axis(k, len(x.shape)) for k in axes_x]
+    b = [shapes.one_axis(k, len(y.shape)) for k in axes_y]
+    if len(a) != len(b) or len(set(a)) != len(a) or len(set(b)) != len(b):
+        raise ArgumentError("The contracted axes do not pair up.", given=f"axes_x={axes_x}, axes_y={axes_y}")
+    for i, j in zip(a, b, strict=True):
+        d, e = x.shape[i], y.shape[j]
+        if type(d) is int and type(e) is int and d != e:
+            raise ShapeError(
+                f"Axis {i} of x and axis {j} of y differ in size.", given=f"{shape_str(x.shape)}, {shape_str(y.shape)}"
+            )
+    free = [d for k, d in enumerate(x.shape) if k not in a] + [d for k, d in enumerate(y.shape) if k not in b]
+    return Aval(tuple(free), ufunc_dtype(np.multiply, (x.dtype, y.dtype)))
+
+
+def _tensordot_vjp(
+    g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable, axes_x: tuple[int, ...], axes_y: tuple[int, ...]
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    a, b = [k % x.ndim for k in axes_x], [k % y.ndim for k in axes_y]
+    free_x = [k for k in range(x.ndim) if k not in a]
+    free_y = [k for k in range(y.ndim) if k not in b]
+    # Axes of dx as they come: those free in x, then the contracted ones in the order they have in y.
+    dx = sd.tensordot(g, y, tuple(range(len(free_x), g.ndim)), tuple(free_y))
+    order_x = free_x + [a[b.index(k)] for k in sorted(b)]
+    dy = sd.tensordot(x, g, tuple(free_x), tuple(range(len(free_x))))
+    order_y = [b[a.index(k)] for k in sorted(a)] + free_y
+    return (
+        sd.permute(dx, tuple(np.argsort(order_x).tolist())),
+        sd.permute(dy, tuple(np.argsort(order_y).tolist())),
+    )
+
+
+def _permutation(x: Aval) -> Aval:
+    shapes.integer_index(x, "The entries of a permutation")
+    if len(x.shape) != 1:
+        raise ShapeError("A permutation is a vector.", given=shape_str(x.shape))
+    return x
+
+
+def _invert(xp: Any, x: Any) -> Any:
+    inverse = xp.argsort(x)
+    if xp is np and not np.array_equal(x[inverse], np.arange(x.size)):
+        raise LabelError(
+            "This is not a permutation.", given=f"{x.tolist()!r:.200}", expected=f"each of 0 to {x.size - 1} once"
+        )
+    return inverse.astype(x.dtype)
+
+
+class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
+    """Ops of the graph itself (``sd``)."""
+
+    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, is_view=True)
+    def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` under another name.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.identity([1.0, 2.0], name="copy").eval()
+            array([1., 2.])
+        """
+        ...
+
+    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=ZERO_GRADIENT, is_view=True)
+    def stop_gradient(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` as a constant to gradients: none passes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.stop_gradient([1.0, 2.0]).eval()
+            array([1., 2.])
+        """
+        ...
+
+    @composite
+    def assign(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """The values of ``y`` in the shape and dtype of ``x``. Nothing is written: ``x`` keeps its value.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.assign([1.0, 2.0], 7.0).eval()
+            array([7., 7.])
+        """
+        sd = self.sd
+        return sd.broadcast_like(sd.cast(y, sd.as_variable(x).dtype), x)
+
+    @primitive(infer=lambda x, dtype: Aval(x.shape, dtype), kernel=_cast, vjp=lambda g, y, x, dtype: g)
+    def cast(self, x: Operand, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
+        """The same values as another dtype; gradients are cast back. Complex to real keeps the real part.
+
+        Raises:
+            DTypeError: If ``dtype`` is not one of numbers or bools.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.cast([1.7, -1.7], "int64").eval()
+            array([ 1, -1])
+        """
+        ...
+
+    @primitive(
+        infer=shapes.select,
+        kernel="where",
+        vjp=lambda g, y, condition, x, otherwise: (
+            None,
+            g.sd.where(condition, g, 0.0),
+            g.sd.where(condition, 0.0, g),
+        ),
+        literals={"condition": "bool"},
+    )
+    def where(self, condition: Operand, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` where the condition holds, ``y`` elsewhere; all three broadcast.
+
+        The order is numpy's; SameDiff's is (x, y, condition). A branch not taken gets gradient 0, but if that branch's
+        own derivative is infinite or NaN, 0 times it is NaN: make its operand harmless first, with another ``where``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.where([True, False], [1.0, 2.0], 0.0).eval()
+            array([1., 0.])
+        """
+        ...
+
+    # ------------------------------------------------------------------ comparisons
+
+    @primitive(infer=shapes.predicate, kernel="equal", vjp=NOT_DIFFERENTIABLE)
+    def eq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x == y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.eq([1.0, 2.0], 2.0).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="not_equal", vjp=NOT_DIFFERENTIABLE)
+    def neq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x != y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.neq([1.0, 2.0], 2.0).eval()
+            array([ True, False])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="less", vjp=NOT_DIFFERENTIABLE)
+    def lt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x < y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.lt([1.0, 2.0], 2.0).eval()
+            array([ True, False])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="less_equal", vjp=NOT_DIFFERENTIABLE)
+    def lte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x <= y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.lte([1.0, 2.0, 3.0], 2.0).eval()
+            array([ True,  True, False])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="greater", vjp=NOT_DIFFERENTIABLE)
+    def gt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x > y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.gt([1.0, 2.0, 3.0], 2.0).eval()
+            array([False, False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="greater_equal", vjp=NOT_DIFFERENTIABLE)
+    def gte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``x >= y``, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.gte([1.0, 2.0, 3.0], 2.0).eval()
+            array([False,  True,  True])
+        """
+        ...
+
+    # ------------------------------------------------------------------ products
+
+    @composite
+    def mmul(
+        self,
+        x: Operand,
+        y: Operand,
+        transpose_x: bool = False,
+        transpose_y: bool = False,
+        transpose_z: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Matrix product; each flag exchanges the last two axes of an operand or of the result.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.mmul([[1.0, 2.0]], [[3.0, 4.0]], transpose_y=True).eval()
+            array([[11.]])
+        """
+        a, b = self.sd.as_variable(x), self.sd.as_variable(y)
+        z = self.sd.linalg.matmul(swap_last(a) if transpose_x else a, swap_last(b) if transpose_y else b)
+        return swap_last(z) if transpose_z else z
+
+    @primitive(
+        infer=_contracted,
+        kernel=lambda xp, x, y, axes_x, axes_y: xp.tensordot(x, y, (axes_x, axes_y)),
+        vjp=_tensordot_vjp,
+    )
+    def tensordot(
+        self, x: Operand, y: Operand, axes_x: Sequence[int], axes_y: Sequence[int], *, name: str | None = None
+    ) -> SDVariable:
+        """Sum of products over pairs of axes: ``axes_x[k]`` of ``x`` with ``axes_y[k]`` of ``y``.
+
+        Returns:
+            The axes left in ``x``, then those left in ``y``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.tensordot([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0], (0,), (0,)).eval()
+            array([4., 6.])
+        """
+        ...
+
+    @composite
+    def tensor_mmul(
+        self,
+        x: Operand,
+        y: Operand,
+        dimensions_x: Sequence[int],
+        dimensions_y: Sequence[int],
+        transpose_x: bool = False,
+        transpose_y: bool = False,
+        transpose_z: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """`tensordot` whose flags first reverse the axes of an operand, or last those of the result.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.tensor_mmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0], (0,), (0,)).eval()
+            array([4., 6.])
+        """
+        sd = self.sd
+        x, y = sd.transpose(x) if transpose_x else x, sd.transpose(y) if transpose_y else y
+        z = sd.tensordot(x, y, dimensions_x, dimensions_y)
+        return sd.transpose(z) if transpose_z else z
+
+    @primitive(
+        infer=_permutation,
+        kernel=_invert,
+        vjp=NOT_DIFFERENTIABLE,
+        literals={"x": "int64"},
+    )
+    def invert_permutation(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """For a permutation of ``0 ... n - 1`` the one that undoes it: ``y[x[k]] = k``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.invert_permutation([2, 0, 1]).eval()
+            array([1, 2, 0])
+        """
+        ...

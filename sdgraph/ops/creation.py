@@ -1,0 +1,262 @@
+"""Ops that make arrays: filled ones, ranges, masks, one-hot rows, and facts about shapes.
+
+What depends on no operand is a constant of the traced body. Must not know variables' values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, as_shape
+from sdgraph.errors import ArgumentError
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Operand
+
+
+def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:
+    return x if dtype is None else Aval(x.shape, dtype)
+
+
+def _filled_like(xp: Any, x: Any, *, dtype: Any, value: Any) -> Any:
+    return xp.full(x.shape, value, dtype=x.dtype if dtype is None else dtype)
+
+
+def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
+    shapes.integer_index(lengths, "Lengths")
+    if not isinstance(max_len, int) or max_len < 0:
+        raise ArgumentError("max_len is a size.", given=repr(max_len), expected="an integer >= 0")
+    return Aval((*lengths.shape, max_len), dtype)
+
+
+def _sequence_mask(xp: Any, lengths: Any, *, max_len: int, dtype: Any) -> Any:
+    return (xp.arange(max_len) < xp.expand_dims(lengths, -1)).astype(dtype)
+
+
+class SDCreation(Namespace, prefix=""):
+    """Array makers of the base namespace. Without a dtype the graph's own is taken."""
+
+    @composite
+    def fill(
+        self, shape: Sequence[int] | int, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
+    ) -> SDVariable:
+        """An array of ``shape`` that is ``value`` everywhere.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.fill((2,), 7).eval()
+            array([7., 7.])
+        """
+        sd = self.sd
+        sizes = as_shape(shape)
+        if not all(isinstance(d, int) for d in sizes):
+            raise ArgumentError("An array is filled at a known shape.", given=repr(shape))
+        scalar = sd.as_variable(np.asarray(value, dtype=sd.dtype if dtype is None else dtype))
+        return sd.broadcast_to(scalar, sizes)
+
+    @composite
+    def range(
+        self,
+        start: float,
+        stop: float | None = None,
+        step: float = 1,
+        dtype: DTypeLike | None = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``start, start + step, ...`` up to but without ``stop``; ``range(n)`` counts from 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.range(1, 7, 2).eval()
+            array([1., 3., 5.])
+        """
+        if step == 0:
+            raise ArgumentError("The step of a range is zero.")
+        if stop is None:
+            start, stop = 0, start
+        values = np.arange(start, stop, step)
+        return self.sd.as_variable(values.astype(self.sd.dtype if dtype is None else dtype))
+
+    @composite
+    def linspace(
+        self, start: float, stop: float, number: int, dtype: DTypeLike | None = None, *, name: str | None = None
+    ) -> SDVariable:
+        """``number`` evenly spaced values from ``start`` to ``stop``, both included.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linspace(0, 1, 5).eval()
+            array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+        """
+        if not isinstance(number, int) or number < 0:
+            raise ArgumentError("number counts values.", given=repr(number), expected="an integer >= 0")
+        return self.sd.as_variable(np.linspace(start, stop, number).astype(self.sd.dtype if dtype is None else dtype))
+
+    @primitive(
+        infer=_like,
+        kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=0),
+        vjp=ZERO_GRADIENT,
+        shape_only=True,
+    )
+    def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
+        """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.zeros_like([1.0, 2.0]).eval()
+            array([0., 0.])
+        """
+        ...
+
+    @primitive(
+        infer=_like,
+        kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=1),
+        vjp=ZERO_GRADIENT,
+        shape_only=True,
+    )
+    def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
+        """Ones in the shape, and unless told otherwise the dtype, of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.ones_like([1.0, 2.0]).eval()
+            array([1., 1.])
+        """
+        ...
+
+    @primitive(
+        infer=lambda x, value, dtype: _like(x, dtype=dtype),
+        kernel=lambda xp, x, value, dtype: _filled_like(xp, x, dtype=dtype, value=value),
+        vjp=ZERO_GRADIENT,
+        shape_only=True,
+    )
+    def full_like(
+        self, x: Operand, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
+    ) -> SDVariable:
+        """``value`` everywhere, in the shape and unless told otherwise the dtype of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.full_like([1.0, 2.0], 7).eval()
+            array([7., 7.])
+        """
+        ...
+
+    @composite(literals={"indices": "int64"})
+    def one_hot(
+        self,
+        indices: Operand,
+        depth: int,
+        axis: int = -1,
+        on: float = 1.0,
+        off: float = 0.0,
+        dtype: DTypeLike | None = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """``on`` where the new axis of size ``depth`` equals the index, ``off`` elsewhere.
+
+        An index outside ``0 ... depth - 1`` gives ``off`` throughout.
+
+        Args:
+            axis: Where the new axis stands in the result.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.one_hot([0, 2], 3).eval()
+            array([[1., 0., 0.],
+                   [0., 0., 1.]])
+        """
+        sd, indices = self.sd, self.sd.as_variable(indices)
+        shapes.integer_index(indices.aval, "Indices")
+        if not isinstance(depth, int) or depth < 0:
+            raise ArgumentError("depth is a size.", given=repr(depth), expected="an integer >= 0")
+        n = indices.ndim + 1
+        k = shapes.one_axis(axis, n)
+        places = np.arange(depth).reshape((-1,) + (1,) * (n - k - 1))
+        values = [np.asarray(v, dtype=sd.dtype if dtype is None else dtype) for v in (on, off)]
+        return sd.where(sd.eq(sd.expand_dims(indices, k), places), *values)
+
+    @primitive(infer=_mask, kernel=_sequence_mask, vjp=NOT_DIFFERENTIABLE, literals={"lengths": "int64"})
+    def sequence_mask(
+        self, lengths: Operand, max_len: int, dtype: DTypeLike = "bool", *, name: str | None = None
+    ) -> SDVariable:
+        """For each length a row whose first ``length`` entries are True and the others False.
+
+        Args:
+            max_len: Size of the rows: shapes do not depend on values.
+            dtype: Of the result; 1 and 0 for number dtypes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.sequence_mask([1, 3], 3, "int64").eval()
+            array([[1, 0, 0],
+                   [1, 1, 1]])
+        """
+        ...
+
+    # ------------------------------------------------------------------ facts about shapes
+
+    @primitive(
+        infer=lambda x: Aval((len(x.shape),), shapes.INT64),
+        kernel=lambda xp, x: xp.asarray(x.shape, dtype=xp.int64),
+        vjp=NOT_DIFFERENTIABLE,
+        shape_only=True,
+    )
+    def shape(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The shape of ``x`` at run time, as a vector of int64.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.shape([[1.0, 2.0, 3.0]]).eval()
+            array([1, 3])
+        """
+        ...
+
+    @primitive(
+        infer=lambda x: Aval((), shapes.INT64),
+        kernel=lambda xp, x: xp.asarray(x.ndim, dtype=xp.int64),
+        vjp=NOT_DIFFERENTIABLE,
+        shape_only=True,
+    )
+    def rank(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The number of axes, int64.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.rank([[1.0, 2.0, 3.0]]).eval()
+            array(2)
+        """
+        ...
+
+    @composite
+    def size(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The number of elements at run time, int64.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.size([[1.0, 2.0, 3.0]]).eval()
+            array(3)
+        """
+        return self.sd.axis_size(x, None, "int64")

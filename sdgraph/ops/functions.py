@@ -1,0 +1,439 @@
+"""Elementary and special functions of ``sd.math``: exponentials, logarithms, roots, circular and hyperbolic ones.
+
+Each op stands with its numpy kernel and its gradient rule. Must not know reductions or losses.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.errors import ArgumentError
+from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.ops import special
+from sdgraph.shapes import like_ufunc
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.variable import Operand
+
+_TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+
+
+def _xlogy(xp: Any, x: Any, y: Any) -> Any:
+    dtype = xp.result_type(x, y)
+    if dtype.kind not in "fc":
+        dtype = np.dtype("float64")
+    zero = x == 0
+    return xp.where(zero, xp.zeros((), dtype), x * xp.log(xp.where(zero, xp.ones((), dtype), y)))
+
+
+def _bell(g: SDVariable, x: SDVariable) -> SDVariable:
+    """``g`` times the derivative of erf, ``2 / sqrt(pi) * exp(-x^2)``."""
+    m = g.sd.math
+    return g * (_TWO_OVER_ROOT_PI * m.exp(-m.square(x)))
+
+
+def _atan2_vjp(g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
+    """``x / r^2`` and ``-y / r^2``, divided twice by r, which cannot overflow."""
+    m = g.sd.math
+    r = m.hypot(x, y)
+    return g * m.divide_no_nan(m.divide_no_nan(x, r), r), -(g * m.divide_no_nan(m.divide_no_nan(y, r), r))
+
+
+class SDFunctions(Namespace, prefix="math"):
+    """Elementary functions of ``sd.math``; integers give floats."""
+
+    @primitive(infer=like_ufunc(np.exp), kernel="exp", vjp=lambda g, y, x: g * y)
+    def exp(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``e`` to the power ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.exp([0.0, 1.0]).eval()
+            array([1.        , 2.71828183])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.expm1), kernel="expm1", vjp=lambda g, y, x: g * g.sd.math.exp(x))
+    def expm1(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``exp(x) - 1``, accurate near 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.expm1([0.0, 1e-20]).eval()
+            array([0.e+00, 1.e-20])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.log), kernel="log", vjp=lambda g, y, x: g / x, domain=(0.1, 4))
+    def ln(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Natural logarithm: minus infinity at 0, NaN below.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.ln([1.0, 10.0]).eval()
+            array([0.        , 2.30258509])
+        """
+        ...
+
+    @composite(domain=(0.1, 4))
+    def log(self, x: Operand, base: float | None = None, *, name: str | None = None) -> SDVariable:
+        """Logarithm to ``base``, natural without one: minus infinity at 0, NaN below.
+
+        Raises:
+            ArgumentError: If the base is not positive or is 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.log([1.0, 8.0], base=2).eval()
+            array([0., 3.])
+        """
+        natural = self.sd.math.ln(x)
+        if base is None:
+            return natural
+        if not base > 0 or base == 1:
+            raise ArgumentError("This is no base of logarithms.", given=repr(base), expected="a positive number, not 1")
+        return natural / math.log(base)
+
+    @primitive(infer=like_ufunc(np.log1p), kernel="log1p", vjp=lambda g, y, x: g / (1.0 + x), domain=(-0.9, 4))
+    def log1p(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Natural logarithm of ``1 + x``, accurate near 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.log1p([0.0, 1e-20]).eval()
+            array([0.e+00, 1.e-20])
+        """
+        ...
+
+    @primitive(
+        infer=shapes.floating,
+        kernel=_xlogy,
+        vjp=lambda g, z, x, y: (g.sd.math.xlogy(g, y), g.sd.math.xdivy(g * x, y)),
+        domain=(0.1, 3),
+    )
+    def xlogy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x log y``, and 0 where ``x`` is 0, also for ``y`` = 0.
+
+        The gradient for ``x`` is ``log y``; for ``y`` it is ``x / y``, and 0 where ``x`` is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.xlogy([0.0, 2.0], [0.0, 1.0]).eval()
+            array([0., 0.])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.sqrt),
+        kernel="sqrt",
+        vjp=lambda g, y, x: g.sd.math.divide_no_nan(g * 0.5, y),
+        domain=(0.1, 4),
+    )
+    def sqrt(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Square root, NaN below 0. The gradient at 0 is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.sqrt([0.0, 9.0]).eval()
+            array([0., 3.])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.sqrt),
+        kernel=lambda xp, x: 1 / xp.sqrt(x),
+        vjp=lambda g, y, x: g * (-0.5 * y / x),
+        domain=(0.1, 4),
+    )
+    def rsqrt(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``1 / sqrt(x)``: at 0 infinite, with gradient minus infinity.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.rsqrt([0.25, 4.0]).eval()
+            array([2. , 0.5])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.hypot),
+        kernel="hypot",
+        vjp=lambda g, z, x, y: (g * g.sd.math.divide_no_nan(x, z), g * g.sd.math.divide_no_nan(y, z)),
+    )
+    def hypot(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``sqrt(x^2 + y^2)`` without overflow; the gradient at (0, 0) is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.hypot([3.0, 3e200], [4.0, 4e200]).eval()
+            array([5.e+000, 5.e+200])
+        """
+        ...
+
+    # ------------------------------------------------------------------ circular and hyperbolic
+
+    @primitive(infer=like_ufunc(np.sin), kernel="sin", vjp=lambda g, y, x: g * g.sd.math.cos(x))
+    def sin(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Sine of an angle in radians.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.sin([0.0, 1.0]).eval()
+            array([0.        , 0.84147098])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.cos), kernel="cos", vjp=lambda g, y, x: -(g * g.sd.math.sin(x)))
+    def cos(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Cosine of an angle in radians.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.cos([0.0, 1.0]).eval()
+            array([1.        , 0.54030231])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.tan), kernel="tan", vjp=lambda g, y, x: g * (1.0 + g.sd.math.square(y)), domain=(-1.2, 1.2)
+    )
+    def tan(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Tangent of an angle in radians.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.tan([0.0, 1.0]).eval()
+            array([0.        , 1.55740772])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.arcsin),
+        kernel="arcsin",
+        vjp=lambda g, y, x: g / g.sd.math.sqrt((1.0 - x) * (1.0 + x)),
+        domain=(-0.9, 0.9),
+    )
+    def asin(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse sine, between -pi/2 and pi/2; NaN outside [-1, 1], infinite gradient at its ends.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.asin([0.0, 1.0]).eval()
+            array([0.        , 1.57079633])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.arccos),
+        kernel="arccos",
+        vjp=lambda g, y, x: -(g / g.sd.math.sqrt((1.0 - x) * (1.0 + x))),
+        domain=(-0.9, 0.9),
+    )
+    def acos(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse cosine, between 0 and pi; NaN outside [-1, 1], infinite gradient at its ends.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.acos([0.0, 1.0]).eval()
+            array([1.57079633, 0.        ])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g / (1.0 + g.sd.math.square(x)))
+    def atan(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse tangent, between -pi/2 and pi/2.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.atan([0.0, 1.0]).eval()
+            array([0.        , 0.78539816])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.arctan2), kernel="arctan2", vjp=_atan2_vjp)
+    def atan2(self, y: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Angle of the point ``(x, y)``, between -pi and pi; the gradient at the origin is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.atan2([1.0, 0.0], [0.0, -1.0]).eval()
+            array([1.57079633, 3.14159265])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.sinh), kernel="sinh", vjp=lambda g, y, x: g * g.sd.math.cosh(x))
+    def sinh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Hyperbolic sine, ``(exp(x) - exp(-x)) / 2``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.sinh([0.0, 1.0]).eval()
+            array([0.        , 1.17520119])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.cosh), kernel="cosh", vjp=lambda g, y, x: g * g.sd.math.sinh(x))
+    def cosh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Hyperbolic cosine, ``(exp(x) + exp(-x)) / 2``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.cosh([0.0, 1.0]).eval()
+            array([1.        , 1.54308063])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * (1.0 - g.sd.math.square(y)))
+    def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Hyperbolic tangent, between -1 and 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.tanh([0.0, 1.0]).eval()
+            array([0.        , 0.76159416])
+        """
+        ...
+
+    @primitive(infer=like_ufunc(np.arcsinh), kernel="arcsinh", vjp=lambda g, y, x: g / g.sd.math.hypot(1.0, x))
+    def asinh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse hyperbolic sine.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.asinh([0.0, 1.0]).eval()
+            array([0.        , 0.88137359])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.arccosh),
+        kernel="arccosh",
+        vjp=lambda g, y, x: g / (g.sd.math.sqrt(x - 1.0) * g.sd.math.sqrt(x + 1.0)),
+        domain=(1.1, 4),
+    )
+    def acosh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse hyperbolic cosine, not negative; NaN below 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.acosh([1.0, 2.0]).eval()
+            array([0.        , 1.3169579])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.arctanh),
+        kernel="arctanh",
+        vjp=lambda g, y, x: g / ((1.0 - x) * (1.0 + x)),
+        domain=(-0.9, 0.9),
+    )
+    def atanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.atanh([0.0, 0.5]).eval()
+            array([0.        , 0.54930614])
+        """
+        ...
+
+    # ------------------------------------------------------------------ error function
+
+    @primitive(
+        infer=like_ufunc(np.exp),
+        kernel=special.erf,
+        kernels={"jax": "jax.scipy.special.erf"},
+        vjp=lambda g, y, x: _bell(g, x),
+    )
+    def erf(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Error function: ``2 / sqrt(pi)`` times the integral of ``exp(-t^2)`` from 0 to ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.erf([0.0, 1.0]).eval()
+            array([0.        , 0.84270079])
+        """
+        ...
+
+    @primitive(
+        infer=like_ufunc(np.exp),
+        kernel=special.erfc,
+        kernels={"jax": "jax.scipy.special.erfc"},
+        vjp=lambda g, y, x: -_bell(g, x),
+    )
+    def erfc(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``1 - erf(x)``, accurate also where that is tiny.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.erfc([0.0, 20.0]).eval()
+            array([1.00000000e+000, 5.39586561e-176])
+        """
+        ...
+
+    # ------------------------------------------------------------------ kinds of numbers
+
+    @primitive(infer=shapes.predicate, kernel="isnan", vjp=NOT_DIFFERENTIABLE)
+    def is_nan(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether it is NaN, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.is_nan([1.0, float("nan")]).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="isinf", vjp=NOT_DIFFERENTIABLE)
+    def is_infinite(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether it is plus or minus infinity, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.is_infinite([1.0, float("-inf")]).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=shapes.predicate, kernel="isfinite", vjp=NOT_DIFFERENTIABLE)
+    def is_finite(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Whether it is neither infinite nor NaN, bool.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.is_finite([1.0, float("nan")]).eval()
+            array([ True, False])
+        """
+        ...

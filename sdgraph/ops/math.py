@@ -1,0 +1,216 @@
+"""The namespace ``sd.math``: its groups put together, and its few ops on matrices.
+
+Must not know losses or networks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, broadcast_shapes, shape_str
+from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.ops.arithmetic import SDArithmetic
+from sdgraph.ops.functions import SDFunctions
+from sdgraph.ops.indexing import check_range
+from sdgraph.ops.measures import SDMeasures
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Operand
+
+
+def _diagonal_part(x: Aval) -> Aval:
+    n = len(x.shape)
+    half = x.shape[: n // 2]
+    if (
+        n % 2
+        or not n
+        or any(type(a) is int and type(b) is int and a != b for a, b in zip(half, x.shape[n // 2 :], strict=True))
+    ):
+        raise ShapeError("There is no diagonal.", given=shape_str(x.shape), expected="a shape (d, ..., d, ...) twice")
+    return Aval(half, x.dtype)
+
+
+def _diagonal(x: Aval) -> Aval:
+    if not x.shape:
+        raise ShapeError("A scalar spans no diagonal.", fix="Reshape it to (1,).")
+    return Aval(x.shape * 2, x.dtype)
+
+
+def _traced(x: Aval) -> Aval:
+    if len(x.shape) < 2:
+        raise ShapeError("Only matrices have a trace.", given=shape_str(x.shape))
+    return Aval(x.shape[:-2], shapes.sum_dtype(x.dtype))
+
+
+def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int, dtype: Any) -> Aval:
+    if not isinstance(num_classes, int) or num_classes < 0:
+        raise ArgumentError("num_classes counts classes.", given=repr(num_classes), expected="an integer >= 0")
+    shapes.integer_index(labels, "Labels")
+    shapes.integer_index(pred, "Predicted classes")
+    joint = labels.shape
+    for other in (pred, weights):
+        if other is not None and (len(other.shape) != len(joint) or broadcast_shapes(joint, other.shape) is None):
+            raise ShapeError("Labels, predictions and weights must have one shape.", given=shape_str(other.shape))
+    return Aval((num_classes, num_classes), dtype or (shapes.INT64 if weights is None else weights.dtype))
+
+
+def _confusion(xp: Any, labels: Any, pred: Any, weights: Any = None, *, num_classes: int, dtype: Any) -> Any:
+    dtype = dtype or (np.dtype("int64") if weights is None else weights.dtype)
+    check_range(xp, labels, num_classes, "Label")
+    check_range(xp, pred, num_classes, "Predicted class")
+    amounts = xp.ones(labels.shape, dtype) if weights is None else weights.astype(dtype)
+    out = xp.zeros((num_classes, num_classes), dtype)
+    if xp is not np:
+        return out.at[labels, pred].add(amounts)
+    np.add.at(out, (labels, pred), amounts)
+    return out
+
+
+def _diag_kernel(xp: Any, x: Any) -> Any:
+    return xp.reshape(xp.diag(xp.reshape(x, -1)), x.shape * 2)
+
+
+def _diag_part_kernel(xp: Any, x: Any) -> Any:
+    half = x.shape[: x.ndim // 2]
+    n = math.prod(half)
+    return xp.reshape(xp.diagonal(xp.reshape(x, (n, n))), half)
+
+
+class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
+    """Mathematics (``sd.math``)."""
+
+    @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g))
+    def diag(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` on the diagonal, zeros elsewhere; the result has the shape of ``x`` twice.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.diag([1.0, 2.0]).eval()
+            array([[1., 0.],
+                   [0., 2.]])
+        """
+        ...
+
+    @primitive(infer=_diagonal_part, kernel=_diag_part_kernel, vjp=lambda g, y, x: g.sd.math.diag(g))
+    def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The diagonal that `diag` would fill.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.diag_part([[1.0, 2.0], [3.0, 4.0]]).eval()
+            array([1., 4.])
+        """
+        ...
+
+    @composite
+    def eye(
+        self,
+        rows: int,
+        cols: int | None = None,
+        dtype: DTypeLike | None = None,
+        dimensions: Sequence[int] = (),
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Identity matrix, square without ``cols``.
+
+        Args:
+            dtype: The graph's own by default.
+            dimensions: Leading axes over which the matrix is repeated.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.eye(2).eval()
+            array([[1., 0.],
+                   [0., 1.]])
+        """
+        sizes = (rows, rows if cols is None else cols, *dimensions)
+        if not all(isinstance(n, int) and n >= 0 for n in sizes):
+            raise ArgumentError("Sizes are integers >= 0.", given=repr(sizes))
+        one = self.sd.as_variable(np.eye(sizes[0], sizes[1], dtype=self.sd.dtype if dtype is None else dtype))
+        return self.sd.broadcast_to(one, (*dimensions, *sizes[:2])) if dimensions else one
+
+    @primitive(
+        infer=lambda x: x if _traced(x) else x,
+        kernel=lambda xp, x: xp.broadcast_to(xp.eye(*x.shape[-2:], dtype=x.dtype), x.shape),
+        vjp=ZERO_GRADIENT,
+        shape_only=True,
+    )
+    def eye_like(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Identity matrices in the shape and dtype of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.eye_like([[5.0, 5.0]]).eval()
+            array([[1., 0.]])
+        """
+        ...
+
+    @primitive(
+        infer=_traced,
+        kernel=lambda xp, x: xp.trace(x, axis1=-2, axis2=-1),
+        vjp=lambda g, y, x: g.sd.expand_dims(g, (-2, -1)) * g.sd.math.eye_like(x),
+    )
+    def trace(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Sum of the diagonal of each matrix in the last two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.trace([[1.0, 2.0], [3.0, 4.0]]).eval()
+            array(5.)
+        """
+        ...
+
+    @primitive(
+        infer=_counts,
+        kernel=_confusion,
+        vjp=lambda g, y, labels, pred, weights, num_classes, dtype: (
+            None,
+            None,
+            None if weights is None else g.sd.gather_nd(g, g.sd.stack(labels, pred, axis=-1)),
+        ),
+        literals={"labels": "int64", "pred": "int64"},
+    )
+    def confusion_matrix(
+        self,
+        labels: Operand,
+        pred: Operand,
+        weights: Operand | None = None,
+        *,
+        num_classes: int,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+    ) -> SDVariable:
+        """How often each label (row) was predicted as each class (column).
+
+        Args:
+            weights: What each sample counts, 1 by default.
+            num_classes: Size of the matrix: shapes do not depend on values.
+            dtype: That of the weights by default, int64 without them.
+
+        Raises:
+            LabelError: At run time, for a class outside ``0 ... num_classes - 1``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.confusion_matrix([0, 1, 1], [0, 1, 0], num_classes=2).eval()
+            array([[1, 0],
+                   [1, 1]])
+        """
+        ...

@@ -1,0 +1,200 @@
+"""Measures of ``sd.math``: distances, similarities, counts, moments, entropy, log-sum-exp.
+
+Each is a composite of reductions and elementwise ops. Must not know losses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.aval import normalize_axis
+from sdgraph.op import composite
+from sdgraph.ops.reductions import unreduce
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.variable import Axis, Operand
+
+
+def _log_sum_exp_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
+    """The softmax of the row; a row of minus infinities has none and gets 0."""
+    sd = g.sd
+    total = unreduce(y, x, axis, keepdims)
+    return unreduce(g, x, axis, keepdims) * sd.math.exp(x - sd.where(sd.eq(total, -np.inf), 0.0, total))
+
+
+def _same_shape(x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
+    """Both operands broadcast to their joint shape: norms are taken over its axes."""
+    if x.shape == y.shape:
+        return x, y
+    sd = x.sd
+    joint = sd.zeros_like(x) + sd.zeros_like(y)
+    return sd.broadcast_like(x, joint), sd.broadcast_like(y, joint)
+
+
+class SDMeasures(Namespace, prefix="math"):
+    """Reductions of ``sd.math``. ``axis`` is an axis, several, or None for all."""
+
+    @composite(vjp=_log_sum_exp_vjp)
+    def log_sum_exp(
+        self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``log(sum(exp(x)))`` over ``axis``, shifted by the largest value so that nothing overflows.
+
+        Minus infinity for nothing, and for minus infinities only; the gradient of those is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.log_sum_exp([1000.0, 1000.0]).eval()
+            array(1000.69314718)
+        """
+        sd, m = self.sd, self.sd.math
+        x = sd.as_variable(x)
+        if x.dtype.kind not in "fc":
+            x = sd.cast(x, "float64")
+        peak = sd.largest(x, axis)
+        shift = sd.where(m.is_finite(peak), peak, 0.0)
+        result = m.log(sd.sum(m.exp(x - shift), axis, True)) + shift
+        return result if keepdims else sd.squeeze(result, normalize_axis(axis, x.ndim))
+
+    @composite
+    def cosine_similarity(
+        self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``sum(x y) / (|x| |y|)`` over ``axis``: 1 for parallel vectors; 0 with gradient 0 where one is zero.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.cosine_similarity([3.0, 4.0], [8.0, 6.0]).eval()
+            array(0.96)
+        """
+        sd, m = self.sd, self.sd.math
+        a, b = _same_shape(sd.as_variable(x), sd.as_variable(y))
+        unit_a = m.divide_no_nan(a, sd.norm2(a, axis, True))
+        unit_b = m.divide_no_nan(b, sd.norm2(b, axis, True))
+        return sd.sum(unit_a * unit_b, axis, keepdims)
+
+    @composite
+    def cosine_distance(
+        self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``1 - cosine_similarity(x, y)``; 1 with gradient 0 where a vector is zero.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.cosine_distance([1.0, 0.0], [0.0, 2.0]).eval()
+            array(1.)
+        """
+        return 1.0 - self.sd.math.cosine_similarity(x, y, axis, keepdims)
+
+    @composite
+    def euclidean_distance(
+        self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``sqrt(sum((x - y)^2))`` over ``axis``; the gradient is 0 where both are equal.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.euclidean_distance([1.0, 2.0], [4.0, 6.0]).eval()
+            array(5.)
+        """
+        return self.sd.norm2(self.sd.math.sub(x, y), axis, keepdims)
+
+    @composite
+    def manhattan_distance(
+        self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``sum(|x - y|)`` over ``axis``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.manhattan_distance([1.0, 2.0], [4.0, 6.0]).eval()
+            array(7.)
+        """
+        return self.sd.norm1(self.sd.math.sub(x, y), axis, keepdims)
+
+    @composite
+    def count_non_zero(
+        self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Number of elements that are not 0, int64. NaN is not 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.count_non_zero([0.0, 3.0, -1.0]).eval()
+            array(2)
+        """
+        return self.sd.sum(self.sd.cast(self.sd.neq(x, 0), "int64"), axis, keepdims)
+
+    @composite
+    def zero_fraction(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Share of elements that are 0, in the graph's dtype; NaN for no elements.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.zero_fraction([0.0, 3.0, -1.0, 2.0]).eval()
+            array(0.25)
+        """
+        return self.sd.mean(self.sd.cast(self.sd.eq(x, 0), self.sd.dtype))
+
+    @composite(domain=(0.1, 3))
+    def entropy(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """``-sum(x log x)`` over ``axis``, with ``0 log 0 = 0``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.entropy([0.5, 0.5, 0.0]).eval()
+            array(0.69314718)
+        """
+        return -self.sd.sum(self.sd.math.xlogy(x, x), axis, keepdims)
+
+    @composite
+    def standardize(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """``(x - mean) / standard deviation`` over ``axis``; 0 with gradient 0 where all elements are equal.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.standardize([1.0, 3.0]).eval()
+            array([-1.,  1.])
+        """
+        sd, m = self.sd, self.sd.math
+        centred = m.sub(x, sd.mean(x, axis, True))
+        return m.divide_no_nan(centred, sd.standard_deviation(centred, axis, False, True))
+
+    @composite
+    def moments(
+        self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> tuple[SDVariable, SDVariable]:
+        """Mean and variance over ``axis``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> mean, variance = sd.math.moments([1.0, 3.0])
+            >>> mean.eval(), variance.eval()
+            (array(2.), array(1.))
+        """
+        return self.sd.mean(x, axis, keepdims), self.sd.variance(x, axis, False, keepdims)
+
+    @composite
+    def is_max(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """Whether an element equals the largest over ``axis``, bool; ties are all True.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.is_max([1.0, 3.0, 2.0]).eval()
+            array([False,  True, False])
+        """
+        return self.sd.eq(x, self.sd.largest(x, axis))

@@ -1,0 +1,573 @@
+"""Ops that reduce axes: sums, means, extremes, norms, spreads and running sums.
+
+Knows how a reduced cotangent gets back to the shape it came from. Must not know losses or namespaces' callers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph import shapes
+from sdgraph.aval import Aval, normalize_axis
+from sdgraph.errors import ArgumentError
+from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from sdgraph.variable import Axis, Operand
+
+
+# ---------------------------------------------------------------------- shape rules
+
+
+def _extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    out = shapes.reduction(x, axis=axis, keepdims=keepdims)
+    if any(x.shape[k] == 0 for k in normalize_axis(axis, len(x.shape))):
+        raise ArgumentError("The largest or smallest of no elements does not exist.", given=f"{x}, axis={axis!r}")
+    return out
+
+
+def _arg_extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    if axis is not None:
+        shapes.one_axis(axis, len(x.shape))
+    return _extreme(x, axis=axis, keepdims=keepdims)._replace(dtype=shapes.INT64)
+
+
+def _truth(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    return Aval(shapes.reduced_shape(x.shape, axis, keepdims), shapes.BOOL)
+
+
+def _counted(x: Aval, *, axis: Any, dtype: np.dtype[Any]) -> Aval:
+    normalize_axis(axis, len(x.shape))
+    return Aval((), dtype)
+
+
+def _kept(x: Aval, *, axis: Any) -> Aval:
+    return Aval(shapes.reduced_shape(x.shape, axis, True), x.dtype)
+
+
+def _running(x: Aval, *, axis: int | None, **_: Any) -> Aval:
+    dtype = shapes.sum_dtype(x.dtype)
+    if axis is not None:
+        shapes.one_axis(axis, len(x.shape))
+        return Aval(x.shape, dtype)
+    return Aval((math.prod(x.shape) if x.is_static else None,), dtype)  # type: ignore[arg-type]
+
+
+def _recurrence(a: Aval, b: Aval, *, axis: int, **_: Any) -> Aval:
+    shapes.one_axis(axis, len(b.shape))
+    return shapes.elementwise(a, b)
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+def _wide(name: str) -> Any:
+    """A kernel that accumulates float16 in float32."""
+
+    def kernel(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+        reduce = getattr(xp, name)
+        if x.dtype.char == "e":
+            return reduce(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+        return reduce(x, axis=axis, keepdims=keepdims)
+
+    return kernel
+
+
+def _axis_size(xp: Any, x: Any, *, axis: Any, dtype: np.dtype[Any]) -> Any:
+    n = math.prod(x.shape[k] for k in normalize_axis(axis, x.ndim))
+    return xp.asarray(n, dtype=dtype)
+
+
+def _arg(name: str) -> Any:
+    return lambda xp, x, axis, keepdims: xp.asarray(getattr(xp, name)(x, axis=axis, keepdims=keepdims)).astype(xp.int64)
+
+
+def _accumulate(name: str, start: int) -> Any:
+    """A kernel for running sums or products."""
+
+    def kernel(xp: Any, x: Any, *, axis: int | None, exclusive: bool, reverse: bool) -> Any:
+        if axis is None:
+            x, axis = xp.reshape(x, -1), 0
+        if reverse:
+            x = xp.flip(x, axis)
+        y = getattr(xp, name)(x.astype(np.float32) if x.dtype.char == "e" else x, axis=axis)
+        if exclusive and y.shape[axis]:
+            head = xp.full_like(y[_along(y, axis, slice(0, 1))], start)
+            y = xp.concatenate([head, y[_along(y, axis, slice(0, -1))]], axis=axis)
+        if x.dtype.char == "e":
+            y = y.astype(x.dtype)
+        return xp.flip(y, axis) if reverse else y
+
+    return kernel
+
+
+def _along(x: Any, axis: int, part: slice | int) -> tuple[Any, ...]:
+    return (slice(None),) * (axis % x.ndim) + (part,)
+
+
+def _linear_recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    a, b = xp.broadcast_arrays(a, b)
+    if not b.shape[axis]:
+        return xp.zeros(b.shape, xp.result_type(a, b))
+    out: list[Any] = []
+    order = range(b.shape[axis])
+    for k in reversed(order) if reverse else order:
+        here = _along(b, axis, k)
+        out.append(b[here] if not out else b[here] + a[here] * out[-1])
+    return xp.stack(out[::-1] if reverse else out, axis=axis)
+
+
+# ---------------------------------------------------------------------- gradients
+
+
+def unreduce(g: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
+    """``g``, which has the shape of ``x`` reduced over ``axis``, with those axes put back as ones."""
+    return g if keepdims or not x.ndim else g.sd.expand_dims(g, normalize_axis(axis, x.ndim))
+
+
+def spread(g: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
+    """``g`` repeated over the reduced axes to the shape of ``x``."""
+    return g.sd.broadcast_like(unreduce(g, x, axis, keepdims), x)
+
+
+def _extreme_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
+    """Each of n tied entries gets g / n."""
+    sd = x.sd
+    tied = sd.cast(sd.eq(x, unreduce(y, x, axis, keepdims)), x.dtype)
+    return tied * (unreduce(g, x, axis, keepdims) / sd.sum(tied, axis, True))
+
+
+def _product_of_others(x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
+    """For each element the product of all others over ``axes``; no division, so zeros do no harm."""
+    sd = x.sd
+    others: SDVariable | None = None
+    for axis in axes:
+        before, after = sd.cumprod(x, axis, True, False), sd.cumprod(x, axis, True, True)
+        others = before * after if others is None else others * (before * after)
+        x = sd.prod(x, axis, True)
+    return sd.ones_like(x) if others is None else others
+
+
+def _cumprod_vjp(
+    g: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, exclusive: bool, reverse: bool
+) -> SDVariable:
+    """With p the product before k: dL/dx_k = p_k r_k, where r_k = g_k + x_{k+1} r_{k+1}."""
+    sd = x.sd
+    if axis is None:
+        flat = sd.reshape(x, -1)
+        return sd.reshape_like(_cumprod_vjp(g, y, flat, 0, exclusive, reverse), x)
+    if exclusive:
+        g = _shift(g, axis, not reverse)
+    before = sd.cumprod(x, axis, True, reverse)
+    return before * sd.linear_recurrence(_shift(x, axis, not reverse), g, axis, not reverse)
+
+
+def _recurrence_vjp(
+    g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, axis: int, reverse: bool
+) -> tuple[SDVariable, SDVariable]:
+    if a.shape != b.shape:
+        a = a.sd.broadcast_like(a, y)
+    s = g.sd.linear_recurrence(_shift(a, axis, not reverse), g, axis, not reverse)
+    return s * _shift(y, axis, reverse), s
+
+
+def _shift(x: SDVariable, axis: int, back: bool) -> SDVariable:
+    """``x`` moved one place along ``axis``, forward or back; zero comes in."""
+    axis %= x.ndim
+    ahead: tuple[Any, ...] = (slice(None),) * axis
+    kept = x[(*ahead, slice(1, None) if back else slice(None, -1))]
+    # Not a literal: an empty axis must stay empty, and its size may be unknown.
+    hole = x.sd.zeros_like(x[(*ahead, slice(0, 1))])
+    return x.sd.concat(*((kept, hole) if back else (hole, kept)), axis=axis)
+
+
+def _norm2_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
+    return unreduce(g, x, axis, keepdims) * x.sd.math.divide_no_nan(x, unreduce(y, x, axis, keepdims))
+
+
+class SDReductions(Namespace, prefix=""):
+    """Reductions of the base namespace.
+
+    ``axis`` is an axis, several, or None for all. With ``keepdims`` the reduced axes stay, with size 1.
+    """
+
+    @primitive(
+        infer=shapes.summing,
+        kernel=_wide("sum"),
+        vjp=lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims),
+    )
+    def sum(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Sum over ``axis``. float16 is accumulated in float32; the sum of nothing is 0.
+
+        Returns:
+            The reduced shape; the dtype of ``numpy.sum``, which widens bools and small integers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.sum([[1.0, 2.0], [3.0, 4.0]], axis=0).eval()
+            array([4., 6.])
+        """
+        ...
+
+    @composite
+    def mean(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Mean over ``axis``: the sum divided by the number of elements; NaN for none.
+
+        Returns:
+            The reduced shape; float64 for integers and bools, else the operand's dtype.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.mean([[1.0, 2.0], [3.0, 4.0]], axis=1).eval()
+            array([1.5, 3.5])
+        """
+        sd = self.sd
+        x = sd.as_variable(x)
+        out = shapes.averaging(x.aval, axis=axis, keepdims=keepdims).dtype
+        # Neither a sum of many halves nor their number fits into float16.
+        work = np.dtype("float32") if out.char == "e" else out
+        wide = x if x.dtype == work else sd.cast(x, work)
+        mean = sd.sum(wide, axis, keepdims) / sd.axis_size(x, axis, work)
+        return mean if work == out else sd.cast(mean, out)
+
+    @primitive(
+        infer=shapes.summing,
+        kernel=_wide("prod"),
+        vjp=lambda g, y, x, axis, keepdims: (
+            unreduce(g, x, axis, keepdims) * _product_of_others(x, normalize_axis(axis, x.ndim))
+        ),
+    )
+    def prod(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Product over ``axis``; 1 for nothing. Gradients of any order are right where elements are 0.
+
+        Returns:
+            The reduced shape; the dtype of ``numpy.prod``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.prod([[1.0, 2.0], [3.0, 4.0]], axis=1).eval()
+            array([ 2., 12.])
+        """
+        ...
+
+    @primitive(infer=_extreme, kernel="max", vjp=_extreme_vjp)
+    def max(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Largest value over ``axis``; tied entries share the gradient evenly. `sd.math.max` is that of two.
+
+        Raises:
+            ArgumentError: If there is no element to choose from.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.max([[1.0, 5.0], [3.0, 4.0]], axis=1).eval()
+            array([5., 4.])
+        """
+        ...
+
+    @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp)
+    def min(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Smallest value over ``axis``; tied entries share the gradient evenly. `sd.math.min` is that of two.
+
+        Raises:
+            ArgumentError: If there is no element to choose from.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.min([[1.0, 5.0], [3.0, 4.0]], axis=0).eval()
+            array([1., 4.])
+        """
+        ...
+
+    @primitive(
+        infer=_kept,
+        kernel=lambda xp, x, axis: xp.max(x, axis=axis, keepdims=True, initial=-xp.inf),
+        vjp=ZERO_GRADIENT,
+    )
+    def largest(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """Largest value over ``axis``, axes kept, minus infinity for nothing, and a constant to gradients.
+
+        It is the shift or scale of stable formulas whose value does not depend on it.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.largest([[1.0, 5.0], [3.0, 4.0]], axis=1).eval()
+            array([[5.],
+                   [4.]])
+        """
+        ...
+
+    @primitive(infer=_arg_extreme, kernel=_arg("argmax"), vjp=NOT_DIFFERENTIABLE)
+    def argmax(
+        self, x: Operand, axis: int | None = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Index of the first largest value along ``axis``, int64; without axis, into the flattened array.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.argmax([[1.0, 5.0], [3.0, 0.0]], axis=1).eval()
+            array([1, 0])
+        """
+        ...
+
+    @primitive(infer=_arg_extreme, kernel=_arg("argmin"), vjp=NOT_DIFFERENTIABLE)
+    def argmin(
+        self, x: Operand, axis: int | None = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Index of the first smallest value along ``axis``, int64; without axis, into the flattened array.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.argmin([[1.0, 5.0], [3.0, 0.0]], axis=1).eval()
+            array([0, 1])
+        """
+        ...
+
+    @primitive(infer=_truth, kernel="all", vjp=NOT_DIFFERENTIABLE)
+    def all(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Whether every element over ``axis`` is non-zero; True for none.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.all([[1.0, 0.0], [3.0, 4.0]], axis=1).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=_truth, kernel="any", vjp=NOT_DIFFERENTIABLE)
+    def any(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Whether some element over ``axis`` is non-zero; False for none.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.any([[0.0, 0.0], [3.0, 4.0]], axis=1).eval()
+            array([False,  True])
+        """
+        ...
+
+    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_only=True)
+    def axis_size(
+        self, x: Operand, axis: Axis = None, dtype: DTypeLike = "int64", *, name: str | None = None
+    ) -> SDVariable:
+        """Number of elements along ``axis``, as a scalar of ``dtype``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.axis_size([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], axis=1).eval()
+            array(3)
+        """
+        ...
+
+    # ------------------------------------------------------------------ norms and spreads
+
+    @composite
+    def norm1(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Sum of absolute values over ``axis``; the gradient is 0 where an element is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.norm1([3.0, -4.0]).eval()
+            array(7.)
+        """
+        return self.sd.sum(self.sd.math.abs(x), axis, keepdims)
+
+    @composite(vjp=_norm2_vjp)
+    def norm2(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Euclidean norm over ``axis``: the square root of the sum of squares.
+
+        Scaled by the largest absolute value, so nothing overflows or vanishes before its time. The gradient at a zero
+        vector is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.norm2([3e200, -4e200]).eval()
+            array(5.e+200)
+        """
+        sd, m = self.sd, self.sd.math
+        x = sd.as_variable(x)
+        if x.dtype.kind != "f":
+            x = sd.cast(x, np.result_type(x.dtype, np.float32))
+        peak = sd.largest(m.abs(x), axis)
+        # 0, infinity, NaN, and the peak of nothing cannot scale.
+        scale = sd.where(m.and_(peak > 0, peak < np.inf), peak, 1.0)
+        norm = scale * m.sqrt(sd.sum(m.square(x / scale), axis, True))
+        return norm if keepdims else sd.squeeze(norm, normalize_axis(axis, x.ndim))
+
+    @composite
+    def normmax(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
+        """Largest absolute value over ``axis``; ties share the gradient, which is 0 for a zero vector.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.normmax([3.0, -4.0]).eval()
+            array(4.)
+        """
+        return self.sd.max(self.sd.math.abs(x), axis, keepdims)
+
+    @composite
+    def squared_norm(
+        self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Sum of squares over ``axis``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.squared_norm([3.0, -4.0]).eval()
+            array(25.)
+        """
+        return self.sd.sum(self.sd.math.square(x), axis, keepdims)
+
+    @composite
+    def variance(
+        self,
+        x: Operand,
+        axis: Axis = None,
+        bias_corrected: bool = False,
+        keepdims: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Variance over ``axis``: ``sum((x - mean)^2) / n``, or ``/ (n - 1)`` with ``bias_corrected``.
+
+        Returns:
+            The reduced shape; NaN where the divisor is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.variance([1.0, 2.0, 3.0, 6.0]).eval()
+            array(3.5)
+        """
+        sd = self.sd
+        centred = x - sd.mean(x, axis, True)
+        squares = sd.math.square(centred)
+        if not bias_corrected:
+            return sd.mean(squares, axis, keepdims)
+        return sd.sum(squares, axis, keepdims) / (sd.axis_size(centred, axis, centred.dtype) - 1)
+
+    @composite
+    def standard_deviation(
+        self,
+        x: Operand,
+        axis: Axis = None,
+        bias_corrected: bool = False,
+        keepdims: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Square root of the `variance`, safe from overflow; the gradient is 0 where all elements are equal.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.standard_deviation([[1.0, 3.0], [5.0, 5.0]], axis=1).eval()
+            array([1., 0.])
+        """
+        sd = self.sd
+        centred = x - sd.mean(x, axis, True)
+        n = sd.axis_size(centred, axis, centred.dtype)
+        return sd.norm2(centred, axis, keepdims) / sd.math.sqrt(n - 1 if bias_corrected else n)
+
+    @composite
+    def dot(
+        self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Sum of products over ``axis``; ``x`` and ``y`` broadcast. For matrices see `sd.mmul`.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.dot([1.0, 2.0], [3.0, 4.0]).eval()
+            array(11.)
+        """
+        return self.sd.sum(self.sd.math.mul(x, y), axis, keepdims)
+
+    # ------------------------------------------------------------------ running sums and products
+
+    @primitive(
+        infer=_running,
+        kernel=_accumulate("cumsum", 0),
+        vjp=lambda g, y, x, axis, exclusive, reverse: x.sd.reshape_like(
+            x.sd.cumsum(g, axis, exclusive, not reverse), x
+        ),
+    )
+    def cumsum(
+        self,
+        x: Operand,
+        axis: int | None = None,
+        exclusive: bool = False,
+        reverse: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Running sum along ``axis``; of the flattened array without one.
+
+        Args:
+            exclusive: Leave each element out of its own sum, so that the first is 0.
+            reverse: Run from the end.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.cumsum([1.0, 2.0, 3.0], exclusive=True).eval()
+            array([0., 1., 3.])
+        """
+        ...
+
+    @primitive(infer=_running, kernel=_accumulate("cumprod", 1), vjp=_cumprod_vjp)
+    def cumprod(
+        self,
+        x: Operand,
+        axis: int | None = None,
+        exclusive: bool = False,
+        reverse: bool = False,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Running product along ``axis``; of the flattened array without one. Zeros do not spoil its gradient.
+
+        Args:
+            exclusive: Leave each element out of its own product, so that the first is 1.
+            reverse: Run from the end.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.cumprod([1.0, 2.0, 3.0], reverse=True).eval()
+            array([6., 6., 3.])
+        """
+        ...
+
+    @primitive(infer=_recurrence, kernel=_linear_recurrence, vjp=_recurrence_vjp)
+    def linear_recurrence(
+        self, a: Operand, b: Operand, axis: int = 0, reverse: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Solution of ``r_k = a_k r_{k-1} + b_k`` along ``axis``, from ``r_0 = b_0``; from the end with ``reverse``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linear_recurrence([2.0, 2.0, 2.0], [1.0, 1.0, 1.0]).eval()
+            array([1., 3., 7.])
+        """
+        ...
