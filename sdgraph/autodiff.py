@@ -40,31 +40,32 @@ def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable])
     _check_paths(sd, ys, wrt)
     start = len(sd.nodes)
     with sd.transaction(), sd.gradient_scope():
+        suffixes = sd.name_counters()
         seeds = [(y, sd.ones_like(y)) for y in ys]
-        found = backpropagate(sd, seeds, wrt, named=True)
-        results = []
+        cotangent_of: dict[int, int] = {}
+        found = backpropagate(sd, seeds, wrt, cotangent_of)
+        results: list[int] = []
         for w, g in zip(wrt, found, strict=True):
             g = sd.zeros_like(w) if g is None else g
-            if g.id < start or any(g == other for other in results):
+            if g.id < start or g.id in results:
                 g = sd.identity(g)
-            if sd.cotangents.get(g.id) != w.id:
-                sd.cotangents[g.id] = w.id
-                sd.rename_node(g.id, sd.free_name(w.name))
-            results.append(g)
+            cotangent_of[g.id] = w.id
+            results.append(g.id)
+        sd.restore_name_counters(suffixes)
+        moved = sd.keep_only(start, results, cotangent_of)
         sd.gradient_ranges.append((start, len(sd.nodes)))
-    return results
+    return [SDVariable(sd, moved[r]) for r in results]
 
 
 def backpropagate(
     sd: SameDiff,
     seeds: Sequence[tuple[SDVariable, SDVariable]],
     wrt: Sequence[SDVariable],
-    *,
-    named: bool = False,
+    cotangent_of: dict[int, int] | None = None,
 ) -> list[SDVariable | None]:
     """The reverse sweep: cotangents of ``wrt`` for given cotangents of outputs; None where there is no path.
 
-    With ``named`` each cotangent is named after its forward variable, under the open scope.
+    Fills ``cotangent_of`` with the forward node that each new cotangent node belongs to.
     """
     nodes = sd.nodes
     top = max(y.id for y, _ in seeds)
@@ -86,8 +87,8 @@ def backpropagate(
             g: Any = _item_cotangents(sd, i, node, of_items.pop(i))
         else:
             g = _total(sd, terms.pop(i))
-            if named:
-                _name_cotangent(sd, g, i, first)
+            if cotangent_of is not None and g.id >= first:
+                cotangent_of.setdefault(g.id, i)
             if i in wanted:
                 kept[i] = g
         if node.op.kind is not VariableKind.ARRAY:
@@ -160,13 +161,6 @@ def _total(sd: SameDiff, terms: list[SDVariable]) -> SDVariable:
     return terms[0] + terms[1] if len(terms) == 2 else sd.math.merge_add(*terms)
 
 
-def _name_cotangent(sd: SameDiff, g: SDVariable, i: int, first: int) -> None:
-    """Name a cotangent after its forward variable, unless another variable shares it."""
-    if g.id >= first and g.id not in sd.cotangents:
-        sd.cotangents[g.id] = i
-        sd.rename_node(g.id, sd.free_name(sd.nodes[i].name))
-
-
 def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:
     """A cotangent brought to its variable's shape and dtype: sum over broadcast axes, broadcast, cast."""
     shape, target = g.shape, x.shape
@@ -193,13 +187,15 @@ def _composite_cotangents(sd: SameDiff, node: Node, g: Any, active: bytearray) -
     gs = g if isinstance(g, tuple) else (g,)
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
     return [
-        sd.apply(vjp_op(node.op, k, len(operands)), [*operands, *gs], node.attrs) if j >= 0 and active[j] else None
+        sd.apply(vjp_op(node.op, k, len(operands), len(gs)), [*operands, *gs], node.attrs)
+        if j >= 0 and active[j]
+        else None
         for k, j in enumerate(node.inputs)
     ]
 
 
 @functools.cache
-def vjp_op(op: Op, k: int, n: int) -> Op:
+def vjp_op(op: Op, k: int, n: int, n_outputs: int) -> Op:
     """The composite ``(operands, cotangents) -> cotangent of operand k`` of a composite called with ``n`` operands."""
     names = tuple(f"{op.operand_names[0]}_{m}" for m in range(n)) if op.variadic else op.operand_names
 
@@ -218,7 +214,10 @@ def vjp_op(op: Op, k: int, n: int) -> Op:
     infer = None if op.infer is None else (lambda *avals, **_: avals[k])
     result = Op(f"{op.name}_vjp", body=body, infer=infer)
     result.namespace = op.namespace
-    result.operand_names = (*names, "g")
+    prefix = "g"
+    while any(name.startswith(prefix) for name in names):
+        prefix += "g"
+    result.operand_names = (*names, *(f"{prefix}{m or ''}" for m in range(n_outputs)))
     result.n_operands = len(result.operand_names)
     result.variadic = False
     result.attr_names, result.attr_defaults = op.attr_names, op.attr_defaults

@@ -35,6 +35,8 @@ class GraphBuilder(Graph):
             raise DTypeError("A graph's own dtype is a floating one.", given=self.dtype.name)
         self.loss_nodes: list[int] = []
         """Ids of the outputs of loss ops, in creation order."""
+        self.cotangents: dict[int, int] = {}
+        """For each gradient node that stands for one variable's gradient, the id of that variable."""
         self._implicit: dict[Any, int] = {}
 
     def apply(
@@ -150,11 +152,43 @@ class GraphBuilder(Graph):
         array = self._literal(x, None, [])
         return SDVariable(self, self._implicit_constant(array))  # type: ignore[arg-type]
 
+    # ------------------------------------------------------------------ what a transform appended
+
+    def keep_only(self, start: int, wanted: list[int], cotangent_of: Mapping[int, int]) -> dict[int, int]:
+        """Of the nodes from ``start`` on keep those that ``wanted`` need, and name them afresh.
+
+        A rule computes a cotangent for every operand; those that nobody asked for would clutter the graph. A cotangent
+        is named after its forward variable. Returns the new ids of the kept nodes.
+        """
+        need = self.reachable(wanted)
+        fresh, names = self.nodes[start:], [n.name for n in self.nodes]
+        values = {i: self.values.pop(i) for i in range(start, len(self.nodes)) if i in self.values}
+        for node in fresh:
+            del self.ids[node.name]
+        del self.nodes[start:]
+        self._implicit = {k: i for k, i in self._implicit.items() if i < start}
+        moved: dict[int, int] = {}
+        for old, node in enumerate(fresh, start):
+            if old >= len(need) or not need[old]:
+                continue
+            forward = cotangent_of.get(old)
+            node.inputs = tuple([moved[j] if j >= start else j for j in node.inputs])
+            node.name = self.free_name(node.op.name if forward is None else names[forward])
+            i = moved[old] = len(self.nodes)
+            self.nodes.append(node)
+            self.ids[node.name] = i
+            if old in values:
+                self.values[i] = values[old]
+            if forward is not None:
+                self.cotangents[i] = forward
+        return moved
+
     # ------------------------------------------------------------------ other
 
     def _rolled_back(self, size: int) -> None:
         self._implicit = {k: i for k, i in self._implicit.items() if i < size}
         self.loss_nodes = [i for i in self.loss_nodes if i < size]
+        self.cotangents = {g: v for g, v in self.cotangents.items() if g < size}
 
     def _call(self, op: Op, operands: Sequence[Any], avals: Sequence[Aval | None]) -> tuple[str, str]:
         """A failed call as the user wrote it: the op, and each operand with its name, dtype and shape."""

@@ -166,6 +166,14 @@ class Graph:
                 self._next_suffix[full] = k
                 return name
 
+    def name_counters(self) -> dict[str, int]:
+        """The next suffix of every automatic name, for `restore_name_counters`."""
+        return dict(self._next_suffix)
+
+    def restore_name_counters(self, counters: dict[str, int]) -> None:
+        """Count on from an earlier state; names still taken are skipped."""
+        self._next_suffix = counters
+
     def rename_node(self, i: int, name: str) -> None:
         """Give node ``i`` the full name ``name``."""
         node = self.nodes[i]

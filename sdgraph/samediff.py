@@ -82,8 +82,6 @@ class SameDiff(GraphLeaves, SDBase, SDGuards):
         """Random arrays."""
         self.bitwise = SDBitwise(self)
         """Bit operations on integers."""
-        self.cotangents: dict[int, int] = {}
-        """For each gradient node that stands for one variable's gradient, the id of that variable."""
         self._explicit_losses: list[int] = []
         self._gradients: dict[Any, list[SDVariable]] = {}
         self._executables: dict[Any, Executable] = {}
@@ -371,7 +369,6 @@ array([ 6., 12.], dtype=float32))
 
     def _rolled_back(self, size: int) -> None:
         super()._rolled_back(size)
-        self.cotangents = {g: v for g, v in self.cotangents.items() if g < size}
         self._gradients = {k: vs for k, vs in self._gradients.items() if all(v.id < size for v in vs)}
 
     def calculate_gradients(

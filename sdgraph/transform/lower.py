@@ -230,8 +230,8 @@ class Lowering:
     def _folded(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> Any:
         """The op's value if it is known now: all operands constant and not large, or only shapes matter."""
         nodes = self.nodes
-        if type(aval) is not Aval or op.is_random:
-            return None
+        if type(aval) is not Aval or op.is_random or op.qualname == "broadcast_to":
+            return None  # A broadcast stays a view; what uses it elementwise takes the small array.
         if op.shape_only:
             operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in self._avals(inputs)]
         else:
