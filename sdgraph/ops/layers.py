@@ -114,8 +114,6 @@ def _infer_top_k(x: Aval, *, k: int, sorted: bool) -> tuple[Aval, Aval]:
 
 
 def _top_k(xp: Any, x: Any, *, k: int, sorted: bool) -> tuple[Any, Any]:
-    if k > x.shape[-1]:
-        raise ArgumentError("k exceeds the size of the last axis.", given=f"k={k} for shape {shape_str(x.shape)}")
     # Sorting the reversed array keeps equal entries in the order of their index, without negating unsigned numbers.
     order = x.shape[-1] - 1 - xp.argsort(x[..., ::-1], axis=-1, stable=True)[..., ::-1]
     order = order[..., :k]

@@ -393,7 +393,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> float(sd.linalg.matrix_determinant([[2.0, 1.0], [0.0, 4.0]]).eval())
+            >>> float(sd.linalg.matrix_determinant([[2.0, 1.0], [0.0, 4.0]]).eval().round(12))
             8.0
         """
         ...
@@ -419,7 +419,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> float(sd.linalg.logdet([[2.0, 0.0], [0.0, 0.5]]).eval())
+            >>> float(sd.linalg.logdet([[2.0, 0.0], [0.0, 0.5]]).eval().round(12))
             0.0
         """
         ...
