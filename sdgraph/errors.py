@@ -5,6 +5,8 @@ Knows how a message reads. Must not know graphs, ops or engines: the raiser pass
 
 from __future__ import annotations
 
+from typing import Any
+
 from sdgraph.origin import Origin, user_origin
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "EngineError",
     "ExecutionError",
     "FeedError",
+    "GradientCheckError",
     "GradientError",
     "LabelError",
     "MissingDependencyError",
@@ -127,6 +130,20 @@ class FeedError(SDGraphError, ValueError):
 
 class GradientError(SDGraphError, ValueError):
     """A gradient that does not exist or is not defined."""
+
+
+class GradientCheckError(SDGraphError, AssertionError):
+    """A gradient that differs from what finite differences say, or a point where they say nothing.
+
+    Args:
+        message: What is wrong.
+        entries: The entries that fail, with index, numeric and symbolic value.
+        **parts: As for `SDGraphError`.
+    """
+
+    def __init__(self, message: str, *, entries: tuple[Any, ...] = (), **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.entries = entries
 
 
 class ExecutionError(SDGraphError, RuntimeError):
