@@ -204,7 +204,10 @@ class SDActivations(Namespace, prefix="nn"):
             >>> sd.nn.log_sigmoid([-1000.0, 40.0]).eval()
             array([-1.00000000e+03, -4.24835426e-18])
         """
-        return -self.softplus(-x)  # type: ignore[operator]
+        v = self.sd.as_variable(x)
+        # Unsigned integers and bools have no negative.
+        v = v if v.dtype.kind == "f" else self.sd.cast(v, _real(v.aval).dtype)
+        return -self.softplus(-v)
 
     @composite
     def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -404,6 +407,7 @@ class SDActivations(Namespace, prefix="nn"):
 
         Raises:
             ArgumentError: If ``axis`` is not an axis of ``x``.
+            DTypeError: If ``x`` is complex, bool or unsigned.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -411,7 +415,10 @@ class SDActivations(Namespace, prefix="nn"):
             >>> sd.nn.crelu([1.0, -2.0]).eval()
             array([1., 0., 0., 2.])
         """
-        return self.sd.concat(self.relu(x), self.relu(self.sd.math.neg(x)), axis=axis)
+        v = self.sd.as_variable(x)
+        if v.dtype.kind == "u":
+            raise DTypeError("Unsigned numbers have no negative part.", given=v.dtype.name)
+        return self.sd.concat(self.relu(v), self.relu(-v), axis=axis)
 
     # ------------------------------------------------------------------ exponential and Gaussian units
 

@@ -234,7 +234,7 @@ class SDLayers(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ normalisation
 
-    @composite
+    @composite(domain=(0.1, 2))
     def batch_norm(
         self,
         x: Operand,

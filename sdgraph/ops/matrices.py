@@ -286,7 +286,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         rows: int,
         columns: int | None = None,
         diagonal: int = 0,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         *,
         name: str | None = None,
     ) -> SDVariable:

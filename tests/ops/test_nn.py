@@ -71,6 +71,14 @@ def test_log_sigmoid_is_accurate():
     assert_relative(of_x(lambda sd, x: sd.nn.log_sigmoid(x), POINTS, 1), [exact_sigmoid(-x) for x in POINTS], 4)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_log_sigmoid_of_integers(dtype):
+    x = np.array([0, 1], dtype)
+    got = SameDiff().nn.log_sigmoid(x)
+    assert got.dtype == got.eval().dtype == "float16"
+    np.testing.assert_allclose(got.eval(), special.log_expit(x.astype("float64")), rtol=1e-3)
+
+
 def test_gelu_is_accurate_in_the_lower_tail():
     x = [-35.0, -10.0, -1.0, -1e-9, 1e-9, 2.0, 30.0]
     assert_relative(of_x(lambda sd, v: sd.nn.gelu(v), x), [mpmath.mpf(a) * mpmath.ncdf(a) for a in x], 3000)
@@ -185,6 +193,11 @@ def test_elu_slope_in_the_far_tail():
 def test_rectifiers_keep_nan():
     for build in (lambda sd, x: sd.nn.relu(x), lambda sd, x: sd.nn.relu6(x), lambda sd, x: sd.nn.relu(x, 1.0)):
         assert np.isnan(of_x(build, [math.nan])).all()
+
+
+def test_crelu_refuses_what_has_no_negative():
+    with pytest.raises(DTypeError, match="no negative part"):
+        SameDiff().nn.crelu(np.array([1], "uint8"))
 
 
 def test_relu_of_integers_stays_integer():
