@@ -39,7 +39,7 @@ def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable])
             )
     _check_paths(sd, ys, wrt)
     start = len(sd.nodes)
-    with sd.transaction(), sd.gradient_scope():
+    with sd.transaction(), sd.gradient_scope(), sd.one_origin():
         suffixes = sd.name_counters()
         seeds = [(y, sd.ones_like(y)) for y in ys]
         cotangent_of: dict[int, int] = {}
@@ -214,6 +214,7 @@ def vjp_op(op: Op, k: int, n: int, n_outputs: int) -> Op:
     infer = None if op.infer is None else (lambda *avals, **_: avals[k])
     result = Op(f"{op.name}_vjp", body=body, infer=infer)
     result.namespace = op.namespace
+    result.qualname = f"{op.qualname}_vjp"
     prefix = "g"
     while any(name.startswith(prefix) for name in names):
         prefix += "g"

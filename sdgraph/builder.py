@@ -57,15 +57,18 @@ class GraphBuilder(Graph):
                 ids.append(ABSENT)
                 avals.append(None)
                 literals = literals or x is not None
-        arrays = self._literals(op, operands, avals) if literals else NO_ATTRS
+        arrays = self._literals(op, operands, avals) if literals else {}
         try:
             aval = op.output_aval(self, tuple(avals), attrs)  # type: ignore[arg-type]
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
             raise
         full = self.full_name(name) if name is not None else None
-        for k, array in arrays.items():
-            ids[k] = self._implicit_constant(array)
+        for k, (key, array) in arrays.items():
+            ids[k] = self._implicit_constant(key, array)
+        if op.plain and type(aval) is not tuple:
+            i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
+            return SDVariable(self, i)  # type: ignore[arg-type]
         return self._append_call(op, ids, avals, attrs, aval, full)
 
     def _append_call(
@@ -90,13 +93,23 @@ class GraphBuilder(Graph):
 
     # ------------------------------------------------------------------ operands that are not variables yet
 
-    def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, np.ndarray[Any, Any]]:
-        """Arrays for the operands that are Python or numpy values; fills in their avals."""
-        dtypes = [a.dtype for a in avals if isinstance(a, Aval)]
+    def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, tuple[Any, Any]]:
+        """For each operand that is a Python or numpy value, its key among the graph's constants and its array.
+
+        Fills in their avals. A scalar that the graph has already is not made again: its array is None.
+        """
+        dtypes = [a.dtype for a in avals if a is not None]
         dtypes += [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
-        arrays: dict[int, np.ndarray[Any, Any]] = {}
+        found: dict[int, tuple[Any, Any]] = {}
         for k, x in enumerate(operands):
             if x is None or type(x) is SDVariable:
+                continue
+            # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
+            quick = (self._scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
+            i = self._implicit.get(quick) if quick is not None else None
+            if i is not None:
+                found[k] = quick, None
+                avals[k] = self.nodes[i].aval
                 continue
             name = op.operand_names[0 if op.variadic else k]
             try:
@@ -107,9 +120,10 @@ class GraphBuilder(Graph):
                     given=f"{type(x).__name__}: {x!r:.200}",
                     expected="an SDVariable of this graph, a number, or an array of numbers",
                 ) from e
-            arrays[k] = array
+            key = quick or ((self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
+            found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
-        return arrays
+        return found
 
     def _literal(self, x: Any, dtype: str | None, others: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
         if isinstance(x, np.ndarray | np.generic):
@@ -125,11 +139,11 @@ class GraphBuilder(Graph):
         except OverflowError:
             return np.asarray(x, _INT64)
 
-    def _implicit_constant(self, array: np.ndarray[Any, Any]) -> int:
+    def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
         """A constant for a literal operand; equal scalars of one scope share a node."""
-        key = (self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None
         if key is not None and key in self._implicit:
             return self._implicit[key]
+        assert array is not None
         i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.free_name("constant"), array)
         if key is not None:
             self._implicit[key] = i
@@ -150,7 +164,7 @@ class GraphBuilder(Graph):
                 raise ArgumentError(f"{x.name!r} belongs to another graph.")
             return x
         array = self._literal(x, None, [])
-        return SDVariable(self, self._implicit_constant(array))  # type: ignore[arg-type]
+        return SDVariable(self, self._implicit_constant(None, array))  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ what a transform appended
 

@@ -78,20 +78,33 @@ class Graph:
         self._next_suffix: dict[str, int] = {}
         self._scopes: list[str] = []
         self._scope = ""
-        self._origins: dict[Origin, Origin] = {}
+        self._origins: dict[tuple[int, int], Origin] = {}
+        self._origin: Origin | None = None
 
     # ------------------------------------------------------------------ appending
 
     def append(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str) -> int:
         """Append a node under a name that `full_name` or `free_name` returned; return its id."""
         i = len(self.nodes)
-        origin = user_origin()
-        if origin is not None:
-            # Nodes made by one line share one record: a loop that makes a million nodes keeps a single origin.
-            origin = self._origins.setdefault(origin, origin)
+        origin = self._origin
+        if origin is None:
+            origin = user_origin(1)
+            if origin is not None:
+                # Nodes made by one line share one record: a loop that makes a million nodes keeps a single origin.
+                # The record keeps its code object alive, so its id stays its own.
+                origin = self._origins.setdefault((id(origin.code), origin.offset), origin)
         self.nodes.append(Node(op, inputs, attrs, aval, name, origin))
         self.ids[name] = i
         return i
+
+    @contextmanager
+    def one_origin(self) -> Iterator[None]:
+        """Let all nodes made in the block have the origin of the call: a transform makes many for one line."""
+        before, self._origin = self._origin, self._origin or user_origin()
+        try:
+            yield
+        finally:
+            self._origin = before
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -83,6 +83,7 @@ class Op:
         "attr_defaults",
         "attr_names",
         "body",
+        "broadcasts",
         "doc",
         "domain",
         "has_required_attrs",
@@ -100,6 +101,8 @@ class Op:
         "operand_defaults",
         "operand_names",
         "owner",
+        "plain",
+        "qualname",
         "shape_only",
         "signature",
         "ufunc",
@@ -138,6 +141,10 @@ class Op:
         self.literals = literals
         self.namespace = ""
         self.owner: type | None = None
+        self.broadcasts: bool = getattr(infer, "broadcasts", False)
+        """Whether the op works elementwise on broadcast operands."""
+        self.plain = body is None and not is_random
+        """Whether a call needs no more than its shape rule."""
         self._bodies: dict[Any, Body] = {}
         found = getattr(np, kernel, None) if isinstance(kernel, str) else None
         self.ufunc = found if isinstance(found, np.ufunc) else None
@@ -145,6 +152,8 @@ class Op:
             self.name, self.doc, self.signature = fn, None, inspect.Signature()
         else:
             self.name, self.doc, self.signature = fn.__name__, inspect.getdoc(fn), inspect.signature(fn)
+        self.qualname: str = self.name
+        """Name with its namespace, as the registry knows it."""
         self._read_signature()
 
     def _read_signature(self) -> None:
@@ -168,11 +177,6 @@ class Op:
 
     def __repr__(self) -> str:
         return self.qualname
-
-    @property
-    def qualname(self) -> str:
-        """Name with its namespace, as the registry knows it."""
-        return f"{self.namespace}.{self.name}" if self.namespace else self.name
 
     @property
     def is_composite(self) -> bool:
@@ -409,4 +413,5 @@ def register(op: Op, namespace: str, owner: type) -> None:
     """Enter an op into the registry under its namespace; the first owner keeps it."""
     if op.owner is None:
         op.namespace, op.owner = namespace, owner
+        op.qualname = f"{namespace}.{op.name}" if namespace else op.name
         REGISTRY[op.qualname] = op

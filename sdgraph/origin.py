@@ -45,14 +45,17 @@ class Origin(NamedTuple):
         return f"{self.filename}:{self.line}{where}"
 
 
-def user_origin() -> Origin | None:
+def user_origin(skip: int = 0) -> Origin | None:
     """The innermost frame outside this package, or None when there is none.
+
+    Args:
+        skip: Number of the caller's callers that are known to be inside the package.
 
     Example:
         >>> user_origin().function
         '<module>'
     """
-    frame = sys._getframe(1)
+    frame = sys._getframe(skip + 1)
     while frame is not None:
         code = frame.f_code
         if not code.co_filename.startswith(_PACKAGE):

@@ -41,15 +41,23 @@ def floating(*avals: Aval, **_: Any) -> Aval:
 
 def like_ufunc(ufunc: np.ufunc) -> Any:
     """The rule of an elementwise op whose kernel is this numpy ufunc: numpy's own dtype."""
-
-    @functools.cache
-    def dtype_of(dtypes: tuple[np.dtype[Any], ...]) -> np.dtype[Any]:
-        return ufunc_dtype(ufunc, dtypes)
+    of_same: dict[np.dtype[Any], np.dtype[Any]] = {}
 
     def infer(*avals: Aval, **_: Any) -> Aval:
-        out = elementwise(*avals)
-        dtype = dtype_of(tuple(a.dtype for a in avals))
-        return out if dtype == out.dtype else Aval(out.shape, dtype)
+        first = avals[0]
+        dtype = first.dtype
+        if len(avals) == 1 or (len(avals) == 2 and avals[1].dtype is dtype):
+            # The common case, without building a key: all operands have one dtype.
+            out = of_same.get(dtype)
+            if out is None:
+                out = of_same[dtype] = ufunc_dtype(ufunc, (dtype,) * len(avals))
+            shape = first.shape
+            if len(avals) == 2 and avals[1].shape != shape:
+                shape = broadcast_shapes(shape, avals[1].shape)
+        else:
+            out = ufunc_dtype(ufunc, tuple(a.dtype for a in avals))
+            shape = broadcast_shapes(*(a.shape for a in avals))
+        return first if out is dtype and shape is first.shape else Aval(shape, out)
 
     infer.broadcasts = True  # type: ignore[attr-defined]
     return infer

@@ -162,7 +162,7 @@ class Lowering:
             infer_attrs = {k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs
             assert op.infer is not None
             aval = op.infer(*avals, **infer_attrs)
-            if getattr(op.infer, "broadcasts", False):
+            if op.broadcasts:
                 self._check_broadcast(op, symbolic, avals, aval)
         if op.is_random:
             seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
@@ -210,7 +210,7 @@ class Lowering:
             found = rule(self, inputs, attrs, aval)
             if found is not None:
                 return found
-        if getattr(op.infer, "broadcasts", False) and not op.variadic:
+        if op.broadcasts and not op.variadic:
             found = strip_broadcasts(self, op, inputs, attrs, aval)
             if found is not None:
                 return found
