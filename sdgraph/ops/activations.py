@@ -62,9 +62,14 @@ def _as_float(x: Any) -> Any:
 
 def _sigmoid(xp: Any, x: Any) -> Any:
     x = _as_float(x)
-    # exp of a negative number never overflows, and keeps the tail's relative accuracy on both sides.
-    tail = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, 1, tail) / (1 + tail)
+    # exp of a number below 0 never overflows, and keeps the tail's relative accuracy on both sides. Selecting by sign
+    # with `where` would take several times as long on mixed signs.
+    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
+
+
+def _softplus(xp: Any, x: Any) -> Any:
+    x = _as_float(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
 def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
@@ -75,9 +80,9 @@ def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     size = [1] * x.ndim
     size[axis] = x.shape[axis]
-    largest = xp.arange(x.shape[axis]).reshape(size) == xp.argmax(x, axis=axis, keepdims=True)
+    others = xp.arange(x.shape[axis]).reshape(size) != xp.argmax(x, axis=axis, keepdims=True)
     powers = xp.exp(shifted)
-    return shifted, powers, xp.sum(xp.where(largest, 0, powers), axis=axis, keepdims=True)
+    return shifted, powers, xp.sum(powers * others, axis=axis, keepdims=True)
 
 
 def _softmax(xp: Any, x: Any, *, axis: int) -> Any:
@@ -162,7 +167,7 @@ class SDActivations(Namespace, prefix="nn"):
 
     @primitive(
         infer=_real,
-        kernel=lambda xp, x: xp.logaddexp(_as_float(x), 0),
+        kernel=_softplus,
         vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x),
     )
     def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:
