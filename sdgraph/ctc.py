@@ -82,7 +82,8 @@ def ctc_negative_log_likelihood(
     for t in range(1, frames):
         stepped = _advance(sd, alpha, may_skip, nothing, batch, n_states) + log_p[:, t]
         alpha = sd.where(last > t, stepped, alpha)
-    ends = (index[None, :] == 2 * label_lengths) | (index[None, :] == 2 * label_lengths - 1)
+    final = 2 * label_lengths
+    ends = final.eq(index[None, :]) | final.eq(index[None, :] + 1)
     return -sd.math.log_sum_exp(sd.where(ends, alpha, nothing), axis=1)
 
 

@@ -263,9 +263,9 @@ class SDLoss(Namespace, prefix="loss"):
 
         Example:
             >>> from sdgraph import SameDiff
-            >>> sd = SameDiff()
+            >>> sd = SameDiff(dtype="float64")
             >>> sd.loss.cosine_distance([[1.0, 0.0]], [[0.6, 0.8]], dimension=1).eval()
-            array(0.4, dtype=float32)
+            array(0.4)
         """
         sd = self.sd
         y, p = label, predictions
@@ -538,9 +538,9 @@ class SDLoss(Namespace, prefix="loss"):
 
         Example:
             >>> from sdgraph import SameDiff
-            >>> sd = SameDiff()
+            >>> sd = SameDiff(dtype="float64")
             >>> sd.loss.mean_pairwise_squared_error([[0.0, 0.0, 0.0]], [[1.0, 2.0, 4.0]]).eval()
-            array(4.6666665, dtype=float32)
+            array(4.66666667)
         """
         sd = self.sd
         y, p = label, predictions

@@ -485,12 +485,12 @@ array([ 6., 12.], dtype=float32))
 
         Example:
             >>> sd = SameDiff()
-            >>> y = sd.math.log(sd.placeholder("x"), name="y")
+            >>> y = sd.math.sqrt(sd.placeholder("x"), name="y")
             >>> with sd.check_numerics():
             ...     y.eval({"x": -1.0})
             Traceback (most recent call last):
             ...
-            sdgraph.errors.NumericsError: sd.math.log: This node produced NaN; all its operands were finite.
+            sdgraph.errors.NumericsError: sd.math.sqrt: This node produced NaN; all its operands were finite.
             ...
         """
         before, self._check_numerics = self._check_numerics, True

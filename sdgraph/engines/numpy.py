@@ -120,13 +120,20 @@ def _operand_lines(step: Step, slots: list[Any]) -> str:
     return "\n".join(lines)
 
 
+def _op_label(step: Step) -> str:
+    """The op the user called, and the primitive inside it that this step is."""
+    if step.source is None or step.source.op is step.op:
+        return f"sd.{step.op.qualname}"
+    return f"sd.{step.source.op.qualname}, in its {step.op.qualname}"
+
+
 def _failed(step: Step, slots: list[Any], error: Exception) -> Exception:
     """The error of a kernel with the node, its operands and the user's line; sdgraph's own errors keep their class."""
     if isinstance(error, SDGraphError):
         failed = error
     else:
         failed = ExecutionError(f"{type(error).__name__}: {error}")
-    failed.in_call(f"sd.{step.op.qualname}", _operand_lines(step, slots))
+    failed.in_call(_op_label(step), _operand_lines(step, slots))
     if step.source is not None and failed.node is None:
         failed.node, failed.node_origin = step.source.name, step.source.origin
     return failed
@@ -146,7 +153,7 @@ def _not_finite(plan: Plan, step: Step, slots: list[Any], result: Any) -> Numeri
         given="result: " + ", ".join(map(_describe, values)),
         fix="Look at the operands' ranges; see the numerics page of the documentation for each op's limits.",
     )
-    error.in_call(f"sd.{step.op.qualname}", _operand_lines(step, slots))
+    error.in_call(_op_label(step), _operand_lines(step, slots))
     if step.source is not None:
         error.node, error.node_origin = step.source.name, step.source.origin
     return error

@@ -5,6 +5,7 @@ Each op stands with its numpy kernel and its gradient rule. Must not know reduct
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
-def _xlogy(xp: Any, x: Any, y: Any) -> Any:
+def _times_log(xp: Any, x: Any, y: Any, *, log: str, where_log_is_zero: int) -> Any:
+    """``x log(y)`` for a logarithm of ``xp``, and 0 where x is 0 whatever y is."""
     dtype = xp.result_type(x, y)
     if dtype.kind not in "fc":
         dtype = np.dtype("float64")
     zero = x == 0
-    return xp.where(zero, xp.zeros((), dtype), x * xp.log(xp.where(zero, xp.ones((), dtype), y)))
+    safe = xp.where(zero, xp.full((), where_log_is_zero, dtype), y)
+    return xp.where(zero, xp.zeros((), dtype), x * getattr(xp, log)(safe))
 
 
 def _bell(g: SDVariable, x: SDVariable) -> SDVariable:
@@ -117,7 +120,7 @@ class SDFunctions(Namespace, prefix="math"):
 
     @primitive(
         infer=shapes.floating,
-        kernel=_xlogy,
+        kernel=functools.partial(_times_log, log="log", where_log_is_zero=1),
         vjp=lambda g, z, x, y: (g.sd.math.xlogy(g, y), g.sd.math.xdivy(g * x, y)),
         domain=(0.1, 3),
     )
@@ -131,6 +134,25 @@ class SDFunctions(Namespace, prefix="math"):
             >>> sd = SameDiff(dtype="float64")
             >>> sd.math.xlogy([0.0, 2.0], [0.0, 1.0]).eval()
             array([0., 0.])
+        """
+        ...
+
+    @primitive(
+        infer=shapes.floating,
+        kernel=functools.partial(_times_log, log="log1p", where_log_is_zero=0),
+        vjp=lambda g, z, x, y: (g.sd.math.xlog1py(g, y), g.sd.math.xdivy(g * x, 1 + y)),
+        domain=(-0.8, 3),
+    )
+    def xlog1py(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """``x log(1 + y)``, accurate for small ``y``, and 0 where ``x`` is 0, also for ``y`` = -1.
+
+        The gradient for ``x`` is ``log(1 + y)``; for ``y`` it is ``x / (1 + y)``, and 0 where ``x`` is 0.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.xlog1py([0.0, 2.0], [-1.0, 1e-20]).eval()
+            array([0.e+00, 2.e-20])
         """
         ...
 
