@@ -19,6 +19,7 @@ __all__ = [
     "GradientCheckError",
     "GradientError",
     "LabelError",
+    "LayoutError",
     "MissingDependencyError",
     "NumericsError",
     "RendererNotFound",
@@ -168,3 +169,7 @@ class MissingDependencyError(SDGraphError, ImportError):
 
 class RendererNotFound(SDGraphError, RuntimeError):
     """No Graphviz layout engine was found."""
+
+
+class LayoutError(SDGraphError, RuntimeError):
+    """A Graphviz layout engine failed or took too long."""

@@ -31,6 +31,7 @@ from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
 from sdgraph.variable import SDVariable
+from sdgraph.views import GraphViews
 
 if TYPE_CHECKING:
     from sdgraph.variable import Feeds
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _MAX_EXECUTABLES = 64
 
 
-class SameDiff(GraphLeaves, SDBase, SDGuards):
+class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
@@ -498,32 +499,3 @@ array([ 6., 12.], dtype=float32))
             yield
         finally:
             self._check_numerics = before
-
-    # ------------------------------------------------------------------ seeing it
-
-    def summary(self) -> str:
-        """The graph as a table; print it."""
-        from sdgraph.summary import summary
-
-        return summary(self)
-
-    def to_networkx(self) -> Any:
-        """The graph as a networkx MultiDiGraph; nodes are names, edge keys operand positions."""
-        from sdgraph.render import to_networkx
-
-        return to_networkx(self)
-
-    def render(self, path: Any, **options: Any) -> Any:
-        """Draw the graph into a file; its suffix chooses the format: svg, png, pdf or dot."""
-        from sdgraph.render import render
-
-        return render(self, path, **options)
-
-    def display_bundle(self, focus: SDVariable | None = None) -> dict[str, str]:
-        """What a notebook shows for the graph, or for one variable of it."""
-        from sdgraph.render import display_bundle
-
-        return display_bundle(self, focus)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return self.display_bundle()

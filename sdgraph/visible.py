@@ -1,0 +1,205 @@
+"""What a user sees of a graph: its variables, with the hidden nodes of multi-output ops resolved, and their roles.
+
+The table, the export and the pictures all read a graph through this. Must not know how anything is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sdgraph.aval import Aval
+from sdgraph.errors import GradientError
+from sdgraph.graph import GRADIENT_SCOPE, Node, VariableKind
+from sdgraph.op import ITEM, Op
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+class Operand(NamedTuple):
+    """One operand of an op: its position in the call, its parameter's name and the variable's id."""
+
+    position: int
+    name: str
+    id: int
+
+
+@dataclass(slots=True)
+class Item:
+    """One variable as a user sees it. ``op`` is None for leaves; ``wrt`` is set for the gradient of a variable."""
+
+    id: int
+    name: str
+    kind: VariableKind
+    op: Op | None
+    aval: Aval
+    operands: tuple[Operand, ...]
+    is_gradient: bool = False
+    is_loss: bool = False
+    is_output: bool = False
+    is_literal: bool = False
+    wrt: int | None = None
+    of: tuple[int, ...] = ()
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The name scopes the variable is in, outermost first."""
+        return tuple(self.name.split("/")[:-1])
+
+    @property
+    def short_name(self) -> str:
+        """The name without its scopes."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def size(self) -> int | None:
+        """Number of elements; None if a dimension is unknown."""
+        return math.prod(self.aval.shape) if self.aval.is_static else None  # type: ignore[arg-type]
+
+    @property
+    def nbytes(self) -> int | None:
+        """Size in bytes; None if a dimension is unknown."""
+        size = self.size
+        return None if size is None else size * self.aval.dtype.itemsize
+
+
+class Sweep(NamedTuple):
+    """One reverse sweep: what was differentiated, where its nodes are, and of which order its results are."""
+
+    start: int
+    end: int
+    ys: tuple[int, ...]
+    order: int
+
+
+@dataclass(slots=True)
+class Listing:
+    """All visible variables of a graph by id, in creation order."""
+
+    sd: SameDiff
+    items: dict[int, Item]
+    sweeps: list[Sweep]
+    losses: tuple[int, ...]
+
+    def gradient_name(self, item: Item) -> str | None:
+        """Such as ``∂loss/∂w``; None for what is not the gradient of one variable."""
+        if item.wrt is None:
+            return None
+        below = self.items[item.wrt] if item.wrt in self.items else None
+        inner = self.sd.nodes[item.wrt].name if below is None else self.gradient_name(below) or below.name
+        return f"∂{self._numerator(item.of)}/∂{_bracketed(inner)}"
+
+    def _numerator(self, ys: tuple[int, ...]) -> str:
+        names = [self.gradient_name(self.items[y]) or self.items[y].name for y in ys if y in self.items]
+        if len(names) == 1:
+            return _bracketed(names[0])
+        return f"({' + '.join(names)})" if 1 < len(names) <= 3 else "(sum of losses)"
+
+
+def _bracketed(text: str) -> str:
+    return f"({text})" if text.startswith("∂") else text
+
+
+def visible(sd: SameDiff) -> Listing:
+    """Read a graph; the time is linear in its nodes."""
+    nodes = sd.nodes
+    gradient = _gradient_flags(sd)
+    sweeps = _sweeps(sd)
+    sweep_of = _sweep_of(sweeps, len(nodes))
+    items: dict[int, Item] = {}
+    consumed = bytearray(len(nodes))
+    for i, node in enumerate(nodes):
+        if type(node.aval) is not Aval:
+            continue
+        source = nodes[node.inputs[0]] if node.op is ITEM else node
+        op = source.op if source.op.kind is VariableKind.ARRAY else None
+        item = Item(i, node.name, node.op.kind, op, node.aval, _operands(source), bool(gradient[i]))
+        if not gradient[i]:
+            for operand in item.operands:
+                consumed[operand.id] = 1
+        items[i] = item
+    for i in literal_ids(sd):
+        if i in items:
+            items[i].is_literal = True
+    _mark_gradients(sd, items, sweeps, sweep_of)
+    losses = _losses(sd)
+    for i in losses:
+        items[i].is_loss = True
+    for i, item in items.items():
+        item.is_output = not (item.op is None or consumed[i] or gradient[i] or item.is_loss)
+    return Listing(sd, items, sweeps, losses)
+
+
+def literal_ids(sd: SameDiff) -> list[int]:
+    """Scalar constants that a number in an expression made, not a call of ``constant``."""
+    return sorted(set(sd._implicit.values()))
+
+
+def _operands(node: Node) -> tuple[Operand, ...]:
+    op = node.op
+    if op.variadic:
+        base = op.operand_names[0] if op.operand_names else "operand"
+        names: Iterable[str] = [f"{base}[{k}]" for k in range(len(node.inputs))]
+    else:
+        names = op.operand_names
+    return tuple(Operand(k, n, j) for k, (n, j) in enumerate(zip(names, node.inputs, strict=False)) if j >= 0)
+
+
+def _gradient_flags(sd: SameDiff) -> bytearray:
+    """A flag per node: made by `grad`, or made by what is built on it (Jacobians, Hessian-vector products)."""
+    flags = bytearray(len(sd.nodes))
+    for start, end in sd.gradient_ranges:
+        flags[start:end] = b"\x01" * (end - start)
+    if sd.gradient_ranges:
+        prefix = GRADIENT_SCOPE + "/"
+        for i, node in enumerate(sd.nodes):
+            if node.name.startswith(prefix):
+                flags[i] = 1
+    return flags
+
+
+def _sweeps(sd: SameDiff) -> list[Sweep]:
+    """One per range; a sweep begins with a node of ones for each of its outputs."""
+    sweeps: list[Sweep] = []
+    order_of: dict[int, int] = {}
+    for start, end in sorted(set(sd.gradient_ranges)):
+        ys = []
+        for i in range(start, end):
+            node = sd.nodes[i]
+            if node.op.name != "ones_like":
+                break
+            ys.append(node.inputs[0])
+        order = 1 + max((order_of.get(y, 0) for y in ys), default=0)
+        for i in range(start, end):
+            order_of[i] = order
+        sweeps.append(Sweep(start, end, tuple(ys), order))
+    return sweeps
+
+
+def _sweep_of(sweeps: list[Sweep], n: int) -> list[int]:
+    """For each node the sweep that made it, -1 for none; where ranges nest, the inner one."""
+    found = [-1] * n
+    for k, sweep in sorted(enumerate(sweeps), key=lambda pair: pair[1].start - pair[1].end):
+        found[sweep.start : sweep.end] = [k] * (sweep.end - sweep.start)
+    return found
+
+
+def _mark_gradients(sd: SameDiff, items: dict[int, Item], sweeps: list[Sweep], sweep_of: list[int]) -> None:
+    for g, v in sd.cotangents.items():
+        if g in items and sweep_of[g] >= 0 and sweeps[sweep_of[g]].ys:
+            items[g].wrt, items[g].of = v, sweeps[sweep_of[g]].ys
+    for sweep in sweeps:
+        for k, y in enumerate(sweep.ys):
+            seed = items[sweep.start + k]
+            seed.wrt, seed.of = y, sweep.ys
+
+
+def _losses(sd: SameDiff) -> tuple[int, ...]:
+    """The current losses; where they are not clear, every candidate a loss op or a mark made."""
+    try:
+        return tuple(v.id for v in sd.loss_variables())
+    except GradientError:
+        return tuple(sorted({*sd.loss_nodes, *sd._explicit_losses}))
