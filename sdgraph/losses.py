@@ -167,11 +167,6 @@ _NAMES = ("label", "predictions")
 _LOGIT_NAMES = ("label", "prediction_logits")
 
 
-def _check_unit_interval(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError(f"{name} must lie between 0 and 1.", given=repr(value))
-
-
 def _check_not_negative(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=repr(value))
@@ -616,7 +611,7 @@ class SDLoss(Namespace, prefix="loss"):
             prediction_logits: Logits, of the same shape.
             weights: None, a scalar, or an array that broadcasts to the shape.
             loss_reduce: How to reduce.
-            label_smoothing: Between 0 and 1.
+            label_smoothing: 0 for none; sensibly below 1, which makes all labels alike.
             name: Name of the result.
 
         Returns:
@@ -624,14 +619,14 @@ class SDLoss(Namespace, prefix="loss"):
 
         Raises:
             ShapeError: If the shapes differ, or the weights do not fit.
-            ArgumentError: If label_smoothing is out of range.
+            ArgumentError: If label_smoothing is negative.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> SameDiff(dtype="float64").loss.sigmoid_cross_entropy([1.0, 0.0], [0.0, -40.0]).eval()
             array(0.34657359)
         """
-        _check_unit_interval("label_smoothing", label_smoothing)
+        _check_not_negative("label_smoothing", label_smoothing)
         z, x, w = _elementwise(label, prediction_logits, weights, _LOGIT_NAMES)  # type: ignore[arg-type]
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
@@ -658,7 +653,7 @@ class SDLoss(Namespace, prefix="loss"):
             logit_predictions: Logits, of the same shape.
             weights: None, a scalar, or an array of the rank of E that broadcasts to it.
             loss_reduce: How to reduce.
-            label_smoothing: Between 0 and 1.
+            label_smoothing: 0 for none; sensibly below 1, which makes all labels alike.
             name: Name of the result.
 
         Returns:
@@ -666,14 +661,14 @@ class SDLoss(Namespace, prefix="loss"):
 
         Raises:
             ShapeError: If the shapes differ, there is no class axis, or the weights do not fit.
-            ArgumentError: If label_smoothing is out of range.
+            ArgumentError: If label_smoothing is negative.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> SameDiff(dtype="float64").loss.softmax_cross_entropy([[0.0, 1.0]], [[0.0, 0.0]]).eval()
             array(0.69314718)
         """
-        _check_unit_interval("label_smoothing", label_smoothing)
+        _check_not_negative("label_smoothing", label_smoothing)
         sd = self.sd
         z, x = one_hot_labels, logit_predictions
         _same_shape(one_hot_labels=z, logit_predictions=x)  # type: ignore[arg-type]
