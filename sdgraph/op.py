@@ -101,6 +101,7 @@ class Op:
         "operand_defaults",
         "operand_names",
         "owner",
+        "positional",
         "plain",
         "qualname",
         "shape_only",
@@ -174,6 +175,10 @@ class Op:
         }
         self.has_required_attrs = len(self.attr_defaults) != len(self.attr_names)
         self.n_operands = len(operands)
+        # In the order of the signature: an op may take attributes by position before operands that are keyword-only.
+        self.positional = tuple(
+            p.name for p in [*self.signature.parameters.values()][1:] if p.kind is p.POSITIONAL_OR_KEYWORD
+        )
 
     def __repr__(self) -> str:
         return self.qualname
@@ -192,7 +197,7 @@ class Op:
             operands = _flatten(args)
             attrs = dict(self.attr_defaults)
         else:
-            positional = self.operand_names + self.attr_names
+            positional = self.positional
             if len(args) > len(positional):
                 raise ArgumentTypeError(
                     f"{self.name} takes {len(positional)} arguments, {len(args)} were given.", expected=self._usage()
@@ -328,7 +333,7 @@ def attr_key(attrs: Mapping[str, Any]) -> Any:
 def _method(op: Op, fn: Callable[..., Any]) -> Callable[..., Any]:
     """The function users call: sorts its arguments and appends one node."""
     n, defaults = op.n_operands, op.attr_defaults
-    quick = not op.variadic and not op.has_required_attrs
+    quick = not op.variadic and not op.has_required_attrs and op.positional[:n] == op.operand_names
 
     @functools.wraps(fn)
     def call(self: Any, *args: Any, name: str | None = None, **keywords: Any) -> Any:
