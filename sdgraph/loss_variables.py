@@ -1,7 +1,7 @@
 """Which variables of a graph are its losses.
 
 Explicit ones win. Otherwise the outputs of loss ops that nothing consumes are, and without any the single floating
-output that feeds nothing.
+output that feeds nothing. Extra terms come on top of any of these.
 """
 
 from __future__ import annotations
@@ -29,24 +29,34 @@ def check_loss(v: SDVariable) -> None:
         )
 
 
-def current_losses(sd: SameDiff, explicit: list[int]) -> list[SDVariable]:
-    """The losses of the graph as it is now.
+def current_losses(sd: SameDiff, explicit: list[int], extra: list[int]) -> list[SDVariable]:
+    """The losses of the graph as it is now: the main ones, then the extra terms.
 
     Raises:
         GradientError: If they are not clear; lists the candidates.
     """
-    if explicit:
-        return [SDVariable(sd, i) for i in explicit]
+    main = explicit or _implicit_losses(sd, extra)
+    return [SDVariable(sd, i) for i in dict.fromkeys((*main, *extra))]
+
+
+def _implicit_losses(sd: SameDiff, extra: list[int]) -> list[int]:
+    """The losses nobody named. A loss that an extra term is computed from is a part of that term."""
     consumed = _consumed(sd)
-    implicit = sd.loss_nodes
+    parts = sd.reachable(extra) if extra else bytearray()
+    implicit = [i for i in sd.loss_nodes if i >= len(parts) or not parts[i]]
     if implicit:
         if not any(consumed[i] for i in implicit):
-            return [SDVariable(sd, i) for i in implicit]
+            return implicit
         raise _unclear(sd, "A loss is used to compute something else, so the losses are not clear.", consumed)
-    found = _candidates(sd, consumed)
-    if len(found) == 1:
+    found = [v.id for v in _candidates(sd, consumed) if v.id not in extra]
+    if len(found) == 1 and not extra:
         return found
+    if not found and extra:
+        return []
     what = "The graph has no loss." if not found else "Several variables could be the loss."
+    if extra and found:
+        # The one output may be the loss or a prediction; taking the wrong one would go unnoticed.
+        what = "The graph has extra loss terms, but what its loss is itself is not clear."
     raise _unclear(sd, what, consumed)
 
 

@@ -84,6 +84,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         self.bitwise = SDBitwise(self)
         """Bit operations on integers."""
         self._explicit_losses: list[int] = []
+        self._extra_losses: list[int] = []
         self._gradients: dict[Any, list[SDVariable]] = {}
         self._executables: dict[Any, Executable] = {}
         self._check_numerics = False
@@ -225,6 +226,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         other.loss_nodes = list(self.loss_nodes)
         other.cotangents = dict(self.cotangents)
         other._explicit_losses = list(self._explicit_losses)
+        other._extra_losses = list(self._extra_losses)
         other._next_suffix = dict(self._next_suffix)
         other._implicit = dict(self._implicit)
         return other
@@ -268,13 +270,48 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         if v.id not in self._explicit_losses:
             self._explicit_losses.append(v.id)
 
+    def add_loss(self, term: SDVariable | str) -> SDVariable:
+        """Add an extra term to the losses, such as a penalty that a layer function makes for itself.
+
+        It counts on top of the graph's losses, whether those are marked or found. Adding a term again changes nothing.
+
+        Args:
+            term: A floating variable that an op computes; the sum of its elements is what counts.
+
+        Returns:
+            The term.
+
+        Raises:
+            GradientError: If the variable cannot be a loss.
+
+        Example:
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> penalty = sd.add_loss(0.5 * (w * w).sum())
+            >>> loss = sd.loss.mean_squared_error([0.0, 0.0], w)
+            >>> sd.losses == [penalty], sd.loss_variables() == [loss, penalty]
+            (True, True)
+            >>> sd.calculate_gradients()["w"]
+            array([2., 4.], dtype=float32)
+        """
+        v = self._own(term)
+        check_loss(v)
+        if v.id not in self._extra_losses:
+            self._extra_losses.append(v.id)
+        return v
+
+    @property
+    def losses(self) -> list[SDVariable]:
+        """The extra terms that `add_loss` was given, in that order."""
+        return [SDVariable(self, i) for i in self._extra_losses]
+
     def loss_variables(self) -> list[SDVariable]:
-        """The current losses; the gradient is that of the sum of all their elements.
+        """The current losses, extra terms included; the gradient is that of the sum of all their elements.
 
         Raises:
             GradientError: If nothing was marked and the losses are not clear.
         """
-        return current_losses(self, self._explicit_losses)
+        return current_losses(self, self._explicit_losses, self._extra_losses)
 
     # ------------------------------------------------------------------ gradients
 
@@ -371,6 +408,8 @@ array([ 6., 12.], dtype=float32))
     def _rolled_back(self, size: int) -> None:
         super()._rolled_back(size)
         self._gradients = {k: vs for k, vs in self._gradients.items() if all(v.id < size for v in vs)}
+        self._explicit_losses = [i for i in self._explicit_losses if i < size]
+        self._extra_losses = [i for i in self._extra_losses if i < size]
 
     def calculate_gradients(
         self, feeds: Feeds | None = None, wrt: Any = None, *, engine: str = "auto", step: int = 0

@@ -202,4 +202,4 @@ def _losses(sd: SameDiff) -> tuple[int, ...]:
     try:
         return tuple(v.id for v in sd.loss_variables())
     except GradientError:
-        return tuple(sorted({*sd.loss_nodes, *sd._explicit_losses}))
+        return tuple(sorted({*sd.loss_nodes, *sd._explicit_losses, *sd._extra_losses}))
