@@ -169,6 +169,11 @@ def _repeated(x: Aval, *, repeats: Any, axis: int | None) -> Aval:
     return Aval((*before, n, *after), x.dtype)
 
 
+def _flipped(x: Aval, *, axis: Any) -> Aval:
+    normalize_axis(axis, len(x.shape))
+    return x
+
+
 # ---------------------------------------------------------------------- kernels and gradients
 
 
@@ -348,7 +353,7 @@ class SDArranging(Namespace, prefix=""):
         return self.sd.permute(x, tuple(reversed(range(x.ndim))))
 
     @primitive(
-        infer=lambda x, axis: x if normalize_axis(axis, len(x.shape)) is not None else x,
+        infer=_flipped,
         kernel=lambda xp, x, axis: xp.flip(x, axis),
         vjp=lambda g, y, x, axis: g.sd.reverse(g, axis),
         is_view=True,

@@ -1,7 +1,7 @@
 """Ops that pick elements out of arrays and put them back: basic indexing, gather, scatter, segments.
 
-Each picking op has an adding op as its gradient and the other way round. Indices count from 0; negative ones are errors,
-because in labels they are mistakes. Must not know losses.
+Each picking op has an adding op as its gradient and the other way round. Indices count from 0; negative ones are
+errors, because in labels they are mistakes. Must not know losses.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def _index(x: Aval, *, key: tuple[Any, ...]) -> Aval:
             if isinstance(k, tuple):
                 out.append(_sliced(d, k[1:]))
             elif type(d) is int and not -d <= k < d:
-                raise ArgumentError(
-                    f"Index {k} is out of range for axis {axis}, which has size {d}.", given=_key_str(key)
-                )
+                raise LabelError(f"Index {k} is out of range for axis {axis}, which has size {d}.", given=_key_str(key))
     return Aval(tuple(out), x.dtype)
 
 
@@ -158,24 +156,18 @@ def check_range(xp: Any, indices: Any, size: int, what: str) -> None:
     """Raise LabelError if an index is not in ``0 ... size - 1``. Only numpy's arrays can be looked at."""
     if xp is not np or not indices.size or (indices.min() >= 0 and indices.max() < size):
         return
-    at = tuple(int(k) for k in np.argwhere((indices < 0) | (indices >= size))[0])
+    at: Any = tuple(np.argwhere((indices < 0) | (indices >= size))[0].tolist())
+    value = int(indices[at])
     place = f" at position {at if len(at) > 1 else at[0]}" if at else ""
     raise LabelError(
-        f"{what} {int(indices[at])}{place} is out of range.",
+        f"{what} {value}{place} is out of range.",
         expected=f"0 to {size - 1}" if size else "none: there is nothing to choose from",
-        fix="Negative values do not count from the end." if indices[at] < 0 else None,
+        fix="Negative values do not count from the end." if value < 0 else None,
     )
 
 
 def _slices(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(slice(*k[1:]) if isinstance(k, tuple) else k for k in key)
-
-
-def _take(xp: Any, x: Any, *, key: tuple[Any, ...]) -> Any:
-    try:
-        return x[_slices(key)]
-    except IndexError as e:
-        raise LabelError(f"The index {_key_str(key)} is out of range.", given=f"an array of shape {x.shape}") from e
 
 
 def _put(xp: Any, g: Any, like: Any, *, key: tuple[Any, ...]) -> Any:
@@ -305,7 +297,7 @@ class SDIndexing(Namespace, prefix=""):
 
     @primitive(
         infer=_index,
-        kernel=_take,
+        kernel=lambda xp, x, key: x[_slices(key)],
         vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
         is_view=True,
     )
@@ -316,7 +308,8 @@ class SDIndexing(Namespace, prefix=""):
             key: Integers, None, ``...`` and slices, written ``("slice", start, stop, step)``.
 
         Raises:
-            ArgumentError: If an index is out of range or there are too many.
+            LabelError: If an index is out of range.
+            ArgumentError: If there are too many.
 
         Example:
             >>> from sdgraph import SameDiff

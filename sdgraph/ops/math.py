@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.op import ZERO_GRADIENT, composite, primitive
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import check_range
@@ -46,10 +46,14 @@ def _diagonal(x: Aval) -> Aval:
     return Aval(x.shape * 2, x.dtype)
 
 
-def _traced(x: Aval) -> Aval:
+def _matrices(x: Aval) -> Aval:
     if len(x.shape) < 2:
-        raise ShapeError("Only matrices have a trace.", given=shape_str(x.shape))
-    return Aval(x.shape[:-2], shapes.sum_dtype(x.dtype))
+        raise ShapeError("This needs at least two axes.", given=shape_str(x.shape))
+    return x
+
+
+def _traced(x: Aval) -> Aval:
+    return Aval(_matrices(x).shape[:-2], shapes.sum_dtype(x.dtype))
 
 
 def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int, dtype: Any) -> Aval:
@@ -102,7 +106,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         """
         ...
 
-    @primitive(infer=_diagonal_part, kernel=_diag_part_kernel, vjp=lambda g, y, x: g.sd.math.diag(g))
+    @primitive(infer=_diagonal_part, kernel=_diag_part_kernel, vjp=lambda g, y, x: g.sd.math.diag(g), is_view=True)
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The diagonal that `diag` would fill.
 
@@ -144,8 +148,8 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         return self.sd.broadcast_to(one, (*dimensions, *sizes[:2])) if dimensions else one
 
     @primitive(
-        infer=lambda x: x if _traced(x) else x,
-        kernel=lambda xp, x: xp.broadcast_to(xp.eye(*x.shape[-2:], dtype=x.dtype), x.shape),
+        infer=_matrices,
+        kernel=lambda xp, x: xp.zeros(x.shape, x.dtype) + xp.eye(*x.shape[-2:], dtype=x.dtype),
         vjp=ZERO_GRADIENT,
         shape_only=True,
     )

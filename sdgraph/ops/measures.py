@@ -5,7 +5,7 @@ Each is a composite of reductions and elementwise ops. Must not know losses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 

@@ -79,6 +79,11 @@ def _wide(name: str) -> Any:
     return kernel
 
 
+def _largest(xp: Any, x: Any, *, axis: Any) -> Any:
+    lowest = {"f": -np.inf, "b": False}.get(x.dtype.kind)
+    return xp.max(x, axis=axis, keepdims=True, initial=np.iinfo(x.dtype).min if lowest is None else lowest)
+
+
 def _axis_size(xp: Any, x: Any, *, axis: Any, dtype: np.dtype[Any]) -> Any:
     n = math.prod(x.shape[k] for k in normalize_axis(axis, x.ndim))
     return xp.asarray(n, dtype=dtype)
@@ -291,11 +296,11 @@ class SDReductions(Namespace, prefix=""):
 
     @primitive(
         infer=_kept,
-        kernel=lambda xp, x, axis: xp.max(x, axis=axis, keepdims=True, initial=-xp.inf),
+        kernel=_largest,
         vjp=ZERO_GRADIENT,
     )
     def largest(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
-        """Largest value over ``axis``, axes kept, minus infinity for nothing, and a constant to gradients.
+        """Largest value over ``axis``, axes kept; the lowest of the dtype for nothing; a constant to gradients.
 
         It is the shift or scale of stable formulas whose value does not depend on it.
 

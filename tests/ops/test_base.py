@@ -1,0 +1,439 @@
+"""Base ops at points, attributes and shapes that a suite driven by the registry cannot know."""
+
+import numpy as np
+import pytest
+
+from sdgraph import SameDiff
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, LabelError, ShapeError
+from tests.ops.finite_differences import check_gradients
+
+A = np.array([[0.7, -1.3, 1.9, 0.4], [-0.6, 1.1, -1.7, 0.9], [1.4, 0.2, -0.8, -1.2]])
+P = np.abs(A) + 0.3
+WITH_ZEROS = np.array([[0.7, 0.0, 1.9, 0.4], [-0.6, 0.0, -1.7, 0.9], [1.4, 0.2, -0.8, 0.0]])
+REPEATED = np.array([[2, 0], [2, 2]])
+AXES = [None, 0, -1, (0, 1)]
+unknown = pytest.mark.parametrize("unknown", [False, True], ids=["static", "unknown"])
+
+
+def graph(x, dtype="float64"):
+    sd = SameDiff(dtype="float64")
+    return sd, sd.var("x", np.asarray(x, dtype))
+
+
+def gradient(sd, y, x):
+    (g,) = sd.grad(y, [x])
+    return g.eval()
+
+
+def squared(sd, v):
+    return sd.math.square(v)
+
+
+# ---------------------------------------------------------------------- reductions
+
+
+@unknown
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize(
+    "op", ["sum", "mean", "prod", "max", "min", "norm1", "norm2", "normmax", "squared_norm", "standard_deviation"]
+)
+def test_gradients_of_reductions(op, axis, keepdims, unknown):
+    check_gradients(lambda sd, x: getattr(sd, op)(x, axis=axis, keepdims=keepdims), A, unknown=unknown)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "max", "min", "all", "any"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint16", "int64", "bool"])
+def test_reductions_have_numpys_values_and_dtypes(name, axis, dtype):
+    x = (A * 3).astype(dtype)
+    sd = SameDiff()
+    y = getattr(sd, name)(sd.constant("x", x), axis)
+    expected = getattr(np, name)(x, axis=axis)
+    assert y.dtype == y.eval().dtype == expected.dtype
+    np.testing.assert_allclose(y.eval(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize("axis", AXES)
+def test_variance(axis, corrected):
+    sd, x = graph(A)
+    np.testing.assert_allclose(sd.variance(x, axis, corrected).eval(), np.var(A, axis=axis, ddof=corrected), rtol=1e-14)
+    np.testing.assert_allclose(
+        sd.standard_deviation(x, axis, corrected).eval(), np.std(A, axis=axis, ddof=corrected), rtol=1e-14
+    )
+    check_gradients(lambda sd, x: sd.variance(x, axis, corrected), A)
+
+
+def test_half_precision_accumulates_in_single():
+    sd = SameDiff()
+    ones = sd.constant("ones", np.ones(70000, np.float16))
+    assert sd.mean(ones).eval() == 1
+    small = sd.constant("small", np.full(40000, 0.1, np.float16))
+    assert sd.sum(small).eval() == pytest.approx(40000 * float(np.float16(0.1)), rel=1e-3)
+    assert sd.sum(small).dtype == np.float16
+    assert sd.cumsum(small, 0).eval()[-1] == pytest.approx(float(sd.sum(small).eval()), rel=1e-2)
+
+
+def test_tied_extremes_share_the_gradient():
+    sd, x = graph([[3.0, 3.0, 1.0], [2.0, 2.0, 2.0]])
+    np.testing.assert_array_equal(gradient(sd, sd.max(x, 1), x), [[0.5, 0.5, 0], [1 / 3] * 3])
+    np.testing.assert_array_equal(gradient(sd, sd.min(x), x), [[0, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(gradient(sd, sd.normmax(x, 0), x), [[1, 1, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_prod_with_zeros(axis):
+    check_gradients(lambda sd, x: sd.prod(x, axis), WITH_ZEROS, orders=3)
+
+
+def test_prod_of_one_zero_passes_the_product_of_the_others():
+    sd, x = graph([2.0, 0.0, 5.0])
+    np.testing.assert_array_equal(gradient(sd, sd.prod(x), x), [0, 10, 0])
+
+
+@unknown
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_running_sums_and_products(axis, exclusive, reverse, unknown):
+    check_gradients(lambda sd, x: squared(sd, sd.cumsum(x, axis, exclusive, reverse)), A, unknown=unknown)
+    check_gradients(lambda sd, x: sd.cumprod(x, axis, exclusive, reverse), WITH_ZEROS, unknown=unknown)
+    sd, x = graph(A)
+    flat = A.reshape(-1) if axis is None else A
+    k = axis or 0
+    forward = np.flip(flat, k) if reverse else flat
+    for op, function in ((sd.cumsum, np.cumsum), (sd.cumprod, np.cumprod)):
+        expected = function(forward, axis=k)
+        if exclusive:
+            start = np.take(forward, [0], k) * 0 + (op.__name__ == "cumprod")
+            expected = np.concatenate([start, np.delete(expected, -1, k)], k)
+        got = op(x, axis, exclusive, reverse).eval()
+        np.testing.assert_allclose(got, np.flip(expected, k) if reverse else expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("op", ["cumsum", "cumprod"])
+def test_running_over_nothing(op):
+    sd, x = graph(np.zeros((2, 0)))
+    assert getattr(sd, op)(x, 1, True).eval().shape == (2, 0)
+    assert gradient(sd, getattr(sd, op)(x, 1, True), x).shape == (2, 0)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_linear_recurrence(reverse):
+    for a in (P, P[:1]):
+        check_gradients(lambda sd, a, b: sd.linear_recurrence(a, b, 1, reverse), a, A)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_norm_neither_overflows_nor_vanishes(scale):
+    sd, x = graph([3 * scale, 4 * scale])
+    np.testing.assert_allclose(sd.norm2(x).eval(), 5 * scale, rtol=1e-15)
+    np.testing.assert_allclose(gradient(sd, sd.norm2(x), x), [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(sd.standard_deviation(x).eval(), 0.5 * scale, rtol=1e-14)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_norm_and_spread_without_direction_have_gradient_zero(value):
+    sd, x = graph([value, value])
+    y = sd.standard_deviation(x)
+    np.testing.assert_array_equal(gradient(sd, y, x), [0, 0])
+    zero = x - value
+    np.testing.assert_array_equal(gradient(sd, sd.norm2(zero), x), [0, 0])
+    np.testing.assert_array_equal(gradient(sd, sd.norm1(zero), x), [0, 0])
+    (g,) = sd.grad(sd.norm2(zero), [x])
+    np.testing.assert_array_equal(gradient(sd, sd.sum(g * 2.0), x), [0, 0])
+
+
+def test_norm_of_nothing_infinity_and_nan():
+    sd = SameDiff(dtype="float64")
+    assert sd.norm2(np.zeros((0,))).eval() == 0
+    assert sd.norm2(np.array([1.0, -np.inf])).eval() == np.inf
+    assert np.isnan(sd.norm2(np.array([1.0, np.nan])).eval())
+    assert sd.norm2(np.array([3, 4])).eval() == 5
+
+
+def test_extremes_of_nothing_are_an_error_at_the_call():
+    sd, x = graph(np.zeros((0, 3)))
+    with pytest.raises(ArgumentError, match="no elements"):
+        sd.max(x, 0)
+    assert sd.max(x, 1).shape == (0,)
+
+
+def test_bad_axes():
+    sd, x = graph(A)
+    with pytest.raises(ArgumentError, match=r"axis=2 for an array of rank 2"):
+        sd.sum(x, 2)
+    with pytest.raises(ArgumentError, match="twice"):
+        sd.mean(x, (0, -2))
+    with pytest.raises(ArgumentTypeError, match="not an axis"):
+        sd.sum(x, 0.5)
+    with pytest.raises(ArgumentTypeError, match="fixed setting"):
+        sd.sum(x, sd.constant("axis", 0))
+
+
+# ---------------------------------------------------------------------- shapes
+
+
+@unknown
+def test_gradients_of_shape_changes(unknown):
+    for function in (
+        lambda sd, x: sd.reshape(squared(sd, x), (2, -1)),
+        lambda sd, x: sd.expand_dims(squared(sd, x), (0, -1)),
+        lambda sd, x: sd.permute(squared(sd, x), (1, 0)),
+        lambda sd, x: sd.reverse(squared(sd, x), 1),
+        lambda sd, x: squared(sd, sd.tile(x, (2, 1, 3))),
+        lambda sd, x: squared(sd, sd.repeat(x, 2, 1)),
+        lambda sd, x: squared(sd, sd.repeat(x, (1, 0, 2), 0)),
+        lambda sd, x: squared(sd, sd.repeat(x, 2)),
+        lambda sd, x: tuple(squared(sd, v) for v in sd.split(x, 2, 1)),
+        lambda sd, x: squared(sd, sd.split(x, 2, 1)[1]),
+        lambda sd, x: tuple(squared(sd, v) for v in sd.unstack(x, 1, 4)),
+        lambda sd, x: squared(sd, x[1:, None, ::-2]),
+        lambda sd, x: squared(sd, x[..., -1]),
+        lambda sd, x: squared(sd, sd.slice(x, (1, 0), (2, -1))),
+        lambda sd, x: squared(sd, sd.strided_slice(x, (1, 0), (3, 4), (1, 2), shrink_axis_mask=1)),
+    ):
+        check_gradients(function, A, unknown=unknown)
+
+
+@unknown
+def test_gradients_of_joining(unknown):
+    check_gradients(lambda sd, x, y: squared(sd, sd.concat(x, y, x, axis=1)), A, P[:, :2], unknown=unknown)
+    check_gradients(lambda sd, x, y: squared(sd, sd.stack([x, y], axis=1)), A, P, unknown=unknown)
+    check_gradients(
+        lambda sd, x, y: sd.tensordot(x, y, (2, 0), (1, 2)),
+        np.linspace(-1, 1, 24).reshape(3, 4, 2),
+        np.linspace(-2, 1, 30).reshape(5, 2, 3),
+        unknown=unknown,
+    )
+    check_gradients(lambda sd, x, y: sd.mmul(x, y, True, True, True), A, P[:2, :3], unknown=unknown)
+
+
+@pytest.mark.parametrize("repeats", [0, 3, (1, 0, 2)])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_repeat_and_tile_are_numpys(repeats, axis):
+    if axis is None and isinstance(repeats, tuple):
+        repeats = repeats * 4
+    sd, x = graph(A)
+    np.testing.assert_array_equal(sd.repeat(x, repeats, axis).eval(), np.repeat(A, repeats, axis))
+    for reps in (2, (3, 1), (2, 1, 0), ()):
+        np.testing.assert_array_equal(sd.tile(x, reps).eval(), np.tile(A, reps))
+
+
+def test_variadic_ops_take_one_list():
+    sd, x = graph(A)
+    for op in (sd.concat, sd.stack):
+        np.testing.assert_array_equal(op([x, x], axis=1).eval(), op(x, x, axis=1).eval())
+
+
+def test_names_and_minus_one_are_inferred():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=("batch", 6))
+    y = sd.reshape(x, ("batch", 2, 3))
+    assert y.shape == ("batch", 2, 3)
+    assert y.eval(x=np.zeros((5, 6))).shape == (5, 2, 3)
+    assert sd.reshape(x, -1).shape == (None,)
+    with pytest.raises(ArgumentError, match="Only one dimension"):
+        sd.reshape(x, (-1, -1))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda sd, x: sd.reshape(x, (5, -1)), ShapeError, r"\(3, 4\) to \(5, -1\)|\(5, \?\)"),
+        (lambda sd, x: sd.squeeze(x, 0), ShapeError, "Axis 0 has size 3"),
+        (lambda sd, x: sd.concat(x, sd.transpose(x)), ShapeError, "Only axis 0 may differ"),
+        (lambda sd, x: sd.split(x, 3, 1), ArgumentError, "size 4 into 3 parts"),
+        (lambda sd, x: sd.permute(x, (0, 0)), ArgumentError, "permutation"),
+        (lambda sd, x: sd.broadcast_to(x, (4, 3)), ShapeError, "broadcast"),
+        (lambda sd, x: sd.broadcast_to(x, (4,)), ShapeError, "broadcast"),
+        (lambda sd, x: sd.slice(x, (0, 2), (3, 3)), ArgumentError, "inside"),
+        (lambda sd, x: x[5], LabelError, "Index 5 is out of range for axis 0, which has size 3"),
+        (lambda sd, x: x[0, 0, 0], ArgumentError, "too many"),
+        (lambda sd, x: sd.gather(x, sd.constant("i", [0.5])), DTypeError, "must be integers"),
+        (lambda sd, x: sd.gather(x, [0], axis=2), ArgumentError, "axis=2"),
+        (lambda sd, x: sd.take_along_axis(x, [[0], [0]], 1), ShapeError, "but for the chosen axis"),
+        (lambda sd, x: sd.scatter_add(x, [0], np.zeros((2, 4))), ShapeError, "updates"),
+        (lambda sd, x: sd.unsorted_segment_sum(x, [0, 1], 2), ShapeError, "one segment id per row"),
+        (lambda sd, x: sd.cast(x, "text"), DTypeError, "Not a data type"),
+        (lambda sd, x: sd.tensordot(x, x, (0,), (1,)), ShapeError, "differ in size"),
+        (lambda sd, x: sd.range(0, 1, 0), ArgumentError, "zero"),
+        (lambda sd, x: sd.repeat(x, -1, 0), ArgumentError, ">= 0"),
+        (lambda sd, x: sd.one_hot([0], -1), ArgumentError, "depth"),
+        (lambda sd, x: sd.concat(), ArgumentError, "nothing to concatenate"),
+    ],
+)
+def test_mistakes_are_named_and_leave_no_trace(call, error, match):
+    sd, x = graph(A)
+    size = len(sd.nodes)
+    with pytest.raises(error, match=match) as caught:
+        call(sd, x)
+    assert "test_base.py" in str(caught.value)
+    kept = {n.op.name for n in sd.nodes[size:]}
+    assert kept <= {"constant", "permute", "transpose"}
+
+
+def test_unknown_axes_must_be_named_to_squeeze():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None, 3))
+    with pytest.raises(ArgumentError, match="Name the axis"):
+        sd.squeeze(x)
+
+
+# ---------------------------------------------------------------------- picking and putting
+
+
+@unknown
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_gather_and_scatter_with_repeated_indices(axis, unknown):
+    updates = np.linspace(-1, 1, 16).reshape(2, 2, 4) if axis == 0 else np.linspace(-1, 1, 12).reshape(3, 2, 2)
+    check_gradients(lambda sd, x, i: squared(sd, sd.gather(x, i, axis)), A, REPEATED, unknown=unknown)
+    for op in ("scatter_add", "scatter_update"):
+        check_gradients(
+            lambda sd, x, i, u, op=op: squared(sd, getattr(sd, op)(x, i, u, axis)),
+            A,
+            REPEATED,
+            updates,
+            unknown=unknown,
+        )
+
+
+@unknown
+def test_gradients_of_other_picking_ops(unknown):
+    along, rows = np.array([[0, 0], [1, 3], [2, 2]]), np.array([2, 0, 2])
+    for function, *operands in (
+        (lambda sd, x, i: squared(sd, sd.take_along_axis(x, i, 1)), A, along),
+        (lambda sd, x, i, u: squared(sd, sd.add_along_axis(x, i, u, 1)), A, along, P[:, :2]),
+        (lambda sd, x, i: squared(sd, sd.unsorted_segment_sum(x, i, 3)), A, rows),
+        (lambda sd, x, i: squared(sd, sd.segment_sum(x, i, 4)), A, np.sort(rows)),
+    ):
+        check_gradients(function, *operands, unknown=unknown)
+    pairs = np.array([[0, 1], [2, 3], [0, 1]])
+    check_gradients(lambda sd, x: squared(sd, sd.gather_nd(x, pairs)), A, unknown=unknown)
+    check_gradients(lambda sd, x, u: squared(sd, sd.scatter_nd_add(x, pairs, u)), A, P[:, 0], unknown=unknown)
+
+
+def test_gather_adds_up_repeated_gradients():
+    sd, x = graph([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(gradient(sd, sd.sum(sd.gather(x, [2, 2, 0])), x), [1, 0, 2])
+
+
+def test_of_repeated_updates_the_last_one_counts():
+    sd, x = graph([1.0, 2.0, 3.0])
+    u = sd.var("u", np.array([7.0, 8.0, 9.0]))
+    y = sd.scatter_update(x, [1, 1, 0], u)
+    np.testing.assert_array_equal(y.eval(), [9, 8, 3])
+    np.testing.assert_array_equal(gradient(sd, y, u), [0, 1, 1])
+    np.testing.assert_array_equal(gradient(sd, y, x), [0, 0, 1])
+
+
+@pytest.mark.parametrize("bad", [-1, 3])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sd, x, i: sd.gather(x, i),
+        lambda sd, x, i: sd.scatter_add(x, i, np.zeros((2, 4))),
+        lambda sd, x, i: sd.scatter_update(x, i, np.zeros((2, 4))),
+        lambda sd, x, i: sd.gather_nd(x, sd.expand_dims(i, -1)),
+        lambda sd, x, i: sd.take_along_axis(sd.transpose(x)[:1], sd.expand_dims(i, 0), 1),
+        lambda sd, x, i: sd.unsorted_segment_sum(x[:2], i, 3),
+    ],
+)
+def test_indices_out_of_range_name_value_position_and_range(call, bad):
+    sd, x = graph(A)
+    i = sd.placeholder("i", shape=(2,), dtype="int64")
+    y = call(sd, x, i)
+    y.eval(i=[0, 2])
+    with pytest.raises(LabelError, match=rf"{bad}.* is out of range") as caught:
+        y.eval(i=[0, bad])
+    assert "position" in str(caught.value)
+    assert "0 to 2" in str(caught.value)
+    assert isinstance(caught.value, IndexError)
+
+
+def test_segment_ids_must_be_sorted():
+    sd, x = graph(A)
+    with pytest.raises(LabelError, match="Segment id 0 at position 1 is smaller"):
+        sd.segment_sum(x, [1, 0, 1], 2).eval()
+
+
+def test_index_of_unknown_size_fails_at_run_time():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None,))
+    with pytest.raises(LabelError, match="Index 3 is out of range for axis 0, which has size 2"):
+        x[3].eval(x=[1.0, 2.0])
+
+
+def test_permutations():
+    sd = SameDiff()
+    p = np.array([3, 0, 2, 1])
+    np.testing.assert_array_equal(sd.invert_permutation(p).eval(), np.argsort(p))
+    with pytest.raises(LabelError, match="not a permutation"):
+        sd.invert_permutation([0, 0, 1]).eval()
+
+
+# ---------------------------------------------------------------------- making and choosing
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_one_hot(axis):
+    sd = SameDiff(dtype="float64")
+    i = np.array([[0, 2], [1, 5]])
+    expected = np.moveaxis(np.array([[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 0]]]), -1, axis)
+    np.testing.assert_array_equal(sd.one_hot(i, 3, axis, 5.0, 2.0).eval(), expected * 3.0 + 2.0)
+    assert sd.one_hot(i, 3, dtype="int8").dtype == np.int8
+    assert sd.one_hot(i, 3).dtype == np.float64
+
+
+def test_made_arrays_take_the_graphs_dtype():
+    sd = SameDiff()
+    for v in (sd.fill((2,), 1), sd.range(3), sd.linspace(0, 1, 3), sd.math.eye(2), sd.one_hot([0], 2)):
+        assert v.dtype == v.eval().dtype == np.float32
+    assert sd.range(0, 5, 2, "int64").eval().tolist() == [0, 2, 4]
+    assert sd.linspace(0, 1, 11, "float64").eval()[-1] == 1
+    assert sd.math.eye(2, 3, None, (4,)).shape == (4, 2, 3)
+
+
+def test_facts_about_unknown_shapes():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None, 3))
+    feeds = {"x": np.zeros((5, 3))}
+    assert sd.shape(x).eval(feeds).tolist() == [5, 3]
+    assert sd.size(x).eval(feeds) == 15
+    assert sd.rank(x).eval(feeds) == 2
+    assert sd.axis_size(x, 0, "float32").eval(feeds) == np.float32(5)
+
+
+def test_casting_complex_to_real_keeps_the_real_part_without_a_warning():
+    sd = SameDiff()
+    z = sd.constant("z", np.array([1 + 2j, 3 - 1j]))
+    np.testing.assert_array_equal(sd.cast(z, "float64").eval(), [1, 3])
+
+
+def test_gradients_are_cast_back():
+    sd = SameDiff()
+    x = sd.var("x", np.array([1.0, 2.0], np.float32))
+    (g,) = sd.grad(sd.sum(sd.cast(x, "float64") * 2), [x])
+    assert g.dtype == np.float32
+
+
+def test_where_takes_its_gradient_from_the_branch_taken():
+    sd, x = graph([1.0, -2.0])
+    y = sd.where(x > 0, x * 3, x * 5)
+    np.testing.assert_array_equal(gradient(sd, y, x), [3, 5])
+
+
+def test_stop_gradient():
+    sd, x = graph([1.0, 2.0])
+    np.testing.assert_array_equal(gradient(sd, x * sd.stop_gradient(x), x), [1, 2])
+
+
+def test_assign_broadcasts_and_casts():
+    sd = SameDiff()
+    x = sd.constant("x", np.zeros((2, 3), np.float64))
+    y = sd.var("y", np.array([1.0, 2.0, 3.0], np.float32))
+    z = sd.assign(x, y)
+    assert z.dtype == np.float64
+    np.testing.assert_array_equal(z.eval(), [[1, 2, 3]] * 2)
+    np.testing.assert_array_equal(gradient(sd, z, y), [2, 2, 2])

@@ -1,0 +1,296 @@
+"""``sd.math`` at special points, extreme values and for attributes that a suite driven by the registry cannot know."""
+
+import mpmath
+import numpy as np
+import pytest
+
+from sdgraph import SameDiff
+from sdgraph.errors import ArgumentError, LabelError, ShapeError
+from tests.ops.finite_differences import check_gradients
+
+A = np.array([[0.7, -1.3, 1.9, 0.4], [-0.6, 1.1, -1.7, 0.9], [1.4, 0.2, -0.8, -1.2]])
+P = np.abs(A) + 0.3
+AXES = [None, 0, -1, (0, 1)]
+INF, NAN = np.inf, np.nan
+
+
+def gradients(op, *operands, **attributes):
+    """Value of ``sd.math.<op>`` and the gradients of its sum, as lists."""
+    sd = SameDiff(dtype="float64")
+    vs = [sd.var(f"x{k}", np.asarray(x, float)) for k, x in enumerate(operands)]
+    y = getattr(sd.math, op)(*vs, **attributes)
+    return [y.eval().tolist(), *(g.eval().tolist() for g in sd.grad(y, vs))]
+
+
+def second(op, *operands, **attributes):
+    """Gradient of the sum of all first gradients."""
+    sd = SameDiff(dtype="float64")
+    vs = [sd.var(f"x{k}", np.asarray(x, float)) for k, x in enumerate(operands)]
+    firsts = sd.grad(getattr(sd.math, op)(*vs, **attributes), vs)
+    return [g.eval().tolist() for g in sd.grad(sum(g.sum() for g in firsts), vs)]
+
+
+# ---------------------------------------------------------------------- conventions
+
+
+def test_kinks():
+    assert gradients("abs", [-2, 0, 3])[1] == [-1, 0, 1]
+    assert gradients("max", [1, 2, 2], [2, 2, 1]) == [[2, 2, 2], [0, 0.5, 1], [1, 0.5, 0]]
+    assert gradients("min", [1, 2, 2], [2, 2, 1]) == [[1, 2, 1], [1, 0.5, 0], [0, 0.5, 1]]
+    assert gradients("clip_by_value", [-1, 0, 0.5, 1, 2], clip_value_min=0, clip_value_max=1)[1] == [0, 1, 1, 1, 0]
+    assert gradients("step", [-1, 0, 1]) == [[0, 1, 1], [0, 0, 0]]
+    assert gradients("step", [1, 2, 3], value=2.0)[0] == [0, 1, 1]
+
+
+def test_roots_at_zero():
+    assert gradients("sqrt", [0, 4]) == [[0, 2], [0, 0.25]]
+    assert second("sqrt", [0.0])[0] == [0]
+    assert gradients("rsqrt", [0, 4]) == [[INF, 0.5], [-INF, -0.0625]]
+    assert gradients("hypot", [0, 3], [0, 4]) == [[0, 5], [0, 0.6], [0, 0.8]]
+    assert gradients("atan2", [0.0], [0.0]) == [[0], [0], [0]]
+
+
+def test_powers():
+    assert gradients("pow", [0, 2, 0, -2], [0, 0, 2, 2]) == [
+        [1, 1, 0, 4],
+        [0, 0, 0, -4],
+        [0, pytest.approx(np.log(2)), 0, 0],
+    ]
+    assert second("pow", [0.0, 0.0], [0.0, 2.0])[0] == [0, 2]
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", np.array([0.0, -2.0, 3.0]))
+    for exponent, expected in ((0, [0, 0, 0]), (1, [1, 1, 1]), (2, [0, -4, 6]), (3, [0, 12, 27])):
+        (g,) = sd.grad(x**exponent, [x])
+        np.testing.assert_array_equal(g.eval(), expected)
+
+
+@pytest.mark.parametrize("exponent", [2, 3, -1, 0.5])
+def test_gradients_of_constant_powers(exponent):
+    check_gradients(lambda sd, x: x**exponent, P)
+    check_gradients(lambda sd, x: (exponent + 3) ** x, P)
+
+
+def test_gradient_for_a_constant_exponent():
+    sd = SameDiff(dtype="float64")
+    x, y = sd.var("x", np.array([2.0, 3.0])), sd.constant("y", 2.0)
+    (g,) = sd.grad(sd.math.pow(x, y), [y])
+    assert g.eval() == pytest.approx(4 * np.log(2) + 9 * np.log(3))
+
+
+def test_products_and_quotients_that_know_zero():
+    for bad in (INF, -INF, NAN):
+        assert gradients("multiply_no_nan", [bad, 2], [0, 3])[0] == [0, 6]
+        assert gradients("multiply_no_nan", [bad, 2], [0, 3])[1] == [0, 3]
+    assert gradients("multiply_no_nan", [5.0], [0.0]) == [[0], [0], [5]]
+    assert gradients("divide_no_nan", [1, 1], [0, 4]) == [[0, 0.25], [0, 0.25], [0, -0.0625]]
+    assert gradients("xdivy", [0, 1], [0, 4]) == [[0, 0.25], [INF, 0.25], [0, -0.0625]]
+
+
+def test_xlogy():
+    assert gradients("xlogy", [0, 0, 2], [0, 2, 1]) == [[0, 0, 0], [-INF, np.log(2), 0], [0, 0, 2]]
+    assert gradients("entropy", [0.5, 0.5, 0])[0] == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize("sign_x", [-1, 1])
+@pytest.mark.parametrize("sign_y", [-1, 1])
+def test_remainders(sign_x, sign_y):
+    x, y = sign_x * 7.3, sign_y * 2.0
+    assert gradients("mod", x, y) == [np.fmod(x, y), 1, -np.trunc(x / y)]
+    assert gradients("floor_mod", x, y) == [np.mod(x, y), 1, -np.floor(x / y)]
+
+
+def test_rounding_has_no_slope():
+    x = [-1.5, -0.5, 0.5, 1.5, 2.2]
+    assert gradients("round", x) == [[-2, 0, 0, 2, 2], [0] * 5]
+    assert gradients("floor", x)[1] == gradients("ceil", x)[1] == gradients("sign", x)[1] == [0] * 5
+    assert gradients("floor_div", [7.0, -7.0], [2.0, 2.0]) == [[3, -4], [0, 0], [0, 0]]
+
+
+# ---------------------------------------------------------------------- accuracy and extremes
+
+
+def ulps(got, expected):
+    """Distance in units of the last place of the true value."""
+    exact = mpmath.mpf(float(got)) - expected
+    return float(abs(exact) / mpmath.mpf(float(max(np.spacing(abs(float(expected))), 5e-324))))
+
+
+def arguments():
+    rng = np.random.default_rng(0)
+    parts = [rng.uniform(a, b, 400) for a, b in ((-1, 1), (0.4, 1.2), (1, 3), (3, 6), (6, 26.5), (26.5, 27.5), (-6, 0))]
+    special = [0.0, -0.0, 0.5, -0.5, np.nextafter(0.5, 0), 5e-324, 1e-300, 1e-8]
+    return np.concatenate([*parts, special])
+
+
+@pytest.mark.parametrize(("op", "exact", "limit"), [("erf", mpmath.erf, 2), ("erfc", mpmath.erfc, 4)])
+def test_error_function_is_accurate(op, exact, limit):
+    x = arguments()
+    sd = SameDiff(dtype="float64")
+    y = getattr(sd.math, op)(sd.constant("x", x)).eval()
+    with mpmath.workdps(40):
+        worst = max(ulps(got, exact(mpmath.mpf(float(a)))) for a, got in zip(x, y, strict=True))
+    assert worst <= limit
+
+
+def test_error_function_at_its_limits():
+    sd = SameDiff(dtype="float64")
+    x = sd.constant("x", np.array([INF, -INF, NAN, -0.0, 1e300]))
+    np.testing.assert_array_equal(sd.math.erf(x).eval(), [1, -1, NAN, -0.0, 1])
+    assert np.signbit(sd.math.erf(x).eval()[3])
+    np.testing.assert_array_equal(sd.math.erfc(x).eval(), [0, 2, NAN, 1, 0])
+    for dtype, out in (("float32", "float32"), ("float16", "float16"), ("int64", "float64")):
+        y = sd.math.erf(sd.constant(dtype, np.array([0, 1], dtype)))
+        assert y.dtype == y.eval().dtype == out
+        assert y.eval()[1] == np.dtype(out).type(0.8427007929497149)
+    assert sd.math.erf(np.zeros((0, 3))).eval().shape == (0, 3)
+
+
+def test_error_function_is_the_same_in_any_block():
+    x = np.linspace(-4, 4, 20001)
+    sd = SameDiff(dtype="float64")
+    whole = sd.math.erf(sd.constant("x", x)).eval()
+    np.testing.assert_array_equal(whole[9000:9010], sd.math.erf(x[9000:9010]).eval())
+    np.testing.assert_array_equal(whole, -sd.math.erf(-x).eval())
+
+
+def test_log_sum_exp_of_extremes():
+    assert gradients("log_sum_exp", [1000.0, 1000.0])[0] == pytest.approx(1000 + np.log(2))
+    assert gradients("log_sum_exp", [-INF, -INF]) == [-INF, [0, 0]]
+    assert gradients("log_sum_exp", [-INF, 3.0]) == [3, [0, 1]]
+    assert second("log_sum_exp", [-INF, -INF]) == [[0, 0]]
+    assert gradients("log_sum_exp", [INF, 3.0])[0] == INF
+    assert np.isnan(gradients("log_sum_exp", [NAN, 3.0])[0])
+    sd = SameDiff(dtype="float64")
+    np.testing.assert_array_equal(sd.math.log_sum_exp(np.zeros((2, 0)), 1).eval(), [-INF, -INF])
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_cosine_ignores_scale(scale):
+    value, gx, _ = gradients("cosine_similarity", [3 * scale, 4 * scale], [8.0, 6.0])
+    assert value == pytest.approx(0.96, rel=1e-15)
+    # Relative to the size of the gradient, which is 1 / scale; the first component is (0.8 - 0.96 * 0.6) / 5.
+    np.testing.assert_allclose(np.array(gx) * scale, [0.0448, -0.0336], rtol=1e-13)
+
+
+def test_cosine_of_a_zero_vector():
+    assert gradients("cosine_similarity", [0.0, 0.0], [1.0, 2.0]) == [0, [0, 0], [0, 0]]
+    assert gradients("cosine_distance", [0.0, 0.0], [0.0, 0.0]) == [1, [0, 0], [0, 0]]
+    assert gradients("euclidean_distance", [1.0, 2.0], [1.0, 2.0]) == [0, [0, 0], [0, 0]]
+    assert gradients("manhattan_distance", [1.0, 2.0], [1.0, 5.0]) == [3, [0, -1], [0, 1]]
+
+
+def test_angles_of_huge_points():
+    value, gy, gx = gradients("atan2", [1e200], [1e200])
+    assert value == [np.pi / 4]
+    np.testing.assert_allclose([gy[0], gx[0]], [5e-201, -5e-201], rtol=1e-15)
+    assert gradients("asinh", [1e200])[1] == [1e-200]
+
+
+def test_standardize_without_spread():
+    assert gradients("standardize", [4.0, 4.0]) == [[0, 0], [0, 0]]
+    assert gradients("standardize", [1.0, 3.0])[0] == [-1, 1]
+
+
+# ---------------------------------------------------------------------- attributes
+
+
+@pytest.mark.parametrize("unknown", [False, True], ids=["static", "unknown"])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", AXES)
+def test_gradients_of_measures(axis, keepdims, unknown):
+    for op in ("cosine_similarity", "cosine_distance", "euclidean_distance", "manhattan_distance"):
+        check_gradients(lambda sd, x, y, op=op: getattr(sd.math, op)(x, y, axis, keepdims), A, P, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.log_sum_exp(x, axis, keepdims), A, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.entropy(x, axis, keepdims), P, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.moments(x, axis, keepdims), A, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.standardize(x, axis), A, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.clip_by_norm(x, 1.5, axis), A, unknown=unknown)
+
+
+def test_distances_broadcast():
+    sd = SameDiff(dtype="float64")
+    got = sd.math.cosine_similarity(A, A[0], axis=1).eval()
+    expected = A @ A[0] / np.linalg.norm(A, axis=1) / np.linalg.norm(A[0])
+    np.testing.assert_allclose(got, expected, rtol=1e-14)
+    check_gradients(lambda sd, x, y: sd.math.cosine_distance(x, y, 1), A, A[1])
+
+
+@pytest.mark.parametrize("unknown", [False, True], ids=["static", "unknown"])
+def test_gradients_of_matrix_ops(unknown):
+    square = A[:, :3]
+    for op in ("diag", "diag_part", "trace"):
+        check_gradients(lambda sd, x, op=op: sd.math.square(getattr(sd.math, op)(x)), square, unknown=unknown)
+    check_gradients(lambda sd, x: sd.math.square(sd.math.trace(x)), np.stack([square, square + 1]), unknown=unknown)
+
+
+def test_confusion_matrix():
+    sd = SameDiff(dtype="float64")
+    labels, classes = np.array([0, 1, 2, 1]), np.array([0, 1, 1, 1])
+    w = sd.var("w", np.array([1.0, 2.0, 3.0, 4.0]))
+    counts = sd.math.confusion_matrix(labels, classes, num_classes=3)
+    assert counts.dtype == np.int64
+    np.testing.assert_array_equal(counts.eval(), [[1, 0, 0], [0, 2, 0], [0, 1, 0]])
+    weighted = sd.math.confusion_matrix(labels, classes, w, num_classes=3)
+    np.testing.assert_array_equal(weighted.eval(), [[1, 0, 0], [0, 6, 0], [0, 3, 0]])
+    (g,) = sd.grad(weighted * np.arange(9.0).reshape(3, 3), [w])
+    np.testing.assert_array_equal(g.eval(), [0, 4, 7, 4])
+    with pytest.raises(LabelError, match="Label 2 at position 2"):
+        sd.math.confusion_matrix(labels, classes, num_classes=2).eval()
+
+
+def test_sums_of_many():
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", A)
+    np.testing.assert_array_equal(sd.math.merge_add(x).eval(), A)
+    np.testing.assert_allclose(sd.math.merge_add([x, A[0], 1.0]).eval(), A + A[0] + 1, rtol=1e-15)
+    np.testing.assert_array_equal(x.value, A)
+    check_gradients(lambda sd, x, y: sd.math.square(sd.math.merge_add(x, y, x)), A, A[0])
+
+
+def test_logic_and_counting():
+    sd = SameDiff()
+    x = sd.constant("x", np.array([0.0, -2.0, NAN]))
+    assert sd.math.count_non_zero(x).eval() == 2
+    assert sd.math.zero_fraction(x).eval() == pytest.approx(1 / 3)
+    assert sd.math.is_nan(x).eval().tolist() == [False, False, True]
+    assert sd.math.is_max(np.array([[1, 3, 3], [2, 0, 1]]), 1).eval().tolist() == [
+        [False, True, True],
+        [True, False, False],
+    ]
+    assert sd.math.xor(x, 1.0).eval().tolist() == [True, False, False]
+    assert sd.math.not_(x).eval().tolist() == [True, False, False]
+
+
+def test_integers_follow_numpy():
+    sd = SameDiff()
+    i = sd.constant("i", np.array([1, 2, 7], np.int32))
+    for op, function in (("div", np.true_divide), ("pow", np.power), ("floor_div", np.floor_divide), ("mod", np.fmod)):
+        y, expected = getattr(sd.math, op)(i, i), function(i.value, i.value)
+        assert y.dtype == y.eval().dtype == expected.dtype
+        np.testing.assert_array_equal(y.eval(), expected)
+    assert sd.math.exp(i).dtype == np.exp(i.value).dtype
+    assert sd.math.reciprocal(i).eval().tolist() == [1, 0.5, pytest.approx(1 / 7)]
+    assert sd.math.clip_by_value(i, -1000, 2**40).dtype == np.int32
+    assert sd.math.clip_by_value(sd.constant("u", np.array([3, 200], np.uint8)), -5, 100).eval().tolist() == [3, 100]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda sd, x: sd.math.clip_by_value(x, 2, 1), ArgumentError, "out of order"),
+        (lambda sd, x: sd.math.clip_by_value(np.array([1, 2]), 0.5, 1), ArgumentError, "whole numbers"),
+        (lambda sd, x: sd.math.clip_by_norm(x, -1), ArgumentError, "not negative"),
+        (lambda sd, x: sd.math.log(x, 1), ArgumentError, "base"),
+        (lambda sd, x: sd.math.add(x, A[0, :3]), ShapeError, "do not broadcast"),
+        (lambda sd, x: sd.math.diag_part(x), ShapeError, "no diagonal"),
+        (lambda sd, x: sd.math.trace(x[0]), ShapeError, "two axes"),
+        (lambda sd, x: sd.math.eye(-1), ArgumentError, ">= 0"),
+        (lambda sd, x: sd.math.merge_add(), ArgumentError, "nothing to add"),
+        (lambda sd, x: sd.math.confusion_matrix([0], [0], num_classes=-1), ArgumentError, "counts classes"),
+    ],
+)
+def test_mistakes_are_named(call, error, match):
+    sd = SameDiff(dtype="float64")
+    with pytest.raises(error, match=match) as caught:
+        call(sd, sd.var("x", A))
+    assert "test_math.py" in str(caught.value)
