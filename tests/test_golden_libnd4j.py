@@ -50,9 +50,9 @@ def rules(case):
     out = []
     if op == "mean_pairwise_squared_error":
         out.append("pairwise factor")
-    if mode == "NONE" and case["labels"] and len(case["labels"]["shape"]) == 2:
-        if op == "mean_pairwise_squared_error" or (op == "softmax_cross_entropy" and case["expected"]):
-            out.append("one loss per example")
+    by_row = op == "mean_pairwise_squared_error" or (op == "softmax_cross_entropy" and case["expected"])
+    if by_row and mode == "NONE" and len(case["labels"]["shape"]) == 2:
+        out.append("one loss per example")
     if op == "softmax_cross_entropy" and case["params"].get("label_smoothing") and len(case["labels"]["shape"]) > 2:
         out.append("smoothing by classes")
     if op == "log_poisson" and case["params"]["full"] and (cases.array(case["labels"]) <= 1).any():
