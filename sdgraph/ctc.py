@@ -51,10 +51,13 @@ def ctc_negative_log_likelihood(
     label_lengths: SDVariable,
     logit_lengths: SDVariable,
     blank: int,
+    *,
+    blank_is_label: bool = False,
 ) -> SDVariable:
     """``-log P(labels | logits)`` for operands of known shapes.
 
-    State s of the recursion stands for the s-th entry of the labels with a blank before, between and after them.
+    State s of the recursion stands for the s-th entry of the labels with a blank before, between and after them. With
+    ``blank_is_label`` the blank may stand among the labels, and is then one of them.
     """
     batch, frames, classes = (int(d) for d in logits.shape)  # type: ignore[arg-type]
     n_labels = int(labels.shape[1])  # type: ignore[arg-type]
@@ -62,7 +65,11 @@ def ctc_negative_log_likelihood(
     labels = sd.cast(labels, "int64")
     label_lengths = sd.checked_lengths(sd.cast(label_lengths, "int64"), limit=n_labels)
     logit_lengths = sd.checked_lengths(sd.cast(logit_lengths, "int64"), limit=frames)
-    labels = sd.checked_ctc_labels(labels, label_lengths, classes=classes, blank=blank)
+    if blank_is_label:
+        used = sd.expand_dims(label_lengths, 1) > np.arange(n_labels)[None, :]
+        labels = sd.checked_labels(sd.where(used, labels, np.int64(blank)), logits)
+    else:
+        labels = sd.checked_ctc_labels(labels, label_lengths, classes=classes, blank=blank)
     states = _extended(sd, labels, batch, n_labels, blank)
     nothing = sd.constant(np.full((), -np.inf, logits.dtype))
     label_lengths, last = sd.expand_dims(label_lengths, 1), sd.expand_dims(logit_lengths, 1)
@@ -78,7 +85,7 @@ def ctc_negative_log_likelihood(
     alpha = sd.where((index < 2)[None, :], log_p[:, 0], nothing)
     start = sd.where((index == 0)[None, :], sd.zeros_like(alpha), nothing)
     alpha = sd.where(last > 0, alpha, start)
-    may_skip = _may_skip(sd, states, batch, n_labels, blank)
+    may_skip = _may_skip(sd, states, batch, n_labels)
     for t in range(1, frames):
         stepped = _advance(sd, alpha, may_skip, nothing, batch, n_states) + log_p[:, t]
         alpha = sd.where(last > t, stepped, alpha)
@@ -96,11 +103,14 @@ def _extended(sd: SameDiff, labels: SDVariable, batch: int, n_labels: int, blank
     return sd.concat(sd.reshape(pairs, (batch, 2 * n_labels)), sd.constant(blanks[:, :1]), axis=1)
 
 
-def _may_skip(sd: SameDiff, states: SDVariable, batch: int, n_labels: int, blank: int) -> SDVariable | None:
-    """Where a state can be reached from two states before: at a label that differs from the label before."""
+def _may_skip(sd: SameDiff, states: SDVariable, batch: int, n_labels: int) -> SDVariable | None:
+    """Where a state can be reached from two states before: at a label that differs from the label before.
+
+    Blanks stand two states apart and never differ, so this needs no test of what is a label.
+    """
     if n_labels < 2:
         return None
-    differs = (states[:, 2:].neq(states[:, :-2])) & states[:, 2:].neq(blank)
+    differs = states[:, 2:].neq(states[:, :-2])
     return sd.concat(sd.constant(np.zeros((batch, 2), bool)), differs, axis=1)
 
 
