@@ -6,8 +6,10 @@ can be tight. Knows plans and the numpy engine. Must not know any particular op 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,7 +35,8 @@ _SHOWN = 8
 _LEAVES = (VariableKind.PLACEHOLDER, VariableKind.VARIABLE)
 
 
-class GradientMismatch(NamedTuple):
+@dataclass(frozen=True)
+class GradientMismatch:
     """One entry of a gradient that is not what the differences say."""
 
     variable: str
@@ -397,7 +400,7 @@ class _Differences:
     def refined(self, k: int, first: Any) -> tuple[Any, Any]:
         """The estimate that smaller steps change least, and by how much they change it."""
         estimates = [first] + [self.central(k, s) for s in (1 / 8, 1 / 64, 1 / 512)]
-        changes = [abs(a - b) for a, b in zip(estimates, estimates[1:], strict=False)]
+        changes = [abs(a - b) for a, b in itertools.pairwise(estimates)]
         best = int(np.nanargmin(changes)) if not np.isnan(changes).all() else 0
         return estimates[best + 1], changes[best] if np.isfinite(changes[best]) else self._precision.dtype.type(np.inf)
 
