@@ -11,7 +11,7 @@ import numpy as np
 
 from sdgraph.aval import normalize_axis
 from sdgraph.op import composite
-from sdgraph.ops.reductions import unreduce
+from sdgraph.ops.reductions import unreduce, working_dtype
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class SDMeasures(Namespace, prefix="math"):
         """
         sd, m = self.sd, self.sd.math
         x = sd.as_variable(x)
-        if x.dtype.kind not in "fc":
-            x = sd.cast(x, "float64")
+        work = working_dtype(x)
+        x = sd.cast(x, work.wide)
         peak = sd.largest(x, axis)
         shift = sd.where(m.is_finite(peak), peak, 0.0)
         result = m.log(sd.sum(m.exp(x - shift), axis, True)) + shift
-        return result if keepdims else sd.squeeze(result, normalize_axis(axis, x.ndim))
+        return sd.cast(result if keepdims else sd.squeeze(result, normalize_axis(axis, x.ndim)), work.narrow)
 
     @composite
     def cosine_similarity(

@@ -69,6 +69,10 @@ def test_half_precision_accumulates_in_single():
     sd = SameDiff()
     ones = sd.constant("ones", np.ones(70000, np.float16))
     assert sd.mean(ones).eval() == 1
+    assert sd.norm2(ones).eval() == np.float16(np.sqrt(70000))
+    assert sd.standard_deviation(ones).eval() == 0
+    assert sd.variance(sd.constant("pair", np.tile(np.float16([1, 3]), 35000)), None, True).eval() == 1
+    assert sd.math.log_sum_exp(ones).eval() == np.float16(1 + np.log(70000))
     small = sd.constant("small", np.full(40000, 0.1, np.float16))
     assert sd.sum(small).eval() == pytest.approx(40000 * float(np.float16(0.1)), rel=1e-3)
     assert sd.sum(small).dtype == np.float16
