@@ -220,6 +220,7 @@ def vjp_op(op: Op, k: int, n: int, n_outputs: int) -> Op:
         prefix += "g"
     result.operand_names = (*names, *(f"{prefix}{m or ''}" for m in range(n_outputs)))
     result.n_operands = len(result.operand_names)
+    result.operand_defaults = dict.fromkeys(result.operand_names)
     result.variadic = False
     result.attr_names, result.attr_defaults = op.attr_names, op.attr_defaults
     return result

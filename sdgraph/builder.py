@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 _SCALARS = (bool, int, float, complex)
+_KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 _INT64 = np.dtype("int64")
 
 
@@ -54,6 +55,8 @@ class GraphBuilder(Graph):
                 ids.append(x.id)
                 avals.append(nodes[x.id].aval)
             else:
+                if x is None and not op.is_optional(len(ids)):
+                    raise self._not_an_operand(op, len(ids), x)
                 ids.append(ABSENT)
                 avals.append(None)
                 literals = literals or x is not None
@@ -115,11 +118,7 @@ class GraphBuilder(Graph):
             try:
                 array = self._literal(x, op.literals.get(name), dtypes)
             except (TypeError, ValueError, OverflowError) as e:
-                raise ArgumentTypeError(
-                    f"{op.qualname} cannot use its operand {name!r}.",
-                    given=f"{type(x).__name__}: {x!r:.200}",
-                    expected="an SDVariable of this graph, a number, or an array of numbers",
-                ) from e
+                raise self._not_an_operand(op, k, x) from e
             key = quick or ((self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
             found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
@@ -131,7 +130,7 @@ class GraphBuilder(Graph):
         if dtype is not None:
             return np.asarray(x).astype(dtype, casting="same_kind")
         scalar = isinstance(x, _SCALARS)
-        kind = type(x) if scalar else {"b": bool, "i": int, "u": int, "f": float, "c": complex}[np.asarray(x).dtype.kind]
+        kind = type(x) if scalar else _KINDS[own_array(x).dtype.kind]
         if not others:
             return np.asarray(x, bool if kind is bool else self.dtype)
         try:
@@ -213,6 +212,13 @@ class GraphBuilder(Graph):
                 label = f" {x.name!r}" if type(x) is SDVariable else ""
                 parts.append(f"{param}{label}: {aval}")
         return f"sd.{op.qualname}", "\n".join(parts)
+
+    def _not_an_operand(self, op: Op, k: int, x: Any) -> SDGraphError:
+        return ArgumentTypeError(
+            f"{op.qualname} cannot use its operand {op.operand_names[0 if op.variadic else k]!r}.",
+            given=f"{type(x).__name__}: {x!r:.200}",
+            expected="an SDVariable of this graph, a number, or an array of numbers",
+        )
 
     def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
         return ArgumentError(

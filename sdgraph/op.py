@@ -188,6 +188,10 @@ class Op:
         """Whether the op is expanded into other ops before it runs."""
         return self.body is not None
 
+    def is_optional(self, k: int) -> bool:
+        """Whether the operand at position ``k`` may be absent."""
+        return not self.variadic and self.operand_defaults.get(self.operand_names[k], _MISSING) is None
+
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
         """Sort the arguments of a call into operands and attributes.
 

@@ -485,12 +485,15 @@ class SDVariable:
             return False
         return True
 
-    def eval(self, feeds: Feeds | None = None, *, engine: str = "auto", **named: ArrayLike) -> np.ndarray[Any, Any]:
+    def eval(
+        self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
+    ) -> np.ndarray[Any, Any]:
         """Compute this variable's value.
 
         Args:
             feeds: Values of the placeholders it depends on, by name or variable.
             engine: Name of the engine.
+            step: Counter for random ops: another step, other draws.
             **named: More feeds, by name.
 
         Returns:
@@ -499,7 +502,8 @@ class SDVariable:
         Raises:
             FeedError: If a placeholder it needs is missing, or a feed does not fit.
         """
-        return self.sd.output({**(feeds or {}), **named}, [self], engine=engine)[self.name]
+        given: Any = named if feeds is None else {**feeds, **named} if named else feeds
+        return self.sd.output(given, [self], engine=engine, step=step)[self.name]
 
 
 def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:
