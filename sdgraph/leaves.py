@@ -139,7 +139,9 @@ class GraphLeaves(GraphBuilder):
     def _leaf_dtype(self, array: np.ndarray[Any, Any] | None, dtype: DTypeLike) -> np.dtype[Any]:
         if dtype is not None:
             return as_dtype(dtype)
-        return self.dtype if array is None or array.dtype.kind != "b" else array.dtype
+        if array is None or array.dtype.kind in "iuf":
+            return self.dtype
+        return array.dtype if array.dtype.kind == "b" else np.result_type(self.dtype, 1j)
 
     def _leaf_array(self, value: Any, dtype: DTypeLike) -> np.ndarray[Any, Any]:
         if type(value) is SDVariable:

@@ -17,6 +17,12 @@ from sdgraph.plan import Plan, Step
 
 _Run = Callable[[list[Any]], list[Any]]
 
+# These two ufuncs want the array to write into by name only.
+_OUT_BY_NAME: dict[Any, Any] = {
+    np.maximum: lambda a, b, out: np.maximum(a, b, out=out),
+    np.minimum: lambda a, b, out: np.minimum(a, b, out=out),
+}
+
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
     """A function that takes the filled slots and returns the outputs."""
@@ -61,6 +67,7 @@ def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
         frees = (*frees, step.reuse)
         if reuse:
             inputs = (*inputs, step.reuse)  # A ufunc takes the array to write into as its last positional argument.
+            fn = _OUT_BY_NAME.get(fn, fn)
     arity = len(inputs) if len(inputs) <= 3 and all(j >= 0 for j in inputs) else 0
     a, b, c = (*inputs[:3], -1, -1, -1)[:3]
     return fn, arity, a, b, c, inputs, step.out, frees

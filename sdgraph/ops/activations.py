@@ -60,16 +60,14 @@ def _as_float(x: Any) -> Any:
     return x if x.dtype.kind == "f" else x.astype(ufunc_dtype(np.exp, (x.dtype,)))
 
 
-def _sigmoid(xp: Any, x: Any) -> Any:
-    x = _as_float(x)
-    # exp of a number below 0 never overflows, and keeps the tail's relative accuracy on both sides. Selecting by sign
-    # with `where` would take several times as long on mixed signs.
-    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
+def _decay(x: SDVariable) -> tuple[SDVariable, SDVariable]:
+    """The operand as a float, and ``exp(-|x|)``, which never overflows.
 
-
-def _softplus(xp: Any, x: Any) -> Any:
-    x = _as_float(x)
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+    Sigmoid and softplus of ``x`` and of ``-x`` share it: together they cost one exponential.
+    """
+    dtype = floating(x.aval).dtype
+    x = x if x.dtype == dtype else x.sd.cast(x, dtype)
+    return x, x.sd.math.exp(-x.sd.math.abs(x))
 
 
 def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
@@ -140,11 +138,8 @@ class SDActivations(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ smooth activations
 
-    @primitive(
-        infer=_real,
-        kernel=_sigmoid,
-        vjp=lambda g, y, x: g * (y * g.sd.nn.sigmoid(-x)),
-    )
+    # The rules stand beside the bodies because a derivative of |x| would be wrong at 0 from the second order on.
+    @composite(vjp=lambda g, y, x: g * (y * g.sd.nn.sigmoid(-x)))
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 
@@ -163,13 +158,12 @@ class SDActivations(Namespace, prefix="nn"):
             >>> sd.nn.sigmoid([0.0, -40.0]).eval()
             array([5.00000000e-01, 4.24835426e-18])
         """
-        ...
+        _real(x.aval)  # type: ignore[union-attr]
+        x, e = _decay(x)  # type: ignore[arg-type]
+        # The numerator is 1 for x >= 0 and e below: the larger of e and the truth value, without a branch.
+        return self.sd.math.max(e, x >= 0) / (1 + e)
 
-    @primitive(
-        infer=_real,
-        kernel=_softplus,
-        vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x),
-    )
+    @composite(vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x))
     def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``log(1 + exp(x))``, with full accuracy for every finite ``x``.
 
@@ -188,7 +182,9 @@ class SDActivations(Namespace, prefix="nn"):
             >>> sd.nn.softplus([-40.0, 0.0, 1000.0]).eval()
             array([4.24835426e-18, 6.93147181e-01, 1.00000000e+03])
         """
-        ...
+        _real(x.aval)  # type: ignore[union-attr]
+        x, e = _decay(x)  # type: ignore[arg-type]
+        return self.sd.nn.relu(x) + self.sd.math.log1p(e)
 
     @composite
     def log_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -285,11 +281,7 @@ class SDActivations(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ rectifiers
 
-    @primitive(
-        infer=_number,
-        kernel=lambda xp, x, *, cutoff: xp.maximum(x, 0) if cutoff == 0 else xp.where(x < cutoff, 0, x),
-        vjp=lambda g, y, x, *, cutoff: g.sd.where(x <= cutoff, 0, g),
-    )
+    @composite(vjp=lambda g, y, x, *, cutoff: g.sd.where(x <= cutoff, 0, g))
     def relu(self, x: Operand, cutoff: float = 0.0, *, name: str | None = None) -> SDVariable:
         """Rectifier: ``x`` where ``x >= cutoff``, else 0. NaN stays NaN.
 
@@ -309,7 +301,8 @@ class SDActivations(Namespace, prefix="nn"):
             >>> sd.nn.relu([-1.0, 0.0, 2.0]).eval()
             array([0., 0., 2.])
         """
-        ...
+        _number(x.aval)  # type: ignore[union-attr]
+        return self.sd.math.max(x, 0) if cutoff == 0 else self.sd.where(x < cutoff, 0, x)  # type: ignore[operator]
 
     @primitive(
         infer=_number,

@@ -94,12 +94,30 @@ def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
     return low.emit(REGISTRY["broadcast_to"], (i,), {"shape": shape}, Aval(shape, aval.dtype))
 
 
+def _abs(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """``|-x|`` is ``|x|``: a loss that uses x and -x computes what it derives from the size once."""
+    source = low.nodes[inputs[0]]
+    return low.emit(REGISTRY["math.abs"], source.inputs, attrs, aval) if source.op.qualname == "math.neg" else None
+
+
+def _unbroadcast(low: Lowering, i: int) -> int:
+    """The node that ``i`` broadcasts, ``i`` itself if it is no broadcast; a constant of one element is one of a scalar."""
+    if i < 0:
+        return i
+    node = low.nodes[i]
+    if node.op.qualname == "broadcast_to":
+        return node.inputs[0]
+    if node.value is not None and node.aval.shape and node.value.size == 1:
+        return low.constant(node.value.reshape(()))
+    return i
+
+
 def strip_broadcasts(
     low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any
 ) -> int | None:
     """Compute an elementwise op before its operands are broadcast, and broadcast the result."""
     nodes = low.nodes
-    small = tuple([nodes[j].inputs[0] if j >= 0 and nodes[j].op.qualname == "broadcast_to" else j for j in inputs])
+    small = tuple([_unbroadcast(low, j) for j in inputs])
     if small == inputs:
         return None
     shape = broadcast_shapes(*(nodes[j].aval.shape for j in small if j >= 0))
@@ -118,6 +136,7 @@ RULES: dict[str, Rule] = {
     "math.mul": _mul,
     "math.div": _div,
     "math.neg": _neg,
+    "math.abs": _abs,
     "math.multiply_no_nan": _multiply_no_nan,
     "zeros_like": _filled(0.0),
     "ones_like": _filled(1.0),
