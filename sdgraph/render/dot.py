@@ -1,0 +1,255 @@
+"""A scene as Graphviz source. The same scene and theme give the same text.
+
+Node ids are our own (``n0``, ``n1``, ...), so that no name can be read as syntax. Must not know graphs or engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sdgraph.render.scene import Card, Link, Scale, Scene
+from sdgraph.render.text import escaped, number
+from sdgraph.render.theme import (
+    BACKWARD_CLUSTER,
+    CLUSTER,
+    FILL,
+    FONT,
+    HEAT,
+    HEAT_INK,
+    INK,
+    PAGE,
+    STROKE,
+    STYLE,
+    WORD,
+    Tone,
+)
+
+_LARGE: Final = 300
+_TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
+_GAP: Final = "&#160;&#160;"
+
+
+class DotWriter:
+    """Writes one scene in one theme."""
+
+    def __init__(self, scene: Scene, theme: str, direction: str, *, legend: bool) -> None:
+        self._scene = scene
+        self._theme = theme
+        self._direction = direction
+        self._legend = legend
+
+    def body(self) -> list[str]:
+        """The statements between the braces, one per line."""
+        lines = [*self._defaults()]
+        if self._scene.mirrored:
+            lines += self._columns()
+        else:
+            lines += self._tree(range(len(self._scene.cards)), "  ")
+        for k, link in enumerate(self._scene.links):
+            lines.append(self._link(k, link))
+        lines += [f"  {{rank=same; {' '.join(f'n{k};' for k in rank)}}}" for rank in self._scene.ranks]
+        return lines
+
+    def text(self) -> str:
+        """The whole source."""
+        return "\n".join(["digraph {", *self.body(), "}", ""])
+
+    # ------------------------------------------------------------------ page
+
+    def _defaults(self) -> Iterable[str]:
+        large = len(self._scene.cards) > _LARGE
+        graph = {
+            "fontname": FONT,
+            "fontsize": 12,
+            "bgcolor": self._of(PAGE),
+            "pad": 0.25,
+            "nodesep": 0.36,
+            "ranksep": 0.46 if self._scene.mirrored else 0.38,
+            "rankdir": self._direction,
+            "splines": "polyline" if large else "true",
+            "labelloc": "t",
+            "labeljust": "l",
+        }
+        if self._scene.mirrored:
+            graph["newrank"] = "true"
+        if large:
+            graph |= {"nslimit": 2, "nslimit1": 2}
+        font = {"fontname": FONT, "fontcolor": self._ink("detail")}
+        yield f"  graph [{_attributes(graph)} label=<{self._header()}>];"
+        yield f"  node [{_attributes({**font, 'fontsize': 11, 'margin': '0.16,0.075', 'height': 0.3, 'width': 0.4})}];"
+        edge = {**font, "fontsize": 9, "color": self._of(STROKE["edge"]), "arrowsize": 0.6, "penwidth": 1.2}
+        yield f"  edge [{_attributes(edge)}];"
+
+    def _header(self) -> str:
+        scene = self._scene
+        title = self._font(f"<B>{escaped(scene.title)}</B>", 17, self._ink("name"))
+        subtitle = self._font(f"{_GAP} {escaped(scene.subtitle)}", 11, self._ink("detail"))
+        rows = [f'<TR><TD ALIGN="LEFT">{title}{subtitle}</TD></TR>']
+        if self._legend and scene.cards:
+            rows.append(f'<TR><TD ALIGN="LEFT">{self._legend_table()}</TD></TR>')
+        for note in scene.notes:
+            rows.append(f'<TR><TD ALIGN="LEFT">{self._font(escaped(note), 10, self._ink("detail"))}</TD></TR>')
+        return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(rows)}</TABLE>'
+
+    def _legend_table(self) -> str:
+        cells = []
+        kinds = [k for k in self._scene.kinds if k != "gradient" or self._scene.scale is None]
+        for kind in kinds:
+            border = {"loss": 2, "output": 2, "bad": 2}.get(kind, 1)
+            style = ' STYLE="dashed"' if kind == "placeholder" else ""
+            cells.append(self._swatch(FILL[kind], STROKE[kind], border, style))
+            cells.append(self._legend_word(WORD.get(kind, kind) + _GAP))
+        if self._scene.scale is not None:
+            cells += self._heat_legend(self._scene.scale)
+        table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
+        return f"{table}<TR>{''.join(cells)}</TR></TABLE>"
+
+    def _heat_legend(self, scale: Scale) -> Iterable[str]:
+        yield self._legend_word(f"gradient norm{_GAP}{number(scale.low)}")
+        for fill in HEAT:
+            yield self._swatch(fill, STROKE["gradient"], 1, "")
+        yield self._legend_word(f"{number(scale.high)} (log)")
+
+    def _swatch(self, fill: Tone, stroke: Tone, border: int, style: str) -> str:
+        colours = f'BGCOLOR="{self._of(fill)}" COLOR="{self._of(stroke)}" BORDER="{border}"'
+        return f'<TD FIXEDSIZE="TRUE" WIDTH="18" HEIGHT="12" {colours}{style}></TD>'
+
+    def _legend_word(self, text: str) -> str:
+        return f'<TD ALIGN="LEFT">{self._font(text, 10, self._ink("detail"))}</TD>'
+
+    # ------------------------------------------------------------------ boxes
+
+    def _columns(self) -> Iterable[str]:
+        """The forward pass in one box, and each order of gradients in one beside it."""
+        orders = sorted({c.order for c in self._scene.cards})
+        for order in orders:
+            cards = [k for k, c in enumerate(self._scene.cards) if c.order == order]
+            tone = "gradient" if order else "detail"
+            words = {0: "forward ↓", 1: "backward ↑", 2: "second order"}.get(order, f"order {order}")
+            yield f'  subgraph "cluster_order{order}" {{'
+            yield f"    {self._box(words, tone, 'backward_cluster' if order else 'cluster', order > 0, top=True)}"
+            yield from self._tree(cards, "    ")
+            yield "  }"
+
+    def _tree(self, cards: Iterable[int], indent: str) -> list[str]:
+        """Cards inside nested boxes for their scopes."""
+        lines: list[str] = []
+        boxes: dict[tuple[str, ...], list[int]] = {}
+        for k in cards:
+            boxes.setdefault(self._scene.cards[k].path, []).append(k)
+        paths = {p[:n] for p in boxes for n in range(len(p) + 1)}
+        ordered = sorted(paths, key=lambda p: (_first(boxes, p), len(p)))
+        self._emit((), ordered, boxes, indent, lines)
+        return lines
+
+    def _emit(
+        self,
+        path: tuple[str, ...],
+        paths: list[tuple[str, ...]],
+        boxes: Mapping[tuple[str, ...], list[int]],
+        indent: str,
+        lines: list[str],
+    ) -> None:
+        lines += [f"{indent}{self._card(k)}" for k in boxes.get(path, ())]
+        children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for p in paths:
+            if len(p) > len(path):
+                children.setdefault(p[: len(path) + 1], []).append(p)
+        for child, inside in children.items():
+            lines.append(f'{indent}subgraph "cluster_{_first(boxes, child)}_{len(child)}" {{')
+            lines.append(f"{indent}  {self._box(child[-1], 'detail', 'cluster', False, top=False)}")
+            self._emit(child, inside, boxes, indent + "  ", lines)
+            lines.append(f"{indent}}}")
+
+    def _box(self, words: str, tone: str, stroke: str, backward: bool, *, top: bool) -> str:
+        label = self._font(f"<B>&#160;{escaped(words)}&#160;</B>", 11, self._ink(tone))
+        attributes = {
+            "labelloc": "t" if top else "b",
+            "labeljust": "l",
+            "style": "rounded,filled",
+            "fillcolor": self._of(BACKWARD_CLUSTER if backward else CLUSTER),
+            "color": self._of(STROKE[stroke]),
+            "penwidth": 1,
+            "margin": 14 if top else 12,
+        }
+        return f"graph [{_attributes(attributes)} label=<{label}>];"
+
+    # ------------------------------------------------------------------ cards and arrows
+
+    def _card(self, k: int) -> str:
+        card = self._scene.cards[k]
+        style = STYLE[card.outline or card.kind]
+        own = STYLE[card.kind]
+        width = max(style.width, own.width) + (0.6 if card.kind == "gradient" and card.outline == "variable" else 0)
+        attributes = {
+            "id": f"n{k}",
+            "class": f"sd-{card.kind}",
+            "shape": style.shape,
+            "style": style.style,
+            "penwidth": width,
+            "fillcolor": self._of(FILL[card.kind] if card.heat is None else HEAT[card.heat]),
+            "color": self._of(STROKE[card.kind]),
+            "tooltip": escaped(card.tooltip),
+        }
+        if own.lines > 1:
+            attributes["peripheries"] = own.lines
+        if style.shape == "cylinder":
+            attributes["margin"] = "0.16,0.03"
+        return f"n{k} [{_attributes(attributes)} label=<{self._label(card)}>];"
+
+    def _label(self, card: Card) -> str:
+        heated = None if card.heat is None else self._of(HEAT_INK[card.heat])
+        title = self._font(f"<B>{escaped(card.title)}</B>", 13, heated or self._ink("name"))
+        word = self._font(f"{_GAP}{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
+        rows = ['<TR><TD HEIGHT="8"></TD></TR>'] if STYLE[card.outline or card.kind].shape == "cylinder" else []
+        rows.append(f'<TR><TD ALIGN="LEFT">{title}</TD><TD ALIGN="RIGHT">{word}</TD></TR>')
+        for line in card.lines:
+            text = self._font(escaped(line.text), 10, heated or self._ink(line.tone))
+            rows.append(f'<TR><TD COLSPAN="2" ALIGN="LEFT">{text}</TD></TR>')
+        return f"{_TABLE}{''.join(rows)}</TABLE>"
+
+    def _link(self, k: int, link: Link) -> str:
+        attributes: dict[str, str | int | float] = {"id": f"e{k}"}
+        label = ""
+        tail, head = self._scene.cards[link.tail], self._scene.cards[link.head]
+        if link.kind == "kept":
+            attributes |= {"style": "dotted", "color": self._of(STROKE["kept"]), "arrowhead": "vee"}
+        elif link.kind == "backward" or tail.order:
+            attributes |= {"color": self._of(STROKE["gradient"]), "penwidth": 1.5}
+        elif tail.path == head.path and not self._scene.mirrored:
+            attributes["weight"] = 3
+        if link.level:
+            attributes["constraint"] = "false"
+        if link.upward:
+            attributes["dir"] = "back"
+        if link.label:
+            words = self._font(f"{_GAP}{escaped(link.label)}&#160;", 9, self._ink("gradient"))
+            label = f" label=<{words}>"
+        if link.operand:
+            words = self._font(f"&#160;{escaped(link.operand)}&#160;", 8, self._ink("detail"))
+            label += f" {'tail' if link.upward else 'head'}label=<{words}>"
+            attributes |= {"labeldistance": 1.5, "labelangle": -30}
+        ends = (link.head, link.tail) if link.upward else (link.tail, link.head)
+        attributes["tooltip"] = escaped(f"{tail.title} → {head.title}")
+        return f"  n{ends[0]} -> n{ends[1]} [{_attributes(attributes)}{label}];"
+
+    # ------------------------------------------------------------------ colours and fonts
+
+    def _of(self, tone: Tone) -> str:
+        return tone.of(self._theme)
+
+    def _ink(self, role: str) -> str:
+        return INK[role].of(self._theme)
+
+    def _font(self, markup: str, size: int, colour: str) -> str:
+        return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{markup}</FONT>'
+
+
+def _first(boxes: Mapping[tuple[str, ...], list[int]], path: tuple[str, ...]) -> int:
+    """The first card inside a scope, which gives the scope its place and its id."""
+    return min((ks[0] for p, ks in boxes.items() if p[: len(path)] == path), default=-1)
+
+
+def _attributes(values: Mapping[str, str | int | float]) -> str:
+    return " ".join(f'{name}="{value}"' for name, value in values.items())

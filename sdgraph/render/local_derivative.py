@@ -1,0 +1,144 @@
+"""The words on a backward arrow: what a cotangent is multiplied by on its way from one variable to the one before.
+
+Reads the helper nodes of a sweep that lie between two gradients. Must not know cards or layout.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdgraph.graph import VariableKind
+from sdgraph.render.text import number
+from sdgraph.visible import Item, Listing
+
+_SILENT: Final = frozenset(
+    {"reshape", "squeeze", "expand_dims", "cast", "broadcast_like", "broadcast_to", "identity", "reshape_like"}
+)
+_INFIX: Final = {"add": " + ", "sub": " − ", "mul": " ", "div": " / "}
+_POWERS: Final = {2.0: "²", 3.0: "³", -1.0: "⁻¹", -2.0: "⁻²", 0.5: "^½"}
+_MAX_LENGTH: Final = 24
+_MAX_DEPTH: Final = 3
+
+
+def local_derivative(listing: Listing, source: int, result: int) -> str | None:
+    """The factor between two gradients; None if it is 1 or cannot be said in few characters.
+
+    Example:
+        >>> from sdgraph import SameDiff
+        >>> from sdgraph.visible import visible
+        >>> sd = SameDiff()
+        >>> x = sd.var("x", 2.0)
+        >>> y = sd.math.sin(x, name="y")
+        >>> g = sd.grad(y, x)
+        >>> local_derivative(visible(sd), g.id - 2, g.id)
+        'cos(x)'
+    """
+    words: list[str] = []
+    i = result
+    for _ in range(12):
+        if i == source:
+            text = " ".join(words)
+            return text if text and len(text) <= _MAX_LENGTH else None
+        step = _step(listing, i, source)
+        if step is None:
+            return None
+        i, word = step
+        if word:
+            words.append(word)
+    return None
+
+
+def _step(listing: Listing, i: int, source: int) -> tuple[int, str] | None:
+    """One op back towards the source: the operand it lies behind, and the word for what the op does to it."""
+    item = listing.items[i]
+    if item.op is None:
+        return None
+    through = [o for o in item.operands if _leads_to(listing, o.id, source)]
+    if len(through) != 1:
+        return None
+    (operand,) = through
+    others = [o for o in item.operands if o is not operand]
+    name = item.op.name
+    if name in _SILENT:
+        return operand.id, ""
+    if name in ("sum", "neg", "transpose", "permute", "mean"):
+        return operand.id, {"sum": "Σ", "neg": "−1", "mean": "mean"}.get(name, "ᵀ")
+    if len(others) != 1 or len(item.operands) != 2:
+        return None
+    other = _text(listing, listing.items[others[0].id], _MAX_DEPTH)
+    if other is None:
+        return None
+    if name == "mul":
+        return operand.id, other
+    if name == "div" and operand.position == 0:
+        return operand.id, f"1 / {_bracket(other)}"
+    if name in ("matmul", "mmul"):
+        return operand.id, f"{_bracket(other)} ·" if operand.position == 1 else f"· {_bracket(other)}"
+    return None
+
+
+def _leads_to(listing: Listing, i: int, source: int) -> bool:
+    """Whether ``i`` is computed from ``source``, looking at a limited number of nodes."""
+    seen = {i}
+    stack = [i]
+    while stack and len(seen) < 200:
+        j = stack.pop()
+        if j == source:
+            return True
+        if j > source:
+            fresh = [o.id for o in listing.items[j].operands if o.id >= source and o.id not in seen]
+            seen.update(fresh)
+            stack += fresh
+    return False
+
+
+def _text(listing: Listing, item: Item, depth: int) -> str | None:
+    """A short formula of forward variables for a helper."""
+    if item.kind is VariableKind.CONSTANT and item.aval.shape == () and (item.is_literal or item.is_gradient):
+        return number(listing.sd.values[item.id])
+    if not item.is_gradient:
+        return item.short_name
+    if item.op is None or depth == 0:
+        return None
+    inner = [_text(listing, listing.items[o.id], depth - 1) for o in item.operands]
+    if not inner or any(t is None for t in inner):
+        return None
+    texts = [t for t in inner if t is not None]
+    text = _call(item.op.name, texts)
+    return text if len(text) <= _MAX_LENGTH else None
+
+
+def _call(name: str, texts: list[str]) -> str:
+    first = texts[0]
+    if name in _SILENT:
+        return first
+    if name in ("transpose", "permute"):
+        return f"{_bracket(first)}ᵀ"
+    if name == "neg":
+        return f"−{_bracket(first)}"
+    if name in ("square", "cube"):
+        return _bracket(first) + ("²" if name == "square" else "³")
+    if len(texts) == 2:
+        second = texts[1]
+        if name == "pow":
+            return _power(first, second)
+        if name in ("mul", "div"):
+            return f"{_bracket(first)}{_INFIX[name]}{_bracket(second)}"
+        if name in _INFIX:
+            return f"{first}{_INFIX[name]}{_bracket(second)}"
+    return f"{name}({', '.join(texts)})"
+
+
+def _power(base: str, exponent: str) -> str:
+    try:
+        value = float(exponent)
+    except ValueError:
+        return f"{_bracket(base)}^{_bracket(exponent)}"
+    if value == 1.0:
+        return base
+    return _bracket(base) + _POWERS.get(value, f"^{exponent}")
+
+
+def _bracket(text: str) -> str:
+    plain = " " not in text or (text.endswith(")") and text.count("(") == 1)
+    return text if plain else f"({text})"

@@ -1,0 +1,308 @@
+"""The drawing model: cards, arrows, boxes and words, ready for DOT or Mermaid, without any syntax.
+
+Must not know Graphviz, nor read a graph beyond what `parts` and `grouping` hand over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from sdgraph.aval import shape_str
+from sdgraph.graph import VariableKind
+from sdgraph.render.grouping import Group, Groups
+from sdgraph.render.local_derivative import local_derivative
+from sdgraph.render.options import Options
+from sdgraph.render.parts import Arc, Parts
+from sdgraph.render.text import counted, number, shortened
+from sdgraph.render.theme import KINDS, heat_step
+from sdgraph.render.values import Values
+from sdgraph.visible import Item, Listing
+
+ORDERLESS: Final = frozenset(
+    {"add", "mul", "max", "min", "eq", "neq", "and_", "or_", "xor", "merge_add", "squared_difference", "hypot"}
+)
+"""Ops whose operands may change places."""
+
+_POSITIONAL: Final = frozenset({"x", "y", "a", "b", "z", "u", "v"})
+"""Parameter names that say no more than their place does."""
+
+
+class Line(NamedTuple):
+    """A line on a card below its title; ``tone`` is an ink role."""
+
+    text: str
+    tone: str = "detail"
+
+
+@dataclass(slots=True)
+class Card:
+    """One card. ``outline`` is the kind whose shape it has; ``heat`` the step of its colour, if it has one."""
+
+    kind: str
+    title: str
+    word: str
+    lines: list[Line]
+    tooltip: str
+    path: tuple[str, ...] = ()
+    order: int = 0
+    base: int = 0
+    outline: str = ""
+    heat: int | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Link:
+    """One arrow between cards, by index. ``upward`` means that the head stands above the tail."""
+
+    tail: int
+    head: int
+    kind: str
+    label: str = ""
+    operand: str = ""
+    upward: bool = False
+    level: bool = False
+
+
+class Scale(NamedTuple):
+    """The range of gradient norms that heat colours span."""
+
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class Scene:
+    """A whole picture."""
+
+    title: str
+    subtitle: str
+    cards: list[Card] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    scale: Scale | None = None
+    mirrored: bool = False
+    ranks: list[list[int]] = field(default_factory=list)
+    """Cards that stand at one height: a forward card and its gradients."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of cards in it, in the legend's order."""
+        present = {c.kind for c in self.cards}
+        return [k for k in KINDS if k in present]
+
+    @property
+    def alt(self) -> str:
+        """The picture in one sentence, for readers who do not see it."""
+        return f"{self.title}: {self.subtitle}." + "".join(f" {n[0].upper()}{n[1:]}." for n in self.notes)
+
+
+def make_scene(found: Parts, grouped: Groups, values: Values, options: Options) -> Scene:
+    """Turn groups into cards and arrows."""
+    scale = _scale(found, grouped, values)
+    cards = [_card(found, g, values, options, scale) for g in grouped.groups]
+    links = [_link(found, grouped, a, options) for a in grouped.arcs]
+    title, subtitle = _heading(found, grouped, values, options)
+    mirrored = options.view == "gradient"
+    return Scene(title, subtitle, cards, links, list(grouped.notes), scale, mirrored, _ranks(grouped))
+
+
+def _ranks(grouped: Groups) -> list[list[int]]:
+    """A forward card with the gradients of its variables, wherever there are any."""
+    place = {p.item.id: k for k, g in enumerate(grouped.groups) if not g.order for p in g.members}
+    ranks: dict[int, list[int]] = {}
+    for k, g in enumerate(grouped.groups):
+        if g.order and g.base in place:
+            ranks.setdefault(place[g.base], [place[g.base]]).append(k)
+    return list(ranks.values())
+
+
+# ---------------------------------------------------------------------- headings
+
+
+def _heading(found: Parts, grouped: Groups, values: Values, options: Options) -> tuple[str, str]:
+    listing = found.listing
+    forward = [p.item for p in found.parts.values() if p.order == 0]
+    losses = [i for i in listing.losses if i in found.parts]
+    shown = [f"{shortened(listing.items[i].name)} = {number(values.arrays[i])}" for i in losses if values.is_scalar(i)]
+    if options.view == "gradient":
+        of = _differentiated(found)
+        title = options.title or (f"Gradient of {of}" if of else "Gradients")
+        facts = [counted(sum(p.order > 0 for p in found.parts.values()), "gradient")]
+        if any(a.kind == "kept" for a in grouped.arcs):
+            facts.append("dotted: array kept for the backward pass")
+        return title, " · ".join([*facts, *shown[:3]])
+    title = options.title or ("Graph with gradients" if options.view == "both" else "Graph")
+    parameters = sum(i.size or 0 for i in forward if i.kind is VariableKind.VARIABLE)
+    cards = len(grouped.groups)
+    facts = [counted(len(forward), "variable") + (f", drawn as {counted(cards, 'card')}" if not found.parts else "")]
+    if parameters:
+        facts.append(counted(parameters, "parameter"))
+    return title, " · ".join([*facts, *shown[:3]])
+
+
+def _differentiated(found: Parts) -> str:
+    items = found.listing.items
+    ys = dict.fromkeys(y for p in found.parts.values() if p.order == 1 for y in p.item.of if y in items)
+    return ", ".join(shortened(items[y].name) for y in ys) if len(ys) <= 3 else ""
+
+
+def _scale(found: Parts, grouped: Groups, values: Values) -> Scale | None:
+    ids = [p.item.id for g in grouped.groups if g.order and not g.is_scope for p in g.members]
+    norms = [values.norms[i] for i in (*ids, *found.badges.values()) if values.norms.get(i, 0.0) > 0.0]
+    finite = [n for n in norms if n != float("inf")]
+    if not finite:
+        return None
+    low, high = min(finite), max(finite)
+    return Scale(min(low, high / 10), high)
+
+
+# ---------------------------------------------------------------------- cards
+
+
+def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale | None) -> Card:
+    if g.path is not None:
+        return _scope_card(found, g, g.path)
+    part = g.members[0]
+    item, listing = part.item, found.listing
+    kind = "gradient" if part.order else _kind(item)
+    lines = _lines(item, options)
+    word = _word(listing, item)
+    title = item.short_name if options.show_scopes and not part.order else item.name
+    heat = None
+    if part.order:
+        name = listing.gradient_name(item)
+        title, word = (name, "") if name is not None else (item.short_name, word)
+        heat = _heat(values.norms.get(item.id), scale)
+    lines += _value_lines(found, item, part.order, values, options)
+    if item.id in values.bad:
+        kind, heat = "bad", None
+    base = listing.items.get(part.base)
+    path = item.scope if not part.order else ()
+    outline = _kind(base) if part.order and base is not None and item.wrt is not None else kind
+    tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
+    return Card(
+        kind,
+        shortened(title, 40 if part.order else 24),
+        word,
+        lines,
+        tooltip,
+        path if options.show_scopes else (),
+        part.order,
+        part.base,
+        outline if outline in ("variable", "constant", "placeholder") else kind,
+        heat,
+        (item.name,),
+    )
+
+
+def _scope_card(found: Parts, g: Group, path: tuple[str, ...]) -> Card:
+    names = [p.item.name for p in g.members]
+    parameters = sum(p.item.size or 0 for p in g.members if p.item.kind is VariableKind.VARIABLE)
+    title, word = path[-1], "scope"
+    if g.repeats:
+        title, word = f"{path[-1]} … {g.repeats[-1][-1]}", f"× {len(g.repeats)}"
+    if g.order:
+        title = f"∂ {title}"
+    facts = counted(len(g.members), "variable" if not g.order else "gradient")
+    if parameters:
+        facts += f", {counted(parameters, 'parameter')}"
+    tooltip = f"scope {'/'.join(path)}: " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    kind = "gradient" if g.order else "scope"
+    return Card(
+        kind, shortened(title, 32), word, [Line(facts)], tooltip, path[:-1] if not g.order else (), g.order, g.base,
+        "scope", None, tuple(names),
+    )  # fmt: skip
+
+
+def _kind(item: Item) -> str:
+    if item.is_loss:
+        return "loss"
+    if item.is_output:
+        return "output"
+    return "op" if item.op is not None else item.kind.value
+
+
+def _word(listing: Listing, item: Item) -> str:
+    """The op's name, with the numbers among its operands: ``mul(·, 2)``."""
+    if item.op is None:
+        return item.kind.value
+    name = item.op.name.rstrip("_")
+    literals = [o for o in item.operands if listing.items[o.id].is_literal]
+    if not literals or len(item.operands) > 3:
+        return name
+    inner = [number(listing.sd.values[o.id]) if o in literals else "·" for o in item.operands]
+    return f"{name}({', '.join(inner)})"
+
+
+def _call(listing: Listing, item: Item) -> str:
+    if item.op is None:
+        return item.kind.value
+    return f"{item.op.qualname}({', '.join(listing.items[o.id].name for o in item.operands[:8])})"
+
+
+def _lines(item: Item, options: Options) -> list[Line]:
+    words = []
+    if options.show_dtypes:
+        words.append(item.aval.dtype.name)
+    if options.show_shapes:
+        words.append(shape_str(item.aval.shape))
+    return [Line(" ".join(words))] if words else []
+
+
+def _value_lines(found: Parts, item: Item, order: int, values: Values, options: Options) -> list[Line]:
+    lines = []
+    if item.id in values.bad:
+        return [Line(values.bad[item.id], "bad")]
+    if order and item.id in values.norms:
+        lines.append(Line(f"‖·‖₂ = {number(values.norms[item.id])}", "value"))
+    elif options.values != "none" and values.is_scalar(item.id):
+        lines.append(Line(number(values.arrays[item.id]), "value"))
+    badge = found.badges.get(item.id)
+    if badge is not None:
+        norm = values.norms.get(badge)
+        name = shortened(found.listing.gradient_name(found.listing.items[badge]) or "gradient", 32)
+        lines.append(Line(f"‖{name}‖ = {number(norm)}" if norm is not None else name, "gradient"))
+    return lines
+
+
+def _heat(norm: float | None, scale: Scale | None) -> int | None:
+    return None if norm is None or scale is None else heat_step(norm, scale.low, scale.high)
+
+
+# ---------------------------------------------------------------------- arrows
+
+
+def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
+    tail, head = grouped.groups[arc.tail], grouped.groups[arc.head]
+    plain = not tail.is_scope and not head.is_scope
+    label = operand = ""
+    if arc.kind == "backward":
+        if plain and options.edge_labels != "none":
+            label = _derivative_label(found, tail, head)
+    elif arc.kind == "data" and plain:
+        operand = _operand_label(head.members[0].item, arc, options, found.listing)
+    upward = arc.kind == "backward" and head.base < tail.base
+    level = arc.kind == "kept" or (arc.kind == "backward" and head.base == tail.base)
+    return Link(arc.tail, arc.head, arc.kind, label, operand, upward, level)
+
+
+def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
+    """The factor between two gradients, in the names of the forward variables."""
+    listing = found.listing
+    y, x = tail.members[0], head.members[0]
+    words = local_derivative(listing, y.item.id, x.item.id)
+    return words or ""
+
+
+def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> str:
+    """The operand's place or name, where exchanging operands would change the result."""
+    if options.edge_labels == "none" or item.op is None:
+        return ""
+    drawn = [o for o in item.operands if not listing.items[o.id].is_literal]
+    if options.edge_labels == "auto" and (len(drawn) < 2 or item.op.name in ORDERLESS):
+        return ""
+    if item.op.variadic or arc.operand in _POSITIONAL or len(arc.operand) > 14:
+        return str(arc.position + 1)
+    return arc.operand.replace("_", " ")

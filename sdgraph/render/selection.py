@@ -1,0 +1,73 @@
+"""From a graph and options to what is drawn: gradients are added to a copy if they are missing, values computed.
+
+The graph itself is never changed. Must not know cards, colours or layout.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdgraph.aval import is_floating
+from sdgraph.errors import ArgumentError
+from sdgraph.render.grouping import Groups, group
+from sdgraph.render.options import Options
+from sdgraph.render.parts import Parts, add_badges, forward_parts, gradient_parts, neighbourhood
+from sdgraph.render.values import Values, read_values
+from sdgraph.visible import visible
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+class Selection(NamedTuple):
+    """What is drawn."""
+
+    parts: Parts
+    groups: Groups
+    values: Values
+
+
+def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
+    """Choose, group and evaluate what a picture shows.
+
+    Raises:
+        UnknownVariableError: If a variable is not in the graph.
+        GradientError: If a gradient does not exist.
+    """
+    ids = None if targets is None else [v.id for v in sd._several(targets)]
+    focus = None if options.focus is None else sd._own(options.focus).id
+    found = forward_parts(visible(sd), ids) if options.view == "forward" else _with_gradients(sd, ids, options)
+    if focus is not None:
+        if focus not in found.parts:
+            raise ArgumentError(f"This view does not show {sd.nodes[focus].name!r}.", given=f"view={options.view!r}")
+        found = neighbourhood(found, focus, options.radius)
+    work = found.listing.sd
+    groups = group(found, options.depth, options.max_nodes)
+    drawn = [p.item.id for g in groups.groups if not g.is_scope for p in g.members]
+    badges = [found.badges[i] for i in drawn if i in found.badges]
+    values = read_values(work, found.listing, [*drawn, *badges], options.feeds)
+    return Selection(found, groups, values)
+
+
+def _with_gradients(sd: SameDiff, targets: list[int] | None, options: Options) -> Parts:
+    """The parts of a gradient view; of a copy with the gradients appended, if the graph does not have them."""
+    since = 0
+    if options.wrt is not None or not sd.gradient_ranges:
+        wrt = _default_wrt(sd) if options.wrt is None else [v.id for v in sd._several(options.wrt)]
+        work = sd.copy()
+        since = len(work.nodes)
+        ys = work.loss_variables() if targets is None else [work[sd.nodes[i].name] for i in targets]
+        if wrt:
+            work.grad(ys, [work[sd.nodes[i].name] for i in wrt])
+        sd, targets = work, None
+    listing = visible(sd)
+    if options.view == "gradient":
+        return gradient_parts(listing, since, targets)
+    found = forward_parts(listing, targets)
+    add_badges(found, since)
+    return found
+
+
+def _default_wrt(sd: SameDiff) -> list[int]:
+    """All trainable variables, or all floating placeholders of a graph that has none."""
+    return [v.id for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]

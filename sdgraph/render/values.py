@@ -1,0 +1,90 @@
+"""Numbers for the cards: values of scalars, norms of gradients, and where NaN or infinity is.
+
+With feeds, everything they determine is computed in one run. Must not know cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.executable import as_mapping
+from sdgraph.graph import VariableKind
+from sdgraph.visible import Item, Listing
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+@dataclass(slots=True)
+class Values:
+    """Scalars by id, gradient norms by id, and words for values that are not finite."""
+
+    arrays: dict[int, np.ndarray[Any, Any]] = field(default_factory=dict)
+    norms: dict[int, float] = field(default_factory=dict)
+    bad: dict[int, str] = field(default_factory=dict)
+
+    def is_scalar(self, i: int) -> bool:
+        """Whether there is a scalar value to show."""
+        return i in self.arrays
+
+
+def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], feeds: Any) -> Values:
+    """Values of what is drawn: of leaves that hold one, and with ``feeds`` of all that they determine.
+
+    Raises:
+        FeedError: For feeds that are unknown or do not fit.
+    """
+    found = Values()
+    wanted = [i for i in ids if i in listing.items]
+    if feeds is None:
+        for i in wanted:
+            item = listing.items[i]
+            if item.kind is VariableKind.CONSTANT and i in sd.values:
+                _note(found, item, sd.values[i])
+        return found
+    given = {v if isinstance(v, str) else v.name: a for v, a in as_mapping(feeds).items()}
+    known = _determined(sd, given)
+    fetched = [i for i in wanted if known[i]]
+    names = [sd.nodes[i].name for i in fetched]
+    needed = sd.reachable(fetched)
+    unused = [n for n in given if n in sd and not (sd[n].id < len(needed) and needed[sd[n].id])]
+    results = sd.output({n: a for n, a in given.items() if n not in unused}, names) if names else {}
+    for i, name in zip(fetched, names, strict=True):
+        _note(found, listing.items[i], results[name])
+    return found
+
+
+def _determined(sd: SameDiff, given: dict[str, Any]) -> bytearray:
+    """A flag per node: whether it can be computed from these feeds."""
+    known = bytearray(len(sd.nodes))
+    for i, node in enumerate(sd.nodes):
+        if node.op.kind is VariableKind.PLACEHOLDER:
+            known[i] = node.name in given
+        else:
+            known[i] = all(known[j] for j in node.inputs if j >= 0)
+    return known
+
+
+def _note(found: Values, item: Item, value: Any) -> None:
+    array = np.asarray(value)
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+        found.bad[item.id] = _bad_words(array)
+    if array.shape == ():
+        found.arrays[item.id] = array
+    if item.is_gradient and array.dtype.kind in "fc":
+        # Scaled first: squares of large or small entries would leave the range of the dtype.
+        largest = float(np.max(np.abs(array), initial=0.0))
+        usable = 0.0 < largest < float("inf")
+        found.norms[item.id] = largest * float(np.linalg.norm((array / largest).ravel())) if usable else largest
+
+
+def _bad_words(array: np.ndarray[Any, Any]) -> str:
+    words = []
+    for word, count in (("NaN", int(np.isnan(array).sum())), ("∞", int(np.isinf(array).sum()))):
+        if count:
+            words.append(word if array.ndim == 0 else f"{count:,} × {word}")
+    return ", ".join(words)
