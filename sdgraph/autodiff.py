@@ -150,7 +150,8 @@ def _item(sd: SameDiff, i: int, index: int) -> SDVariable:
 def _item_cotangents(sd: SameDiff, i: int, node: Node, found: dict[int, list[SDVariable]]) -> tuple[Any, ...]:
     """Cotangents of all outputs of a node that has several; zeros for those nobody used."""
     return tuple(
-        _total(sd, found[k]) if k in found else sd.zeros_like(_item(sd, i, k)) for k in range(len(node.aval))  # type: ignore[arg-type]
+        _total(sd, found[k]) if k in found else sd.zeros_like(_item(sd, i, k))
+        for k in range(len(node.aval))  # type: ignore[arg-type]
     )
 
 

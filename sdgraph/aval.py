@@ -6,6 +6,7 @@ Knows shapes with unknown dimensions, broadcasting and numpy's promotion. Must n
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -33,6 +34,16 @@ class Aval(NamedTuple):
     def is_static(self) -> bool:
         """Whether every dimension is a known size."""
         return all(type(d) is int for d in self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements; only for known sizes."""
+        return math.prod(d for d in self.shape if isinstance(d, int))
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes; only for known sizes."""
+        return self.size * self.dtype.itemsize
 
 
 def shape_str(shape: Sequence[Dim]) -> str:

@@ -6,7 +6,7 @@ Everything that can fail is done before the first node is appended, so that a re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class GraphBuilder(Graph):
         """For each gradient node that stands for one variable's gradient, the id of that variable."""
         self._implicit: dict[Any, int] = {}
 
+    def handle(self, i: int) -> SDVariable:
+        """The handle of node ``i``."""
+        return SDVariable(cast("SameDiff", self), i)
+
     def apply(
         self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
     ) -> Any:
@@ -62,7 +66,7 @@ class GraphBuilder(Graph):
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
         try:
-            aval = op.output_aval(self, tuple(avals), attrs)  # type: ignore[arg-type]
+            aval = op.output_aval(cast("SameDiff", self), tuple(avals), attrs)
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
             raise
@@ -71,14 +75,15 @@ class GraphBuilder(Graph):
             ids[k] = self._implicit_constant(key, array)
         if op.plain and type(aval) is not tuple:
             i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
-            return SDVariable(self, i)  # type: ignore[arg-type]
+            return self.handle(i)
         return self._append_call(op, ids, avals, attrs, aval, full)
 
     def _append_call(
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
     ) -> Any:
         """Append the checked call's node, and an item node for each output if there are several."""
-        if op.is_random or (op.is_composite and op.infer is None and op.trace(self, tuple(avals), attrs).is_random):  # type: ignore[arg-type]
+        sd = cast("SameDiff", self)
+        if op.is_random or (op.is_composite and op.infer is None and op.trace(sd, tuple(avals), attrs).is_random):
             attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         inputs = tuple(ids)
         base = full or self.free_name(op.name)
@@ -86,11 +91,11 @@ class GraphBuilder(Graph):
             i = self.append(op, inputs, attrs, aval, base)
             if op.is_loss:
                 self.loss_nodes.append(i)
-            return SDVariable(self, i)  # type: ignore[arg-type]
+            return self.handle(i)
         whole = self.append(op, inputs, attrs, aval, f"{base}:all")
         names = [f"{base}:{k}" if k else base for k in range(len(aval))]
         return tuple(
-            SDVariable(self, self.append(ITEM, (whole,), {"index": k}, a, n))  # type: ignore[arg-type]
+            self.handle(self.append(ITEM, (whole,), {"index": k}, a, n))
             for k, (a, n) in enumerate(zip(aval, names, strict=True))
         )
 
@@ -163,7 +168,7 @@ class GraphBuilder(Graph):
                 raise ArgumentError(f"{x.name!r} belongs to another graph.")
             return x
         array = self._literal(x, None, [])
-        return SDVariable(self, self._implicit_constant(None, array))  # type: ignore[arg-type]
+        return self.handle(self._implicit_constant(None, array))
 
     # ------------------------------------------------------------------ what a transform appended
 

@@ -50,8 +50,8 @@ def ctc_negative_log_likelihood(
     logits: SDVariable,
     label_lengths: SDVariable,
     logit_lengths: SDVariable,
-    blank: int,
     *,
+    blank: int,
     blank_is_label: bool = False,
 ) -> SDVariable:
     """``-log P(labels | logits)`` for operands of known shapes.

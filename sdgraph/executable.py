@@ -19,7 +19,7 @@ from sdgraph.errors import ArgumentTypeError
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
 from sdgraph.plan import NO_SLOT, Plan, make_plan
-from sdgraph.variable import SDVariable
+from sdgraph.variable import SDVariable, as_mapping
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -98,9 +98,7 @@ class Executable:
             FeedError: For feeds that are missing, unknown or do not fit.
             ExecutionError: If a kernel fails.
         """
-        given: Any = feeds if feeds is not None else named
-        if feeds is not None and (named or type(feeds) is not dict):
-            given = {**as_mapping(feeds), **named}
+        given = feeds if type(feeds) is dict and not named else as_mapping(feeds, named)
         return dict(zip(self._names, self.run(given, step), strict=True))
 
     def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
@@ -119,7 +117,7 @@ class Executable:
             self._check_unused(self._by_name(given))
         compiled = self._last
         if not self._all_static or compiled is None:
-            compiled = self._compile([Aval(a.shape, p.aval.dtype) for a, p in zip(arrays, self.placeholders, strict=True)], arrays)
+            compiled = self._compile([Aval(a.shape, a.dtype) for a in arrays], arrays)
         slots = compiled.template.copy()
         for slot, k in compiled.feed_slots:
             slots[slot] = arrays[k]
@@ -188,14 +186,3 @@ class Executable:
             i = sd.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 raise unknown(name, {v.name: v for v in sd.placeholders()})
-
-
-def as_mapping(feeds: Any) -> Mapping[Any, Any]:
-    """Feeds as a mapping; None is no feeds."""
-    if feeds is None:
-        return {}
-    if not isinstance(feeds, Mapping):
-        raise ArgumentTypeError(
-            "Feeds are given by name.", given=f"{type(feeds).__name__}: {feeds!r:.120}", expected="{'x': array, ...}"
-        )
-    return feeds

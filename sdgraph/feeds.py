@@ -54,11 +54,7 @@ def _converted(p: Placeholder, value: Any) -> np.ndarray[Any, Any]:
         what = "is ragged: its rows differ in length" if ragged else "is not an array of numbers"
         raise _bad(p, f"The feed for {p.name!r} {what}.", given=f"{value!r:.120}") from e
     dtype = p.aval.dtype
-    casts = np.can_cast(array.dtype, dtype, "same_kind")
-    if not casts and not hasattr(value, "dtype"):
-        # Python literals have no dtype to lose: they fit if every value survives.
-        casts = array.dtype.kind in "biuf" and bool((array.astype(dtype) == array).all())
-    if array.dtype.kind == "O" or not casts:
+    if not _fits(array, dtype, literal=not hasattr(value, "dtype")):
         raise _bad(
             p,
             f"The feed for {p.name!r} does not cast to {dtype.name}.",
@@ -66,6 +62,26 @@ def _converted(p: Placeholder, value: Any) -> np.ndarray[Any, Any]:
             fix=None if array.dtype.kind == "O" else f"Convert it first, for example array.astype({dtype.name!r}).",
         )
     return np.asarray(array, dtype=dtype, order="C")
+
+
+def _fits(array: np.ndarray[Any, Any], dtype: np.dtype[Any], *, literal: bool) -> bool:
+    """Whether a feed casts: no number of another kind becomes one of this, none overflows.
+
+    A Python literal has no dtype to lose: it fits if every value survives.
+    """
+    kind = array.dtype.kind
+    if kind not in "biufc" or (kind == "c" and dtype.kind != "c"):
+        return False
+    if np.can_cast(array.dtype, dtype, "safe"):
+        return True
+    if not literal and not np.can_cast(array.dtype, dtype, "same_kind"):
+        return False
+    try:
+        with np.errstate(over="raise", invalid="ignore"):
+            cast = array.astype(dtype)
+    except FloatingPointError:
+        return False
+    return dtype.kind in "fc" or bool((cast == array).all())
 
 
 def _shape_fix(shape: Shape, given: tuple[int, ...]) -> str | None:

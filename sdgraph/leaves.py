@@ -24,7 +24,7 @@ class GraphLeaves(GraphBuilder):
 
     seed: int
 
-    def placeholder(self, name: str, shape: Any = None, dtype: DTypeLike = None) -> SDVariable:
+    def placeholder(self, name: str, shape: Any = None, dtype: DTypeLike | None = None) -> SDVariable:
         """A variable that is fed on every call.
 
         Args:
@@ -43,7 +43,7 @@ class GraphLeaves(GraphBuilder):
             <SDVariable 'x': placeholder, float32 (batch, 3)>
         """
         aval = Aval(as_shape(shape), self.dtype if dtype is None else as_dtype(dtype))
-        return SDVariable(self, self.add_leaf(PLACEHOLDER, aval, self.full_name(name)))
+        return self.handle(self.add_leaf(PLACEHOLDER, aval, self.full_name(name)))
 
     def var(
         self,
@@ -52,7 +52,7 @@ class GraphLeaves(GraphBuilder):
         *,
         shape: Any = None,
         init: str | float = "zeros",
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         seed: int | None = None,
     ) -> SDVariable:
         """A variable that holds a value and can be trained.
@@ -105,13 +105,13 @@ class GraphLeaves(GraphBuilder):
                 )
         if array.dtype.kind not in "fciub":
             raise DTypeError("A variable holds numbers.", given=array.dtype.name)
-        return SDVariable(self, self.add_leaf(VARIABLE, Aval(array.shape, array.dtype), full, array))
+        return self.handle(self.add_leaf(VARIABLE, Aval(array.shape, array.dtype), full, array))
 
     @overload
-    def constant(self, name: str, value: ArrayLike, dtype: DTypeLike = None) -> SDVariable: ...
+    def constant(self, name: str, value: ArrayLike, dtype: DTypeLike | None = None) -> SDVariable: ...
     @overload
-    def constant(self, name: ArrayLike, *, dtype: DTypeLike = None) -> SDVariable: ...
-    def constant(self, name: Any, value: ArrayLike | None = None, dtype: DTypeLike = None) -> SDVariable:
+    def constant(self, name: ArrayLike, *, dtype: DTypeLike | None = None) -> SDVariable: ...
+    def constant(self, name: Any, value: ArrayLike | None = None, dtype: DTypeLike | None = None) -> SDVariable:
         """A variable that keeps its value: ``constant(name, value)``, or ``constant(value)`` with an automatic name.
 
         Args:
@@ -132,18 +132,17 @@ class GraphLeaves(GraphBuilder):
         else:
             full = self.full_name(name)
             array = self._leaf_array(value, dtype)
-        return SDVariable(
-            self, self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), full or self.free_name("constant"), array)
-        )
+        name = full or self.free_name("constant")
+        return self.handle(self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), name, array))
 
-    def _leaf_dtype(self, array: np.ndarray[Any, Any] | None, dtype: DTypeLike) -> np.dtype[Any]:
+    def _leaf_dtype(self, array: np.ndarray[Any, Any] | None, dtype: DTypeLike | None) -> np.dtype[Any]:
         if dtype is not None:
             return as_dtype(dtype)
         if array is None or array.dtype.kind in "iuf":
             return self.dtype
         return array.dtype if array.dtype.kind == "b" else np.result_type(self.dtype, 1j)
 
-    def _leaf_array(self, value: Any, dtype: DTypeLike) -> np.ndarray[Any, Any]:
+    def _leaf_array(self, value: Any, dtype: DTypeLike | None) -> np.ndarray[Any, Any]:
         if type(value) is SDVariable:
             raise ArgumentTypeError(f"{value.name!r} is a variable already.", expected="numbers", given=repr(value))
         if isinstance(value, np.ndarray | np.generic):
@@ -157,7 +156,9 @@ class GraphLeaves(GraphBuilder):
             return self.values[v.id]
         except KeyError:
             raise ArgumentTypeError(
-                f"{v.name!r} has no value of its own: it is {with_article(v.kind)}.", given=repr(v), fix="Use v.eval(feeds)."
+                f"{v.name!r} has no value of its own: it is {with_article(v.kind)}.",
+                given=repr(v),
+                fix="Use v.eval(feeds).",
             ) from None
 
     def set_value(self, v: SDVariable, value: ArrayLike) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import TYPE_CHECKING, Any
-
+from typing import TYPE_CHECKING, cast
 
 from sdgraph.aval import Dim, is_floating, shape_str
 from sdgraph.ctc import ctc_negative_log_likelihood, infer_ctc
@@ -19,7 +18,6 @@ from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
-
     from sdgraph.variable import Operand
 
 
@@ -64,7 +62,9 @@ def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce
     if loss_reduce is LossReduce.SUM:
         return total
     counted = weights if loss_reduce is LossReduce.MEAN_BY_WEIGHT else sd.cast(weights.neq(0), weights.dtype)
-    repeats = sd.axis_size(per_element, dtype=counted.dtype) / sd.math.max(sd.axis_size(counted, dtype=counted.dtype), 1)
+    repeats = sd.axis_size(per_element, dtype=counted.dtype) / sd.math.max(
+        sd.axis_size(counted, dtype=counted.dtype), 1
+    )
     denominator = sd.sum(counted) * repeats
     empty = denominator.eq(0)
     return sd.where(empty, 0, total / sd.where(empty, 1, denominator))
@@ -83,16 +83,21 @@ def _as_reduce(value: object) -> LossReduce:
 # ---------------------------------------------------------------------- checks and preparation of operands
 
 
-def _floats(*operands: SDVariable | None, like: SDVariable) -> list[SDVariable]:
+def _symbols(*operands: Operand) -> list[SDVariable]:
+    """The operands as what they are inside a body: variables. Only the type checker needs to be told."""
+    return cast("list[SDVariable]", list(operands))
+
+
+def _floats(*operands: Operand, like: Operand) -> list[SDVariable]:
     """Operands with integers and bools cast to the dtype of ``like``, or to the graph's if that is no float either."""
-    sd = like.sd
-    dtype = like.dtype if is_floating(like.dtype) else sd.dtype
-    return [v if v is None or is_floating(v.dtype) else sd.cast(v, dtype) for v in operands]  # type: ignore[misc]
+    (model,) = _symbols(like)
+    dtype = model.dtype if is_floating(model.dtype) else model.sd.dtype
+    return [v if is_floating(v.dtype) else v.sd.cast(v, dtype) for v in _symbols(*operands)]
 
 
-def _same_shape(**operands: SDVariable) -> None:
+def _same_shape(**operands: Operand) -> None:
     """Raise ShapeError unless the two operands have the same shape; unknown sizes may still turn out equal."""
-    (a, x), (b, y) = operands.items()
+    (a, b), (x, y) = operands, _symbols(*operands.values())
     if len(x.shape) != len(y.shape) or any(_differ(m, n) for m, n in zip(x.shape, y.shape, strict=True)):
         raise ShapeError(
             f"{a} and {b} must have the same shape.",
@@ -151,16 +156,17 @@ def _masked(weights: SDVariable | None, *operands: SDVariable) -> list[SDVariabl
 
 
 def _elementwise(
-    label: SDVariable, predictions: SDVariable, weights: SDVariable | None, names: tuple[str, str]
+    label: Operand, predictions: Operand, weights: Operand | None, names: tuple[str, str]
 ) -> tuple[SDVariable, SDVariable, SDVariable | None]:
     """Operands of an elementwise loss, checked and prepared."""
     _same_shape(**{names[0]: label, names[1]: predictions})
-    predictions, label = _floats(predictions, label, like=predictions)
-    if weights is not None:
-        (weights,) = _floats(weights, like=predictions)
-        weights = _fit_weights(weights, predictions.shape)
-        label, predictions = _masked(weights, label, predictions)
-    return label, predictions, weights
+    p, y = _floats(predictions, label, like=predictions)
+    if weights is None:
+        return y, p, None
+    (w,) = _floats(weights, like=p)
+    w = _fit_weights(w, p.shape)
+    y, p = _masked(w, y, p)
+    return y, p, w
 
 
 _NAMES = ("label", "predictions")
@@ -223,7 +229,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.absolute_difference([1.0, 2.0], [1.5, 4.0]).eval()
             array(1.25, dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         return reduce_loss(self.sd.math.abs(p - y), w, loss_reduce)
 
     @composite(is_loss=True)
@@ -263,13 +269,12 @@ class SDLoss(Namespace, prefix="loss"):
             array(0.4)
         """
         sd = self.sd
-        y, p = label, predictions
-        _same_shape(label=y, predictions=p)  # type: ignore[arg-type]
-        p, y = _floats(p, y, like=p)  # type: ignore[arg-type]
+        _same_shape(label=label, predictions=predictions)
+        p, y = _floats(predictions, label, like=predictions)
         (axis,) = normalize_axis(dimension, p.ndim, what="dimension")
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=p)  # type: ignore[arg-type]
+            (w,) = _floats(weights, like=p)
             w = _fit_weights(w, tuple(1 if k == axis else d for k, d in enumerate(p.shape)))
             y, p = _masked(w, y, p)
         return reduce_loss(1 - sd.sum(p * y, axis=axis, keepdims=True), w, loss_reduce)
@@ -316,9 +321,8 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.ctc_loss(np.array([[1]]), logits, np.array([1]), np.array([2])).eval()
             array([1.09861229])
         """
-        return ctc_negative_log_likelihood(
-            self.sd, target_labels, logit_input, target_label_lengths, logit_input_lengths, blank_index  # type: ignore[arg-type]
-        )
+        operands = _symbols(target_labels, logit_input, target_label_lengths, logit_input_lengths)
+        return ctc_negative_log_likelihood(self.sd, *operands, blank=blank_index)
 
     @composite(is_loss=True)
     def hinge_loss(
@@ -351,7 +355,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.hinge_loss([1.0, 0.0], [0.5, 0.5]).eval()
             array(1., dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         return reduce_loss(self.sd.nn.relu(1 - (2 * y - 1) * p), w, loss_reduce)
 
     @composite(is_loss=True)
@@ -365,7 +369,9 @@ class SDLoss(Namespace, prefix="loss"):
         delta: float = 1.0,
         name: str | None = None,
     ) -> SDVariable:
-        """Huber loss, with ``d = predictions - label``: ``E = d^2 / 2`` if ``|d| <= delta``, else ``delta (|d| - delta/2)``.
+        """Huber loss, quadratic near 0: with ``d = predictions - label``, ``E = d^2 / 2`` for ``|d| <= delta``.
+
+        Beyond, ``E = delta (|d| - delta / 2)``.
 
         Args:
             label: True values.
@@ -389,7 +395,7 @@ class SDLoss(Namespace, prefix="loss"):
             array(1.3125, dtype=float32)
         """
         _check_not_negative("delta", delta)
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         sd = self.sd
         d = p - y
         size = sd.math.abs(d)
@@ -414,7 +420,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff().loss.l2_loss([3.0, 4.0]).eval()
             array(12.5, dtype=float32)
         """
-        (x,) = _floats(var, like=var)  # type: ignore[arg-type]
+        (x,) = _floats(var, like=var)
         return 0.5 * self.sd.sum(self.sd.math.square(x))
 
     @composite(is_loss=True)
@@ -455,7 +461,7 @@ class SDLoss(Namespace, prefix="loss"):
             array(0.34657359)
         """
         _check_not_negative("epsilon", epsilon)
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         sd, m = self.sd, self.sd.math
         # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
         high = p > 0.5
@@ -495,7 +501,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff(dtype="float64").loss.log_poisson([2.0], [0.0]).eval()
             array(1.)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         # A rate of 0 has the logarithm -infinity, and a label of 0 does not mind.
         loss = self.sd.math.exp(p) - self.sd.math.multiply_no_nan(p, y)
         if full:
@@ -538,12 +544,11 @@ class SDLoss(Namespace, prefix="loss"):
             array(4.66666667)
         """
         sd = self.sd
-        y, p = label, predictions
-        _same_shape(label=y, predictions=p)  # type: ignore[arg-type]
-        p, y = _floats(p, y, like=p)  # type: ignore[arg-type]
+        _same_shape(label=label, predictions=predictions)
+        p, y = _floats(predictions, label, like=predictions)
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=p)  # type: ignore[arg-type]
+            (w,) = _floats(weights, like=p)
             w = _fit_row_weights(w, p.shape)
             per_element = w if w.shape == () else sd.expand_dims(w, tuple(range(1, p.ndim)))
             y, p = _masked(per_element, y, p)
@@ -588,7 +593,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff().loss.mean_squared_error([1.0, 2.0], [1.5, 4.0]).eval()
             array(2.125, dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)  # type: ignore[arg-type]
+        y, p, w = _elementwise(label, predictions, weights, _NAMES)
         return reduce_loss(self.sd.math.square(p - y), w, loss_reduce)
 
     @composite(is_loss=True)
@@ -627,7 +632,7 @@ class SDLoss(Namespace, prefix="loss"):
             array(0.34657359)
         """
         _check_not_negative("label_smoothing", label_smoothing)
-        z, x, w = _elementwise(label, prediction_logits, weights, _LOGIT_NAMES)  # type: ignore[arg-type]
+        z, x, w = _elementwise(label, prediction_logits, weights, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
         return reduce_loss(_cross_entropy_terms(z, x, z), w, loss_reduce)
@@ -670,14 +675,13 @@ class SDLoss(Namespace, prefix="loss"):
         """
         _check_not_negative("label_smoothing", label_smoothing)
         sd = self.sd
-        z, x = one_hot_labels, logit_predictions
-        _same_shape(one_hot_labels=z, logit_predictions=x)  # type: ignore[arg-type]
-        x, z = _floats(x, z, like=x)  # type: ignore[arg-type]
+        _same_shape(one_hot_labels=one_hot_labels, logit_predictions=logit_predictions)
+        x, z = _floats(logit_predictions, one_hot_labels, like=logit_predictions)
         if not x.ndim:
             raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=x)  # type: ignore[arg-type]
+            (w,) = _floats(weights, like=x)
             w = _fit_weights(w, x.shape[:-1])
             z, x = _masked(w if w.shape == () else sd.expand_dims(w, -1), z, x)
         if label_smoothing:
@@ -711,12 +715,11 @@ class SDLoss(Namespace, prefix="loss"):
             array([0.69314718])
         """
         sd = self.sd
-        x, k = logits, labels
-        (x,) = _floats(x, like=x)  # type: ignore[arg-type]
-        integer_index(k.aval, "labels")  # type: ignore[union-attr]
+        (x,), (k,) = _floats(logits, like=logits), _symbols(labels)
+        integer_index(k.aval, "labels")
         if not x.ndim:
             raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
-        _check_label_shape(x.shape, k.shape)  # type: ignore[union-attr]
+        _check_label_shape(x.shape, k.shape)
         k = sd.expand_dims(sd.checked_labels(k, x), -1)
         return -sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1)
 
@@ -747,11 +750,11 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.weighted_cross_entropy_with_logits([1.0, 0.0], [0.0, 0.0], 3.0).eval()
             array([2.07944154, 0.69314718])
         """
-        _same_shape(targets=targets, inputs=inputs)  # type: ignore[arg-type]
-        x, z = _floats(inputs, targets, like=inputs)  # type: ignore[arg-type]
+        _same_shape(targets=targets, inputs=inputs)
+        x, z = _floats(inputs, targets, like=inputs)
         if weights is None:
             return _cross_entropy_terms(z, x, z)
-        (q,) = _floats(weights, like=x)  # type: ignore[arg-type]
+        (q,) = _floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
         lead = x.ndim - q.ndim
@@ -769,9 +772,9 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
     if weights.shape in _SCALARS:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     rest = weights.shape[1:]
-    if all(d == 1 for d in rest) and len(weights.shape) in (1, len(shape)):
-        if weights.shape[0] == 1 or not shape or not _differ(weights.shape[0], shape[0]):
-            return weights.sd.squeeze(weights, tuple(range(1, weights.ndim))) if rest else weights
+    per_example = all(d == 1 for d in rest) and len(weights.shape) in (1, len(shape))
+    if per_example and (weights.shape[0] == 1 or not shape or not _differ(weights.shape[0], shape[0])):
+        return weights.sd.squeeze(weights, tuple(range(1, weights.ndim))) if rest else weights
     batch = shape[0] if shape else "batch"
     raise ShapeError(
         "weights must be a scalar, or hold one weight per example.",

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 REGISTRY: dict[str, Op] = {}
-"""Every op of sdgraph's own namespaces by qualified name, for example ``"loss.huber_loss"``; base ops have no prefix."""
+"""Every op of sdgraph's own namespaces by qualified name: ``"loss.huber_loss"``; base ops have no prefix."""
 
 STREAM = "stream"
 """Attribute that tells the draws of one random node from those of all others."""
@@ -101,8 +101,8 @@ class Op:
         "operand_defaults",
         "operand_names",
         "owner",
-        "positional",
         "plain",
+        "positional",
         "qualname",
         "shape_only",
         "signature",

@@ -230,12 +230,7 @@ def _reusable(nodes: list[LoweredNode], node: LoweredNode, dead: Sequence[int], 
 
 
 def _size(aval: Any) -> int:
-    if type(aval) is not Aval:
-        return sum(_size(a) for a in aval)
-    size = aval.dtype.itemsize
-    for d in aval.shape:
-        size *= d  # type: ignore[operator]
-    return size
+    return aval.nbytes if type(aval) is Aval else sum(map(_size, aval))
 
 
 def _aval(aval: Any) -> str:
@@ -243,8 +238,9 @@ def _aval(aval: Any) -> str:
 
 
 def _bytes(n: int) -> str:
+    size = float(n)
     for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:.3g} {unit}"
-        n /= 1000  # type: ignore[assignment]
-    return f"{n:.3g} GB"
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"

@@ -17,7 +17,7 @@ from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
 from sdgraph.engines import engine_name
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, UnknownVariableError
-from sdgraph.executable import Executable, as_mapping
+from sdgraph.executable import Executable
 from sdgraph.graph import GRADIENT_SCOPE, VariableKind
 from sdgraph.leaves import GraphLeaves, with_article
 from sdgraph.loss_variables import check_loss, current_losses
@@ -30,7 +30,7 @@ from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
-from sdgraph.variable import SDVariable
+from sdgraph.variable import SDVariable, as_mapping
 from sdgraph.views import GraphViews
 
 if TYPE_CHECKING:
@@ -98,9 +98,6 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         """An empty graph with the same dtype and seed."""
         return SameDiff(self.dtype, seed=self.seed)
 
-    def __call__(self) -> SameDiff:  # type: ignore[override]
-        return self
-
     # ------------------------------------------------------------------ looking things up
 
     def __getitem__(self, name: str) -> SDVariable:
@@ -123,7 +120,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         return True
 
     def __repr__(self) -> str:
-        counts = {kind: 0 for kind in VariableKind}
+        counts = dict.fromkeys(VariableKind, 0)
         for node in self.nodes:
             counts[node.op.kind] += 1
         inner = ", ".join(f"{n} {kind.value}{'s' if n != 1 else ''}" for kind, n in counts.items() if n)
@@ -142,7 +139,9 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
             wanted = None if kind is None else VariableKind(kind)
         except ValueError:
             raise ArgumentError(
-                "There is no such kind of variable.", given=repr(kind), expected=", ".join(k.value for k in VariableKind)
+                "There is no such kind of variable.",
+                given=repr(kind),
+                expected=", ".join(k.value for k in VariableKind),
             ) from None
         return [
             SDVariable(self, i)
@@ -209,7 +208,9 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
             return v
         if v.kind is not old:
             raise ArgumentTypeError(
-                f"{v.name!r} is {with_article(v.kind)}: only {with_article(old)} can become {with_article(new)}.", given=repr(v), node=v.name
+                f"{v.name!r} is {with_article(v.kind)}: only {with_article(old)} can become {with_article(new)}.",
+                given=repr(v),
+                node=v.name,
             )
         self.nodes[v.id].op = CONSTANT if new is VariableKind.CONSTANT else VARIABLE
         self._implicit = {k: i for k, i in self._implicit.items() if i != v.id}
@@ -249,7 +250,9 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
             node = self.nodes[node.inputs[0]]
         if not node.op.is_composite:
             raise ArgumentTypeError(
-                f"{v.name!r} has nothing inside.", given=repr(v), expected="the output of a composite op, such as a loss"
+                f"{v.name!r} has nothing inside.",
+                given=repr(v),
+                expected="the output of a composite op, such as a loss",
             )
         avals = tuple(self.nodes[j].aval if j >= 0 else None for j in node.inputs)
         return node.op.trace(self, avals, node.attrs).graph.copy()
@@ -515,7 +518,8 @@ array([ 6., 12.], dtype=float32))
         found = self._executables.get(key)
         if found is None:
             if len(self._executables) >= _MAX_EXECUTABLES:
-                self._executables.pop(next(iter(self._executables)))
+                # Other threads may add or drop entries meanwhile.
+                self._executables.pop(next(iter(list(self._executables))), None)
             found = self._executables[key] = self.compile(fetches, engine)
         return found
 

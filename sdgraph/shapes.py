@@ -141,9 +141,7 @@ def reshaped(x: Aval, *, shape: tuple[Dim, ...]) -> Aval:
             known *= d
     if not x.is_static:
         return Aval(tuple(None if d == -1 else d for d in shape), x.dtype)
-    size = 1
-    for d in x.shape:
-        size *= d  # type: ignore[operator]
+    size = x.size
     out = list(shape)
     if -1 in out or None in out:
         k = out.index(-1) if -1 in out else out.index(None)
@@ -167,7 +165,9 @@ def permutation(axes: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim - 1, -1, -1))
     out = tuple(k + ndim if isinstance(k, int) and k < 0 else k for k in axes)
     if sorted(map(str, out)) != sorted(map(str, range(ndim))):
-        raise ArgumentError("Not a permutation of the axes.", given=repr(axes), expected=f"each of 0 to {ndim - 1} once")
+        raise ArgumentError(
+            "Not a permutation of the axes.", given=repr(axes), expected=f"each of 0 to {ndim - 1} once"
+        )
     return out
 
 
@@ -189,7 +189,9 @@ def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
 def matmul(a: Aval, b: Aval) -> Aval:
     """``numpy.matmul``: vectors allowed, leading dimensions broadcast."""
     if not a.shape or not b.shape:
-        raise ShapeError("A matrix product needs at least vectors.", given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}")
+        raise ShapeError(
+            "A matrix product needs at least vectors.", given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}"
+        )
     x = a.shape if len(a.shape) > 1 else (1, *a.shape)
     y = b.shape if len(b.shape) > 1 else (*b.shape, 1)
     inner, other = x[-1], y[-2]

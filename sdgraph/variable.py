@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.aval import Aval, Dim, Shape, shape_str
 from sdgraph.errors import ArgumentTypeError, GradientError
-from sdgraph.graph import VariableKind
+from sdgraph.graph import NO_ATTRS, VariableKind
 from sdgraph.op import register
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
     Operand: TypeAlias = "SDVariable | ArrayLike"
-    Feeds: TypeAlias = Mapping[str | SDVariable, ArrayLike]
+    Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
     Axis: TypeAlias = int | Sequence[int] | None
 
 
@@ -386,9 +386,7 @@ class SDVariable:
         self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
     ) -> SDVariable:
         """Standard deviation over ``axis``."""
-        return self.sd.standard_deviation(
-            self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name
-        )
+        return self.sd.standard_deviation(self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name)
 
     def var(
         self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
@@ -502,8 +500,22 @@ class SDVariable:
         Raises:
             FeedError: If a placeholder it needs is missing, or a feed does not fit.
         """
-        given: Any = named if feeds is None else {**feeds, **named} if named else feeds
-        return self.sd.output(given, [self], engine=engine, step=step)[self.name]
+        return self.sd.output(as_mapping(feeds, named), [self], engine=engine, step=step)[self.name]
+
+
+def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping[Any, ArrayLike]:
+    """Feeds given as a mapping (None for none) and as keywords, in one mapping.
+
+    Raises:
+        ArgumentTypeError: If ``feeds`` is no mapping.
+    """
+    if feeds is None:
+        return named
+    if not isinstance(feeds, Mapping):
+        raise ArgumentTypeError(
+            "Feeds are given by name.", given=f"{type(feeds).__name__}: {feeds!r:.120}", expected="{'x': array, ...}"
+        )
+    return {**feeds, **named} if named else feeds
 
 
 def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:

@@ -10,7 +10,6 @@ from sdgraph.errors import EngineError
 from sdgraph.graph import did_you_mean
 from sdgraph.plan import Plan
 
-
 _ENGINES = {"numpy": "sdgraph.engines.numpy"}
 
 

@@ -136,10 +136,8 @@ def _op_label(step: Step) -> str:
 
 def _failed(step: Step, slots: list[Any], error: Exception) -> Exception:
     """The error of a kernel with the node, its operands and the user's line; sdgraph's own errors keep their class."""
-    if isinstance(error, SDGraphError):
-        failed = error
-    else:
-        failed = ExecutionError(f"{type(error).__name__}: {error}")
+    own = isinstance(error, SDGraphError)
+    failed = error if own else ExecutionError(f"{type(error).__name__}: {error}")
     failed.in_call(_op_label(step), _operand_lines(step, slots))
     if step.source is not None and failed.node is None:
         failed.node, failed.node_origin = step.source.name, step.source.origin

@@ -53,7 +53,12 @@ def _checked_ctc_labels(xp: Any, labels: Any, lengths: Any, *, classes: int, bla
 class SDGuards(Namespace, prefix=""):
     """Base ops that check an operand or its gradient."""
 
-    @primitive(infer=_masked, kernel=lambda xp, x, mask: x, vjp=lambda g, y, x, mask: (g.sd.where(mask.neq(0), g, 0), None), is_view=True)
+    @primitive(
+        infer=_masked,
+        kernel=lambda xp, x, mask: x,
+        vjp=lambda g, y, x, mask: (g.sd.where(mask.neq(0), g, 0), None),
+        is_view=True,
+    )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` itself, with a gradient that is exactly 0 wherever ``mask`` is 0, even if it would be NaN there.
 
@@ -122,7 +127,9 @@ class SDGuards(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=same, kernel=_checked_ctc_labels, vjp=NOT_DIFFERENTIABLE, literals={"labels": "int64", "lengths": "int64"})
+    @primitive(
+        infer=same, kernel=_checked_ctc_labels, vjp=NOT_DIFFERENTIABLE, literals={"labels": "int64", "lengths": "int64"}
+    )
     def checked_ctc_labels(
         self, labels: Operand, lengths: Operand, *, classes: int, blank: int, name: str | None = None
     ) -> SDVariable:

@@ -240,10 +240,7 @@ class Lowering:
                 if j >= 0 and nodes[j].value is None:
                     return None
                 operands.append(nodes[j].value if j >= 0 else None)
-        size = aval.dtype.itemsize
-        for d in aval.shape:
-            size *= d  # type: ignore[operator]
-        if size > _FOLD_LIMIT:
+        if aval.nbytes > _FOLD_LIMIT:
             return None
         try:
             with np.errstate(all="ignore"):
@@ -252,4 +249,3 @@ class Lowering:
             return None  # It fails again when the plan runs, where the error can name the node.
         value.flags.writeable = False
         return value
-

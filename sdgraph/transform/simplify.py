@@ -101,7 +101,7 @@ def _abs(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval:
 
 
 def _unbroadcast(low: Lowering, i: int) -> int:
-    """The node that ``i`` broadcasts, ``i`` itself if it is no broadcast; a constant of one element is one of a scalar."""
+    """The node that ``i`` broadcasts, or ``i`` itself; a constant of one element counts as a broadcast scalar."""
     if i < 0:
         return i
     node = low.nodes[i]
@@ -112,9 +112,7 @@ def _unbroadcast(low: Lowering, i: int) -> int:
     return i
 
 
-def strip_broadcasts(
-    low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any
-) -> int | None:
+def strip_broadcasts(low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """Compute an elementwise op before its operands are broadcast, and broadcast the result."""
     nodes = low.nodes
     small = tuple([_unbroadcast(low, j) for j in inputs])
