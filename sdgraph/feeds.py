@@ -85,6 +85,8 @@ def _fits(array: np.ndarray[Any, Any], dtype: np.dtype[Any], *, literal: bool) -
 
 
 def _shape_fix(shape: Shape, given: tuple[int, ...]) -> str | None:
+    if not shape:
+        return "A placeholder without a shape is a scalar. Declare one, for example shape=(None, 3)."
     if len(given) == len(shape) - 1 and compatible(shape[1:], given):
         return "Add the leading dimension: array[None]."
     if len(given) == len(shape) - 1 and compatible(shape[:-1], given):

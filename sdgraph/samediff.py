@@ -5,6 +5,7 @@ Everything here is a thin front: the work is done by the modules it names.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
@@ -88,6 +89,8 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         self._gradients: dict[Any, list[SDVariable]] = {}
         self._executables: dict[Any, Executable] = {}
         self._check_numerics = False
+        self._appending = threading.RLock()
+        """Held while gradients are appended: `calculate_gradients` may be called from several threads."""
 
     @property
     def sd(self) -> SameDiff:  # type: ignore[override]
@@ -314,7 +317,8 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         Raises:
             GradientError: If nothing was marked and the losses are not clear.
         """
-        return current_losses(self, self._explicit_losses, self._extra_losses)
+        with self._appending:
+            return current_losses(self, self._explicit_losses, self._extra_losses)
 
     # ------------------------------------------------------------------ gradients
 
@@ -353,13 +357,15 @@ array([ 6., 12.], dtype=float32))
         if not wrt:
             return []
         key = (tuple(y.id for y in ys), tuple(w.id for w in wrt))
-        if key not in self._gradients:
-            self._gradients[key] = gradients(self, ys, wrt)
-        return list(self._gradients[key])
+        with self._appending:
+            if key not in self._gradients:
+                self._gradients[key] = gradients(self, ys, wrt)
+            return list(self._gradients[key])
 
     def loss_gradients(self, wrt: Sequence[SDVariable]) -> list[SDVariable]:
         """Gradients of the current losses."""
-        return self._grad(self.loss_variables(), list(wrt))
+        with self._appending:
+            return self._grad(self.loss_variables(), list(wrt))
 
     def jacobian(self, y: SDVariable | str, x: SDVariable | str) -> SDVariable:
         """All partial derivatives, of shape ``y.shape + x.shape``; one backward sweep per element of y.
