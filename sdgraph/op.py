@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 
 import numpy as np
@@ -100,6 +101,7 @@ class Op:
         "namespace",
         "operand_defaults",
         "operand_names",
+        "operands_first",
         "owner",
         "plain",
         "positional",
@@ -179,6 +181,7 @@ class Op:
         self.positional = tuple(
             p.name for p in [*self.signature.parameters.values()][1:] if p.kind is p.POSITIONAL_OR_KEYWORD
         )
+        self.operands_first = self.variadic or self.positional[: self.n_operands] == self.operand_names
 
     def __repr__(self) -> str:
         return self.qualname
@@ -230,8 +233,15 @@ class Op:
         return operands, attrs
 
     def _usage(self) -> str:
-        parameters = [p.replace(annotation=p.empty) for p in list(self.signature.parameters.values())[1:]]
-        return f"{self.name}{inspect.Signature(parameters)}"
+        parts = []
+        keyword_only = False
+        for p in list(self.signature.parameters.values())[1:]:
+            if p.kind is p.KEYWORD_ONLY and not keyword_only and not self.variadic:
+                keyword_only = True
+                parts.append("*")
+            default = "" if p.default is p.empty else f"={p.default if isinstance(p.default, Enum) else repr(p.default)}"
+            parts.append(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name + default)
+        return f"{self.name}({', '.join(parts)})"
 
     def trace(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Body:
         """The composite's body for operands of these avals; traced once per signature."""
@@ -247,7 +257,11 @@ class Op:
             for name, aval in zip(names, avals, strict=True)
         ]
         receiver = self.owner(scratch) if self.owner is not None else scratch
-        result = self.body(receiver, *operands, **{k: v for k, v in attrs.items() if k != STREAM})
+        keywords = {k: v for k, v in attrs.items() if k != STREAM}
+        if self.operands_first:
+            result = self.body(receiver, *operands, **keywords)
+        else:
+            result = self.body(receiver, **dict(zip(names, operands, strict=True)), **keywords)
         several = isinstance(result, tuple)
         outs = tuple(scratch.as_variable(r).id for r in (result if several else (result,)))
         aval = tuple(scratch.nodes[o].aval for o in outs) if several else scratch.nodes[outs[0]].aval
@@ -337,7 +351,7 @@ def attr_key(attrs: Mapping[str, Any]) -> Any:
 def _method(op: Op, fn: Callable[..., Any]) -> Callable[..., Any]:
     """The function users call: sorts its arguments and appends one node."""
     n, defaults = op.n_operands, op.attr_defaults
-    quick = not op.variadic and not op.has_required_attrs and op.positional[:n] == op.operand_names
+    quick = not op.variadic and not op.has_required_attrs and op.operands_first
 
     @functools.wraps(fn)
     def call(self: Any, *args: Any, name: str | None = None, **keywords: Any) -> Any:

@@ -20,6 +20,7 @@ from sdgraph.engines import engine_name
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, UnknownVariableError
 from sdgraph.executable import Executable
 from sdgraph.graph import GRADIENT_SCOPE, VariableKind
+from sdgraph.keras.formulas import SDKeras
 from sdgraph.leaves import GraphLeaves, with_article
 from sdgraph.loss_variables import check_loss, current_losses
 from sdgraph.losses import SDLoss
@@ -44,7 +45,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
-    ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
+    ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
 
     Args:
         dtype: Floating dtype of Python numbers and lists; numpy arrays keep theirs.
@@ -78,6 +79,8 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         """Activations and layers."""
         self.loss = SDLoss(self)
         """Loss functions."""
+        self.keras = SDKeras(self)
+        """Loss functions under Keras' names and meaning."""
         self.linalg = SDLinalg(self)
         """Linear algebra."""
         self.random = SDRandom(self)
