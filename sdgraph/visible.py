@@ -84,19 +84,21 @@ class Listing:
     sweeps: list[Sweep]
     losses: tuple[int, ...]
 
-    def gradient_name(self, item: Item) -> str | None:
-        """Such as ``∂loss/∂w``; None for what is not the gradient of one variable."""
+    def gradient_name(self, item: Item, *, short: bool = False) -> str | None:
+        """Such as ``∂loss/∂layer1/w``, ``short`` without scopes; None for what is not the gradient of one variable."""
         if item.wrt is None:
             return None
-        below = self.items[item.wrt] if item.wrt in self.items else None
-        inner = self.sd.nodes[item.wrt].name if below is None else self.gradient_name(below) or below.name
-        return f"∂{self._numerator(item.of)}/∂{_bracketed(inner)}"
+        names = [self._derived_name(y, short) for y in item.of]
+        numerator = _bracketed(names[0]) if len(names) == 1 else f"({' + '.join(names)})"
+        if len(names) > 3:
+            numerator = "(sum of losses)"
+        return f"∂{numerator}/∂{_bracketed(self._derived_name(item.wrt, short))}"
 
-    def _numerator(self, ys: tuple[int, ...]) -> str:
-        names = [self.gradient_name(self.items[y]) or self.items[y].name for y in ys if y in self.items]
-        if len(names) == 1:
-            return _bracketed(names[0])
-        return f"({' + '.join(names)})" if 1 < len(names) <= 3 else "(sum of losses)"
+    def _derived_name(self, i: int, short: bool) -> str:
+        item = self.items.get(i)
+        if item is None:
+            return self.sd.nodes[i].name
+        return self.gradient_name(item, short=short) or (item.short_name if short else item.name)
 
 
 def _bracketed(text: str) -> str:

@@ -97,8 +97,7 @@ class DotWriter:
         kinds = [k for k in self._scene.kinds if k != "gradient" or self._scene.scale is None]
         for kind in kinds:
             border = {"loss": 2, "output": 2, "bad": 2}.get(kind, 1)
-            style = ' STYLE="dashed"' if kind == "placeholder" else ""
-            cells.append(self._swatch(FILL[kind], STROKE[kind], border, style))
+            cells.append(self._swatch(FILL[kind], STROKE[kind], border))
             cells.append(self._legend_word(WORD.get(kind, kind) + _GAP))
         if self._scene.scale is not None:
             cells += self._heat_legend(self._scene.scale)
@@ -108,12 +107,12 @@ class DotWriter:
     def _heat_legend(self, scale: Scale) -> Iterable[str]:
         yield self._legend_word(f"gradient norm{_GAP}{number(scale.low)}")
         for fill in HEAT:
-            yield self._swatch(fill, STROKE["gradient"], 1, "")
+            yield self._swatch(fill, STROKE["gradient"], 1)
         yield self._legend_word(f"{number(scale.high)} (log)")
 
-    def _swatch(self, fill: Tone, stroke: Tone, border: int, style: str) -> str:
+    def _swatch(self, fill: Tone, stroke: Tone, border: int) -> str:
         colours = f'BGCOLOR="{self._of(fill)}" COLOR="{self._of(stroke)}" BORDER="{border}"'
-        return f'<TD FIXEDSIZE="TRUE" WIDTH="18" HEIGHT="12" {colours}{style}></TD>'
+        return f'<TD FIXEDSIZE="TRUE" WIDTH="18" HEIGHT="12" {colours}></TD>'
 
     def _legend_word(self, text: str) -> str:
         return f'<TD ALIGN="LEFT">{self._font(text, 10, self._ink("detail"))}</TD>'
@@ -205,8 +204,12 @@ class DotWriter:
         rows = ['<TR><TD HEIGHT="8"></TD></TR>'] if STYLE[card.outline or card.kind].shape == "cylinder" else []
         rows.append(f'<TR><TD ALIGN="LEFT">{title}</TD><TD ALIGN="RIGHT">{word}</TD></TR>')
         for line in card.lines:
-            text = self._font(escaped(line.text), 10, heated or self._ink(line.tone))
-            rows.append(f'<TR><TD COLSPAN="2" ALIGN="LEFT">{text}</TD></TR>')
+            ink = heated or self._ink(line.tone)
+            chip = ""
+            if line.heat is not None:
+                ink, chip = self._of(HEAT_INK[line.heat]), f' BGCOLOR="{self._of(HEAT[line.heat])}"'
+            text = self._font(f"&#160;{escaped(line.text)}&#160;" if chip else escaped(line.text), 10, ink)
+            rows.append(f'<TR><TD COLSPAN="2" ALIGN="LEFT"{chip}>{text}</TD></TR>')
         return f"{_TABLE}{''.join(rows)}</TABLE>"
 
     def _link(self, k: int, link: Link) -> str:
@@ -227,9 +230,11 @@ class DotWriter:
             words = self._font(f"{_GAP}{escaped(link.label)}&#160;", 9, self._ink("gradient"))
             label = f" label=<{words}>"
         if link.operand:
+            # A place number fits beside the arrow's head; a name needs room that only a label in the middle gets.
+            place = "headlabel" if link.operand.isdigit() else "label"
             words = self._font(f"&#160;{escaped(link.operand)}&#160;", 8, self._ink("detail"))
-            label += f" {'tail' if link.upward else 'head'}label=<{words}>"
-            attributes |= {"labeldistance": 1.5, "labelangle": -30}
+            label += f" {place}=<{words}>"
+            attributes |= {"labeldistance": 1.5, "labelangle": -30} if place == "headlabel" else {}
         ends = (link.head, link.tail) if link.upward else (link.tail, link.head)
         attributes["tooltip"] = escaped(f"{tail.title} → {head.title}")
         return f"  n{ends[0]} -> n{ends[1]} [{_attributes(attributes)}{label}];"

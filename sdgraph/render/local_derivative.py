@@ -8,12 +8,23 @@ from __future__ import annotations
 from typing import Final
 
 from sdgraph.graph import VariableKind
+from sdgraph.losses import LossReduce
 from sdgraph.render.text import number
 from sdgraph.visible import Item, Listing
 
 _SILENT: Final = frozenset(
     {"reshape", "squeeze", "expand_dims", "cast", "broadcast_like", "broadcast_to", "identity", "reshape_like"}
 )
+_WORDS: Final = {"add": "", "merge_add": "", "sum": "Σ", "neg": "−1", "transpose": "ᵀ", "permute": "ᵀ"}
+"""Words for ops on one gradient. The terms of a sum come from different gradients: each alone has the factor 1."""
+
+_LOSSES: Final = {
+    "sigmoid_cross_entropy": "σ({p}) − {y}",
+    "softmax_cross_entropy": "softmax({p}) − {y}",
+    "mean_squared_error": "2 ({p} − {y})",
+}
+"""Derivatives of losses by their prediction, per element, without weights and averaging."""
+
 _INFIX: Final = {"add": " + ", "sub": " − ", "mul": " ", "div": " / "}
 _POWERS: Final = {2.0: "²", 3.0: "³", -1.0: "⁻¹", -2.0: "⁻²", 0.5: "^½"}
 _MAX_LENGTH: Final = 24
@@ -21,25 +32,29 @@ _MAX_DEPTH: Final = 3
 
 
 def local_derivative(listing: Listing, source: int, result: int) -> str | None:
-    """The factor between two gradients; None if it is 1 or cannot be said in few characters.
+    """The factor between two gradients: empty if it is 1, None if it cannot be said in few characters.
 
     Example:
         >>> from sdgraph import SameDiff
         >>> from sdgraph.visible import visible
         >>> sd = SameDiff()
         >>> x = sd.var("x", 2.0)
-        >>> y = sd.math.sin(x, name="y")
-        >>> g = sd.grad(y, x)
-        >>> local_derivative(visible(sd), g.id - 2, g.id)
-        'cos(x)'
+        >>> y = sd.math.mul(x, x * x, name="y")
+        >>> z = sd.math.add(y, 1, name="z")
+        >>> g = sd.grad(z, x)
+        >>> listing = visible(sd)
+        >>> [listing.gradient_name(i) for i in listing.items.values() if i.wrt is not None]
+        ['∂z/∂z', '∂z/∂mul', '∂z/∂x']
+        >>> local_derivative(listing, g.id - 4, g.id - 3)
+        'x'
     """
     words: list[str] = []
     i = result
     for _ in range(12):
         if i == source:
             text = " ".join(words)
-            return text if text and len(text) <= _MAX_LENGTH else None
-        step = _step(listing, i, source)
+            return text if len(text) <= _MAX_LENGTH else None
+        step = _step(listing, i, source, result)
         if step is None:
             return None
         i, word = step
@@ -48,7 +63,7 @@ def local_derivative(listing: Listing, source: int, result: int) -> str | None:
     return None
 
 
-def _step(listing: Listing, i: int, source: int) -> tuple[int, str] | None:
+def _step(listing: Listing, i: int, source: int, result: int) -> tuple[int, str] | None:
     """One op back towards the source: the operand it lies behind, and the word for what the op does to it."""
     item = listing.items[i]
     if item.op is None:
@@ -57,15 +72,18 @@ def _step(listing: Listing, i: int, source: int) -> tuple[int, str] | None:
     if len(through) != 1:
         return None
     (operand,) = through
-    others = [o for o in item.operands if o is not operand]
     name = item.op.name
     if name in _SILENT:
         return operand.id, ""
-    if name in ("sum", "neg", "transpose", "permute", "mean"):
-        return operand.id, {"sum": "Σ", "neg": "−1", "mean": "mean"}.get(name, "ᵀ")
-    if len(others) != 1 or len(item.operands) != 2:
+    if name in _WORDS:
+        return operand.id, _WORDS[name]
+    others = [listing.items[o.id] for o in item.operands if o is not operand]
+    if name.endswith("_vjp"):
+        word = _composite_word(listing, item, others, listing.items[result].wrt)
+        return None if word is None else (operand.id, word)
+    if len(others) != 1:
         return None
-    other = _text(listing, listing.items[others[0].id], _MAX_DEPTH)
+    other = _text(listing, others[0], _MAX_DEPTH)
     if other is None:
         return None
     if name == "mul":
@@ -75,6 +93,38 @@ def _step(listing: Listing, i: int, source: int) -> tuple[int, str] | None:
     if name in ("matmul", "mmul"):
         return operand.id, f"{_bracket(other)} ·" if operand.position == 1 else f"· {_bracket(other)}"
     return None
+
+
+def _composite_word(listing: Listing, item: Item, others: list[Item], wrt: int | None) -> str | None:
+    """The factor that the gradient of a composite multiplies by, for the few that have a short name."""
+    assert item.op is not None
+    name = item.op.name.removesuffix("_vjp")
+    attrs = listing.sd.nodes[item.id].attrs
+    names = [o.short_name for o in others]
+    if name in ("mmul", "matmul") and len(others) == 2 and not any(attrs.values()):
+        places = [k for k, o in enumerate(others) if o.id == wrt]
+        if len(places) == 1:
+            return f"· {_transposed(names[1])}" if places[0] == 0 else f"{_transposed(names[0])} ·"
+    if name == "mean" and len(others) == 1:
+        return _one_over_size(others[0], attrs.get("axis"))
+    if name in _LOSSES and len(others) == 2 and others[1].id == wrt:
+        plain = attrs.get("loss_reduce") in (LossReduce.NONE, LossReduce.SUM) and not attrs.get("label_smoothing")
+        return _LOSSES[name].format(y=names[0], p=names[1]) if plain else None
+    return f"{name}′({names[0]})" if len(others) == 1 else None
+
+
+def _one_over_size(item: Item, axis: object) -> str | None:
+    """``1 / n`` for the mean over n elements."""
+    shape = item.aval.shape
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    sizes = [str(shape[k]) for k in axes if shape[k] is not None]  # type: ignore[union-attr]
+    if len(sizes) != len(list(axes)):  # type: ignore[arg-type]
+        return None
+    return f"1 / {' '.join(sizes)}" if len(sizes) == 1 else f"1 / ({' · '.join(sizes)})"
+
+
+def _transposed(name: str) -> str:
+    return f"{name}ᵀ"
 
 
 def _leads_to(listing: Listing, i: int, source: int) -> bool:

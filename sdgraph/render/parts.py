@@ -187,18 +187,37 @@ def _contract(found: Parts, g: int, merged: dict[int, int]) -> None:
             if items[j].is_gradient:
                 seen.add(j)
                 sources.add(j) if j in found.parts else stack.append(j)
-            elif j in found.parts and _reads_array(item, o.position, items[j]):
+            elif j in found.parts and _reads_array(found.listing, item, o.position, items[j]):
                 seen.add(j)
                 kept.add(j)
     found.arcs += [Arc(j, g, "backward") for j in sorted(sources)]
     found.arcs += [Arc(j, g, "kept") for j in sorted(kept)]
 
 
-def _reads_array(item: Item, position: int, operand: Item) -> bool:
+def _reads_array(listing: Listing, item: Item, position: int, operand: Item) -> bool:
     """Whether the backward pass holds on to an array for this; variables and constants are held anyway."""
+    if operand.kind not in (VariableKind.ARRAY, VariableKind.PLACEHOLDER) or operand.aval.shape == ():
+        return False
     if item.op is None or item.op.shape_only or _SHAPE_OPERANDS.get(item.op.name) == position:
         return False
-    return operand.kind in (VariableKind.ARRAY, VariableKind.PLACEHOLDER) and operand.aval.shape != ()
+    return not item.op.is_composite or _body_reads(listing, item, position)
+
+
+def _body_reads(listing: Listing, item: Item, position: int) -> bool:
+    """Whether a composite's body uses an operand's elements, not only its shape."""
+    sd = listing.sd
+    node = sd.nodes[item.id]
+    if node.op is not item.op or item.op is None:
+        return True
+    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    body = item.op.trace(sd, avals, node.attrs)
+    parameter = body.params[position]
+    for i, inner in enumerate(body.graph.nodes[: len(body.need)]):
+        if body.need[i] and not inner.op.shape_only:
+            ignored = _SHAPE_OPERANDS.get(inner.op.name)
+            if any(j == parameter and k != ignored for k, j in enumerate(inner.inputs)):
+                return True
+    return parameter in body.outs
 
 
 def add_badges(found: Parts, since: int) -> None:

@@ -29,10 +29,11 @@ _POSITIONAL: Final = frozenset({"x", "y", "a", "b", "z", "u", "v"})
 
 
 class Line(NamedTuple):
-    """A line on a card below its title; ``tone`` is an ink role."""
+    """A line on a card below its title; ``tone`` is an ink role, ``heat`` the step of its background."""
 
     text: str
     tone: str = "detail"
+    heat: int | None = None
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
     listing = found.listing
     forward = [p.item for p in found.parts.values() if p.order == 0]
     losses = [i for i in listing.losses if i in found.parts]
-    shown = [f"{shortened(listing.items[i].name)} = {number(values.arrays[i])}" for i in losses if values.is_scalar(i)]
+    shown = [f"{shortened(listing.items[i].short_name)} = {number(values.arrays[i])}" for i in losses if values.is_scalar(i)]
     if options.view == "gradient":
         of = _differentiated(found)
         title = options.title or (f"Gradient of {of}" if of else "Gradients")
@@ -145,7 +146,7 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
 def _differentiated(found: Parts) -> str:
     items = found.listing.items
     ys = dict.fromkeys(y for p in found.parts.values() if p.order == 1 for y in p.item.of if y in items)
-    return ", ".join(shortened(items[y].name) for y in ys) if len(ys) <= 3 else ""
+    return ", ".join(shortened(items[y].short_name) for y in ys) if len(ys) <= 3 else ""
 
 
 def _scale(found: Parts, grouped: Groups, values: Values) -> Scale | None:
@@ -171,14 +172,15 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
     word = _word(listing, item)
     title = item.short_name if options.show_scopes and not part.order else item.name
     heat = None
+    base = listing.items.get(part.base)
     if part.order:
-        name = listing.gradient_name(item)
-        title, word = (name, "") if name is not None else (item.short_name, word)
+        name = listing.gradient_name(item, short=True)
+        scope = shortened("/".join(base.scope)) if base is not None else ""
+        title, word = (name, scope) if name is not None else (item.short_name, word)
         heat = _heat(values.norms.get(item.id), scale)
-    lines += _value_lines(found, item, part.order, values, options)
+    lines += _value_lines(found, item, part.order, values, options, scale)
     if item.id in values.bad:
         kind, heat = "bad", None
-    base = listing.items.get(part.base)
     path = item.scope if not part.order else ()
     outline = _kind(base) if part.order and base is not None and item.wrt is not None else kind
     tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
@@ -231,9 +233,16 @@ def _word(listing: Listing, item: Item) -> str:
     name = item.op.name.rstrip("_")
     literals = [o for o in item.operands if listing.items[o.id].is_literal]
     if not literals or len(item.operands) > 3:
-        return name
+        return "" if _is_automatic(item) else name
     inner = [number(listing.sd.values[o.id]) if o in literals else "·" for o in item.operands]
-    return f"{name}({', '.join(inner)})"
+    return f"{'' if _is_automatic(item) else name}({', '.join(inner)})"
+
+
+def _is_automatic(item: Item) -> bool:
+    """Whether the name says the op already: ``add``, ``add_1``."""
+    assert item.op is not None
+    stem, _, suffix = item.short_name.rpartition("_")
+    return item.short_name == item.op.name or (stem == item.op.name and suffix.isdigit())
 
 
 def _call(listing: Listing, item: Item) -> str:
@@ -251,7 +260,9 @@ def _lines(item: Item, options: Options) -> list[Line]:
     return [Line(" ".join(words))] if words else []
 
 
-def _value_lines(found: Parts, item: Item, order: int, values: Values, options: Options) -> list[Line]:
+def _value_lines(
+    found: Parts, item: Item, order: int, values: Values, options: Options, scale: Scale | None
+) -> list[Line]:
     lines = []
     if item.id in values.bad:
         return [Line(values.bad[item.id], "bad")]
@@ -262,8 +273,9 @@ def _value_lines(found: Parts, item: Item, order: int, values: Values, options: 
     badge = found.badges.get(item.id)
     if badge is not None:
         norm = values.norms.get(badge)
-        name = shortened(found.listing.gradient_name(found.listing.items[badge]) or "gradient", 32)
-        lines.append(Line(f"‖{name}‖ = {number(norm)}" if norm is not None else name, "gradient"))
+        name = shortened(found.listing.gradient_name(found.listing.items[badge], short=True) or "gradient", 32)
+        words = f"‖{name}‖ = {number(norm)}" if norm is not None else name
+        lines.append(Line(words, "gradient", _heat(norm, scale)))
     return lines
 
 
@@ -289,11 +301,15 @@ def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
 
 
 def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
-    """The factor between two gradients, in the names of the forward variables."""
-    listing = found.listing
-    y, x = tail.members[0], head.members[0]
-    words = local_derivative(listing, y.item.id, x.item.id)
-    return words or ""
+    """The factor between two gradients, in the names of the forward variables; nothing if it is 1."""
+    y, x = tail.members[0].item, head.members[0].item
+    words = local_derivative(found.listing, y.id, x.id)
+    if words is not None:
+        return words
+    items = found.listing.items
+    if y.wrt is None or x.wrt is None or y.wrt in y.of:
+        return ""
+    return f"∂{shortened(items[y.wrt].short_name, 10)}/∂{shortened(items[x.wrt].short_name, 10)}"
 
 
 def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> str:
@@ -303,6 +319,8 @@ def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> 
     drawn = [o for o in item.operands if not listing.items[o.id].is_literal]
     if options.edge_labels == "auto" and (len(drawn) < 2 or item.op.name in ORDERLESS):
         return ""
-    if item.op.variadic or arc.operand in _POSITIONAL or len(arc.operand) > 14:
+    if item.op.variadic or arc.operand in _POSITIONAL:
         return str(arc.position + 1)
-    return arc.operand.replace("_", " ")
+    given = next(o.id for o in item.operands if o.position == arc.position)
+    same = options.edge_labels == "auto" and arc.operand == listing.items[given].short_name
+    return "" if same else shortened(arc.operand.replace("_", " "), 20)

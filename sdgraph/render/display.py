@@ -1,0 +1,55 @@
+"""What notebooks show for a graph and for a variable. Nothing here raises: a broken picture must not hide the text.
+
+The picture comes as an image inside HTML, the one form that notebooks show before they are trusted.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from sdgraph.errors import LayoutError, RendererNotFound
+from sdgraph.render.options import Options
+from sdgraph.render.picture import GraphView
+from sdgraph.render.scene import make_scene
+from sdgraph.render.selection import select
+from sdgraph.summary import summary
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+    from sdgraph.variable import SDVariable
+
+_SECONDS: Final = 10.0
+_LARGE: Final = 2000
+"""Above this number of nodes a notebook gets the table, not a picture."""
+
+_log = logging.getLogger(__name__)
+
+
+def display_bundle(sd: SameDiff, focus: SDVariable | None = None) -> dict[str, str]:
+    """A bundle of MIME types: a picture, else Mermaid, else the table; always the plain text."""
+    bundle = {"text/plain": repr(sd if focus is None else focus)}
+    try:
+        if focus is None and len(sd.nodes) > _LARGE:
+            return bundle | {"text/html": summary(sd, depth=0)._repr_html_()}
+        return bundle | _picture(sd, focus)
+    except Exception:
+        # Whatever went wrong, the notebook still has the text; the log has the reason.
+        _log.debug("no picture for a notebook", exc_info=True)
+        return bundle
+
+
+def _picture(sd: SameDiff, focus: SDVariable | None) -> dict[str, str]:
+    if focus is None:
+        options = Options(timeout=_SECONDS)
+    else:
+        view = "forward" if not focus.name.startswith("grad/") else "gradient"
+        options = Options(timeout=_SECONDS, focus=focus, view=view, title=focus.name, legend=False)
+    selection = select(sd, None, options)
+    view = GraphView(make_scene(selection.parts, selection.groups, selection.values, options), options)
+    try:
+        return {"text/html": view.html, "image/svg+xml": view.svg}
+    except RendererNotFound:
+        return {"text/vnd.mermaid": view.mermaid}
+    except LayoutError:
+        return {"text/html": summary(sd, depth=0)._repr_html_()}
