@@ -6,7 +6,12 @@ from importlib.util import find_spec
 from hypothesis import settings
 
 # Doctests import every module; those of an extra that is not installed are left out.
-_OPTIONAL = {"jax": "sdgraph/engines/jax*", "llvmlite": "sdgraph/engines/llvm*", "h5py": "sdgraph/keras*"}
+_OPTIONAL = {
+    "jax": "sdgraph/engines/jax*",
+    "llvmlite": "sdgraph/engines/llvm*",
+    "h5py": "sdgraph/keras*",
+    "matplotlib": "sdgraph/viz*",
+}
 collect_ignore_glob = [
     glob for package, path in _OPTIONAL.items() if find_spec(package) is None for glob in (path, f"{path}/**")
 ]

@@ -9,7 +9,7 @@ Example:
     array([2., 4., 6.], dtype=float32)
 """
 
-from sdgraph import errors
+from sdgraph import errors, viz
 from sdgraph._version import __version__
 from sdgraph.executable import Executable
 from sdgraph.graph import VariableKind
@@ -33,4 +33,5 @@ __all__ = [
     "composite",
     "errors",
     "primitive",
+    "viz",
 ]

@@ -1,0 +1,147 @@
+"""loss_surface: the map shows the loss, and the user's graph stays as it was."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sdgraph import SameDiff, viz
+from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.viz import surface
+
+mpl = pytest.importorskip("matplotlib")
+mpl.use("agg")
+
+
+def plt():
+    return viz.style.pyplot()
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt().close("all")
+
+
+def bowl():
+    sd = SameDiff("float64")
+    u, v = sd.var("u", 1.0), sd.var("v", -2.0)
+    loss = sd.math.add(u * u, 3.0 * (v * v), name="bowl")
+    return sd, u, v, loss
+
+
+def drawn(monkeypatch):
+    """What was handed to the drawing: grid and values."""
+    seen = {}
+    plain = surface._draw
+
+    def spy(ax, theme, xs, ys, z, **options):
+        seen.update(x=xs, y=ys, z=z)
+        plain(ax, theme, xs, ys, z, **options)
+
+    monkeypatch.setattr(surface, "_draw", spy)
+    return seen
+
+
+def test_two_scalars(monkeypatch):
+    seen = drawn(monkeypatch)
+    sd, u, v, loss = bowl()
+    before = len(sd)
+    ax = viz.loss_surface(sd, u, "v", loss=loss, span=(1, 2), points=5)
+    assert_allclose(seen["x"], np.linspace(0, 2, 5))
+    assert_allclose(seen["y"], np.linspace(-4, 0, 5))
+    x, y = np.meshgrid(seen["x"], seen["y"])
+    assert_allclose(seen["z"], x**2 + 3 * y**2)
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title(loc="left")) == ("u", "v", "bowl")
+    assert len(sd) == before
+    assert (u.value, v.value) == (1.0, -2.0)
+
+
+def test_the_arrow_points_down(monkeypatch):
+    sd, u, v, loss = bowl()
+    ax = viz.loss_surface(sd, u, v, loss=loss, points=5)
+    (arrow,) = [t for t in ax.texts if hasattr(t, "arrow_patch")]
+    step = np.subtract(arrow.xy, (1.0, -2.0))
+    assert_allclose(step / np.linalg.norm(step), np.array([-2.0, 12.0]) / np.hypot(2, 12))
+
+
+def model():
+    rng = np.random.default_rng(1)
+    sd = SameDiff("float64")
+    x = sd.placeholder("x", (None, 3))
+    w = sd.var("w", rng.normal(size=(3, 2)))
+    b = sd.var("b", rng.normal(size=2))
+    y = sd.placeholder("y", (None, 2))
+    sd.loss.mean_squared_error(y, x @ w + b, name="loss")
+    return sd, {x: rng.normal(size=(4, 3)), "y": np.zeros((4, 2))}
+
+
+def test_random_directions_are_the_loss_of_moved_variables(monkeypatch):
+    seen = drawn(monkeypatch)
+    sd, feeds = model()
+    ax = viz.loss_surface(sd, feeds=feeds, points=3, seed=5)
+    assert_allclose(seen["z"][1, 1], sd.output(feeds)["loss"])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("first direction", "second direction")
+    rng = np.random.default_rng(5)
+    first = {n: surface.filter_normalised(rng.standard_normal(sd[n].shape), sd[n].value) for n in ("w", "b")}
+    for n, d in first.items():
+        sd[n].value = sd[n].value + d
+    assert_allclose(seen["z"][1, 2], sd.output(feeds)["loss"])
+
+
+def test_filters_keep_their_norms():
+    value = np.arange(12.0).reshape(2, 3, 2)
+    d = surface.filter_normalised(np.random.default_rng(0).normal(size=value.shape), value)
+    assert_allclose(np.linalg.norm(d.reshape(6, 2), axis=0), np.linalg.norm(value.reshape(6, 2), axis=0))
+    flat = surface.filter_normalised(np.ones(4), np.array([3.0, 0, 0, 4.0]))
+    assert_allclose(flat, 2.5)
+
+
+def test_one_direction_per_array_and_zeros(monkeypatch):
+    seen = drawn(monkeypatch)
+    sd, feeds = model()
+    ax = viz.loss_surface(sd, "w", "b", feeds=feeds, points=3)
+    assert ax.get_xlabel() == "first direction in w"
+    assert ax.get_ylabel() == "second direction in b"
+    sd["w"].value = np.zeros((3, 2))
+    sd["b"].value = np.zeros(2)
+    viz.loss_surface(sd, feeds=feeds, points=3)
+    assert np.ptp(seen["z"]) > 0
+
+
+def test_a_path_and_log_colours():
+    sd, u, v, loss = bowl()
+    ax = viz.loss_surface(sd, u, v, loss=loss, points=4, log=True, path=[(1, -2), (0.5, 0.1)], theme="dark")
+    assert any(len(line.get_xdata()) == 2 for line in ax.get_lines())
+
+
+def test_places_where_the_loss_is_not_finite_are_left_out():
+    sd = SameDiff("float64")
+    u, v = sd.var("u", 0.5), sd.var("v", 0.5)
+    loss = sd.math.add(sd.math.log(u), v)
+    viz.loss_surface(sd, u, v, loss=loss, points=5)
+    with pytest.raises(ArgumentError, match="not finite"):
+        u.value = -3.0
+        viz.loss_surface(sd, u, v, loss=loss, points=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"span": 0}, ArgumentError, "span"),
+        ({"points": 2}, ArgumentError, "three points"),
+        ({"a": "u", "b": "u"}, ArgumentError, "the same"),
+        ({"a": "u"}, ArgumentError, "spanned by"),
+        ({"a": "c", "b": "u"}, ArgumentTypeError, "trainable"),
+        ({"a": "u", "b": "v", "path": [1, 2]}, ArgumentError, "path"),
+        ({"a": "u", "b": "v", "loss": "many"}, ArgumentError, "scalar"),
+        ({"a": "u", "b": "v", "loss": "below", "log": True}, ArgumentError, "logarithm"),
+        ({"a": "u", "b": "v", "theme": "blue"}, ArgumentError, "theme"),
+    ],
+)
+def test_errors(options, error, text):
+    sd, u, v, _ = bowl()
+    sd.constant("c", 1.0)
+    sd.math.mul(u, [1.0, 2.0], name="many")
+    sd.math.add(u + v, -9.0, name="below")
+    with pytest.raises(error, match=text):
+        viz.loss_surface(sd, **{"loss": "bowl", **options})
