@@ -297,7 +297,7 @@ def _blocking_node(nodes: list[Node], need: bytearray, w: SDVariable) -> Node | 
 def _not_differentiable(node: Node) -> GradientError:
     what = "discrete" if not _carries_gradient(node.aval) else "without a gradient rule"
     return GradientError(
-        f"The gradient would have to pass {node.name!r}, made by {node.op.qualname}, which is {what}.",
+        f"The gradient would have to pass {node.name!r}, made by sd.{node.op.qualname}, which is {what}.",
         node=node.name,
         node_origin=node.origin,
         fix="Differentiate with respect to something after it, or put sd.stop_gradient(...) before it.",

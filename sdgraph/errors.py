@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import textwrap
+
 from sdgraph.origin import Origin, user_origin
 
 __all__ = [
@@ -28,6 +30,9 @@ __all__ = [
     "UnknownVariableError",
     "VariableNameError",
 ]
+
+
+_WIDTH = 108
 
 
 class SDGraphError(Exception):
@@ -95,10 +100,15 @@ class SDGraphError(Exception):
         lines = [f"{self.op}: {self.message}" if self.op else self.message]
         for label, text in parts:
             if text:
-                head, *rest = text.split("\n")
+                head, *rest = [part for line in text.split("\n") for part in _wrapped(line)]
                 lines.append(f"  {label + ':':<9} {head}")
                 lines += [" " * 12 + line for line in rest]
         return "\n".join(lines)
+
+
+def _wrapped(line: str) -> list[str]:
+    """A long line in several; words are never cut, so that names and code can be copied."""
+    return textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 class ShapeError(SDGraphError, ValueError):

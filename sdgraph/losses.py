@@ -132,15 +132,16 @@ def _fit_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
 
 
 def _weights_fix(weights: tuple[Dim, ...], shape: tuple[Dim, ...]) -> str:
-    if len(weights) == 1 and len(shape) == 2:
-        n = weights[0] if isinstance(weights[0], int) else -1
-        return (
-            f"One weight per example: sd.reshape(weights, ({n}, 1)). "
-            f"One weight per output: sd.reshape(weights, (1, {n}))."
-        )
+    """The shapes to reshape to: one weight per example, or one per output."""
+    sizes = tuple(d if isinstance(d, int) else -1 for d in shape)
+    if len(shape) < 2:
+        return f"One weight per unit: reshape to {shape_str(sizes)}. One for all: a scalar."
+    n = weights[0] if len(weights) == 1 and isinstance(weights[0], int) else None
+    per_example = (n or sizes[0], *(1 for _ in sizes[1:]))
+    per_output = (*(1 for _ in sizes[:-1]), n or sizes[-1])
     return (
-        f"One weight per example: reshape to {shape_str((*shape[:1], *(1 for _ in shape[1:])))}. "
-        f"One weight per output: reshape to {shape_str((*(1 for _ in shape[:-1]), *shape[-1:]))}."
+        f"One weight per example: sd.reshape(weights, {shape_str(per_example)}). "
+        f"One weight per output: sd.reshape(weights, {shape_str(per_output)})."
     )
 
 
@@ -557,8 +558,7 @@ class SDLoss(Namespace, prefix="loss"):
         if not axes:
             return reduce_loss(sd.zeros_like(d), w, loss_reduce)
         # Centring twice keeps a large common offset from swallowing the differences; the loss does not depend on it.
-        first = d[(slice(None), *(slice(0, 1) for _ in axes))]
-        r = d - sd.stop_gradient(first)
+        r = d - sd.largest(d, axes)
         r = r - sd.mean(r, axis=axes, keepdims=True)
         n = sd.axis_size(d, axis=axes, dtype=d.dtype)
         return reduce_loss(2 * sd.sum(sd.math.square(r), axis=axes) / sd.math.max(n - 1, 1), w, loss_reduce)

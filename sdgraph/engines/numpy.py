@@ -47,6 +47,9 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
                     for j in frees:
                         slots[j] = None
                     k += 1
+        except SDGraphError as e:
+            _locate(e, plan.steps[k], slots)
+            raise
         except Exception as e:
             raise _failed(plan.steps[k], slots, e) from e
         return _outputs(slots, outs)
@@ -83,11 +86,12 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> _Run:
                 for k, (fn, _, _, _, _, inputs, out, _) in enumerate(code):
                     result = slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
                     if not _finite(result):
-                        raise _not_finite(plan, plan.steps[k], slots, result)
+                        raise _not_finite(plan.steps[k], slots, result)
+        except NumericsError:
+            raise
         except SDGraphError as e:
-            if isinstance(e, NumericsError):
-                raise
-            raise _failed(plan.steps[k], slots, e) from e
+            _locate(e, plan.steps[k], slots)
+            raise
         except Exception as e:
             raise _failed(plan.steps[k], slots, e) from e
         return [np.array(slots[o]) for o in plan.outs]
@@ -134,17 +138,21 @@ def _op_label(step: Step) -> str:
     return f"sd.{step.source.op.qualname}, in its {step.op.qualname}"
 
 
-def _failed(step: Step, slots: list[Any], error: Exception) -> Exception:
-    """The error of a kernel with the node, its operands and the user's line; sdgraph's own errors keep their class."""
-    own = isinstance(error, SDGraphError)
-    failed = error if own else ExecutionError(f"{type(error).__name__}: {error}")
-    failed.in_call(_op_label(step), _operand_lines(step, slots))
-    if step.source is not None and failed.node is None:
-        failed.node, failed.node_origin = step.source.name, step.source.origin
+def _locate(error: SDGraphError, step: Step, slots: list[Any]) -> None:
+    """Add the op, its operands and the user's line to an error that a kernel raised."""
+    error.in_call(_op_label(step), _operand_lines(step, slots))
+    if step.source is not None and error.node is None:
+        error.node, error.node_origin = step.source.name, step.source.origin
+
+
+def _failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
+    """The error for whatever else a kernel raised."""
+    failed = ExecutionError(f"{type(error).__name__}: {error}")
+    _locate(failed, step, slots)
     return failed
 
 
-def _not_finite(plan: Plan, step: Step, slots: list[Any], result: Any) -> NumericsError:
+def _not_finite(step: Step, slots: list[Any], result: Any) -> NumericsError:
     bad_inputs = [j for j in step.inputs if j >= 0 and not _finite(slots[j])]
     values = result if isinstance(result, tuple) else (result,)
     what = " and ".join(
@@ -158,7 +166,5 @@ def _not_finite(plan: Plan, step: Step, slots: list[Any], result: Any) -> Numeri
         given="result: " + ", ".join(map(_describe, values)),
         fix="Look at the operands' ranges; see the numerics page of the documentation for each op's limits.",
     )
-    error.in_call(_op_label(step), _operand_lines(step, slots))
-    if step.source is not None:
-        error.node, error.node_origin = step.source.name, step.source.origin
+    _locate(error, step, slots)
     return error

@@ -126,6 +126,7 @@ class Lowering:
         except SDGraphError as e:
             if e.node is None and self._source is not None:
                 e.node, e.node_origin = self._source.name, self._source.origin
+                e.op = e.op or f"sd.{self._source.op.qualname}"
             raise
         return None
 
