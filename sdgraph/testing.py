@@ -374,10 +374,21 @@ class _Differences:
         self._x = point[leaf]
         self._precision = precision
         self._center = f(point)[0]
-        size = max(abs(self._center), math.ulp(0.0))
-        self._rounding = 8 * np.finfo(precision.dtype).eps * size
+        self._rounding = self._measured_rounding()
         self.noise = self._rounding / precision.step
         """What rounding alone may add to a difference."""
+
+    def _measured_rounding(self) -> Any:
+        """How much rounding changes the function: as much as moves of its operand by one rounding do."""
+        eps = np.finfo(self._precision.dtype).eps
+        largest = max(abs(self._center), math.ulp(0.0)) * eps
+        moves = np.maximum(np.abs(self._x), 1) * eps
+        for signs in (1, -1, np.resize([1, -1], self._x.shape)):
+            self._point[self._leaf] = self._x + signs * moves
+            change = abs(self._f(self._point)[0] - self._center)
+            if change > largest:  # Not so if it is NaN.
+                largest = change
+        return 8 * largest
 
     def _at(self, k: int, delta: Any) -> tuple[Any, Any]:
         """The function with entry k moved, and the entry's new value, which rounding makes a little different."""

@@ -21,6 +21,12 @@ def _masked(x: Aval, mask: Aval) -> Aval:
     return x
 
 
+def _unmasked_or_finite(g: SDVariable, y: SDVariable, x: SDVariable, mask: SDVariable) -> tuple[SDVariable, None]:
+    # A masked cotangent that is finite passes: it is 0 in a first gradient, whose product with the mask made it so, but
+    # in a second one it may be the derivative of the gradient with respect to the mask.
+    return g.sd.where(mask.neq(0) | g.sd.math.is_finite(g), g, 0), None
+
+
 def _first_bad(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any], what: str, expected: str) -> None:
     """Raise LabelError for the first bad entry, with its position."""
     if bad.any():
@@ -56,11 +62,13 @@ class SDGuards(Namespace, prefix=""):
     @primitive(
         infer=_masked,
         kernel=lambda xp, x, mask: x,
-        vjp=lambda g, y, x, mask: (g.sd.where(mask.neq(0), g, 0), None),
+        vjp=_unmasked_or_finite,
         is_view=True,
     )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:
-        """``x`` itself, with a gradient that is exactly 0 wherever ``mask`` is 0, even if it would be NaN there.
+        """``x`` itself, with a gradient that is 0 where ``mask`` is 0 and it would be NaN or infinite.
+
+        A loss that is multiplied with the mask afterwards has a gradient of ``0 * x``, which this makes 0 for every x.
 
         Args:
             x: Any floating array.

@@ -69,6 +69,8 @@ def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
 
 
 def _pad(xp: Any, x: Any, *, padding: Any, mode: str, constant: float) -> Any:
+    if not padding:
+        return xp.array(x)  # Numpy's pad does not take scalars.
     if mode == "constant":
         return xp.pad(x, padding, constant_values=constant)
     return xp.pad(x, padding, mode=mode)
@@ -420,6 +422,7 @@ class SDLayers(Namespace, prefix="nn"):
         infer=lambda g, x, *, padding, mode: Aval(x.shape, g.dtype),
         kernel=_unpad,
         vjp=lambda h, y, g, x, *, padding, mode: (h.sd.nn.pad(h, padding, mode), None),
+        is_view=True,
     )
     def unpad(
         self,

@@ -111,13 +111,14 @@ def _infer_diag_part(x: Aval) -> Aval:
     return Aval((*x.shape[:-2], _smaller(x.shape)), x.dtype)
 
 
-def _diag_part_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
-    square = x.sd.linalg.diag(g)
-    n, m = x.shape[-2:]
-    if type(n) is not int or type(m) is not int or n == m:
-        return square
-    k = min(n, m)
-    return x.sd.nn.pad(square, ((0, 0),) * (x.ndim - 2) + ((0, n - k), (0, m - k)))
+def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
+    matrix(x)
+    want = (*x.shape[:-2], _smaller(x.shape))
+    if len(g.shape) != len(want) or any(
+        type(d) is int and type(e) is int and d != e for d, e in zip(g.shape, want, strict=True)
+    ):
+        raise ShapeError("These are not the diagonals.", given=shape_str(g.shape), expected=shape_str(want))
+    return Aval(x.shape, g.dtype)
 
 
 def _infer_cross(a: Aval, b: Aval) -> Aval:
@@ -257,7 +258,7 @@ class SDMatrices(Namespace, prefix="linalg"):
     @primitive(
         infer=_infer_diag_part,
         kernel=lambda xp, x: xp.diagonal(x, axis1=-2, axis2=-1),
-        vjp=_diag_part_vjp,
+        vjp=lambda g, y, x: g.sd.linalg.on_diagonal(g, x),
         is_view=True,
     )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -267,7 +268,7 @@ class SDMatrices(Namespace, prefix="linalg"):
             x: Shape ``(..., n, m)``.
 
         Returns:
-            Shape ``(..., min(n, m))``, ``x``'s dtype. Where a size is unknown, the gradient takes ``x`` to be square.
+            Shape ``(..., min(n, m))``, ``x``'s dtype.
 
         Raises:
             ShapeError: If ``x`` has less than two axes.
@@ -279,6 +280,35 @@ class SDMatrices(Namespace, prefix="linalg"):
             array([1., 4.])
         """
         ...
+
+    @composite(infer=_infer_on_diagonal)
+    def on_diagonal(self, g: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Matrices of the shape of ``x`` with ``g`` on their diagonals and 0 elsewhere: the transpose of `diag_part`.
+
+        Args:
+            g: Diagonals, shape ``(..., min(n, m))``.
+            x: Lends its shape ``(..., n, m)`` to the result; its values do not matter.
+
+        Returns:
+            ``x``'s shape, ``g``'s dtype.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes, or ``g`` is not shaped like its diagonals.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.on_diagonal([1.0, 2.0], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).eval()
+            array([[1., 0., 0.],
+                   [0., 2., 0.]])
+        """
+        sd = self.sd
+        n, m = sd.as_variable(x).shape[-2:]
+        k = min(n, m)  # type: ignore[type-var]
+        square = self.diag(g)
+        if n == m:
+            return square
+        return sd.nn.pad(square, ((0, 0),) * (square.ndim - 2) + ((0, n - k), (0, m - k)))  # type: ignore[operator]
 
     @composite
     def tri(

@@ -1,0 +1,357 @@
+"""Rules that every op of the registry keeps. A new op is tested by existing, once it has samples.
+
+Samples are made in `tests.ops.samples`, independent references in `tests.ops.references`, wrong calls in
+`tests.ops.misuse`. What is exempt from a rule stands in a table here, with the reason.
+"""
+
+import numpy as np
+import pytest
+
+from sdgraph import SameDiff, errors
+from sdgraph.autodiff import vjp_op
+from sdgraph.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
+from sdgraph.testing import check_grads
+from tests.ops.references import REFERENCES, TOLERANCES
+from tests.ops.samples import Literal, samples_of
+
+OPS = [name for name, op in REGISTRY.items() if op.owner.__module__.startswith("sdgraph.")]
+
+# Ops that need known sizes to be built, or whose gradient does, and why.
+NEEDS_SIZES = {
+    "squeeze": "without an axis it drops all axes of size 1, so it must know them",
+    "unstack": "the number of outputs is a size",
+    "gather_nd": "the rank of the output depends on a size of the indices",
+    "scatter_nd_add": "the rank of the updates depends on a size of the indices",
+    "linalg.lstsq": "the penalty needs an identity matrix",
+    "nn.dot_product_attention": "scales by the number of features",
+    "nn.multi_head_dot_product_attention": "scales by the number of features",
+}
+# Ops whose gradient is not the derivative, on purpose; their own tests say what it is.
+ON_PURPOSE = {
+    "stop_gradient": "stops gradients",
+    "largest": "a constant to gradients: the shift of stable formulas",
+}
+# Ops whose draws are others for another dtype.
+DRAWS_BY_DTYPE = {"nn.dropout", "random.uniform_like", "random.draw"}
+# Ops whose kernels lose accuracy in float32 by their nature, not by their code.
+FLOAT32_RTOL = {"linalg": 1e-3}
+
+
+def namespace_of(sd, op):
+    return getattr(sd, op.namespace) if op.namespace else sd
+
+
+def apply(sd, sample, *, unknown=False, dtype=None):
+    """Outputs of the op on placeholders for the sample's arrays, and the feeds."""
+    operands, feeds = [], {}
+    for k, x in enumerate(sample.operands):
+        if x is None or isinstance(x, Literal):
+            operands.append(x.value if x is not None else None)
+            continue
+        x = np.asarray(x)
+        x = x.astype(dtype) if dtype and x.dtype.kind == "f" else x
+        shape = tuple(n if n == 1 or not unknown else None for n in x.shape)
+        operands.append(sd.placeholder(f"x{k}", shape, x.dtype))
+        feeds[f"x{k}"] = x
+    op = REGISTRY[sample.op]
+    out = getattr(namespace_of(sd, op), op.name)(*operands, **sample.attrs)
+    return (out if isinstance(out, tuple) else (out,)), feeds
+
+
+def evaluate(sample, **options):
+    sd = SameDiff(options.get("dtype") or "float64")
+    outs, feeds = apply(sd, sample, **options)
+    values = sd.output(feeds, outs)
+    return [values[v.name] for v in outs]
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def floating(outs):
+    return [v for v in outs if v.dtype.kind == "f"]
+
+
+def differentiable(name):
+    """Samples whose gradients can be checked by differences."""
+    op = REGISTRY[name]
+    if op.vjp is NOT_DIFFERENTIABLE or name in ON_PURPOSE:
+        return []
+    return [
+        s for s in samples_of(name) if s.smooth and any(getattr(x, "dtype", None) == np.float64 for x in s.operands)
+    ]
+
+
+def graph_of(sample, **options):
+    """A graph with the op's floating outputs, joined to one variable to differentiate; None if there are none."""
+    sd = SameDiff(options.get("dtype") or "float64")
+    outs, feeds = apply(sd, sample, **options)
+    outs = floating(outs)
+    if not outs:
+        return sd, None, feeds
+    y = outs[0] if len(outs) == 1 else sum((sd.sum(v * v * (k + 1)) for k, v in enumerate(outs[1:])), sd.sum(outs[0]))
+    return sd, y, feeds
+
+
+def close(a, b, rtol):
+    """Equal within ``rtol`` of the largest finite entry; infinities and NaN at the same places."""
+    finite = np.isfinite(b)
+    scale = np.abs(b[finite]).max(initial=1e-3)
+    same = np.array_equal(a[~finite], b[~finite], equal_nan=True)
+    return same and np.all(np.abs(a[finite] - b[finite]) <= rtol * scale)
+
+
+# ---------------------------------------------------------------------- N1, N2: every op has samples
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_samples(name):
+    samples = samples_of(name)
+    assert len(samples) >= 2, f"{name} has no samples: add it to tests/ops/samples.py"
+    op = REGISTRY[name]
+    if getattr(op.infer, "broadcasts", False) and not op.has_required_attrs and op.namespace != "bitwise":
+        shapes = [tuple(np.shape(x) for x in s.operands) for s in samples if not isinstance(s.operands[-1], Literal)]
+        flat = [shape for group in shapes for shape in group]
+        if len(op.operand_names) > 1:
+            assert sum(len(set(group)) > 1 for group in shapes) >= (6 if op.n_operands == 2 else 4)
+        assert () in flat
+        assert (0, 3) in flat
+        assert (2, 0, 3) in flat or op.n_operands > 2
+        assert len(samples) >= (12 if op.n_operands < 3 else 6)
+
+
+# ---------------------------------------------------------------------- forward
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_forward(name):
+    """The inferred aval is the result's; runs agree bit for bit; inputs are left alone and not returned."""
+    for sample in samples_of(name):
+        sd = SameDiff("float64")
+        outs, feeds = apply(sd, sample)
+        feeds = {k: x.copy() for k, x in feeds.items()}
+        for x in feeds.values():
+            x.flags.writeable = False
+        before = {k: x.tobytes() for k, x in feeds.items()}
+        first, second = (list(sd.output(feeds, outs).values()) for _ in range(2))
+        for v, a, b in zip(outs, first, second, strict=True):
+            assert (a.shape, a.dtype) == (v.shape, v.dtype), sample
+            assert same_bits(a, b), sample
+            assert not any(np.shares_memory(a, x) for x in feeds.values()), sample
+            assert not np.shares_memory(a, b), sample
+            assert a.flags.writeable, sample
+        assert before == {k: x.tobytes() for k, x in feeds.items()}, sample
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_unknown_sizes(name):
+    """A graph built without knowing sizes computes the same."""
+    for sample in samples_of(name):
+        try:
+            values = evaluate(sample, unknown=True)
+        except errors.SDGraphError:
+            assert name in NEEDS_SIZES, sample
+            continue
+        for a, b in zip(values, evaluate(sample), strict=True):
+            assert same_bits(a, b), sample
+
+
+def layouts(x):
+    """The same numbers in memory orders other than C's."""
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    wide[..., ::2] = x
+    axis = tuple(slice(None, None, -1) for _ in x.shape)
+    return [np.asfortranarray(x), wide[..., ::2], x[axis].copy()[axis]]
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].operand_names])
+def test_memory_layouts(name):
+    """Fortran order, gaps and negative strides change nothing."""
+    tried = 0
+    for sample in samples_of(name):
+        sd = SameDiff("float64")
+        outs, feeds = apply(sd, sample)
+        if not any(x.ndim and x.size for x in feeds.values()):
+            continue
+        f = sd.compile(outs)
+        want = f(feeds)
+        forms = {k: layouts(x) if x.ndim else [x] * 3 for k, x in feeds.items()}
+        for k in range(3):
+            got = f({name: form[k] for name, form in forms.items()})
+            assert all(same_bits(got[n], want[n]) for n in want), sample
+        tried += 1
+        if tried == 3:
+            break
+    assert tried
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if name in REFERENCES])
+def test_reference(name):
+    """Values agree with an independent implementation."""
+    for sample in samples_of(name):
+        operands = [x.value if isinstance(x, Literal) else x for x in sample.operands]
+        with np.errstate(all="ignore"):
+            want = REFERENCES[name](*operands, **sample.attrs)
+        want = want if isinstance(want, tuple) else (want,)
+        for a, b in zip(evaluate(sample), want, strict=True):
+            b = np.asarray(b)
+            assert a.shape == b.shape, sample
+            if a.dtype.kind in "iub":
+                assert np.array_equal(a, b), sample
+            else:
+                rtol = TOLERANCES.get(name, 1e-14)
+                scale = rtol * np.maximum(np.abs(b), rtol * np.abs(b).max(initial=0))
+                assert np.all((np.abs(a - b) <= scale) | (a == b)), (sample, a - b)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_float32(name):
+    """Float32 operands give float32 results, close to those of float64."""
+    op = REGISTRY[name]
+    for sample in samples_of(name):
+        if not any(getattr(x, "dtype", None) == np.float64 for x in sample.operands):
+            continue
+        rtol = FLOAT32_RTOL.get(op.namespace, 2e-5)
+        for a, b in zip(evaluate(sample, dtype="float32"), evaluate(sample), strict=True):
+            assert a.shape == b.shape, sample
+            if a.dtype.kind in "iub":
+                assert np.array_equal(a, b), sample
+            elif "dtype" not in sample.attrs:
+                assert a.dtype == (np.float32 if b.dtype.kind == "f" else np.complex64), sample
+                if name not in DRAWS_BY_DTYPE:
+                    assert close(a, b, rtol), (sample, a - b)
+
+
+# ---------------------------------------------------------------------- gradients
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if differentiable(name)])
+def test_gradients(name):
+    """First and second derivatives for every floating operand agree with differences."""
+    checked = 0
+    for sample in differentiable(name):
+        _, y, feeds = graph_of(sample)
+        if y is not None:
+            check_grads(y, feeds, order=2)
+            checked += 1
+    assert checked or not graph_of(samples_of(name)[0])[1]
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if differentiable(name)])
+def test_gradient_of_unknown_sizes_and_float32(name):
+    """Gradients do not depend on whether sizes are known; they have their variable's shape and dtype."""
+    op = REGISTRY[name]
+    for sample in differentiable(name):
+        results = []
+        for options in ({}, {"unknown": True}, {"dtype": "float32"}):
+            try:
+                sd, y, feeds = graph_of(sample, **options)
+                if y is None:
+                    break
+                wrt = [k for k, x in feeds.items() if x.dtype.kind == "f"]
+                sd.set_loss_variables(y)
+                results.append(sd.calculate_gradients(feeds, wrt))
+            except errors.SDGraphError:
+                assert options.get("unknown"), sample
+                assert name in NEEDS_SIZES, sample
+                results.append(results[0])
+        if not results:
+            continue
+        static, unknown, single = results
+        rtol = FLOAT32_RTOL.get(op.namespace, 1e-4)
+        for k, g in static.items():
+            # What a gradient is made of may cancel, so its roundings are those of numbers about 1.
+            scale = np.abs(g).max(initial=1.0)
+            assert g.shape == unknown[k].shape == single[k].shape == feeds[k].shape, sample
+            assert (g.dtype, single[k].dtype) == (np.float64, np.float32), sample
+            assert np.all(np.abs(g - unknown[k]) <= 1e-13 * scale), sample
+            if name not in DRAWS_BY_DTYPE:
+                assert np.all(np.abs(g - single[k]) <= rtol * scale), (sample, g - single[k])
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].vjp is NOT_DIFFERENTIABLE])
+def test_no_gradient(name):
+    """Differentiating through an op without a gradient names it."""
+    for sample in samples_of(name):
+        sd = SameDiff("float64")
+        outs, feeds = apply(sd, sample)
+        for k, x in feeds.items():
+            if x.dtype.kind == "f":
+                y = sd.sum(sd.cast(outs[0], "float64"))
+                size = len(sd)
+                with pytest.raises(errors.GradientError) as caught:
+                    sd.grad(y, k)
+                assert name in str(caught.value) or "does not depend" in str(caught.value)
+                assert len(sd) == size
+
+
+# ---------------------------------------------------------------------- N12: the check has teeth
+
+
+def mutants(op):
+    """The op's gradient rule made wrong in several ways: for each, a rule and the operand it spoils (None for all)."""
+    original = op.vjp
+
+    def terms(g, y, *operands, **attrs):
+        if original is not None:
+            out = original(g, y, *operands, **attrs)
+            out = list(out) if isinstance(out, tuple | list) else [out]
+            return out if len(out) == len(operands) else [None] * len(operands)
+        gs = g if isinstance(g, tuple) else (g,)
+        sd = gs[0].sd
+        return [
+            None if x is None or x.dtype.kind != "f" else sd.apply(vjp_op(op, k, len(operands), len(gs)), [*operands, *gs], attrs)
+            for k, x in enumerate(operands)
+        ]
+
+    def spoiled(change, only):
+        def rule(g, y, *operands, **attrs):
+            return tuple(
+                change(t) if t is not None and only in (None, k) else t
+                for k, t in enumerate(terms(g, y, *operands, **attrs))
+            )
+
+        return rule
+
+    yield "zero", None, spoiled(lambda t: t * 0.0, None)
+    # Not -1: the rule may be applied twice on the way.
+    yield "times -2", None, spoiled(lambda t: t * -2.0, None)
+    # Decompositions are checked in float64, and a cast to float32 leaves no more than its digits.
+    tiny = 1e-4 if op.namespace == "linalg" or op.name == "cast" else 1e-6
+    for k in range(3 if op.variadic else op.n_operands):
+        yield f"operand {k} times 1 + {tiny:g}", k, spoiled(lambda t: t * (1 + tiny), k)
+
+
+def sensitive(name, k):
+    """A sample whose gradient for operand k (for any, if None) is not zero."""
+    for sample in differentiable(name):
+        sd, y, feeds = graph_of(sample)
+        if y is None:
+            continue
+        wrt = [n for n, x in feeds.items() if x.dtype.kind == "f" and k in (None, int(n[1:]))]
+        if wrt:
+            sd.set_loss_variables(y)
+            grads = sd.calculate_gradients(feeds, wrt)
+            if any(np.any(np.abs(g) > 1e-3) for g in grads.values()):
+                return sample
+    return None
+
+
+@pytest.mark.parametrize("name", [n for n in OPS if differentiable(n) and REGISTRY[n].vjp is not ZERO_GRADIENT])
+def test_a_wrong_rule_is_caught(name):
+    op = REGISTRY[name]
+    original = op.vjp
+    for what, k, rule in mutants(op):
+        sample = sensitive(name, k)
+        if sample is None:
+            continue
+        try:
+            op.vjp = rule
+            _, y, feeds = graph_of(sample)
+            with pytest.raises(errors.GradientCheckError):
+                check_grads(y, feeds)
+        except BaseException as e:
+            raise AssertionError(f"{what} of {sample} survived") from e
+        finally:
+            op.vjp = original
