@@ -83,6 +83,8 @@ class Listing:
     items: dict[int, Item]
     sweeps: list[Sweep]
     losses: tuple[int, ...]
+    orders: list[int]
+    """For each node the order of the latest gradient it depends on, 0 for none."""
 
     def gradient_name(self, item: Item, *, short: bool = False) -> str | None:
         """Such as ``∂loss/∂layer1/w``, ``short`` without scopes; None for what is not the gradient of one variable."""
@@ -109,7 +111,7 @@ def visible(sd: SameDiff) -> Listing:
     """Read a graph; the time is linear in its nodes."""
     nodes = sd.nodes
     gradient = _gradient_flags(sd)
-    sweeps = _sweeps(sd)
+    sweeps, orders = _sweeps(sd)
     sweep_of = _sweep_of(sweeps, len(nodes))
     items: dict[int, Item] = {}
     consumed = bytearray(len(nodes))
@@ -132,7 +134,7 @@ def visible(sd: SameDiff) -> Listing:
         items[i].is_loss = True
     for i, item in items.items():
         item.is_output = not (item.op is None or consumed[i] or gradient[i] or item.is_loss)
-    return Listing(sd, items, sweeps, losses)
+    return Listing(sd, items, sweeps, losses, orders)
 
 
 def literal_ids(sd: SameDiff) -> list[int]:
@@ -163,22 +165,30 @@ def _gradient_flags(sd: SameDiff) -> bytearray:
     return flags
 
 
-def _sweeps(sd: SameDiff) -> list[Sweep]:
-    """One per range; a sweep begins with a node of ones for each of its outputs."""
+def _sweeps(sd: SameDiff) -> tuple[list[Sweep], list[int]]:
+    """One sweep per range of gradient nodes, and for each node the order of the latest gradient it depends on."""
+    starts = {start: (start, end, _differentiated(sd, start, end)) for start, end in sd.gradient_ranges}
+    orders = [0] * len(sd.nodes)
     sweeps: list[Sweep] = []
-    order_of: dict[int, int] = {}
-    for start, end in sorted(set(sd.gradient_ranges)):
-        ys = []
-        for i in range(start, end):
-            node = sd.nodes[i]
-            if node.op.name != "ones_like":
-                break
-            ys.append(node.inputs[0])
-        order = 1 + max((order_of.get(y, 0) for y in ys), default=0)
-        for i in range(start, end):
-            order_of[i] = order
-        sweeps.append(Sweep(start, end, tuple(ys), order))
-    return sweeps
+    current, until = 0, 0
+    for i, node in enumerate(sd.nodes):
+        if i in starts:
+            start, end, ys = starts[i]
+            if ys:
+                current, until = 1 + max(orders[y] for y in ys), end
+            sweeps.append(Sweep(start, end, ys, current))
+        orders[i] = current if i < until else max((orders[j] for j in node.inputs if j >= 0), default=0)
+    return sweeps, orders
+
+
+def _differentiated(sd: SameDiff, start: int, end: int) -> tuple[int, ...]:
+    """What a sweep differentiates: it begins with a node of ones for each."""
+    ys = []
+    for node in sd.nodes[start:end]:
+        if node.op.name != "ones_like":
+            break
+        ys.append(node.inputs[0])
+    return tuple(ys)
 
 
 def _sweep_of(sweeps: list[Sweep], n: int) -> list[int]:

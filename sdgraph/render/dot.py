@@ -26,6 +26,7 @@ from sdgraph.render.theme import (
 )
 
 _LARGE: Final = 300
+_COLUMNS: Final = 24
 _TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
 _GAP: Final = "&#160;&#160;"
 
@@ -85,11 +86,13 @@ class DotWriter:
         scene = self._scene
         title = self._font(f"<B>{escaped(scene.title)}</B>", 17, self._ink("name"))
         subtitle = self._font(f"{_GAP} {escaped(scene.subtitle)}", 11, self._ink("detail"))
-        rows = [f'<TR><TD ALIGN="LEFT">{title}{subtitle}</TD></TR>']
+        # Graphviz shares out the room that a long line needs among columns: empty ones keep the legend from stretching.
+        rows = [f'<TR><TD ALIGN="LEFT" COLSPAN="{_COLUMNS}">{title}{subtitle}</TD></TR>']
+        filler = '<TD CELLPADDING="0"></TD>' * (_COLUMNS - 1)
         if self._legend and scene.cards:
-            rows.append(f'<TR><TD ALIGN="LEFT">{self._legend_table()}</TD></TR>')
+            rows.append(f'<TR><TD ALIGN="LEFT">{self._legend_table()}</TD>{filler}</TR>')
         for note in scene.notes:
-            rows.append(f'<TR><TD ALIGN="LEFT">{self._font(escaped(note), 10, self._ink("detail"))}</TD></TR>')
+            rows.append(f'<TR><TD ALIGN="LEFT" COLSPAN="{_COLUMNS}">{self._font(escaped(note), 10, self._ink("detail"))}</TD></TR>')
         return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(rows)}</TABLE>'
 
     def _legend_table(self) -> str:

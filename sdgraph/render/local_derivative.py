@@ -148,6 +148,8 @@ def _text(listing: Listing, item: Item, depth: int) -> str | None:
         return number(listing.sd.values[item.id])
     if not item.is_gradient:
         return item.short_name
+    if item.wrt is not None:
+        return listing.gradient_name(item, short=True)
     if item.op is None or depth == 0:
         return None
     inner = [_text(listing, listing.items[o.id], depth - 1) for o in item.operands]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from sdgraph.graph import VariableKind
+from sdgraph.op import Op
 from sdgraph.visible import Item, Listing
 
 ArcKind = Literal["data", "backward", "kept"]
@@ -120,16 +121,10 @@ def gradient_parts(listing: Listing, since: int, targets: Iterable[int] | None) 
             continue
         bases[g] = base
     for g, base in bases.items():
-        found.parts[g] = Part(listing.items[g], _order(listing, g), base)
+        found.parts[g] = Part(listing.items[g], max(1, listing.orders[g]), base)
     for g in bases:
         _contract(found, g, merged)
     return found
-
-
-def _order(listing: Listing, g: int) -> int:
-    """The order of a gradient; a result built from gradients has that of its latest ingredient."""
-    orders = [s.order for s in listing.sweeps if s.start <= g < s.end and s.ys]
-    return min(orders) if orders else 1
 
 
 def _gradients(listing: Listing, since: int) -> tuple[set[int], dict[int, int]]:
@@ -182,7 +177,7 @@ def _contract(found: Parts, g: int, merged: dict[int, int]) -> None:
         item = items[stack.pop()]
         for o in item.operands:
             j = merged.get(o.id, o.id)
-            if j in seen or j == g:
+            if j in seen or j == g or not _uses_elements(item.op, o.position):
                 continue
             if items[j].is_gradient:
                 seen.add(j)
@@ -190,34 +185,44 @@ def _contract(found: Parts, g: int, merged: dict[int, int]) -> None:
             elif j in found.parts and _reads_array(found.listing, item, o.position, items[j]):
                 seen.add(j)
                 kept.add(j)
-    found.arcs += [Arc(j, g, "backward") for j in sorted(sources)]
+    of = items[g].of
+    for j in sorted(sources):
+        # Within a sweep, and into what is built from gradients, cotangents flow; other sweeps only read an array.
+        flows = items[g].wrt is None or items[j].of == of
+        found.arcs.append(Arc(j, g, "backward" if flows else "kept"))
     found.arcs += [Arc(j, g, "kept") for j in sorted(kept)]
+
+
+def _uses_elements(op: Op | None, position: int) -> bool:
+    """Whether an op looks at an operand's elements, not only at its shape."""
+    return op is not None and not op.shape_only and _SHAPE_OPERANDS.get(op.name) != position
 
 
 def _reads_array(listing: Listing, item: Item, position: int, operand: Item) -> bool:
     """Whether the backward pass holds on to an array for this; variables and constants are held anyway."""
     if operand.kind not in (VariableKind.ARRAY, VariableKind.PLACEHOLDER) or operand.aval.shape == ():
         return False
-    if item.op is None or item.op.shape_only or _SHAPE_OPERANDS.get(item.op.name) == position:
-        return False
-    return not item.op.is_composite or _body_reads(listing, item, position)
+    return item.op is None or not item.op.is_composite or _body_reads(listing, item, position)
 
 
 def _body_reads(listing: Listing, item: Item, position: int) -> bool:
-    """Whether a composite's body uses an operand's elements, not only its shape."""
+    """Whether the outputs of a composite depend on an operand's elements, not only on its shape."""
     sd = listing.sd
     node = sd.nodes[item.id]
-    if node.op is not item.op or item.op is None:
+    if node.op is not item.op:
         return True
     avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
-    body = item.op.trace(sd, avals, node.attrs)
-    parameter = body.params[position]
-    for i, inner in enumerate(body.graph.nodes[: len(body.need)]):
-        if body.need[i] and not inner.op.shape_only:
-            ignored = _SHAPE_OPERANDS.get(inner.op.name)
-            if any(j == parameter and k != ignored for k, j in enumerate(inner.inputs)):
-                return True
-    return parameter in body.outs
+    body = node.op.trace(sd, avals, node.attrs)
+    used = bytearray(len(body.need))
+    for out in body.outs:
+        used[out] = 1
+    for i in range(len(used) - 1, -1, -1):
+        if used[i]:
+            inner = body.graph.nodes[i]
+            for k, j in enumerate(inner.inputs):
+                if j >= 0 and _uses_elements(inner.op, k):
+                    used[j] = 1
+    return bool(used[body.params[position]])
 
 
 def add_badges(found: Parts, since: int) -> None:

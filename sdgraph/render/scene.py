@@ -301,14 +301,16 @@ def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
 
 
 def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
-    """The factor between two gradients, in the names of the forward variables; nothing if it is 1."""
+    """The factor between two gradients, in the names of the forward variables; nothing if it is 1 or the head's title says it."""
     y, x = tail.members[0].item, head.members[0].item
     words = local_derivative(found.listing, y.id, x.id)
     if words is not None:
         return words
     items = found.listing.items
-    if y.wrt is None or x.wrt is None or y.wrt in y.of:
+    if y.wrt is None or x.wrt is None or y.wrt in y.of or y.of != x.of:
         return ""
+    if items[y.wrt].is_gradient or items[x.wrt].is_gradient:
+        return "⋯"
     return f"∂{shortened(items[y.wrt].short_name, 10)}/∂{shortened(items[x.wrt].short_name, 10)}"
 
 
