@@ -5,6 +5,7 @@ Insertion order is topological order. Knows nodes, names, scopes and values. Mus
 
 from __future__ import annotations
 
+import bisect
 import enum
 import re
 from collections.abc import Iterator, Mapping
@@ -72,7 +73,9 @@ class Graph:
         self.ids: dict[str, int] = {}
         self.values: dict[int, np.ndarray[Any, Any]] = {}
         self.gradient_ranges: list[tuple[int, int]] = []
-        """Half-open id ranges of nodes that `grad` appended."""
+        """Half-open id ranges, one per backward sweep."""
+        self.gradient_spans: list[tuple[int, int]] = []
+        """Half-open id ranges of all nodes made for derivatives: sweeps, and what Jacobians put around them."""
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._next_suffix: dict[str, int] = {}
@@ -109,7 +112,8 @@ class Graph:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Leave the graph exactly as it was if the block raises."""
-        size, suffixes, ranges = len(self.nodes), dict(self._next_suffix), len(self.gradient_ranges)
+        size, suffixes = len(self.nodes), dict(self._next_suffix)
+        ranges, spans = len(self.gradient_ranges), len(self.gradient_spans)
         scopes, scope = list(self._scopes), self._scope
         try:
             yield
@@ -120,6 +124,7 @@ class Graph:
                 self.values.pop(i, None)
             del self.nodes[size:]
             del self.gradient_ranges[ranges:]
+            del self.gradient_spans[spans:]
             self._next_suffix, self._scopes, self._scope = suffixes, scopes, scope
             self._rolled_back(size)
             raise
@@ -207,8 +212,9 @@ class Graph:
     # ------------------------------------------------------------------ structure
 
     def is_gradient(self, i: int) -> bool:
-        """Whether `grad` made node ``i``."""
-        return any(lo <= i < hi for lo, hi in self.gradient_ranges)
+        """Whether node ``i`` was made to hold a gradient."""
+        k = bisect.bisect_right(self.gradient_spans, i, key=lambda span: span[0]) - 1
+        return k >= 0 and i < self.gradient_spans[k][1]
 
     def reachable(self, outs: list[int]) -> bytearray:
         """A flag per node up to the last of ``outs``: whether an output needs it."""

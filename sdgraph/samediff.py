@@ -92,6 +92,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         self._gradients: dict[Any, list[SDVariable]] = {}
         self._executables: dict[Any, Executable] = {}
         self._check_numerics = False
+        self._in_gradient = False
         self._appending = threading.RLock()
         """Held while gradients are appended: `calculate_gradients` may be called from several threads."""
 
@@ -230,6 +231,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         other.ids = dict(self.ids)
         other.values = dict(self.values)
         other.gradient_ranges = list(self.gradient_ranges)
+        other.gradient_spans = list(self.gradient_spans)
         other.loss_nodes = list(self.loss_nodes)
         other.cotangents = dict(self.cotangents)
         other._explicit_losses = list(self._explicit_losses)
@@ -404,9 +406,16 @@ array([ 6., 12.], dtype=float32))
 
     @contextmanager
     def gradient_scope(self) -> Iterator[None]:
-        """Name what is made in the block under ``grad/``, whatever scopes are open."""
-        with self._outside_scopes(GRADIENT_SCOPE + "/"):
-            yield
+        """Name what is made in the block under ``grad/``, whatever scopes are open, and count it as gradients."""
+        start, outermost = len(self.nodes), not self._in_gradient
+        self._in_gradient = True
+        try:
+            with self._outside_scopes(GRADIENT_SCOPE + "/"):
+                yield
+        finally:
+            self._in_gradient = not outermost
+            if outermost and len(self.nodes) > start:
+                self.gradient_spans.append((start, len(self.nodes)))
 
     @contextmanager
     def _outside_scopes(self, scope: str) -> Iterator[None]:

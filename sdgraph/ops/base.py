@@ -140,6 +140,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     @primitive(
         infer=shapes.select,
         kernel="where",
+        kernels={"numpy": "sdgraph.engines.numpy_select:select"},
         vjp=lambda g, y, condition, x, otherwise: (
             None,
             g.sd.where(condition, g, 0.0),
