@@ -9,7 +9,7 @@ from hypothesis import settings
 _OPTIONAL = {
     "jax": "sdgraph/engines/jax*",
     "llvmlite": "sdgraph/engines/llvm*",
-    "h5py": "sdgraph/keras*",
+    "h5py": "sdgraph/keras/saved*",
     "matplotlib": "sdgraph/viz*",
 }
 collect_ignore_glob = [

@@ -64,8 +64,8 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
 
         Example:
             >>> from sdgraph.keras import losses
-            >>> losses.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]])
-            array([0.143841], dtype=float32)
+            >>> losses.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]).round(4)
+            array([0.1438], dtype=float32)
         """
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
         m = self.sd.math
@@ -146,7 +146,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         chosen = sd.squeeze(sd.take_along_axis(p, labels, -1), -1)
         # expm1 keeps a probability near 1; at 0, where log fails, the plain power has the right value and slope.
         none = chosen.eq(0)
-        near = -m.expm1(q * m.log(sd.where(none, 1.0, chosen)))
+        near = 0.0 - m.expm1(q * m.log(sd.where(none, 1.0, chosen)))
         return w.reduce(sd.where(none, 1 - m.pow(sd.where(none, chosen, 1.0), q), near) / q, reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))

@@ -229,7 +229,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
 
         Example:
             >>> from sdgraph.keras import losses
-            >>> losses.cosine_similarity([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]])
+            >>> losses.cosine_similarity([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]]).round(4)
             array([-0., -1.], dtype=float32)
         """
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
@@ -295,8 +295,8 @@ class SDKerasRegression(Namespace, prefix="keras"):
 
         Example:
             >>> from sdgraph.keras import losses
-            >>> losses.log_cosh([[0.0, 0.0]], [[1.0, 0.0]])
-            array([0.21689041], dtype=float32)
+            >>> losses.log_cosh([[0.0, 0.0]], [[1.0, 0.0]]).round(4)
+            array([0.2169], dtype=float32)
         """
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
         each: Any = _log_cosh(self.sd, p - y)

@@ -30,7 +30,7 @@ def _infer_whole_rows(labels: Aval, logits: Aval, lengths: Aval, logit_lengths: 
 def _ctc(sd: SameDiff, labels: Operand, logits: Operand, lengths: Operand, logit_lengths: Operand) -> SDVariable:
     """``-log P(labels | logits)`` with class 0 as the blank, which may stand among the labels."""
     operands: Any = (labels, logits, lengths, logit_lengths)
-    return ctc_negative_log_likelihood(sd, *operands, 0, blank_is_label=True)
+    return ctc_negative_log_likelihood(sd, *operands, blank=0, blank_is_label=True)
 
 
 def _rows(x: SDVariable, what: str) -> SDVariable:
@@ -151,7 +151,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.circle([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], gamma=1.0).round(4)
-            array([0.6161, 1.0986, 0.    ], dtype=float32)
+            array([1.1989, 1.0899, 0.    ], dtype=float32)
         """
         check_factor("gamma", gamma)
         check_factor("margin", margin)

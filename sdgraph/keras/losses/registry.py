@@ -1,0 +1,340 @@
+"""Names of losses, and losses as plain data: `get`, `register`, `serialize`, `deserialize`.
+
+Knows every name and format that a Keras version wrote. Nothing in a configuration is executed, and no module is
+imported because a configuration names it: names are looked up here and in what the caller gives.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.graph import did_you_mean
+from sdgraph.keras.losses import classes, functions
+from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CLASSES: dict[str, type[Loss]] = {
+    **{name: getattr(classes, name) for name in classes.__all__},
+    "Loss": Loss,
+    "LossFunctionWrapper": LossFunctionWrapper,
+}
+"""Classes by the name that configurations use."""
+
+_CLASS_OF = {cls.op.name: cls for cls in CLASSES.values() if issubclass(cls, classes.OpLoss)}
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(functions, name) for name in _CLASS_OF},
+    "root_mean_squared_error": functions.root_mean_squared_error,
+    "crossentropy": functions.crossentropy,
+}
+"""Functions by their own name."""
+
+ALIASES = {
+    "mse": "mean_squared_error",
+    "MSE": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "MAE": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "MAPE": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "MSLE": "mean_squared_logarithmic_error",
+    "rmse": "root_mean_squared_error",
+    "RMSE": "root_mean_squared_error",
+    "bce": "binary_crossentropy",
+    "BCE": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "KLD": "kl_divergence",
+    "kullback_leibler_divergence": "kl_divergence",
+    "logcosh": "log_cosh",
+    "huber_loss": "huber",
+    "cosine": "cosine_similarity",
+    "cosine_proximity": "cosine_similarity",
+    "poisson_loss": "poisson",
+}
+"""Further names that some version of Keras accepted."""
+
+_custom: dict[str, Any] = {}
+
+_HOW = 'Pass it: custom_objects={"%s": fn}, or make it known once: losses.register("%s", fn).'
+
+
+# ---------------------------------------------------------------------- names
+
+
+@overload
+def register(name: str) -> Callable[[F], F]: ...
+@overload
+def register(name: str, fn: F) -> F: ...
+def register(name: str, fn: Any = None) -> Any:
+    """Make a loss of your own known by a name, to `get` and to configurations.
+
+    Args:
+        name: The name; it may have a package, as in "mine>quartic".
+        fn: A function ``fn(y_true, y_pred)`` or a subclass of `Loss`; without it, ``register`` is a decorator.
+
+    Raises:
+        ArgumentError: If the name is one of Keras' own, or taken by another loss.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> @losses.register("mine>quartic")
+        ... def quartic(y_true, y_pred):
+        ...     return ((y_true - y_pred) ** 4).mean(-1)
+        >>> losses.get("mine>quartic") is quartic
+        True
+    """
+    if fn is None:
+        return lambda f: register(name, f)
+    if not isinstance(name, str) or not name:
+        raise ArgumentTypeError("A loss is registered under a name.", given=repr(name), expected="a text")
+    if not callable(fn):
+        raise ArgumentTypeError("Only functions and classes are registered.", given=repr(fn))
+    if _built_in(name) is not None or _custom.get(name, fn) is not fn:
+        raise ArgumentError(f"The name {name!r} is taken.", given=f"{name!r} for {fn!r}")
+    _custom[name] = fn
+    return fn
+
+
+def _built_in(name: str) -> Any:
+    """What Keras calls this: a class or a function; None if nothing."""
+    if name.lower() in ("crossentropy", "ce"):
+        return functions.crossentropy
+    return CLASSES.get(name) or FUNCTIONS.get(ALIASES.get(name, name))
+
+
+def _look_up(name: str, custom_objects: Mapping[str, Any] | None) -> Any:
+    """The class or function of this name, with or without its package.
+
+    Raises:
+        ArgumentError: If there is none; says how to pass one.
+    """
+    short = name.rpartition(">")[2]
+    for known in (custom_objects or {}, _custom):
+        for key in (name, short):
+            if key in known:
+                return known[key]
+    found = _built_in(short)
+    if found is None:
+        near = did_you_mean(short, [*CLASSES, *FUNCTIONS, *ALIASES, *_custom])
+        raise ArgumentError(
+            f"There is no loss {name!r}.",
+            given=repr(name),
+            expected="a name that some version of Keras had, or one of your own",
+            fix=" ".join(filter(None, (near, "If it is your own: " + _HOW % (short, short)))),
+        )
+    return found
+
+
+def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss that an identifier stands for.
+
+    Args:
+        identifier: A name, a configuration, a loss, a function, or None.
+        custom_objects: Functions and classes of your own by name; they come first.
+
+    Returns:
+        For the name of a function that function, for the name of a class a loss with its default settings, for a
+        configuration what `deserialize` makes of it, for None None, and for a loss or function itself.
+
+    Raises:
+        ArgumentError: For a name that nothing has; lists similar ones.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.get("mse") is losses.mean_squared_error
+        True
+        >>> losses.get("Huber")
+        Huber(name='huber_loss', reduction='sum_over_batch_size', delta=1.0)
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        found = _look_up(identifier, custom_objects)
+        return _instance(found) if isinstance(found, type) else found
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier, custom_objects)
+    if isinstance(identifier, type):
+        raise ArgumentTypeError(
+            "This is a class, not a loss.", given=identifier.__name__, fix=f"Make one: {identifier.__name__}()."
+        )
+    if callable(identifier):
+        return identifier
+    raise ArgumentError(
+        "This does not name a loss.",
+        given=repr(identifier),
+        expected="a name, a configuration, a loss or a function",
+    )
+
+
+def _instance(cls: type) -> Any:
+    try:
+        return cls()
+    except TypeError as e:
+        raise ArgumentError(f"A {cls.__name__} needs settings: make one yourself.", given=cls.__name__) from e
+
+
+def as_loss(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
+    """What `get` finds, as a `Loss`: a function is given Keras' weights, masks and mean.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.as_loss("mse")
+        MeanSquaredError(name='mse', reduction='sum_over_batch_size')
+        >>> losses.as_loss(lambda y_true, y_pred: abs(y_true - y_pred))([[0.0]], [[2.0]])
+        array(2., dtype=float32)
+    """
+    found = get(identifier, custom_objects)
+    if isinstance(found, Loss):
+        return found
+    if found is None:
+        raise ArgumentError("There is no loss.", given="None")
+    name = identifier if isinstance(identifier, str) else None
+    for key, fn in FUNCTIONS.items():
+        if found is fn and key in _CLASS_OF:
+            return _CLASS_OF[key](name=name)
+    return LossFunctionWrapper(found, name=name)
+
+
+# ---------------------------------------------------------------------- losses as data
+
+
+def serialize(loss: Any) -> Any:
+    """A loss as plain data, in Keras 3's format.
+
+    Args:
+        loss: A loss or a function; names, numbers and None stay as they are.
+
+    Raises:
+        ArgumentTypeError: For a lambda: it has no name to be found by again.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.serialize(losses.Dice(axis=(1, 2)))["config"]
+        {'name': 'dice', 'reduction': 'sum_over_batch_size', 'axis': [1, 2]}
+        >>> losses.serialize(losses.huber)["config"]
+        'huber'
+    """
+    if loss is None or isinstance(loss, str | int | float):
+        return loss
+    if isinstance(loss, Loss):
+        cls = type(loss)
+        own = CLASSES.get(cls.__name__) is cls
+        return {
+            "module": "keras.losses" if own else cls.__module__,
+            "class_name": cls.__name__,
+            "config": loss.get_config(),
+            "registered_name": None if own else _registered_name(cls) or cls.__name__,
+        }
+    name = _registered_name(loss) or getattr(loss, "__name__", None)
+    if not callable(loss) or isinstance(loss, type) or not name or name == "<lambda>":
+        raise ArgumentTypeError(
+            "This loss cannot be written down.",
+            given=repr(loss),
+            expected="a loss, or a function with a name",
+            fix="Define it with def, and register it.",
+        )
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _registered_name(obj: Any) -> str | None:
+    return next((k for k, v in (*_custom.items(), *FUNCTIONS.items()) if v is obj), None)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss that plain data describe, in the formats of Keras 2 and 3.
+
+    Settings that a loss does not have are ignored with a warning. Nothing in the data is executed, and a module it
+    names is not imported.
+
+    Args:
+        config: A name, or a dict with "class_name" and "config".
+        custom_objects: Functions and classes of your own by name; they come first.
+
+    Returns:
+        A loss, or for the name of a function that function.
+
+    Raises:
+        ArgumentError: For an unknown name, a lambda, or data that describe no loss.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.deserialize({"class_name": "Huber", "config": {"reduction": "auto", "delta": 0.5, "fn": "huber"}})
+        Huber(name='huber_loss', reduction='sum_over_batch_size', delta=0.5)
+    """
+    if not isinstance(config, Mapping):
+        return get(config, custom_objects)
+    name = config.get("class_name")
+    if not isinstance(name, str):
+        raise ArgumentError(
+            "This does not describe a loss: it has no class_name.",
+            given=f"a dict with the keys {', '.join(map(repr, config))}",
+            fix="If it holds one loss per output, deserialize each of its values.",
+        )
+    if name == "__lambda__":
+        raise ArgumentError(
+            "This loss was a lambda, saved as machine code, which is never executed.",
+            fix="Give the function itself where the loss is used; if you save it again, define it with def and pass "
+            'custom_objects={"its_name": fn}.',
+        )
+    settings = config.get("config")
+    if name == "function":
+        return _function(settings, custom_objects)
+    registered = config.get("registered_name")
+    found = _registered(registered, custom_objects) or _look_up(name, custom_objects)
+    if not isinstance(found, type):
+        return found
+    if not isinstance(settings, Mapping | None):
+        raise ArgumentError(f"The settings of {name!r} are no dict.", given=f"config={settings!r:.200}")
+    make = getattr(found, "from_config", None)
+    plain = _settings(found, dict(settings or {}), custom_objects)
+    return make(plain) if make is not None else found(**plain)
+
+
+def _registered(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """What the registered name stands for, which two classes of one name have different ones of."""
+    if not isinstance(name, str):
+        return None
+    return (custom_objects or {}).get(name) or _custom.get(name)
+
+
+def _function(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    if not isinstance(name, str):
+        raise ArgumentError("This describes a function without a name.", given=f"config={name!r:.200}")
+    return _look_up(name, custom_objects)
+
+
+def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings as this version understands them."""
+    out = {k: _value(v) for k, v in settings.items() if not (k == "name" and v is None)}
+    if out.get("reduction") == "auto":
+        out["reduction"] = "sum_over_batch_size"
+    takes_fn = "fn" in inspect.signature(cls).parameters
+    if takes_fn:
+        out["fn"] = get(settings.get("fn"), custom_objects)
+    else:
+        # Keras 2 writes the name of the function behind the class, which the class knows.
+        out.pop("fn", None)
+    return out
+
+
+def _value(value: Any) -> Any:
+    """A setting that Keras 3 wrapped into a description of its type."""
+    if isinstance(value, list):
+        return [_value(v) for v in value]
+    if not isinstance(value, Mapping):
+        return value
+    kind, inner = value.get("class_name"), value.get("config")
+    if kind == "__tuple__":
+        items = value.get("items", inner.get("value", ()) if isinstance(inner, Mapping) else ())
+        return tuple(_value(v) for v in items)
+    if kind in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
+        return np.asarray(inner.get("value"), inner.get("dtype")).tolist()
+    if isinstance(kind, str) and kind.endswith("Policy") and isinstance(inner, Mapping):
+        return str(inner.get("name", "")).removeprefix("mixed_") or None
+    return dict(value)

@@ -1,0 +1,53 @@
+"""Helpers that Keras users expect next to its losses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.builder import own_array
+from sdgraph.errors import ArgumentError, DTypeError, LabelError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndarray[Any, Any]:
+    """Integer labels as one-hot rows.
+
+    Args:
+        labels: Whole numbers from 0 on, of any shape; a last axis of size 1 is dropped.
+        num_classes: The number of classes; by default one more than the largest label.
+
+    Returns:
+        A float64 array of shape ``(*labels.shape, num_classes)``.
+
+    Raises:
+        LabelError: For a label outside ``[0, num_classes)``; names it and its position.
+        DTypeError: For labels that are not whole numbers.
+
+    Example:
+        >>> to_categorical([0, 2, 1])
+        array([[1., 0., 0.],
+               [0., 0., 1.],
+               [0., 1., 0.]])
+    """
+    given = own_array(labels)
+    if given.dtype.kind == "c" or (given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given))):
+        raise DTypeError("Labels are whole numbers.", given=f"{given.dtype.name}: {given!r:.200}")
+    values = given.astype(np.int64)
+    if values.ndim > 1 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if num_classes is None:
+        num_classes = int(values.max()) + 1 if values.size else 0
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer) or num_classes < 0:
+        raise ArgumentError("num_classes is a number of classes.", given=f"num_classes={num_classes!r}")
+    bad = (values < 0) | (values >= num_classes)
+    if bad.any():
+        at = tuple(int(k) for k in np.argwhere(bad)[0])
+        raise LabelError(
+            f"Label {values[at]} at position {at[0] if len(at) == 1 else at} is out of range.",
+            expected=f"0 <= label < {num_classes}, the number of classes",
+        )
+    return np.eye(num_classes)[values] if num_classes else np.zeros((*values.shape, 0))
