@@ -1,0 +1,119 @@
+"""Two ways to train a model: Newton's method, and gradient descent with momentum.
+
+The graph gives values, gradients and Hessian-vector products; the updates are plain numpy. Must not know what a model
+computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from sdgraph.demo.models import Model
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Feeds: TypeAlias = dict[str, Array]
+
+
+class Progress(NamedTuple):
+    """Where training stands before a step."""
+
+    step: int
+    objective: float
+    gradient_norm: float
+    accuracy: float
+    products: int
+    """Hessian-vector products that the step before took."""
+
+
+def accuracy(logits: Array, label: Array) -> float:
+    """The share of rows whose logit has the sign of its class."""
+    return float(np.mean((logits > 0) == (label > 0.5)))
+
+
+def newton(model: Model, feeds: Feeds, *, tolerance: float = 1e-8, max_steps: int = 20) -> Iterator[Progress]:
+    """Newton's method with conjugate gradient: no Hessian is ever formed.
+
+    A product of the Hessian with a direction is the gradient of the gradient's slope in that direction.
+    """
+    sd, weights = model.sd, model.weights
+    gradients = sd.grad(model.objective, weights)
+    with sd.name_scope("newton"):
+        direction = [sd.placeholder(f"direction_{k}", w.shape) for k, w in enumerate(weights)]
+        slope = sd.math.merge_add(*[sd.sum(g * v) for g, v in zip(gradients, direction, strict=True)], name="slope")
+    evaluate = sd.compile([model.objective, model.logits, *gradients])
+    product = sd.compile(sd.grad(slope, weights))
+
+    def hessian_times(v: Array) -> Array:
+        parts = zip(direction, _split(v, model), strict=True)
+        return _join(list(product({**feeds, **{d.name: part for d, part in parts}}).values()))
+
+    used = 0
+    for step in range(max_steps + 1):
+        value, logits, *found = evaluate(feeds).values()
+        gradient = _join(found)
+        norm = float(np.linalg.norm(gradient))
+        yield Progress(step, float(value), norm, accuracy(logits, feeds["label"]), used)
+        if norm < tolerance:
+            return
+        move, used = conjugate_gradient(hessian_times, -gradient, tolerance=min(0.1, norm) * norm)
+        _line_search(model, feeds, float(value), move)
+
+
+def conjugate_gradient(times: Callable[[Array], Array], b: Array, *, tolerance: float) -> tuple[Array, int]:
+    """Solve ``A x = b`` for a positive definite A that is known by its products; also return their number."""
+    x = np.zeros_like(b)
+    residual = b.copy()
+    search = residual.copy()
+    square = residual @ residual
+    used = 0
+    while np.sqrt(square) > tolerance and used < 2 * b.size:
+        product = times(search)
+        used += 1
+        length = square / (search @ product)
+        x += length * search
+        residual -= length * product
+        before, square = square, residual @ residual
+        search = residual + square / before * search
+    return x, used
+
+
+def _line_search(model: Model, feeds: Feeds, value: float, move: Array) -> None:
+    """Move the weights, by less as long as that makes the objective worse."""
+    start = _join([w.value for w in model.weights])
+    length = 1.0
+    while length > 1e-6:
+        for w, part in zip(model.weights, _split(start + length * move, model), strict=True):
+            w.value = part
+        if model.objective.eval(feeds) <= value:
+            return
+        length /= 2
+
+
+def gradient_descent(
+    model: Model, feeds: Feeds, *, steps: int, rate: float = 0.2, momentum: float = 0.9
+) -> Iterator[Progress]:
+    """Gradient descent with momentum on the current losses of the graph."""
+    sd = model.sd
+    evaluate = sd.compile([model.objective, model.logits, *sd.grad(model.objective, model.weights)])
+    velocity = [np.zeros_like(w.value) for w in model.weights]
+    for step in range(steps + 1):
+        value, logits, *gradients = evaluate(feeds).values()
+        norm = float(np.linalg.norm(_join(gradients)))
+        yield Progress(step, float(value), norm, accuracy(logits, feeds["label"]), 0)
+        for k, (w, g) in enumerate(zip(model.weights, gradients, strict=True)):
+            velocity[k] = momentum * velocity[k] - rate * g
+            w.value = w.value + velocity[k]
+
+
+def _join(arrays: list[Array]) -> Array:
+    return np.concatenate([a.ravel() for a in arrays])
+
+
+def _split(vector: Array, model: Model) -> list[Array]:
+    """A vector cut into arrays of the weights' shapes."""
+    ends = np.cumsum([w.value.size for w in model.weights])
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(w.value.shape) for part, w in zip(parts, model.weights, strict=True)]
