@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Dim, Shape, shape_str
+from sdgraph.aval import Dim, Shape, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.losses import LossReduce, reduce_loss
 from sdgraph.shapes import one_axis
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sdgraph.samediff import SameDiff
 
 EPSILON = 1e-7
@@ -127,6 +129,27 @@ def per_sample(
     y, p = axis_last(y, k), axis_last(p, k)
     weighting = Weighting(sd, p.shape[:-1], y_pred.shape[0], p.dtype, result, sample_weight, mask)
     return *weighting.shield(y, p, axes=(p.ndim - 1,)), weighting  # type: ignore[return-value]
+
+
+def over_axes(
+    sd: SameDiff,
+    y_true: SDVariable,
+    y_pred: SDVariable,
+    sample_weight: SDVariable | None,
+    mask: SDVariable | None,
+    dtype: Any,
+    axis: int | Sequence[int] | None,
+) -> tuple[SDVariable, SDVariable, tuple[int, ...], Weighting]:
+    """The operands of a loss that removes any number of axes, these axes, and what weights and reduces it."""
+    y, p, result = prepared_pair(sd, y_true, y_pred, dtype)
+    if isinstance(axis, bool):
+        raise ArgumentError("axis is not an axis.", given=f"axis={axis!r}", expected="an integer, several, or None")
+    axes = normalize_axis(axis, p.ndim)
+    shape = tuple(d for k, d in enumerate(p.shape) if k not in axes)
+    batch: Dim = y_pred.shape[0] if y_pred.ndim else 1
+    weighting = Weighting(sd, shape, batch, p.dtype, result, sample_weight, mask)
+    y, p = weighting.shield(y, p, axes=axes)
+    return y, p, axes, weighting
 
 
 # ---------------------------------------------------------------------- weights and reduction
@@ -241,7 +264,8 @@ class Weighting:
         mask = self.mask if valid is None else valid if self.mask is None else sd.math.and_(self.mask, valid)
         factor = self._factor(mask)
         weighted = values if factor is None else sd.math.multiply_no_nan(values, factor)
-        if reduction in (None, "none"):
+        if reduction in (None, "none") or not weighted.ndim:
+            # A single loss is left as it is, weight and all: Keras takes no mean of it.
             out = self._laid_out(weighted)
         elif reduction == "sum":
             out = reduce_loss(weighted, None, LossReduce.SUM)

@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.aval import shape_str
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.keras.formulas.labels import class_labels
-from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, per_sample, work_dtypes
+from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
 from sdgraph.op import composite
 from sdgraph.shapes import one_axis
@@ -83,7 +83,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         y_pred: Operand,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        axis: int = -1,
+        axis: int | Sequence[int] | None = -1,
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
@@ -101,7 +101,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             y_pred: Probabilities or logits, of the same shape.
             from_logits: Whether ``y_pred`` holds logits.
             label_smoothing: s in ``y (1 - s) + s / 2``, between 0 and 1.
-            axis: What the mean is over.
+            axis: What the mean is over: an axis, several, or None for all.
 
         Returns:
             The shape without ``axis``.
@@ -112,9 +112,9 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             array([0.91629076, 0.7135582 ], dtype=float32)
         """
         check_label_smoothing(label_smoothing)
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
         y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
-        return w.reduce(self.sd.mean(_binary(y, p, from_logits), -1), reduction)
+        return w.reduce(self.sd.mean(_binary(y, p, from_logits), axes), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
     def binary_focal_crossentropy(
@@ -126,7 +126,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        axis: int = -1,
+        axis: int | Sequence[int] | None = -1,
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
@@ -147,7 +147,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             gamma: How much easy samples lose, 0 or more.
             from_logits: Whether ``y_pred`` holds logits.
             label_smoothing: s in ``y (1 - s) + s / 2``, between 0 and 1.
-            axis: What the mean is over.
+            axis: What the mean is over: an axis, several, or None for all.
 
         Returns:
             The shape without ``axis``.
@@ -159,7 +159,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         """
         check_label_smoothing(label_smoothing)
         check_gamma(gamma)
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
         nn = self.sd.nn
         y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
         # 1 - sigmoid(x) is sigmoid(-x), which does not cancel.
@@ -167,7 +167,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         each = _power(y * zero + (1 - y) * one, gamma) * _binary(y, p, from_logits)
         if apply_class_balancing:
             each = (y * alpha + (1 - y) * (1 - alpha)) * each
-        return w.reduce(self.sd.mean(each, -1), reduction)
+        return w.reduce(self.sd.mean(each, axes), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
     def categorical_crossentropy(

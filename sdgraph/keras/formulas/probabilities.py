@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sdgraph.aval import normalize_axis
 from sdgraph.errors import ArgumentError
 from sdgraph.keras.formulas.labels import class_labels
-from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, per_sample, prepared_pair, work_dtypes
+from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, over_axes, per_sample, work_dtypes
 from sdgraph.op import composite
 from sdgraph.variable import Namespace, SDVariable
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.aval import Dim
     from sdgraph.variable import Operand
 
 
@@ -177,7 +175,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             >>> losses.dice([[1.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]], axis=1).round(4)
             array([0., 1.], dtype=float32)
         """
-        y, p, axes, w = self._regions(y_true, y_pred, axis, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
         sd = self.sd
         both = 2 * sd.sum(y * p, axes)
         # sum(y) + sum(p) - 2 sum(y p), term by term: the difference from 1 would cancel for good predictions.
@@ -221,26 +219,8 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         """
         check_factor("alpha", alpha)
         check_factor("beta", beta)
-        y, p, axes, w = self._regions(y_true, y_pred, axis, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
         sd = self.sd
         hits = sd.sum(y * p, axes)
         misses = alpha * sd.sum(p * (1 - y), axes) + beta * sd.sum(y * (1 - p), axes) + EPSILON
         return w.reduce(misses / (hits + misses), reduction)
-
-    def _regions(
-        self,
-        y_true: SDVariable,
-        y_pred: SDVariable,
-        axis: int | Sequence[int] | None,
-        sample_weight: SDVariable | None,
-        mask: SDVariable | None,
-        dtype: DTypeLike | None,
-    ) -> tuple[SDVariable, SDVariable, tuple[int, ...], Weighting]:
-        """The operands of a loss that sums over several axes."""
-        y, p, result = prepared_pair(self.sd, y_true, y_pred, dtype)
-        axes = normalize_axis(axis, p.ndim)
-        shape = tuple(d for k, d in enumerate(p.shape) if k not in axes)
-        batch: Dim = y_pred.shape[0] if y_pred.ndim else 1
-        weighting = Weighting(self.sd, shape, batch, p.dtype, result, sample_weight, mask)
-        y, p = weighting.shield(y, p, axes=axes)
-        return y, p, axes, weighting
