@@ -34,7 +34,8 @@ LAYERS = [
     # Running it.
     {"engines", "executable"},
     # What a user meets. Within a layer imports go one way, too.
-    set("visible summary latex notation render views samediff eager nd testing viz keras demo cli".split()) | {""},
+    {"visible", "summary", "latex", "notation", "render", "views"}
+    | {"samediff", "eager", "nd", "testing", "viz", "keras", "demo", "cli", ""},
 ]
 """Modules by layer, lowest first; a name stands for all modules below it that are not named themselves."""
 
