@@ -9,7 +9,10 @@ Example:
     array([2., 4., 6.], dtype=float32)
 """
 
-from sdgraph import errors, viz
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from sdgraph import errors
 from sdgraph._version import __version__
 from sdgraph.executable import Executable
 from sdgraph.graph import VariableKind
@@ -18,6 +21,9 @@ from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.plan import Plan
 from sdgraph.samediff import SameDiff
 from sdgraph.variable import Namespace, SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph import keras, testing, viz
 
 __all__ = [
     "NOT_DIFFERENTIABLE",
@@ -32,6 +38,21 @@ __all__ = [
     "__version__",
     "composite",
     "errors",
+    "keras",
     "primitive",
+    "testing",
     "viz",
 ]
+
+_ON_FIRST_USE = ("keras", "testing", "viz")
+
+
+def __getattr__(name: str) -> Any:
+    """Load a part that not every program needs."""
+    if name in _ON_FIRST_USE:
+        return importlib.import_module(f"sdgraph.{name}")
+    raise AttributeError(f"module 'sdgraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
