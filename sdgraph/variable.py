@@ -17,6 +17,7 @@ from sdgraph.graph import NO_ATTRS, VariableKind
 from sdgraph.op import register
 
 if TYPE_CHECKING:
+    from sdgraph.latex import Latex
     from sdgraph.origin import Origin
     from sdgraph.samediff import SameDiff
 
@@ -482,6 +483,36 @@ class SDVariable:
         except GradientError:
             return False
         return True
+
+    def to_latex(self, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> Latex:
+        r"""The variable as formulas, which a notebook shows: one equation per named variable it is computed from.
+
+        A text that is an ``align*`` environment. Helpers that the library named are written inside the equations that
+        use them. What does not fit is left out, and the last line says so.
+
+        Args:
+            depth: How many levels of equations to write; None for all, 1 for the variable's own.
+            expand: Whether losses and other composite ops are written out.
+            max_length: Most characters of the text.
+
+        Raises:
+            ArgumentError: If ``depth`` is less than 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> X, w = sd.placeholder("X", shape=(None, 2)), sd.var("w", [1.0, 2.0])
+            >>> z = sd.math.add(X @ w, sd.constant("beta", 0.5), name="z")
+            >>> print(sd.nn.sigmoid(z, name="p").to_latex())
+            \begin{align*}
+            p &= \sigma\left(z\right) \\
+            z &= X\, w + \beta \\
+            \beta &= 0.5
+            \end{align*}
+        """
+        from sdgraph.latex import to_latex
+
+        return to_latex(self, depth, expand=expand, max_length=max_length)
 
     def eval(
         self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
