@@ -137,6 +137,8 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
+    cast_to = cast
+
     @primitive(
         infer=shapes.select,
         kernel="where",
