@@ -36,8 +36,11 @@ class Summary(str):
         name   kind      op   shape  dtype    inputs  parameters
         -----  --------  ---  -----  -------  ------  ----------
         w      variable  -    (2,)   float32  -                2
-        total  array     sum  ()     float32  w                -
-        ...
+        total  loss      sum  ()     float32  w                -
+        -----  --------  ---  -----  -------  ------  ----------
+        variables:  2: 1 variable, 1 op output
+        parameters: 2 (8 bytes)
+        losses:     total
     """
 
     __slots__ = ("_html",)
@@ -194,7 +197,7 @@ def _bytes(n: int) -> str:
 
 
 def _text(rows: Sequence[_Row], totals: Sequence[str]) -> str:
-    table = [tuple(_cut(_printable(c), _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)) for r in rows]
+    table = [[_cut(_printable(c), _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)] for r in rows]
     widths = [max((_columns(r[k]) for r in table), default=0) for k in range(len(HEADINGS))]
     widths = [max(w, len(h)) for w, h in zip(widths, HEADINGS, strict=True)]
     lines = [_line(HEADINGS, widths), _line(["-" * w for w in widths], widths)]

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import os
 
-    import graphviz
-    import networkx as nx
-
-    from sdgraph.render.picture import GraphView
+    from sdgraph.render.export import MultiDiGraph
+    from sdgraph.render.picture import Digraph, GraphView
     from sdgraph.samediff import SameDiff
     from sdgraph.summary import Summary
     from sdgraph.variable import SDVariable
@@ -41,8 +39,11 @@ class GraphViews:
             name   kind         op   shape   dtype    inputs  parameters
             -----  -----------  ---  ------  -------  ------  ----------
             x      placeholder  -    (?, 3)  float32  -                -
-            total  array        sum  (3,)    float32  x                -
-            ...
+            total  loss         sum  (3,)    float32  x                -
+            -----  -----------  ---  ------  -------  ------  ----------
+            variables:  2: 1 placeholder, 1 op output
+            parameters: 0 (0 bytes)
+            losses:     total
         """
         from sdgraph.summary import summary
 
@@ -63,7 +64,7 @@ class GraphViews:
             >>> sd = SameDiff()
             >>> _ = sd.placeholder("x").mul(2, name="y")
             >>> sd.plot(title="doubling").alt
-            'doubling: 2 variables, drawn as 2 cards.'
+            'doubling: 2 variables.'
         """
         from sdgraph.render import plot
 
@@ -122,13 +123,13 @@ class GraphViews:
 
         return to_mermaid(cast("SameDiff", self), targets=targets, **options)
 
-    def to_graphviz(self, targets: Any = None, **options: Any) -> graphviz.Digraph:
+    def to_graphviz(self, targets: Any = None, **options: Any) -> Digraph:
         """The picture as an object of the ``graphviz`` package, to be changed further."""
         from sdgraph.render import to_graphviz
 
         return to_graphviz(cast("SameDiff", self), targets=targets, **options)
 
-    def to_networkx(self, view: str = "both") -> nx.MultiDiGraph:
+    def to_networkx(self, view: str = "both") -> MultiDiGraph:
         """The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
 
         Args:

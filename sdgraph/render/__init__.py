@@ -15,7 +15,7 @@ from sdgraph.render.scene import make_scene
 from sdgraph.render.selection import select
 
 if TYPE_CHECKING:
-    import graphviz
+    from graphviz import Digraph
 
     from sdgraph.samediff import SameDiff
 
@@ -53,6 +53,6 @@ def to_mermaid(sd: SameDiff, *, targets: Any = None, **options: Any) -> str:
     return plot(sd, targets=targets, **options).mermaid
 
 
-def to_graphviz(sd: SameDiff, *, targets: Any = None, **options: Any) -> graphviz.Digraph:
+def to_graphviz(sd: SameDiff, *, targets: Any = None, **options: Any) -> Digraph:
     """A picture as an object of the graphviz package."""
     return plot(sd, targets=targets, **options).graphviz

@@ -50,6 +50,8 @@ class DotWriter:
         for k, link in enumerate(self._scene.links):
             lines.append(self._link(k, link))
         lines += [f"  {{rank=same; {' '.join(f'n{k};' for k in rank)}}}" for rank in self._scene.ranks]
+        if self._scene.mirrored:
+            lines += self._anchors()
         return lines
 
     def text(self) -> str:
@@ -91,8 +93,8 @@ class DotWriter:
         filler = '<TD CELLPADDING="0"></TD>' * (_COLUMNS - 1)
         if self._legend and scene.cards:
             rows.append(f'<TR><TD ALIGN="LEFT">{self._legend_table()}</TD>{filler}</TR>')
-        for note in scene.notes:
-            rows.append(f'<TR><TD ALIGN="LEFT" COLSPAN="{_COLUMNS}">{self._font(escaped(note), 10, self._ink("detail"))}</TD></TR>')
+        notes = [self._font(escaped(note), 10, self._ink("detail")) for note in scene.notes]
+        rows += [f'<TR><TD ALIGN="LEFT" COLSPAN="{_COLUMNS}">{note}</TD></TR>' for note in notes]
         return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(rows)}</TABLE>'
 
     def _legend_table(self) -> str:
@@ -133,6 +135,22 @@ class DotWriter:
             yield f"    {self._box(words, tone, 'backward_cluster' if order else 'cluster', order > 0, top=True)}"
             yield from self._tree(cards, "    ")
             yield "  }"
+
+    def _anchors(self) -> Iterable[str]:
+        """Unseen points above the columns, in a row: they keep the forward pass on the left."""
+        tops: dict[int, int] = {}
+        for k, card in enumerate(self._scene.cards):
+            if card.order not in tops or card.base < self._scene.cards[tops[card.order]].base:
+                tops[card.order] = k
+        points = [f"a{order}" for order in sorted(tops)]
+        if len(points) < 2:
+            return
+        shapes = " ".join(f"{point};" for point in points)
+        chain = " -> ".join(points)
+        point = 'node [shape="point" style="invis" width="0.01" height="0.01"]'
+        yield f'  {{rank=same; {point}; {shapes} edge [style="invis"]; {chain};}}'
+        for order, k in tops.items():
+            yield f'  a{order} -> n{k} [style="invis" weight="0"];'
 
     def _tree(self, cards: Iterable[int], indent: str) -> list[str]:
         """Cards inside nested boxes for their scopes."""

@@ -11,14 +11,14 @@ from sdgraph.errors import ArgumentError
 from sdgraph.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
-    import networkx as nx
+    from networkx import MultiDiGraph
 
     from sdgraph.samediff import SameDiff
 
 VIEWS: Final = ("forward", "gradient", "both")
 
 
-def to_networkx(sd: SameDiff, view: str = "both") -> nx.MultiDiGraph:
+def to_networkx(sd: SameDiff, view: str = "both") -> MultiDiGraph:
     """A MultiDiGraph with a node per variable, in creation order; edge keys are operand positions.
 
     Node attributes: ``kind``, ``op`` (None for leaves), ``shape``, ``dtype``, ``is_loss``, ``is_output``,

@@ -177,5 +177,6 @@ def _window(found: Parts, full: Groups, limit: int) -> Groups:
         for a in full.arcs
         if a.tail in place and a.head in place
     ]
-    note = f"the {len(near)} of {counted(len(full.groups), 'card')} nearest to {what} are shown; see focus, depth, max_nodes"
+    cards = counted(len(full.groups), "card")
+    note = f"the {len(near)} of {cards} nearest to {what} are shown; see focus, depth, max_nodes"
     return Groups(groups, arcs, [*full.notes, note])

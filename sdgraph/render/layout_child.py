@@ -12,8 +12,7 @@ def main() -> int:
     import pygraphviz
 
     graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
-    picture = graph.draw(format=sys.argv[1], prog="dot")
-    sys.stdout.buffer.write(picture)
+    sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot") or b"")
     return 0
 
 

@@ -39,14 +39,14 @@ def local_derivative(listing: Listing, source: int, result: int) -> str | None:
         >>> from sdgraph.visible import visible
         >>> sd = SameDiff()
         >>> x = sd.var("x", 2.0)
-        >>> y = sd.math.mul(x, x * x, name="y")
-        >>> z = sd.math.add(y, 1, name="z")
+        >>> y = sd.math.sin(x, name="y")
+        >>> z = sd.math.mul(y, x, name="z")
         >>> g = sd.grad(z, x)
         >>> listing = visible(sd)
-        >>> [listing.gradient_name(i) for i in listing.items.values() if i.wrt is not None]
-        ['∂z/∂z', '∂z/∂mul', '∂z/∂x']
-        >>> local_derivative(listing, g.id - 4, g.id - 3)
-        'x'
+        >>> {listing.gradient_name(item): item.id for item in listing.items.values() if item.wrt is not None}
+        {'∂z/∂z': 3, '∂z/∂y': 4, '∂z/∂x': 8}
+        >>> local_derivative(listing, 3, 4), local_derivative(listing, 4, 8)
+        ('x', 'cos(x)')
     """
     words: list[str] = []
     i = result

@@ -244,7 +244,12 @@ def neighbourhood(found: Parts, focus: int, radius: int) -> Parts:
 
 
 def nearest(
-    nodes: Iterable[int], arcs: Iterable[Arc], start: Iterable[int], *, radius: int | None = None, most: int | None = None
+    nodes: Iterable[int],
+    arcs: Iterable[Arc],
+    start: Iterable[int],
+    *,
+    radius: int | None = None,
+    most: int | None = None,
 ) -> set[int]:
     """Breadth first from ``start`` along arrows both ways, until ``radius`` steps or ``most`` nodes."""
     around: dict[int, list[int]] = {i: [] for i in nodes}

@@ -21,7 +21,7 @@ from sdgraph.render.options import Options
 from sdgraph.render.scene import Scene
 
 if TYPE_CHECKING:
-    import graphviz
+    from graphviz import Digraph
 
 FORMATS: Final = ("svg", "png", "pdf", "dot", "mmd")
 _PNG_LIMIT: Final = 32_767
@@ -36,7 +36,7 @@ class GraphView:
         >>> sd = SameDiff()
         >>> _ = sd.placeholder("x").mul(2, name="y")
         >>> sd.plot()
-        <GraphView: Graph: 2 variables, drawn as 2 cards.>
+        <GraphView: Graph: 2 variables.>
     """
 
     def __init__(self, scene: Scene, options: Options) -> None:
@@ -71,7 +71,7 @@ class GraphView:
         return to_mermaid(self.scene, self.options.direction)
 
     @property
-    def graphviz(self) -> graphviz.Digraph:
+    def graphviz(self) -> Digraph:
         """The source as an object of the graphviz package."""
         import graphviz
 

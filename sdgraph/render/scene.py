@@ -126,7 +126,9 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
     listing = found.listing
     forward = [p.item for p in found.parts.values() if p.order == 0]
     losses = [i for i in listing.losses if i in found.parts]
-    shown = [f"{shortened(listing.items[i].short_name)} = {number(values.arrays[i])}" for i in losses if values.is_scalar(i)]
+    shown = [
+        f"{shortened(listing.items[i].short_name)} = {number(values.arrays[i])}" for i in losses if i in values.arrays
+    ]
     if options.view == "gradient":
         of = _differentiated(found)
         title = options.title or (f"Gradient of {of}" if of else "Gradients")
@@ -136,8 +138,7 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
         return title, " · ".join([*facts, *shown[:3]])
     title = options.title or ("Graph with gradients" if options.view == "both" else "Graph")
     parameters = sum(i.size or 0 for i in forward if i.kind is VariableKind.VARIABLE)
-    cards = len(grouped.groups)
-    facts = [counted(len(forward), "variable") + (f", drawn as {counted(cards, 'card')}" if not found.parts else "")]
+    facts = [counted(len(forward), "variable")]
     if parameters:
         facts.append(counted(parameters, "parameter"))
     return title, " · ".join([*facts, *shown[:3]])
@@ -268,7 +269,7 @@ def _value_lines(
         return [Line(values.bad[item.id], "bad")]
     if order and item.id in values.norms:
         lines.append(Line(f"‖·‖₂ = {number(values.norms[item.id])}", "value"))
-    elif options.values != "none" and values.is_scalar(item.id):
+    elif options.values != "none" and item.id in values.arrays:
         lines.append(Line(number(values.arrays[item.id]), "value"))
     badge = found.badges.get(item.id)
     if badge is not None:
@@ -301,7 +302,7 @@ def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
 
 
 def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
-    """The factor between two gradients, in the names of the forward variables; nothing if it is 1 or the head's title says it."""
+    """The factor between two gradients; nothing if it is 1, or if the title of the arrow's head says it already."""
     y, x = tail.members[0].item, head.members[0].item
     words = local_derivative(found.listing, y.id, x.id)
     if words is not None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.aval import is_floating
 from sdgraph.errors import ArgumentError
+from sdgraph.render.expansion import expanded
 from sdgraph.render.grouping import Groups, group
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Parts, add_badges, forward_parts, gradient_parts, neighbourhood
 from sdgraph.render.values import Values, read_values
+from sdgraph.variable import SDVariable
 from sdgraph.visible import visible
 
 if TYPE_CHECKING:
@@ -34,13 +36,21 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
         UnknownVariableError: If a variable is not in the graph.
         GradientError: If a gradient does not exist.
     """
-    ids = None if targets is None else [v.id for v in sd._several(targets)]
-    focus = None if options.focus is None else sd._own(options.focus).id
-    found = forward_parts(visible(sd), ids) if options.view == "forward" else _with_gradients(sd, ids, options)
+    names = None if targets is None else [v.name for v in sd._several(targets)]
+    focus = None if options.focus is None else sd._own(options.focus).name
+    wrt = None if options.wrt is None else [v.name for v in sd._several(options.wrt)]
+    opened = {v.id for v in sd._several(options.expand)}
+    if opened:
+        sd = expanded(sd, opened)
+    ids = None if names is None else [sd.ids[n] for n in names]
+    if options.view == "forward":
+        found = forward_parts(visible(sd), ids)
+    else:
+        found = _with_gradients(sd, ids, wrt, options.view)
     if focus is not None:
-        if focus not in found.parts:
-            raise ArgumentError(f"This view does not show {sd.nodes[focus].name!r}.", given=f"view={options.view!r}")
-        found = neighbourhood(found, focus, options.radius)
+        if sd.ids[focus] not in found.parts:
+            raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={options.view!r}")
+        found = neighbourhood(found, sd.ids[focus], options.radius)
     work = found.listing.sd
     groups = group(found, options.depth, options.max_nodes)
     drawn = [p.item.id for g in groups.groups if not g.is_scope for p in g.members]
@@ -49,25 +59,25 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
     return Selection(found, groups, values)
 
 
-def _with_gradients(sd: SameDiff, targets: list[int] | None, options: Options) -> Parts:
+def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
     """The parts of a gradient view; of a copy with the gradients appended, if the graph does not have them."""
     since = 0
-    if options.wrt is not None or not sd.gradient_ranges:
-        wrt = _default_wrt(sd) if options.wrt is None else [v.id for v in sd._several(options.wrt)]
+    if wrt is not None or not sd.gradient_ranges:
         work = sd.copy()
         since = len(work.nodes)
-        ys = work.loss_variables() if targets is None else [work[sd.nodes[i].name] for i in targets]
-        if wrt:
-            work.grad(ys, [work[sd.nodes[i].name] for i in wrt])
+        ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
+        names = _default_wrt(sd) if wrt is None else wrt
+        if names:
+            work.grad(ys, names)
         sd, targets = work, None
     listing = visible(sd)
-    if options.view == "gradient":
+    if view == "gradient":
         return gradient_parts(listing, since, targets)
     found = forward_parts(listing, targets)
     add_badges(found, since)
     return found
 
 
-def _default_wrt(sd: SameDiff) -> list[int]:
+def _default_wrt(sd: SameDiff) -> list[str]:
     """All trainable variables, or all floating placeholders of a graph that has none."""
-    return [v.id for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]
+    return [v.name for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]

@@ -38,12 +38,12 @@ def clean(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text made safe inside HTML-like labels and quoted attributes alike.
+    r"""The text made safe inside HTML-like labels and quoted attributes alike.
 
     A backslash would start an escape sequence in either, so it is written as a character reference.
 
     Example:
-        >>> escaped('a<b> "c" & \\\\N')
+        >>> escaped('a<b> "c" & \\N')
         'a&lt;b&gt; &quot;c&quot; &amp; &#92;N'
     """
     return html.escape(clean(text)).replace("\\", "&#92;")

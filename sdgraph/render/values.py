@@ -27,10 +27,6 @@ class Values:
     norms: dict[int, float] = field(default_factory=dict)
     bad: dict[int, str] = field(default_factory=dict)
 
-    def is_scalar(self, i: int) -> bool:
-        """Whether there is a scalar value to show."""
-        return i in self.arrays
-
 
 def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], feeds: Any) -> Values:
     """Values of what is drawn: of leaves that hold one, and with ``feeds`` of all that they determine.

@@ -1,0 +1,77 @@
+"""A copy of a graph in which chosen composite ops are replaced by their bodies, so that a picture shows what is inside.
+
+Must not know pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sdgraph.aval import Aval
+from sdgraph.errors import ArgumentError
+from sdgraph.graph import ABSENT, Node
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
+    """A graph with the same variables, and for each of ``chosen`` its body in a scope of its name.
+
+    Raises:
+        ArgumentError: If one of them is not the only output of a composite op.
+    """
+    for i in chosen:
+        node = sd.nodes[i]
+        if not node.op.is_composite or type(node.aval) is not Aval:
+            raise ArgumentError(
+                f"{node.name!r} cannot be expanded.",
+                given=repr(SDVariable(sd, i)),
+                expected="the only output of a composite op, such as a loss",
+            )
+    work = sd.scratch()
+    firsts: list[int] = []
+    mapped: dict[int, int] = {}
+    for i, node in enumerate(sd.nodes):
+        firsts.append(len(work.nodes))
+        inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
+        mapped[i] = _inline(sd, work, i, inputs) if i in chosen else _copy(work, node, inputs, node.name)
+        if i in sd.values:
+            work.values[mapped[i]] = sd.values[i]
+    firsts.append(len(work.nodes))
+    work.gradient_ranges = [(firsts[start], firsts[end]) for start, end in sd.gradient_ranges]
+    work.cotangents = {mapped[g]: mapped[v] for g, v in sd.cotangents.items()}
+    work.loss_nodes = [mapped[i] for i in sd.loss_nodes]
+    work._explicit_losses = [mapped[i] for i in sd._explicit_losses]
+    work._implicit |= {key: mapped[i] for key, i in sd._implicit.items()}
+    return work
+
+
+def _copy(work: SameDiff, node: Node, inputs: tuple[int, ...], name: str) -> int:
+    i = work.append(node.op, inputs, node.attrs, node.aval, name)
+    work.nodes[i].origin = node.origin
+    return i
+
+
+def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...]) -> int:
+    """Append the body of node ``i``; its result takes the node's name."""
+    node = sd.nodes[i]
+    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    body = node.op.trace(sd, avals, node.attrs)
+    mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
+    (out,) = body.outs
+    for k, inner in enumerate(body.graph.nodes[: len(body.need)]):
+        if k in mapped or not body.need[k]:
+            continue
+        name = node.name if k == out else f"{node.name}/{inner.name}"
+        while name in work.ids or (name != node.name and name in sd.ids):
+            name += "_"
+        mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
+        work.nodes[mapped[k]].origin = node.origin
+        if k in body.graph.values:
+            work.values[mapped[k]] = body.graph.values[k]
+    for key, k in body.graph._implicit.items():
+        if k in mapped:
+            work._implicit[(node.name, key)] = mapped[k]
+    return mapped[out]
