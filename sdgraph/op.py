@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 import numpy as np
 
 from sdgraph.aval import Aval, as_dtype
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, SDGraphError
 from sdgraph.graph import NO_ATTRS, VariableKind, did_you_mean, reachable
 
 if TYPE_CHECKING:
@@ -226,7 +226,11 @@ class Op:
                     expected=self._usage(),
                     fix=did_you_mean(k, self.operand_names + self.attr_names),
                 )
-            attrs[k] = freeze(k, v)
+            try:
+                attrs[k] = freeze(k, v)
+            except SDGraphError as e:
+                e.in_call(f"sd.{self.qualname}", "")
+                raise
         for k in self.attr_names:
             if k not in attrs:
                 raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())

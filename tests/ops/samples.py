@@ -215,10 +215,13 @@ ARRANGING = {
                s(f(2, 0, 3), f(2, 1, 3), axis=1)],
     "concat_part": [s(f(3, 3), f(2, 3), f(1, 3), axis=0, part=0), s(f(3, 3), f(2, 3), f(1, 3), axis=0, part=1),
                     s(f(2, 4), f(2, 1), f(2, 3), axis=-1, part=1)],
-    "stack": [s(f(2, 3), f(2, 3)), s(f(2, 3), f(2, 3), axis=-1), s(f(), f(), f()), s(f(0, 3), f(0, 3), axis=1), s(f(2))],
-    "split": [s(f(4, 3), num_split=2), s(f(2, 6), num_split=3, axis=1), s(f(2, 3), num_split=1), s(f(0, 3), num_split=2)],
+    "stack": [s(f(2, 3), f(2, 3)), s(f(2, 3), f(2, 3), axis=-1), s(f(), f(), f()), s(f(0, 3), f(0, 3), axis=1),
+              s(f(2))],
+    "split": [s(f(4, 3), num_split=2), s(f(2, 6), num_split=3, axis=1), s(f(2, 3), num_split=1),
+              s(f(0, 3), num_split=2)],
     "unstack": [s(f(2, 3)), s(f(2, 3), axis=1), s(f(3)), s(f(2, 2, 2), axis=-1), s(f(2, 0), axis=0)],
-    "tile": [s(f(2, 3), reps=(2, 1)), s(f(3), reps=2), s(f(2, 3), reps=(2,)), s(f(3), reps=(2, 2)), s(f(0, 3), reps=(2, 1)),
+    "tile": [s(f(2, 3), reps=(2, 1)), s(f(3), reps=2), s(f(2, 3), reps=(2,)), s(f(3), reps=(2, 2)),
+             s(f(0, 3), reps=(2, 1)),
              s(f(), reps=(3,))],
     "untile": [s(f(4, 3), f(2, 3), reps=(2, 1)), s(f(6), f(3), reps=2), s(f(2, 6), f(3), reps=(2, 2))],
     "repeat": [s(f(2, 3), repeats=2), s(f(2, 3), repeats=2, axis=1), s(f(2, 3), repeats=(1, 2), axis=0),
@@ -275,13 +278,16 @@ INDEXING = {
     "index_scatter": [s(F(_at(shape, key)), F(shape), key=key) for shape, key in KEYS],
     "slice": [s(f(3, 4), begin=(1, 0), size=(2, 3)), s(f(3, 4), begin=(0, 1), size=(-1, -1)), s(f(), begin=(), size=()),
               s(f(3), begin=(1,), size=(0,)), s(f(0, 3), begin=(0, 1), size=(0, 2))],
-    "strided_slice": [s(f(4, 3), begin=(0, 1), end=(4, 3), strides=(2, 1)), s(f(4), begin=(3,), end=(0,), strides=(-1,)),
-                      s(f(2, 3), begin=(0, 0), end=(1, 2), end_mask=2), s(f(2, 3), begin=(1,), end=(2,), shrink_axis_mask=1),
+    "strided_slice": [s(f(4, 3), begin=(0, 1), end=(4, 3), strides=(2, 1)),
+                      s(f(4), begin=(3,), end=(0,), strides=(-1,)),
+                      s(f(2, 3), begin=(0, 0), end=(1, 2), end_mask=2),
+                      s(f(2, 3), begin=(1,), end=(2,), shrink_axis_mask=1),
                       s(f(2, 3), begin=(0, 0), end=(0, 2), new_axis_mask=1),
                       s(f(2, 2, 3), begin=(0, 1), end=(0, 2), ellipsis_mask=1)],
     "gather": [s(f(3, 2), ints([2, 0, 2])), s(f(3, 2), ints([[0, 1], [1, 1]]), axis=1), s(f(3), np.int64(1)),
                s(f(3), ints([])), s(f(3), Literal([1, 2])), s(f(2, 3), ints([[2]]), axis=-1)],
-    "gather_nd": [s(f(3, 2), ints([[2, 0], [0, 1]])), s(f(3, 2), ints([[2], [2]])), s(f(2, 2, 3), ints([[[1, 1]], [[0, 1]]])),
+    "gather_nd": [s(f(3, 2), ints([[2, 0], [0, 1]])), s(f(3, 2), ints([[2], [2]])),
+                  s(f(2, 2, 3), ints([[[1, 1]], [[0, 1]]])),
                   s(f(3), Literal([[0], [2]])), s(f(3, 2), np.zeros((0, 2), np.int64))],
     "take_along_axis": [s(f(2, 3), ints(COLUMN)), s(f(3, 2), ints(COLUMN), axis=0), s(f(3), ints([2, 2, 0, 1])),
                         s(f(2, 3), np.zeros((2, 0), np.int64))],
@@ -298,32 +304,35 @@ INDEXING = {
                     s(f(0, 2), ints([]), num_segments=2)],
     "unsorted_segment_sum": [s(f(4, 2), ints([3, 0, 1, 0]), num_segments=4), s(f(3), ints([1, 0, 1]), num_segments=2),
                              s(f(0, 2), ints([]), num_segments=2)],
-    "checked_labels": [s(ints([1, 0]), f(2, 3)), s(np.int64(2), f(3)), s(ints([]), f(0, 3)), s(Literal([1, 0]), f(2, 3))],
+    "checked_labels": [s(ints([1, 0]), f(2, 3)), s(np.int64(2), f(3)), s(ints([]), f(0, 3)),
+                       s(Literal([1, 0]), f(2, 3))],
     "checked_lengths": [s(ints([1, 0, 3]), limit=3), s(ints([]), limit=2), s(Literal([1]), limit=1)],
-    "checked_ctc_labels": [s(ints([[1, 2], [1, 7]]), ints([2, 1]), classes=3, blank=0), s(ints([[0]]), ints([1]), classes=3, blank=2)],
+    "checked_ctc_labels": [s(ints([[1, 2], [1, 7]]), ints([2, 1]), classes=3, blank=0),
+                           s(ints([[0]]), ints([1]), classes=3, blank=2)],
     "mask_gradient": [s(f(2, 3), f(2, 1, lo=0.5, hi=1)), s(f(3), f(lo=0.5, hi=1)), s(f(), f(lo=0.5, hi=1)),
                       s(f(0, 3), f(3, lo=0.5, hi=1)), s(f(2, 3), np.array([[1.0], [0.0]]), smooth=False)],
 }  # fmt: skip
 
 REDUCTIONS = {
-    **{k: AXES + AXES_EMPTY for k in (
-        "sum", "prod", "norm1", "squared_norm", "all", "any", "largest",
-        "math.count_non_zero")},
-    **{k: AXES + AXES_EMPTY for k in ("norm2", "math.entropy")},
-    **{k: AXES + NO_MEAN for k in ("mean", "math.moments", "math.log_sum_exp")},
-    **{k: AXES + NO_MEAN[2:] for k in ("max", "min", "normmax")},
+    **dict.fromkeys(
+        ("sum", "prod", "norm1", "squared_norm", "all", "any", "math.count_non_zero"), AXES + AXES_EMPTY),
+    **dict.fromkeys(("norm2", "math.entropy"), AXES + AXES_EMPTY),
+    **dict.fromkeys(("mean", "math.moments", "math.log_sum_exp"), AXES + NO_MEAN),
+    **dict.fromkeys(("max", "min", "normmax"), AXES + NO_MEAN[2:]),
     "math.is_max": [s(f(*shape)) for shape in SHAPES] + [s(f(2, 3), axis=0), s(f(2, 3), axis=-1)],
     "math.standardize": [s(f(2, 3)), s(f(2, 3), axis=0), s(f(3, 4), axis=-1), s(f(3), axis=0), s(f(0, 3), axis=1)],
     "math.zero_fraction": [s(f(2, 3)), s(np.array([0.0, 1.0, 0.0]), smooth=False), s(f())],
     "argmax": ONE_AXIS, "argmin": ONE_AXIS,
     "largest": [s(*a, **{k: v for k, v in b.items() if k != "keepdims"}) for a, b, _ in AXES + AXES_EMPTY],
     "variance": [s(*a, **b, bias_corrected=c) for (a, b, _), c in itertools.product(AXES[3:10], (False, True))],
-    "standard_deviation": [s(*a, **b, bias_corrected=c) for (a, b, _), c in itertools.product(AXES[3:10], (False, True))],
+    "standard_deviation": [s(*a, **b, bias_corrected=c) for (a, b, _), c in itertools.product(AXES[3:10],
+                                                                                              (False, True))],
     "cumsum": CUMULATIVE, "cumprod": CUMULATIVE,
     "linear_recurrence": [s(f(4), f(4)), s(f(4), f(4), reverse=True), s(f(2, 3), f(2, 3), axis=1), s(f(1), f(1)),
                           s(f(3, 2), f(3, 2), axis=0, reverse=True)],
-    **{k: PAIR_AXES for k in ("math.cosine_similarity", "math.cosine_distance", "math.euclidean_distance",
-                              "math.manhattan_distance")},
+    **dict.fromkeys(
+        ("math.cosine_similarity", "math.cosine_distance",
+         "math.euclidean_distance", "math.manhattan_distance"), PAIR_AXES),
     "math.trace": [s(f(3, 3)), s(f(2, 3)), s(f(2, 3, 3)), s(f(0, 0)), s(f(1, 1))],
     "math.diag": [s(f(3)), s(f(2, 2)), s(f(1)), s(f(0))],
     "math.diag_part": [s(f(3, 3)), s(f(2, 2, 2, 2)), s(f(1, 1)), s(f(0, 0))],
@@ -364,17 +373,20 @@ LINALG = {
     "linalg.triangular_solve": [s(regular(3, 3), f(3, 2)), s(regular(3, 3), f(3, 2), lower=False),
                                 s(regular(3, 3), f(3), adjoint=True), s(regular(2, 2, 2), f(2, 2, 1)),
                                 s(regular(3, 3), f(3, 1), lower=False, adjoint=True)],
-    "linalg.lstsq": [s(regular(4, 2), f(4, 1)), s(regular(3, 2), f(3, 2), l2_regularizer=0.5), s(regular(2, 3, 2), f(2, 3, 1)),
+    "linalg.lstsq": [s(regular(4, 2), f(4, 1)), s(regular(3, 2), f(3, 2), l2_regularizer=0.5),
+                     s(regular(2, 3, 2), f(2, 3, 1)),
                      s(regular(4, 2), f(4, 2), fast=False)],
     "linalg.matrix_inverse": SQUARE, "linalg.matrix_determinant": SQUARE, "linalg.lu": SQUARE,
     "linalg.logdet": [s(positive_definite(3, 3)), s(positive_definite(1, 1)), s(positive_definite(2, 2, 2))],
     "linalg.cholesky": [s(positive_definite(3, 3)), s(positive_definite(1, 1)), s(positive_definite(2, 2, 2))],
     "linalg.qr": [*TALL, s(regular(3, 3), full=True)],
-    "linalg.svd": [s(regular(3, 2)), s(regular(3, 3)), s(regular(2, 3)), s(regular(2, 3, 2)), s(regular(3, 2), compute_uv=False)],
+    "linalg.svd": [s(regular(3, 2)), s(regular(3, 3)), s(regular(2, 3)), s(regular(2, 3, 2)),
+                   s(regular(3, 2), compute_uv=False)],
     "linalg.eig": [s(positive_definite(3, 3)), s(positive_definite(2, 2, 2))],
 }  # fmt: skip
 
-CLASSES = [s(f(3)), s(f(2, 3)), s(f(2, 3), axis=0), s(f(2, 3, 2), axis=1), s(f(1)), s(f(2, 1)), s(f(0, 3)), s(f(2, 0, 3)),
+CLASSES = [s(f(3)), s(f(2, 3)), s(f(2, 3), axis=0), s(f(2, 3, 2), axis=1), s(f(1)), s(f(2, 1)), s(f(0, 3)),
+           s(f(2, 0, 3)),
            s(f(5, 2), axis=-2)]  # fmt: skip
 HEADS = (f(2, 2, 3), f(2, 2, 4), f(2, 2, 4))
 NN = {
@@ -394,21 +406,25 @@ NN = {
     "nn.batch_norm": [s(f(4, 3), f(3), f(3, lo=0.5, hi=2), f(3), f(3)), s(f(4, 3), f(3), f(3, lo=0.5, hi=2)),
                       s(f(2, 3, 2), f(3), f(3, lo=0.5, hi=2), f(3), f(3), axis=1, epsilon=0.1),
                       s(f(2, 3, 2), f(3, 2), f(3, 2, lo=0.5, hi=2), axis=(1, 2)), s(f(0, 3), f(3), f(3, lo=0.5, hi=2))],
-    "nn.layer_norm": [s(f(2, 3), f(3), f(3)), s(f(2, 3), f(3)), s(f(2, 4)), s(f(2, 3, 2), f(3), f(3), channels_first=True, axis=(1, 2)),
+    "nn.layer_norm": [s(f(2, 3), f(3), f(3)), s(f(2, 3), f(3)), s(f(2, 4)),
+                      s(f(2, 3, 2), f(3), f(3), channels_first=True, axis=(1, 2)),
                       s(f(2, 3), f(3), f(3), epsilon=0.1), s(f(0, 3), f(3), f(3))],
     "nn.dropout": [s(f(4, 5)), s(f(20), probability=0.2), s(f(20), probability=0.7, inverted=False), s(f(0, 3)),
                    s(f(20), seed=3), s(f(3), probability=0.0)],
     "nn.pad": [s(f(2, 3), padding=((1, 0), (2, 1))), s(f(3, 4), padding=((1, 2), (0, 3)), mode="reflect"),
-               s(f(2, 3), padding=((2, 1), (1, 3)), mode="symmetric"), s(f(3), padding=((1, 1),), constant=2.5), s(f(), padding=()),
+               s(f(2, 3), padding=((2, 1), (1, 3)), mode="symmetric"), s(f(3), padding=((1, 1),), constant=2.5),
+               s(f(), padding=()),
                s(f(0, 2), padding=((1, 1), (0, 0)))],
-    "nn.unpad": [s(f(3, 6), f(2, 3), padding=((1, 0), (2, 1))), s(f(6, 7), f(3, 4), padding=((1, 2), (0, 3)), mode="reflect"),
+    "nn.unpad": [s(f(3, 6), f(2, 3), padding=((1, 0), (2, 1))),
+                 s(f(6, 7), f(3, 4), padding=((1, 2), (0, 3)), mode="reflect"),
                  s(f(5, 7), f(2, 3), padding=((2, 1), (1, 3)), mode="symmetric")],
     "nn.top_k": [s(f(5), k=2), s(f(2, 4), k=3), s(f(2, 4), k=3, sorted=False), s(f(1), k=1), s(f(0, 3), k=2)],
     "nn.dot_product_attention": [s(*HEADS), s(*HEADS, ints([[1, 0, 1, 1], [1, 1, 0, 1]])), s(*HEADS, scaled=False),
                                  s(f(1, 2, 2, 3), f(1, 2, 2, 2), f(1, 2, 3, 2))],
     "nn.multi_head_dot_product_attention": [
         s(f(1, 2, 2), f(1, 2, 3), f(1, 2, 3), f(2, 2, 2), f(2, 2, 2), f(2, 2, 2), f(4, 3)),
-        s(f(1, 2, 2), f(1, 2, 3), f(1, 2, 3), f(2, 2, 2), f(2, 2, 2), f(2, 2, 2), f(4, 3), ints([[1, 0, 1]]), scaled=False),
+        s(f(1, 2, 2), f(1, 2, 3), f(1, 2, 3), f(2, 2, 2), f(2, 2, 2), f(2, 2, 2), f(4, 3), ints([[1, 0, 1]]),
+          scaled=False),
     ],
 }  # fmt: skip
 
@@ -434,7 +450,53 @@ RANDOM = {
     "random.draw": [s(None, distribution="normal", shape=(3,)), s(f(2, 3))],
 }  # fmt: skip
 
-SPECIAL = {**LOSSES, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **BITWISE, **RANDOM}
+
+def _keras(true, predicted, **attrs):
+    """A Keras loss over the last axis: shapes, weights, a mask, every reduction."""
+    for shape in [(2, 3), (3,), (2, 2, 3), (2, 1), (1, 3), (0, 3)]:
+        yield s(F(shape, true), F(shape, predicted), **attrs)
+    for reduction in ("none", "sum", "sum_over_batch_size", "mean", "mean_with_sample_weight"):
+        yield s(F((2, 3), true), F((2, 3), predicted), F((2,), (0.5, 2.0)), reduction=reduction, **attrs)
+    masked = np.array([True, False])
+    yield s(F((2, 3), true), F((2, 3), predicted), F((2,), (0.5, 2.0)), masked, reduction="sum", **attrs)
+
+
+INSIDE = (0.05, 0.95)
+TRIPLE = (f(2, 3, lo=0.05, hi=0.95), f(2, 3, lo=0.05, hi=0.95))
+EMBEDDED = (ints([0, 1, 0]), f(3, 2, lo=0.1, hi=0.9))
+KERAS = {
+    **{f"keras.{k}": list(_keras(None, None)) for k in (
+        "mean_squared_error", "mean_absolute_error", "root_mean_squared_error", "cosine_similarity", "log_cosh")},
+    **{f"keras.{k}": list(_keras((0.2, 3.0), (0.2, 3.0))) for k in (
+        "mean_squared_logarithmic_error", "mean_absolute_percentage_error", "poisson")},
+    **{f"keras.{k}": list(_keras(INSIDE, (-0.8, 0.8))) for k in ("hinge", "squared_hinge", "categorical_hinge")},
+    "keras.huber": [*_keras(None, None), *_keras(None, None, delta=0.3)],
+    "keras.kl_divergence": list(_keras(INSIDE, INSIDE)),
+    **{f"keras.{k}": [*_keras(INSIDE, INSIDE), *_keras(INSIDE, None, from_logits=True),
+                      s(*TRIPLE, label_smoothing=0.2), s(*TRIPLE, axis=0)] for k in (
+        "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
+        "categorical_focal_crossentropy")},
+    "keras.sparse_categorical_crossentropy": [
+        s(ints([2, 0]), F((2, 3), INSIDE)), s(ints([2, 0]), f(2, 3), from_logits=True),
+        s(ints([[2], [0]]), f(2, 3), from_logits=True),
+        s(ints([2, 1]), f(2, 3), from_logits=True, ignore_class=1),
+        s(ints([2, 0]), F((2, 3), INSIDE), f(2, lo=0.5, hi=2), reduction="sum"),
+    ],
+    "keras.categorical_generalized_cross_entropy": [
+        s(ints([2, 0]), F((2, 3), INSIDE), q=0.5), s(ints([[2], [0]]), F((2, 3), INSIDE), q=0.7),
+        s(ints([2, 0]), F((2, 3), INSIDE), f(2, lo=0.5, hi=2), reduction="sum", q=0.5),
+    ],
+    "keras.dice": [s(*TRIPLE), s(*TRIPLE, axis=1), s(*TRIPLE, axis=(0, 1)), s(*TRIPLE, reduction="sum")],
+    "keras.tversky": [s(*TRIPLE), s(*TRIPLE, alpha=0.3, beta=0.8), s(*TRIPLE, axis=1), s(*TRIPLE, reduction="sum")],
+    "keras.ctc": [s(ints([[1, 2], [2, 0]]), f(2, 5, 3)), s(ints([[1, 1]]), f(1, 4, 2)),
+                  s(ints([[1, 2], [2, 0]]), f(2, 5, 3), f(2, lo=0.5, hi=2), reduction="sum")],
+    "keras.circle": [s(*EMBEDDED, gamma=2.0), s(*EMBEDDED, None, None, f(3, lo=0.5, hi=2), gamma=2.0, reduction="sum"),
+                     s(*EMBEDDED, ints([0, 1]), f(2, 2, lo=0.1, hi=0.9), gamma=2.0, remove_diagonal=False)],
+    "keras.reduce": [s(f(3)), s(f(2, 3), f(2, lo=0.5, hi=2)), s(f(2, 3), f(2, lo=0.5, hi=2), np.array([True, False])),
+                     s(f(3), reduction="sum"), s(f(), reduction="none"), s(f(0), reduction="mean")],
+}  # fmt: skip
+
+SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **BITWISE, **RANDOM}
 
 
 # ---------------------------------------------------------------------- from the signature

@@ -11,6 +11,7 @@ from sdgraph import SameDiff, errors
 from sdgraph.autodiff import vjp_op
 from sdgraph.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
 from sdgraph.testing import check_grads
+from tests.ops.misuse import MISUSE
 from tests.ops.references import REFERENCES, TOLERANCES
 from tests.ops.samples import Literal, samples_of
 
@@ -22,6 +23,7 @@ NEEDS_SIZES = {
     "unstack": "the number of outputs is a size",
     "gather_nd": "the rank of the output depends on a size of the indices",
     "scatter_nd_add": "the rank of the updates depends on a size of the indices",
+    "keras.reduce": "only the sizes tell whether weights belong to the batch or to the last axis",
     "linalg.lstsq": "the penalty needs an identity matrix",
     "nn.dot_product_attention": "scales by the number of features",
     "nn.multi_head_dot_product_attention": "scales by the number of features",
@@ -54,7 +56,11 @@ def apply(sd, sample, *, unknown=False, dtype=None):
         operands.append(sd.placeholder(f"x{k}", shape, x.dtype))
         feeds[f"x{k}"] = x
     op = REGISTRY[sample.op]
-    out = getattr(namespace_of(sd, op), op.name)(*operands, **sample.attrs)
+    call = getattr(namespace_of(sd, op), op.name)
+    if op.variadic:
+        out = call(*operands, **sample.attrs)
+    else:
+        out = call(**dict(zip(op.operand_names, operands, strict=False)), **sample.attrs)
     return (out if isinstance(out, tuple) else (out,)), feeds
 
 
@@ -187,22 +193,20 @@ def test_memory_layouts(name):
 
 
 @pytest.mark.parametrize("name", [name for name in OPS if name in REFERENCES])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # Numpy's, of the references.
 def test_reference(name):
-    """Values agree with an independent implementation."""
+    """Values agree with an independent implementation: entry by entry if elementwise, else with the largest one."""
+    elementwise = getattr(REGISTRY[name].infer, "broadcasts", False)
+    rtol = TOLERANCES.get(name, 1e-14)
     for sample in samples_of(name):
         operands = [x.value if isinstance(x, Literal) else x for x in sample.operands]
-        with np.errstate(all="ignore"):
-            want = REFERENCES[name](*operands, **sample.attrs)
+        want = REFERENCES[name](*operands, **sample.attrs)
         want = want if isinstance(want, tuple) else (want,)
-        for a, b in zip(evaluate(sample), want, strict=True):
-            b = np.asarray(b)
+        for a, b in zip(evaluate(sample), map(np.asarray, want), strict=True):
             assert a.shape == b.shape, sample
-            if a.dtype.kind in "iub":
-                assert np.array_equal(a, b), sample
-            else:
-                rtol = TOLERANCES.get(name, 1e-14)
-                scale = rtol * np.maximum(np.abs(b), rtol * np.abs(b).max(initial=0))
-                assert np.all((np.abs(a - b) <= scale) | (a == b)), (sample, a - b)
+            scale = np.abs(b) if elementwise else np.abs(b).max(initial=0)
+            same = (a == b) | (np.isnan(a) & np.isnan(b)) if a.dtype.kind == "f" else a == b
+            assert np.all(same | (np.abs(np.subtract(a, b, dtype=float)) <= rtol * scale)), (sample, a, b)
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -301,7 +305,9 @@ def mutants(op):
         gs = g if isinstance(g, tuple) else (g,)
         sd = gs[0].sd
         return [
-            None if x is None or x.dtype.kind != "f" else sd.apply(vjp_op(op, k, len(operands), len(gs)), [*operands, *gs], attrs)
+            None
+            if x is None or x.dtype.kind != "f"
+            else sd.apply(vjp_op(op, k, len(operands), len(gs)), [*operands, *gs], attrs)
             for k, x in enumerate(operands)
         ]
 
@@ -355,3 +361,83 @@ def test_a_wrong_rule_is_caught(name):
             raise AssertionError(f"{what} of {sample} survived") from e
         finally:
             op.vjp = original
+
+
+# ---------------------------------------------------------------------- N3: wrong calls
+
+
+def state(sd):
+    """Everything a refused call might have changed."""
+    return len(sd), list(sd.ids.items()), dict(sd.values), dict(sd._next_suffix), list(sd.loss_nodes)
+
+
+def refuse(sd, name, error, call):
+    """The call raises ``error``, whose message names the op and this line's file, and leaves no trace."""
+    before = state(sd)
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    assert isinstance(caught.value, errors.SDGraphError), caught.value
+    assert REGISTRY[name].name in message.splitlines()[0], message
+    assert f"{__file__}:" in message
+    assert state(sd) == before
+    assert sd.constant(1.0).name == "constant"
+
+
+def method(sd, name):
+    op = REGISTRY[name]
+    return getattr(namespace_of(sd, op), op.name)
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].operand_names])
+def test_a_wrong_call_leaves_no_trace(name):
+    """Operands of another graph, arguments that do not exist, operands that are missing."""
+    op = REGISTRY[name]
+    sample = samples_of(name)[0]
+    placed = [k for k, x in enumerate(sample.operands) if x is not None and not isinstance(x, Literal)]
+    other = SameDiff("float64")
+
+    def operands(sd, foreign=None):
+        out = []
+        for k, x in enumerate(sample.operands):
+            if k in placed:
+                x = np.asarray(x)
+                out.append((other if k == foreign else sd).placeholder(f"x{k}", x.shape, x.dtype))
+            else:
+                out.append(x)
+        return out
+
+    def call(sd, xs, attrs):
+        if op.variadic:
+            return method(sd, name)(*xs, **attrs)
+        return method(sd, name)(**dict(zip(op.operand_names, xs, strict=False)), **attrs)
+
+    for k in placed:
+        other = SameDiff("float64")
+        sd = SameDiff("float64")
+        xs = operands(sd, foreign=k)
+        refuse(sd, name, errors.ArgumentError, lambda sd=sd, xs=xs: call(sd, xs, sample.attrs))
+    sd = SameDiff("float64")
+    xs = operands(sd)
+    refuse(sd, name, errors.ArgumentTypeError, lambda: call(sd, xs, {**sample.attrs, "no_such_argument": 1}))
+    required = [k for k in op.operand_names if k not in op.operand_defaults]
+    if required and not op.variadic:
+        sd = SameDiff("float64")
+        operands(sd)
+        refuse(sd, name, errors.ArgumentTypeError, lambda: method(sd, name)(**sample.attrs))
+
+
+@pytest.mark.parametrize("name", MISUSE)
+def test_misuse(name):
+    op = REGISTRY[name]
+    for specs, attrs, error in MISUSE[name]:
+        sd = SameDiff("float64")
+        xs = []
+        for k, spec in enumerate(specs):
+            shape, dtype = spec if len(spec) == 2 and isinstance(spec[1], str) else (spec, "float64")
+            xs.append(sd.placeholder(f"x{k}", shape, dtype))
+        if op.variadic:
+            refuse(sd, name, error, lambda sd=sd, xs=xs, attrs=attrs: method(sd, name)(*xs, **attrs))
+        else:
+            keywords = {**dict(zip(op.operand_names, xs, strict=False)), **attrs}
+            refuse(sd, name, error, lambda sd=sd, keywords=keywords: method(sd, name)(**keywords))

@@ -1,0 +1,114 @@
+"""Wrong calls: for each op operands and attributes it must refuse, and the class of the error.
+
+Operands are shapes, for float64 placeholders, or (shape, dtype).
+"""
+
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+
+A, T, D, S = ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+INT = "int64"
+
+
+def _weighted(unit=(2, 3), **attrs):
+    """What every loss with weights refuses."""
+    same = ((2, 3), (2, 3))
+    return [
+        (((2, 3), (2, 4)), attrs, S),
+        (((2, 3), (3,)), attrs, S),
+        ((*same, (5,) if len(unit) == 1 else (unit[0],)), attrs, S),
+        ((*same, (2, 3, 1)), attrs, S),
+        ((*same, (*unit[:-1], 7)), attrs, S),
+        (same, {**attrs, "loss_reduce": "sum"}, T),
+        (same, {**attrs, "loss_reduce": 1}, T),
+    ]
+
+
+_BINARY = [(((2, 3), (2, 4)), {}, S), (((3,), (4,)), {}, S), (((2, 3), (2,)), {}, S)]
+_REDUCTION = [
+    (((2, 3),), {"axis": 2}, A),
+    (((2, 3),), {"axis": (0, 0)}, A),
+    (((2, 3),), {"axis": "x"}, T),
+    (((),), {"axis": 0}, A),
+]
+_MATRIX = [(((3,),), {}, S), (((2, 3),), {}, S), ((((3, 3), "complex128"),), {}, D)]
+_PRODUCT = [(((2, 3), (2, 3)), {}, S), (((), (3,)), {}, S), (((2, 2, 3), (3, 3, 2)), {}, S)]
+_ATTENTION = ((1, 2, 3), (1, 2, 4))
+
+MISUSE = {
+    **{f"loss.{k}": _weighted() for k in ("absolute_difference", "hinge_loss", "mean_squared_error", "log_poisson")},
+    "loss.huber_loss": [
+        *_weighted(),
+        (((2, 3), (2, 3)), {"delta": -1.0}, A),
+        (((2, 3), (2, 3)), {"delta": float("nan")}, A),
+    ],
+    "loss.log_loss": [*_weighted(), (((2, 3), (2, 3)), {"epsilon": -1e-3}, A)],
+    "loss.sigmoid_cross_entropy": [*_weighted(), (((2, 3), (2, 3)), {"label_smoothing": -0.1}, A)],
+    "loss.cosine_distance": [*_weighted((2, 1), dimension=1), (((2, 3), (2, 3)), {"dimension": 2}, A)],
+    "loss.softmax_cross_entropy": [*_weighted((2,)), (((), ()), {}, S)],
+    "loss.mean_pairwise_squared_error": _weighted((2,)),
+    "loss.weighted_cross_entropy_with_logits": [
+        (((2, 3), (2, 4)), {}, S),
+        (((2, 3), (2, 3), (4,)), {}, S),
+        (((3,), (3,), (2, 3)), {}, S),
+    ],
+    "loss.sparse_softmax_cross_entropy": [
+        (((2, 3), (2,)), {}, D),
+        (((2, 3), ((3,), INT)), {}, S),
+        (((), ((), INT)), {}, S),
+    ],
+    "loss.ctc_loss": [
+        ((((2, 3), INT), (2, 5, 3), ((3,), INT), ((2,), INT)), {}, S),
+        ((((2, 3), INT), (2, 5), ((2,), INT), ((2,), INT)), {}, S),
+        (((2, 3), (2, 5, 3), ((2,), INT), ((2,), INT)), {}, D),
+        ((((2, 3), INT), (2, 5, 3), ((2,), INT), ((2,), INT)), {"blank_index": 3}, A),
+    ],
+    **{
+        f"math.{k}": _BINARY
+        for k in ("add", "sub", "mul", "div", "pow", "max", "min", "floor_div", "squared_difference", "atan2", "xlogy")
+    },
+    **dict.fromkeys(("eq", "neq", "lt", "lte", "gt", "gte"), _BINARY),
+    **dict.fromkeys(
+        ("sum", "mean", "prod", "max", "min", "norm1", "norm2", "normmax", "all", "any", "math.log_sum_exp"), _REDUCTION
+    ),
+    "argmax": [(((2, 3),), {"axis": 2}, A), (((2, 3),), {"axis": (0, 1)}, (A, T))],
+    "cumsum": [(((2, 3),), {"axis": 2}, A)],
+    "reshape": [
+        (((2, 3),), {"shape": (4,)}, S),
+        (((2, 3),), {"shape": (-1, -1)}, A),
+        (((2, 3),), {"shape": (-2, 3)}, A),
+    ],
+    "broadcast_to": [(((2, 3),), {"shape": (2, 4)}, S), (((2, 3),), {"shape": (3,)}, S)],
+    "expand_dims": [(((2, 3),), {"axis": 4}, A)],
+    "squeeze": [(((2, 3),), {"axis": 0}, S), (((2, 3),), {"axis": 3}, A)],
+    "permute": [(((2, 3),), {"axes": (0,)}, A), (((2, 3),), {"axes": (0, 0)}, A)],
+    "concat": [(((2, 3), (2, 4)), {"axis": 0}, S), (((2, 3), (3,)), {}, S), (((2, 3), (2, 3)), {"axis": 2}, A)],
+    "stack": [(((2, 3), (3, 2)), {}, S)],
+    "split": [(((4, 3),), {"num_split": 3}, A), (((4, 3),), {"num_split": 2, "axis": 5}, A)],
+    "tile": [(((2, 3),), {"reps": (-1, 2)}, A)],
+    "cast": [(((2,),), {"dtype": "no such type"}, D)],
+    "where": [((((2,), "bool"), (3,), (3,)), {}, S)],
+    "tensordot": [
+        (((2, 3), (2, 3)), {"axes_x": (1,), "axes_y": (0,)}, S),
+        (((2, 3), (3, 2)), {"axes_x": (1, 0), "axes_y": (0,)}, A),
+    ],
+    **dict.fromkeys(("mmul", "linalg.mmul", "linalg.matmul"), _PRODUCT),
+    "gather": [(((3, 2), (2,)), {}, D), (((3, 2), ((2,), INT)), {"axis": 2}, A)],
+    "take_along_axis": [(((2, 3), (2, 2)), {}, D), (((2, 3), ((3, 2), INT)), {}, S)],
+    "scatter_add": [(((3, 2), ((2,), INT), (3, 2)), {}, S), (((3, 2), (2,), (2, 2)), {}, D)],
+    "slice": [(((3, 4),), {"begin": (0, 2), "size": (1, 3)}, A)],
+    "linalg.solve": [(((2, 3), (2, 1)), {}, S), (((3, 3), (2, 1)), {}, S)],
+    **{f"linalg.{k}": _MATRIX for k in ("matrix_inverse", "matrix_determinant", "logdet", "cholesky")},
+    "linalg.cross": [(((2, 2), (2, 2)), {}, S)],
+    "math.clip_by_value": [(((2,),), {"clip_value_min": 1.0, "clip_value_max": 0.0}, A)],
+    "math.log": [(((2,),), {"base": 1.0}, A), (((2,),), {"base": -2.0}, A)],
+    "nn.softmax": [(((),), {}, A), (((2, 3),), {"axis": 2}, A)],
+    "nn.linear": [(((2, 3), (4, 2)), {}, S), (((2, 3), (3, 2), (3,)), {}, S)],
+    "nn.bias_add": [(((2, 3), (2,)), {}, S)],
+    "nn.pad": [(((2, 3),), {"padding": ((1, 1),)}, A), (((2, 3),), {"padding": ((0, 0), (1, 1)), "mode": "wrap"}, A)],
+    "nn.top_k": [(((3,),), {"k": 4}, A), (((),), {"k": 1}, S)],
+    "nn.dropout": [(((3,),), {"probability": 1.5}, A)],
+    "nn.dot_product_attention": [((*_ATTENTION, (1, 2, 5)), {}, S)],
+    "bitwise.and_": [(((2,), (2,)), {}, D), ((((2,), INT), ((3,), INT)), {}, S)],
+    "random.uniform": [((), {"shape": (2,), "seed": -1}, A)],
+    "random.binomial": [((), {"n_trials": -1, "shape": (2,)}, A)],
+}
