@@ -168,7 +168,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
         return _scope_card(found, g, g.path)
     part = g.members[0]
     item, listing = part.item, found.listing
-    kind = "gradient" if part.order else _kind(item)
+    kind = "gradient" if part.order else card_kind(item)
     lines = _lines(item, options)
     word = _word(listing, item)
     title = item.short_name if options.show_scopes and not part.order else item.name
@@ -176,14 +176,14 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
     base = listing.items.get(part.base)
     if part.order:
         name = listing.gradient_name(item, short=True)
-        scope = shortened("/".join(base.scope)) if base is not None else ""
+        scope = shortened("/".join(base.scope)) if base is not None and not base.is_gradient else ""
         title, word = (name, scope) if name is not None else (item.short_name, word)
         heat = _heat(values.norms.get(item.id), scale)
     lines += _value_lines(found, item, part.order, values, options, scale)
     if item.id in values.bad:
         kind, heat = "bad", None
     path = item.scope if not part.order else ()
-    outline = _kind(base) if part.order and base is not None and item.wrt is not None else kind
+    outline = card_kind(base) if part.order and base is not None and item.wrt is not None else kind
     tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
     return Card(
         kind,
@@ -219,7 +219,8 @@ def _scope_card(found: Parts, g: Group, path: tuple[str, ...]) -> Card:
     )  # fmt: skip
 
 
-def _kind(item: Item) -> str:
+def card_kind(item: Item) -> str:
+    """The kind of card that a variable of the forward pass gets."""
     if item.is_loss:
         return "loss"
     if item.is_output:

@@ -15,7 +15,7 @@ from sdgraph.render.options import Options
 from sdgraph.render.parts import Parts, add_badges, forward_parts, gradient_parts, neighbourhood
 from sdgraph.render.values import Values, read_values
 from sdgraph.variable import SDVariable
-from sdgraph.visible import visible
+from sdgraph.visible import Listing, visible
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -60,22 +60,34 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
 
 
 def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
-    """The parts of a gradient view; of a copy with the gradients appended, if the graph does not have them."""
-    since = 0
-    if wrt is not None or not sd.gradient_ranges:
-        work = sd.copy()
-        since = len(work.nodes)
-        ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
-        names = _default_wrt(sd) if wrt is None else wrt
-        if names:
-            work.grad(ys, names)
-        sd, targets = work, None
-    listing = visible(sd)
+    """The parts of a view with gradients."""
+    listing, since, targets = differentiated(sd, targets, wrt)
     if view == "gradient":
         return gradient_parts(listing, since, targets)
     found = forward_parts(listing, targets)
     add_badges(found, since)
     return found
+
+
+def differentiated(
+    sd: SameDiff, targets: list[int] | None, wrt: list[str] | None
+) -> tuple[Listing, int, list[int] | None]:
+    """The graph with gradients, the node at which those of interest begin, and the targets that are still to be chosen.
+
+    It is a copy with the gradients appended, unless the graph has gradients and ``wrt`` asks for no others.
+
+    Raises:
+        GradientError: If a gradient does not exist.
+    """
+    if wrt is None and sd.gradient_ranges:
+        return visible(sd), 0, targets
+    work = sd.copy()
+    since = len(work.nodes)
+    ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
+    names = _default_wrt(sd) if wrt is None else wrt
+    if names:
+        work.grad(ys, names)
+    return visible(work), since, None
 
 
 def _default_wrt(sd: SameDiff) -> list[str]:

@@ -136,6 +136,11 @@ def heat_step(norm: float, low: float, high: float) -> int:
 
 def dark_css() -> str:
     """Style rules that turn a picture drawn in the light theme dark when the reader prefers that."""
+    return f"@media (prefers-color-scheme: dark){{{dark_rules()}}}"
+
+
+def dark_rules() -> str:
+    """Style rules that turn a picture drawn in the light theme dark."""
     fills = {t.light: t.dark for t in (PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *HEAT)}
     strokes = {t.light: t.dark for t in STROKE.values()}
     inks = {t.light: t.dark for t in (*INK.values(), *HEAT_INK)}
@@ -144,4 +149,4 @@ def dark_css() -> str:
     rules = [f':not(text)[fill="{light}"]{{fill:{dark}}}' for light, dark in (fills | arrows).items()]
     rules += [f'[stroke="{light}"]{{stroke:{dark}}}' for light, dark in strokes.items()]
     rules += [f'text[fill="{light}"]{{fill:{dark}}}' for light, dark in inks.items()]
-    return f"@media (prefers-color-scheme: dark){{{''.join(rules)}}}"
+    return "".join(rules)
