@@ -75,8 +75,8 @@ def calls(draw):
     if name == "Circle":
         p /= np.linalg.norm(p, axis=-1, keepdims=True)
     elif name in (*PROBABILITIES, "SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy", *ONE_HOT[:2]):
-        if not options.get("from_logits"):
-            p = np.exp(p) / np.exp(p).sum(-1, keepdims=True)
+        logits = options.get("from_logits")
+        p = p if logits else np.exp(p) / np.exp(p).sum(-1, keepdims=True)
     w = None
     if name not in ("Dice", "Tversky"):
         w = draw(st.sampled_from([None, 2.0, "rows", "all"]))

@@ -61,9 +61,18 @@ LOGITS, SMOOTH, AXIS = ("from_logits", False), ("label_smoothing", 0.0), ("axis"
 FUNCTIONS = {
     **dict.fromkeys(
         (
-            "mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error "
-            "log_cosh hinge squared_hinge categorical_hinge kl_divergence poisson ctc"
-        ).split(),
+            "mean_squared_error",
+            "mean_absolute_error",
+            "mean_absolute_percentage_error",
+            "mean_squared_logarithmic_error",
+            "log_cosh",
+            "hinge",
+            "squared_hinge",
+            "categorical_hinge",
+            "kl_divergence",
+            "poisson",
+            "ctc",
+        ),
         (),
     ),
     "cosine_similarity": (AXIS,),

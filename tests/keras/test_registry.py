@@ -23,9 +23,19 @@ LONG = {
     "poisson": "poisson_loss",
 }
 PLAIN = (
-    "hinge squared_hinge categorical_hinge categorical_crossentropy sparse_categorical_crossentropy "
-    "binary_focal_crossentropy categorical_focal_crossentropy categorical_generalized_cross_entropy ctc dice tversky circle"
-).split()
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "ctc",
+    "dice",
+    "tversky",
+    "circle",
+)
 CLASSES = [name for name in losses.__all__ if isinstance(getattr(losses, name), type)]
 
 
