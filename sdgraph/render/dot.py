@@ -221,7 +221,7 @@ class DotWriter:
     def _label(self, card: Card) -> str:
         heated = None if card.heat is None else self._of(HEAT_INK[card.heat])
         title = self._font(f"<B>{escaped(card.title)}</B>", 13, heated or self._ink("name"))
-        word = self._font(f"{_GAP}{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
+        word = self._font(f"{_GAP}&#160;{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
         rows = ['<TR><TD HEIGHT="8"></TD></TR>'] if STYLE[card.outline or card.kind].shape == "cylinder" else []
         rows.append(f'<TR><TD ALIGN="LEFT">{title}</TD><TD ALIGN="RIGHT">{word}</TD></TR>')
         for line in card.lines:

@@ -12,7 +12,7 @@ from sdgraph.errors import ArgumentError
 from sdgraph.render.expansion import expanded
 from sdgraph.render.grouping import Groups, group
 from sdgraph.render.options import Options
-from sdgraph.render.parts import Parts, add_badges, forward_parts, gradient_parts, neighbourhood
+from sdgraph.render.parts import Parts, add_badges, all_parts, forward_parts, gradient_parts, neighbourhood
 from sdgraph.render.values import Values, read_values
 from sdgraph.variable import SDVariable
 from sdgraph.visible import Listing, visible
@@ -51,11 +51,20 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
         if sd.ids[focus] not in found.parts:
             raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={options.view!r}")
         found = neighbourhood(found, sd.ids[focus], options.radius)
-    work = found.listing.sd
+    return _finish(found, options)
+
+
+def around(sd: SameDiff, focus: int, options: Options) -> Selection:
+    """A variable with its neighbours, also one that the views of whole graphs fold away."""
+    return _finish(neighbourhood(all_parts(visible(sd), focus), focus, options.radius), options)
+
+
+def _finish(found: Parts, options: Options) -> Selection:
+    """Group what is chosen, and evaluate what is left to draw."""
     groups = group(found, options.depth, options.max_nodes)
     drawn = [p.item.id for g in groups.groups if not g.is_scope for p in g.members]
     badges = [found.badges[i] for i in drawn if i in found.badges]
-    values = read_values(work, found.listing, [*drawn, *badges], options.feeds)
+    values = read_values(found.listing.sd, found.listing, [*drawn, *badges], options.feeds)
     return Selection(found, groups, values)
 
 

@@ -46,6 +46,17 @@ def test_a_gradient_shows_its_neighbourhood():
 
 
 @needs_engine
+def test_every_variable_shows_itself():
+    sd, _ = logistic_regression()
+    sd.hvp("objective/loss", "model/b", 1.0)
+    sd["model/w"] * 2
+    for v in [*sd.variables()[::5], *sd.variables()[-2:]]:
+        bundle = v._repr_mimebundle_()
+        number = bundle.get("image/svg+xml", "").count('class="node')
+        assert number >= 1, v
+
+
+@needs_engine
 def test_a_view_shows_itself():
     sd, _ = logistic_regression()
     view = sd.plot(view="gradient", title="A & B")
@@ -80,7 +91,7 @@ def test_nothing_that_goes_wrong_reaches_the_notebook(monkeypatch):
         raise RuntimeError("anything")
 
     sd, _ = logistic_regression()
-    monkeypatch.setattr("sdgraph.render.display.select", fail)
+    monkeypatch.setattr("sdgraph.render.display.make_scene", fail)
     assert sd._repr_mimebundle_() == {"text/plain": repr(sd)}
     assert sd["model/w"]._repr_mimebundle_() == {"text/plain": repr(sd["model/w"])}
 
