@@ -58,12 +58,12 @@ def _normalized(p: SDVariable) -> SDVariable:
     return _clipped(p / p.sd.sum(p, -1, True))
 
 
-def _smoothed(y: SDVariable, label_smoothing: float) -> SDVariable:
-    """Labels over the classes of the last axis, moved towards equal probabilities."""
+def _smoothed(y: SDVariable, label_smoothing: float, classes: int | None = None) -> SDVariable:
+    """Labels moved towards equal probabilities of the classes: of the last axis, or as many as given."""
     if not label_smoothing:
         return y
-    classes = y.sd.axis_size(y, -1, y.dtype)
-    return (1 - label_smoothing) * y + label_smoothing / classes
+    number = y.sd.axis_size(y, -1, y.dtype) if classes is None else classes
+    return (1 - label_smoothing) * y + label_smoothing / number
 
 
 def _power(x: SDVariable, gamma: float) -> SDVariable:
@@ -113,7 +113,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         """
         check_label_smoothing(label_smoothing)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
-        y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
+        y = _smoothed(y, label_smoothing, 2)
         return w.reduce(self.sd.mean(_binary(y, p, from_logits), axes), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
@@ -161,7 +161,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         check_gamma(gamma)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         nn = self.sd.nn
-        y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
+        y = _smoothed(y, label_smoothing, 2)
         # 1 - sigmoid(x) is sigmoid(-x), which does not cancel.
         one, zero = (nn.sigmoid(p), nn.sigmoid(-p)) if from_logits else (p, 1 - p)
         each = _power(y * zero + (1 - y) * one, gamma) * _binary(y, p, from_logits)
