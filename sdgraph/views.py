@@ -121,7 +121,7 @@ class GraphViews:
             >>> sd = SameDiff()
             >>> _ = sd.placeholder("x").mul(2, name="y")
             >>> sd.explore(feeds={"x": 3.0})
-            <Explorer: Graph: 2 variables.>
+            <Explorer: Graph: 2 variables · y = 6.>
         """
         from sdgraph.render.explorer import explore
 
