@@ -305,15 +305,16 @@ def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
 def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
     """The factor between two gradients; nothing if it is 1, or if the title of the arrow's head says it already."""
     y, x = tail.members[0].item, head.members[0].item
-    words = local_derivative(found.listing, y.id, x.id)
+    words = local_derivative(found.listing, y.id, x.id, found.parts)
     if words is not None:
         return words
     items = found.listing.items
     if y.wrt is None or x.wrt is None or y.wrt in y.of or y.of != x.of:
         return ""
-    if items[y.wrt].is_gradient or items[x.wrt].is_gradient:
+    above, below = items[y.wrt], items[x.wrt]
+    if above.is_gradient or below.is_gradient or above.short_name == below.short_name:
         return "⋯"
-    return f"∂{shortened(items[y.wrt].short_name, 10)}/∂{shortened(items[x.wrt].short_name, 10)}"
+    return f"∂{shortened(above.short_name, 10)}/∂{shortened(below.short_name, 10)}"
 
 
 def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> str:

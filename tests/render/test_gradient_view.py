@@ -56,6 +56,26 @@ def test_arrows_say_the_local_derivative():
     assert labels["∂loss/∂z", "∂loss/∂w"].startswith("xᵀ")
 
 
+def test_a_path_through_another_gradient_has_its_own_arrow():
+    sd = SameDiff("float64")
+    x = sd.var("x", [1.0, 2.0])
+    inner = sd.math.sin(x, name="inner")
+    sd.math.add(x, inner, name="outer").sum(name="total")
+    drawn = scene(sd, targets="total")
+    labels = {(drawn.cards[k.tail].title, drawn.cards[k.head].title): k.label for k in drawn.links}
+    # The gradient of outer is also that of inner: it reaches x directly and through the sine, which no word says.
+    assert labels["∂total/∂outer", "∂total/∂x"] == "∂outer/∂x"
+    scaled = SameDiff("float64")
+    x = scaled.var("x", [1.0, 2.0])
+    y = scaled.math.mul(scaled.math.sin(x, name="inner"), 3, name="scaled")
+    scaled.math.add(x, y, name="outer").sum(name="total")
+    drawn = scene(scaled, targets="total")
+    labels = {(drawn.cards[k.tail].title, drawn.cards[k.head].title): k.label for k in drawn.links}
+    assert labels["∂total/∂outer", "∂total/∂x"] == ""
+    assert labels["∂total/∂outer", "∂total/∂inner"] == "3"
+    assert labels["∂total/∂inner", "∂total/∂x"] == "cos(x)"
+
+
 def test_dotted_arrows_come_from_arrays_the_backward_pass_reads():
     sd, _ = logistic_regression()
     drawn = scene(sd)
