@@ -77,7 +77,7 @@ class DotWriter:
         if self._scene.mirrored:
             graph["newrank"] = "true"
         if large:
-            graph |= {"nslimit": 2, "nslimit1": 2}
+            graph |= {"nslimit": 1, "nslimit1": 1}
         font = {"fontname": FONT, "fontcolor": self._ink("detail")}
         yield f"  graph [{_attributes(graph)} label=<{self._header()}>];"
         yield f"  node [{_attributes({**font, 'fontsize': 11, 'margin': '0.16,0.075', 'height': 0.3, 'width': 0.4})}];"
