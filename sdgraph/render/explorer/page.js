@@ -16,6 +16,7 @@
   // ---------------------------------------------------------------- camera: what part of the picture the stage shows
 
   const camera = { x: 0, y: 0, scale: 1 };
+  let touched = false; // whether the reader has moved the camera
 
   function look() {
     const { clientWidth: w, clientHeight: h } = stage;
@@ -30,6 +31,7 @@
     if (readable) camera.scale = Math.max(camera.scale, Math.min(0.8, w / width), 0.45);
     camera.x = x - (w / camera.scale - width) / 2;
     camera.y = y - Math.max(0, (h / camera.scale - height) / 2);
+    touched = false;
     look();
   }
 
@@ -38,6 +40,7 @@
     camera.x += px / camera.scale - px / scale;
     camera.y += py / camera.scale - py / scale;
     camera.scale = scale;
+    touched = true;
     look();
   }
 
@@ -85,6 +88,7 @@
     } else {
       camera.x -= dx / camera.scale;
       camera.y -= dy / camera.scale;
+      touched = true;
       look();
     }
     fingers.set(event.pointerId, event);
@@ -95,13 +99,9 @@
       stage.classList.remove("dragging");
     });
   }
-  let wasHidden = false; // a frame may open before it has a size
-  new ResizeObserver(() => {
-    const hidden = !stage.clientWidth || !stage.clientHeight;
-    if (!hidden && wasHidden) fit(true);
-    else if (!hidden) look();
-    wasHidden = hidden;
-  }).observe(stage);
+  // A frame gets its size after its page has run: until the reader moves, the picture fits whatever size there is.
+  window.addEventListener("resize", () => (touched ? look() : fit(true)));
+  new ResizeObserver(() => now && look()).observe(stage);
 
   // ---------------------------------------------------------------- views
 
@@ -331,7 +331,7 @@
       .slice(0, 12);
     hits.replaceChildren(...found.map(({ id, v }, k) => {
       const item = make("li", { role: "option", ariaSelected: String(k === 0), onclick: () => pick(item) },
-        make("span", { textContent: v.name }), make("small", { textContent: v.op || v.word }));
+        make("span", { textContent: v.kind === "gradient" ? v.title : v.name }), make("small", { textContent: v.op || v.word }));
       item.dataset.id = id;
       return item;
     }));
