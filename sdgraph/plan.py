@@ -59,10 +59,10 @@ class Plan(NamedTuple):
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""
-        labels = self._labels()
+        labels = self.labels()
         lines = [
             f"plan: {len(self.steps)} steps, {len(self.feeds)} feeds, {len(self.variables)} variables, "
-            f"{len(self.constants)} constants, at most {_bytes(self.peak_bytes)} of results alive"
+            f"{len(self.constants)} constants, at most {plain_bytes(self.peak_bytes)} of results alive"
         ]
         width = max((len(labels[s.out]) for s in self.steps), default=0)
         for s in self.steps:
@@ -77,7 +77,12 @@ class Plan(NamedTuple):
         lines.append("  return " + ", ".join(f"{n}={labels[o]}" for n, o in zip(self.names, self.outs, strict=True)))
         return "\n".join(lines)
 
-    def _labels(self) -> list[str]:
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows: the steps, not the fields."""
+        printer.text("Plan(...)" if cycle else str(self))
+
+    def labels(self) -> list[str]:
+        """What each slot is called in print."""
         labels = [f"t{k}" for k in range(self.n_slots)]
         for slot, value in self.constants:
             labels[slot] = f"{value.item():.6g}" if value.ndim == 0 else f"constant{shape_str(value.shape)}"
@@ -237,7 +242,8 @@ def _aval(aval: Any) -> str:
     return str(aval) if type(aval) is Aval else "(" + ", ".join(map(str, aval)) + ")"
 
 
-def _bytes(n: int) -> str:
+def plain_bytes(n: int) -> str:
+    """A size as plans print it."""
     size = float(n)
     for unit in ("B", "kB", "MB"):
         if size < 1000:
