@@ -687,3 +687,12 @@ def test_a_loss_that_is_not_scalar_counts_as_its_sum():
     w = sd.var("w", [[1.0], [2.0]])
     sd.loss.mean_squared_error([[0.0], [0.0]], w, loss_reduce=LossReduce.NONE)
     np.testing.assert_allclose(sd.calculate_gradients()["w"], [[2.0], [4.0]])
+
+
+def test_the_constant_scheme_takes_its_value_as_a_scalar():
+    sd = SameDiff()
+    filled = sd.var("filled", 2.5, shape=(2, 3), init="constant")
+    assert filled.dtype == np.float32
+    assert (filled.value == np.full((2, 3), 2.5)).all()
+    with pytest.raises(ShapeError):
+        sd.var("not filled", 2.5, shape=(2, 3))
