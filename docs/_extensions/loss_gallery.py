@@ -1,7 +1,7 @@
 """The page with a picture of every loss, made from the registry: a loss appears here because it exists.
 
-Text and formula are the beginning of the loss's docstring. `ARGUMENTS` says how to draw those losses that are no function
-of one number and a label of 1.
+Text and formula are the beginning of the loss's docstring. `ARGUMENTS` says how to draw a loss that is no function of
+one number with a label of 1.
 """
 
 import math
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from generated_pages import documented_name
 
 import sdgraph
 from sdgraph import SameDiff
@@ -18,6 +19,7 @@ from sdgraph.op import REGISTRY, Op
 
 FOLDER = "gallery"
 THEMES = ("light", "dark")
+OVER_ANGLE = ("loss.cosine_distance", "keras.cosine_similarity", "keras.circle")
 WITHOUT_PICTURE = ("keras.reduce",)
 
 _NUMBERS: dict[str, Any] = {"labels": 0.0}
@@ -47,6 +49,12 @@ def _circle(sd: Any, p: Any) -> Any:
     return sd.keras.circle([0], p, gamma=4.0, **pairs)
 
 
+def _divergence(y: Any, p: Any) -> Any:
+    """Between two distributions over two classes; the true one is (0.3, 0.7)."""
+    p = p.reshape(1, 1)
+    return p.sd.keras.kl_divergence([[0.3, 0.7]], p.sd.concat([p, 1 - p], axis=1))
+
+
 def _weighted(y: Any, x: Any) -> Any:
     return x.sd.loss.weighted_cross_entropy_with_logits(y, x, 3.0)
 
@@ -60,7 +68,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "loss.l2_loss": _NUMBERS,
     "loss.log_loss": {**_CLASSES, "predictions": (0.1, 0.9)},
     "loss.log_poisson": {"labels": 3.0, "predictions": (-1, 3)},
-    "loss.mean_pairwise_squared_error": {"labels": [[1.0, 2.0, 3.0]], "at": [2.0, 3.0, 4.0], "vary": 2},
+    "loss.mean_pairwise_squared_error": {
+        "labels": [[1.0, 2.0, 3.0]],
+        "at": [2.0, 3.0, 4.0],
+        "vary": 2,
+        "predictions": (0, 8),
+    },
     "loss.mean_squared_error": _NUMBERS,
     "loss.sigmoid_cross_entropy": {**_CLASSES, "predictions": (-5, 5)},
     "loss.softmax_cross_entropy": _LOGITS,
@@ -78,7 +91,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "keras.dice": _PIXELS,
     "keras.hinge": _CLASSES,
     "keras.huber": _NUMBERS,
-    "keras.kl_divergence": {"labels": [[0.3, 0.7]], "at": [0.5, 0.7], "predictions": (0.05, 0.9)},
+    "keras.kl_divergence": {"loss": _divergence, "predictions": (0.05, 0.9)},
     "keras.log_cosh": _NUMBERS,
     "keras.mean_absolute_error": _NUMBERS,
     "keras.mean_absolute_percentage_error": {"labels": 2.0, "predictions": (0.01, 6)},
@@ -117,10 +130,9 @@ def summary(op: Op) -> str:
 
 
 def entry(op: Op) -> str:
-    assert op.owner is not None
-    link = f"{{py:meth}}`{op.name} <{op.owner.__module__}.{op.owner.__qualname__}.{op.name}>`"
-    pictures = "\n".join(
-        f":::{{image}} {op.qualname}.{theme}.svg\n:alt: {op.name}, value and gradient\n:class: only-{theme}\n:::"
+    link = f"{{py:meth}}`sd.{op.qualname} <{documented_name(op)}>`"
+    pictures = "\n\n".join(
+        f"```{{image}} {op.qualname}.{theme}.svg\n:alt: {op.name}, value and gradient\n:class: only-{theme}\n```"
         for theme in THEMES
     )
     return f"### {op.name}\n\n{summary(op)}\n\n{pictures}\n\nReference: {link}\n"
@@ -157,6 +169,8 @@ def draw(folder: Path) -> None:
                 axes = plot_loss(ax=figure.add_subplot(), theme=theme, **arguments)
                 axes.set_title("")
                 axes.set_title("", loc="left")
+                if op.qualname in OVER_ANGLE:
+                    axes.set_xlabel("angle")
                 figure.savefig(path, transparent=True, metadata={"Date": None})
                 plt.close(figure)
 

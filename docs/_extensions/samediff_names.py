@@ -5,12 +5,14 @@ signatures on the Python side are read from the library, and so is the list of o
 """
 
 import inspect
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from generated_pages import documented_name
 
 from sdgraph import SameDiff
 from sdgraph.op import REGISTRY, Op
@@ -29,8 +31,7 @@ class Row(NamedTuple):
 
     @property
     def java(self) -> str:
-        prefix = "sd" if self.namespace == "sd" else f"sd.{self.namespace}()"
-        return f"{prefix}.{self.name}({self.parameters})"
+        return f"{self.name}({self.parameters})"
 
 
 def rows() -> list[Row]:
@@ -40,7 +41,7 @@ def rows() -> list[Row]:
 
 
 def call_of(op: Op) -> str:
-    """The operation's call as a reader would write it: without types, and without what every operation takes."""
+    """The operation's call as a reader would write it: without types, and without what many operations take."""
     parts, stars = [], 0
     for p in list(op.signature.parameters.values())[1:]:
         if p.name == "name":
@@ -48,15 +49,14 @@ def call_of(op: Op) -> str:
         if p.kind is p.KEYWORD_ONLY and not stars and not op.variadic:
             parts.append("*")
             stars = 1
-        default = "" if p.default is p.empty else f"={getattr(p.default, 'name', None) or repr(p.default)}"
+        default = "" if p.default is p.empty else f"={'…' if isinstance(p.default, Enum) else repr(p.default)}"
         parts.append(f"{'*' if p.kind is p.VAR_POSITIONAL else ''}{p.name}{default}")
     return f"sd.{op.qualname}({', '.join(parts)})"
 
 
 def reference(op: Op) -> str:
     """A link to the operation's entry in the reference."""
-    assert op.owner is not None
-    return f"{{py:meth}}`{call_of(op)} <{op.owner.__module__}.{op.owner.__qualname__}.{op.name}>`"
+    return f"{{py:meth}}`{call_of(op)} <{documented_name(op)}>`"
 
 
 def table(namespace: str) -> list[str]:
