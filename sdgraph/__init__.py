@@ -20,7 +20,7 @@ from sdgraph.losses import LossReduce
 from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.plan import Plan
 from sdgraph.samediff import SameDiff
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.variable import Namespace, Operand, SDVariable
 
 if TYPE_CHECKING:
     from sdgraph import keras, testing, viz
@@ -31,6 +31,7 @@ __all__ = [
     "Executable",
     "LossReduce",
     "Namespace",
+    "Operand",
     "Plan",
     "SDVariable",
     "SameDiff",

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 
+CTC_LITERALS = {"target_labels": "int64", "target_label_lengths": "int64", "logit_input_lengths": "int64"}
+"""Lists of labels and lengths are integers."""
+
+
 def infer_ctc(labels: Aval, logits: Aval, label_lengths: Aval, logit_lengths: Aval, *, blank_index: int) -> Aval:
     """One loss per example, after checking everything known when the graph is built."""
     for aval, what in ((labels, "target_labels"), (label_lengths, "label lengths"), (logit_lengths, "logit lengths")):

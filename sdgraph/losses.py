@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from sdgraph.aval import Dim, is_floating, shape_str
-from sdgraph.ctc import ctc_negative_log_likelihood, infer_ctc
+from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError
 from sdgraph.op import composite
 from sdgraph.shapes import integer_index, normalize_axis
@@ -280,7 +280,7 @@ class SDLoss(Namespace, prefix="loss"):
             y, p = _masked(w, y, p)
         return reduce_loss(1 - sd.sum(p * y, axis=axis, keepdims=True), w, loss_reduce)
 
-    @composite(is_loss=True, infer=infer_ctc, literals={"target_labels": "int64"})
+    @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS)
     def ctc_loss(
         self,
         target_labels: Operand,

@@ -6,7 +6,7 @@ Knows how Python syntax maps to ops. Must not know kernels, gradients or engines
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from sdgraph.origin import Origin
     from sdgraph.samediff import SameDiff
 
-    Operand: TypeAlias = "SDVariable | ArrayLike"
     Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
     Axis: TypeAlias = int | Sequence[int] | None
+
+
+Operand: TypeAlias = Annotated["SDVariable | ArrayLike", "Operand"]
+"""What a tensor parameter of an op takes. This annotation is what makes a parameter a tensor and not a setting."""
 
 
 class Namespace:
