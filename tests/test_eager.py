@@ -37,10 +37,10 @@ def test_settings_absent_operands_and_several_outputs():
 
 def test_one_compilation_per_signature():
     op = SDMath.expm1.op
-    before = len(eager._compiled)
     for n in (3, 3, 4):
         eager.call(op, [np.zeros(n)])
-    assert len(eager._compiled) == before + 2
+    # Other tests of this process have filled the cache, which is bounded: count this op's entries only.
+    assert sum(key[0] is op for key in eager._compiled) == 2
 
 
 def test_errors_name_the_op():

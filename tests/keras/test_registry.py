@@ -129,6 +129,18 @@ def test_registering():
         losses.register("number", 3)
 
 
+def test_a_definition_that_runs_again_replaces_the_first():
+    def define(power):
+        def own(y_true, y_pred):
+            return (abs(y_true - y_pred) ** power).mean(-1)
+
+        return own
+
+    losses.register("mine>own", define(3))
+    second = losses.register("mine>own", define(5))
+    assert losses.get("mine>own") is second
+
+
 def test_custom_objects():
     assert losses.get("quartic", custom_objects={"quartic": quartic}) is quartic
     assert losses.get("mine>quartic", custom_objects={"quartic": quartic}) is quartic

@@ -80,14 +80,15 @@ def register(name: str, fn: Any = None) -> Any:
         fn: A function ``fn(y_true, y_pred)`` or a subclass of `Loss`; without it, ``register`` is a decorator.
 
     Raises:
-        ArgumentError: If the name is one of Keras' own, or taken by another loss.
+        ArgumentError: If the name is one of Keras' own, or taken by another loss. Defining the same function again,
+            as when a notebook cell runs twice, replaces it.
 
     Example:
         >>> from sdgraph.keras import losses
-        >>> @losses.register("mine>quartic")
+        >>> @losses.register("example>quartic")
         ... def quartic(y_true, y_pred):
         ...     return ((y_true - y_pred) ** 4).mean(-1)
-        >>> losses.get("mine>quartic") is quartic
+        >>> losses.get("example>quartic") is quartic
         True
     """
     if fn is None:
@@ -96,10 +97,16 @@ def register(name: str, fn: Any = None) -> Any:
         raise ArgumentTypeError("A loss is registered under a name.", given=repr(name), expected="a text")
     if not callable(fn):
         raise ArgumentTypeError("Only functions and classes are registered.", given=repr(fn))
-    if _built_in(name) is not None or _custom.get(name, fn) is not fn:
+    if _built_in(name) is not None or not _same_definition(_custom.get(name, fn), fn):
         raise ArgumentError(f"The name {name!r} is taken.", given=f"{name!r} for {fn!r}")
     _custom[name] = fn
     return fn
+
+
+def _same_definition(old: Any, new: Any) -> bool:
+    """Whether ``new`` is ``old``, or comes from the same ``def`` run again."""
+    place = ("__module__", "__qualname__")
+    return old is new or all(hasattr(old, k) and getattr(old, k) == getattr(new, k, None) for k in place)
 
 
 def _built_in(name: str) -> Any:
