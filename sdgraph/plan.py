@@ -56,6 +56,8 @@ class Plan(NamedTuple):
     """Most bytes of step results alive at once."""
     leaf_names: Mapping[int, str]
     """Names of the placeholders and variables by id, for printing."""
+    leaf_avals: Mapping[int, Aval]
+    """What the slots of feeds and variables hold."""
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""
@@ -110,6 +112,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
     step_slot = NO_SLOT
     order: list[int] = []
     leaf_names: dict[int, str] = {}
+    leaf_avals: dict[int, Aval] = {}
     for i, node in enumerate(nodes):
         if not need[i]:
             continue
@@ -125,6 +128,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
             (feeds if kind is VariableKind.PLACEHOLDER else variables).append((slot, node.source_id))
             assert node.source is not None
             leaf_names[node.source_id] = node.source.name
+            leaf_avals[slot] = node.aval
     owner = _owners(nodes, need)
     steps, peak = _steps(nodes, order, slot_of, owner, outs)
     arrays = VariableKind.ARRAY
@@ -148,6 +152,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
         tuple(names),
         peak,
         leaf_names,
+        leaf_avals,
     )
 
 

@@ -51,7 +51,7 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
             _locate(e, plan.steps[k], slots)
             raise
         except Exception as e:
-            raise _failed(plan.steps[k], slots, e) from e
+            raise failed(plan.steps[k], slots, e) from e
         return _outputs(slots, outs)
 
     return run
@@ -93,7 +93,7 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> _Run:
             _locate(e, plan.steps[k], slots)
             raise
         except Exception as e:
-            raise _failed(plan.steps[k], slots, e) from e
+            raise failed(plan.steps[k], slots, e) from e
         return [np.array(slots[o]) for o in plan.outs]
 
     return run
@@ -145,7 +145,7 @@ def _locate(error: SDGraphError, step: Step, slots: list[Any]) -> None:
         error.node, error.node_origin = step.source.name, step.source.origin
 
 
-def _failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
+def failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
     """The error for whatever else a kernel raised."""
     failed = ExecutionError(f"{type(error).__name__}: {error}")
     _locate(failed, step, slots)
