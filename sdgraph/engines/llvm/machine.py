@@ -34,6 +34,9 @@ class _Host:
         self.features = llvm.get_host_cpu_features()
         self.lock = threading.Lock()
         self.machine = self._machine()
+        backing = llvm.parse_assembly("")
+        backing.triple = self.triple
+        self.engine = llvm.create_mcjit_compiler(backing, self._machine())
         version = ".".join(map(str, llvm.llvm_version_info))
         parts = (__version__, llvmlite.__version__, version, self.triple, self.cpu, self.features.flatten())
         self.identity = "\n".join(parts)
@@ -51,20 +54,21 @@ class _Host:
         module.triple = self.triple
         module.data_layout = str(self.machine.target_data)
         module.verify()
-        options = llvm.create_pipeline_tuning_options(speed_level=1)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = llvm.create_pass_builder(self.machine, options)
-        builder.getModulePassManager().run(module, builder)
+        _optimise(module, self.machine)
         return self.machine.emit_object(module)
 
     def load(self, code: bytes) -> Any:
-        """An execution engine that holds object code."""
-        backing = llvm.parse_assembly("")
-        backing.triple = self.triple
-        engine = llvm.create_mcjit_compiler(backing, self._machine())
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        return engine
+        """Link object code into this process."""
+        self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self.engine.finalize_object()
+        return self.engine
+
+
+def _optimise(module: Any, target: Any) -> None:
+    """Bring local variables into registers. The code comes vectorised and without repetition; more takes longer."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1)))
 
 
 @functools.cache
@@ -140,8 +144,5 @@ def assembly(text: str) -> str:
     with computer.lock:
         module = llvm.parse_assembly(text.replace("@.", "@"))
         module.triple = computer.triple
-        options = llvm.create_pipeline_tuning_options(speed_level=1)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = llvm.create_pass_builder(computer.machine, options)
-        builder.getModulePassManager().run(module, builder)
+        _optimise(module, computer.machine)
         return computer.machine.emit_assembly(module)

@@ -305,6 +305,7 @@ class _Divider:
         for o in self.plan.outs:
             if o in self.views:
                 self._materialise(o)
+        self._sink()
         regions = {stage: _regions(nodes) for stage, nodes in self.nodes.items()}
         users = self._users(regions)
         parts: list[Segment | Step] = []
@@ -315,6 +316,25 @@ class _Divider:
             else:
                 parts.append(self._segment(regions[stage], users, stage))
         return parts
+
+    def _sink(self) -> None:
+        """Move what depends on leaves alone to the first segment that uses it: there it needs no memory."""
+        nodes = [n for stage in sorted(self.nodes) for n in self.nodes[stage]]
+        movable: set[int] = set()
+        for n in nodes:
+            if all(self.stage[x.value] < 0 or x.value in movable for x in n.operands):
+                movable.add(n.id)
+        first: dict[int, int] = dict.fromkeys(self.plan.outs, 0)
+        for steps in self.steps.values():
+            first.update(dict.fromkeys((j for step in steps for j in step.inputs), 0))
+        for n in reversed(nodes):
+            if n.id in movable:
+                self.stage[n.id] = max(self.stage[n.id], first.get(n.id, 0))
+            for x in n.operands:
+                first[x.value] = min(first.get(x.value, self.stage[n.id]), self.stage[n.id])
+        self.nodes = {}
+        for n in nodes:
+            self.nodes.setdefault(self.stage[n.id], []).append(n)
 
     def _users(self, regions: dict[int, list[Region]]) -> dict[int, set[int]]:
         """By value the stages that read it; the caller counts as one."""

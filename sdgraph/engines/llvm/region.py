@@ -69,10 +69,10 @@ def access(shape: tuple[int, ...], space: tuple[int, ...]) -> tuple[str, int] | 
     """
     lead = len(space) - len(shape)
     full = [shape[k - lead] == d if k >= lead else False for k, d in enumerate(space) if d != 1]
-    if all(full):
-        return ELEMENT, 0
     if not any(full):
         return ONCE, 0
+    if all(full):
+        return ELEMENT, 0
     k = full.index(not full[0])
     if all(f != full[0] for f in full[k:]):
         return (ROW if full[0] else COLUMN), k
