@@ -49,12 +49,20 @@ def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable])
             g = sd.zeros_like(w) if g is None else g
             if g.id < start or g.id in results:
                 g = sd.identity(g)
+            _refine(sd, g, w)
             cotangent_of[g.id] = w.id
             results.append(g.id)
         sd.restore_name_counters(suffixes)
         moved = sd.keep_only(start, results, cotangent_of)
         sd.gradient_ranges.append((start, len(sd.nodes)))
     return [SDVariable(sd, moved[r]) for r in results]
+
+
+def _refine(sd: SameDiff, g: SDVariable, w: SDVariable) -> None:
+    """Give a gradient the sizes known of its variable: shape rules may have lost them among unknown ones."""
+    if g.shape != w.shape:
+        sizes = tuple(n if isinstance(n, int) else d for d, n in zip(g.shape, w.shape, strict=True))
+        sd.nodes[g.id].aval = Aval(sizes, g.dtype)
 
 
 def backpropagate(

@@ -27,7 +27,8 @@ def jacobian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
     with sd.gradient_scope():
         flat = sd.reshape(y, (n,))
         if not n:
-            return sd.reshape(sd.zeros_like(x), (*y.shape, *x.shape))
+            ones = (1,) * x.ndim
+            return sd.reshape(sd.zeros_like(y), (*y.shape, *ones)) * sd.zeros_like(x) if ones else sd.zeros_like(y)
         rows = [sd.grad(flat[k], x) for k in range(n)]
         stacked = sd.stack(*rows, axis=0)
         return stacked if y.ndim == 1 else sd.reshape(stacked, (*y.shape, *x.shape))

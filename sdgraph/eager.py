@@ -5,6 +5,7 @@ Each call of an op becomes a small graph of its own, compiled once per op, setti
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_COMPILED = 512
 
+_lock = threading.Lock()
 _compiled: dict[Any, tuple[Executable, list[str], bool]] = {}
 # Turns Python values into arrays as any graph does; nothing is ever added to it.
 _reader = SameDiff()
@@ -49,9 +51,10 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
     found = _compiled.get(key)
     if found is None:
         found = _compile(op, avals, attrs)
-        if len(_compiled) >= _MAX_COMPILED:
-            _compiled.pop(next(iter(list(_compiled))), None)
-        _compiled[key] = found
+        with _lock:
+            if len(_compiled) >= _MAX_COMPILED:
+                _compiled.pop(next(iter(_compiled)))
+            _compiled[key] = found
     executable, names, several = found
     values = executable.run({name: array for name, (_, array) in zip(names, arrays.values(), strict=True)})
     return tuple(values) if several else values[0]

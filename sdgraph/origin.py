@@ -6,6 +6,7 @@ the line number is computed when someone reads it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_CONTEXTLIB = contextlib.__file__
+"""Runs our own context managers between two frames of this package."""
 
 
 class Origin(NamedTuple):
@@ -42,7 +45,16 @@ class Origin(NamedTuple):
 
     def __str__(self) -> str:
         where = "" if self.function == "<module>" else f", in {self.function}"
-        return f"{self.filename}:{self.line}{where}"
+        cell = _notebook_cell(self.filename)
+        place = f"{self.filename}:{self.line}" if cell is None else f"{cell}, line {self.line}"
+        return place + where
+
+
+def _notebook_cell(filename: str) -> str | None:
+    """What a notebook calls the cell that it compiled under the name of a temporary file."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
+    return " ".join(name) if name else None
 
 
 def user_origin(skip: int = 0) -> Origin | None:
@@ -58,7 +70,7 @@ def user_origin(skip: int = 0) -> Origin | None:
     frame = sys._getframe(skip + 1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_PACKAGE):
+        if not (code.co_filename.startswith(_PACKAGE) or code.co_filename == _CONTEXTLIB):
             return Origin(code, frame.f_lasti)
         frame = frame.f_back
     return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import os
 
+    from sdgraph.render.explorer import Explorer
     from sdgraph.render.export import MultiDiGraph
     from sdgraph.render.picture import Digraph, GraphView
     from sdgraph.samediff import SameDiff
@@ -98,6 +99,53 @@ class GraphViews:
         from sdgraph.render import render
 
         return render(cast("SameDiff", self), path, targets=targets, **options)
+
+    def explore(self, targets: Any = None, *, height: int = 620, **options: Any) -> Explorer:
+        """A page to explore the graph in: pan, zoom, search, and the facts of every variable; a notebook shows it.
+
+        The page has the forward pass and, where the losses are clear, the gradients, and a picture for each scope. It
+        needs no network. With ``feeds`` it shows the statistics of all arrays and the norms of all gradients.
+
+        Args:
+            targets: Draw only what these variables are computed from; all by default.
+            height: Height of the frame in a notebook, in pixels.
+            **options: The options of `sdgraph.render.options.Options`, except ``view``, ``theme``, ``focus`` and
+                ``expand``.
+
+        Raises:
+            ArgumentError: For an unknown option or value.
+            FeedError: For feeds that do not fit.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> _ = sd.placeholder("x").mul(2, name="y")
+            >>> sd.explore(feeds={"x": 3.0})
+            <Explorer: Graph: 2 variables · y = 6.>
+        """
+        from sdgraph.render.explorer import explore
+
+        return explore(cast("SameDiff", self), targets=targets, height=height, **options)
+
+    def to_html(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
+        """Write the page of `explore` as one HTML file that needs no network.
+
+        Args:
+            path: The file to write, ``.html``; its folder must exist.
+            targets: Draw only what these variables are computed from; all by default.
+            **options: As for `explore`.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ArgumentError: For another suffix, a missing folder, or an unknown option.
+            RendererNotFound: If no Graphviz layout engine is installed.
+            LayoutError: If a layout took longer than ``timeout`` seconds or failed.
+        """
+        from sdgraph.render.explorer import to_html
+
+        return to_html(cast("SameDiff", self), path, targets=targets, **options)
 
     def to_dot(self, targets: Any = None, **options: Any) -> str:
         """The picture as Graphviz source; needs nothing installed.

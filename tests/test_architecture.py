@@ -59,7 +59,7 @@ MIRRORED = {"keras.utils"}
 
 LINES = 600
 LINES_OF_OPS = 800
-OP_FILES = ("losses.py", "ops/", "keras/formulas/")
+OP_FILES = ("losses.py", "ops/", "keras/")
 
 
 # ---------------------------------------------------------------------- reading the source

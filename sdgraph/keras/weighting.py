@@ -5,7 +5,7 @@ Knows which shapes go together. Must not know any loss.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,9 @@ EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 """What the argument ``reduction`` may be."""
 
+Traced: TypeAlias = Any
+"""An operand inside the body of an op: a variable there, or None, whatever the op's signature lets users pass."""
+
 _MEAN_BY_WEIGHT = "mean_with_sample_weight"
 
 # How unreduced losses change shape to go with weights that have a last axis of size 1 more or less than they.
@@ -43,7 +46,7 @@ def check_reduction(value: object) -> None:
 # ---------------------------------------------------------------------- y_true and y_pred
 
 
-def work_dtypes(sd: SameDiff, y_pred: SDVariable, y_true: SDVariable | None, dtype: Any) -> tuple[Any, Any]:
+def work_dtypes(sd: SameDiff, y_pred: Traced, y_true: Traced, dtype: Any) -> tuple[Any, Any]:
     """The dtype to compute in and the dtype of the result.
 
     The result has the dtype of ``y_pred``; integers become the graph's floating dtype, or a wider one of ``y_true``.
@@ -59,7 +62,7 @@ def work_dtypes(sd: SameDiff, y_pred: SDVariable, y_true: SDVariable | None, dty
     return (np.dtype("float32") if result.itemsize < 4 else result), result
 
 
-def as_dtype_of(x: SDVariable, dtype: np.dtype[Any]) -> SDVariable:
+def as_dtype_of(x: Traced, dtype: np.dtype[Any]) -> SDVariable:
     """``x`` cast, if it is not of that dtype already."""
     return x if x.dtype == dtype else x.sd.cast(x, dtype)
 
@@ -114,10 +117,10 @@ def prepared_pair(
 
 def per_sample(
     sd: SameDiff,
-    y_true: SDVariable,
-    y_pred: SDVariable,
-    sample_weight: SDVariable | None,
-    mask: SDVariable | None,
+    y_true: Traced,
+    y_pred: Traced,
+    sample_weight: Traced,
+    mask: Traced,
     dtype: Any,
     axis: int = -1,
 ) -> tuple[SDVariable, SDVariable, Weighting]:
@@ -128,15 +131,16 @@ def per_sample(
     k = one_axis(axis, p.ndim)
     y, p = axis_last(y, k), axis_last(p, k)
     weighting = Weighting(sd, p.shape[:-1], y_pred.shape[0], p.dtype, result, sample_weight, mask)
-    return *weighting.shield(y, p, axes=(p.ndim - 1,)), weighting  # type: ignore[return-value]
+    y, p = weighting.shield(y, p, axes=(p.ndim - 1,))
+    return y, p, weighting
 
 
 def over_axes(
     sd: SameDiff,
-    y_true: SDVariable,
-    y_pred: SDVariable,
-    sample_weight: SDVariable | None,
-    mask: SDVariable | None,
+    y_true: Traced,
+    y_pred: Traced,
+    sample_weight: Traced,
+    mask: Traced,
     dtype: Any,
     axis: int | Sequence[int] | None,
 ) -> tuple[SDVariable, SDVariable, tuple[int, ...], Weighting]:
@@ -178,12 +182,14 @@ class Weighting:
         batch: Dim,
         dtype: np.dtype[Any],
         result: np.dtype[Any],
-        sample_weight: SDVariable | None,
-        mask: SDVariable | None,
+        sample_weight: Traced,
+        mask: Traced,
     ) -> None:
         self.sd, self.shape, self.dtype, self.result = sd, shape, dtype, result
         self.layout = ""
-        self.weights = None if sample_weight is None else self._fitted(as_dtype_of(sample_weight, dtype), batch, "sample_weight")
+        self.weights = (
+            None if sample_weight is None else self._fitted(as_dtype_of(sample_weight, dtype), batch, "sample_weight")
+        )
         self.mask = None if mask is None else self._fitted(_as_bool(mask), batch, "mask")
         if self.weights is not None and self.mask is not None and self.layout == _SPREAD:
             # Of a scalar loss both may be (batch,) or (batch, 1).

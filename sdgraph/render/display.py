@@ -12,7 +12,7 @@ from sdgraph.errors import LayoutError, RendererNotFound
 from sdgraph.render.options import Options
 from sdgraph.render.picture import GraphView
 from sdgraph.render.scene import make_scene
-from sdgraph.render.selection import select
+from sdgraph.render.selection import around, select
 from sdgraph.summary import summary
 
 if TYPE_CHECKING:
@@ -40,12 +40,9 @@ def display_bundle(sd: SameDiff, focus: SDVariable | None = None) -> dict[str, s
 
 
 def _picture(sd: SameDiff, focus: SDVariable | None) -> dict[str, str]:
-    if focus is None:
-        options = Options(timeout=_SECONDS)
-    else:
-        view = "forward" if not focus.name.startswith("grad/") else "gradient"
-        options = Options(timeout=_SECONDS, focus=focus, view=view, title=focus.name, legend=False)
-    selection = select(sd, None, options)
+    title = None if focus is None else focus.name
+    options = Options(timeout=_SECONDS, title=title, legend=focus is None)
+    selection = select(sd, None, options) if focus is None else around(sd, focus.id, options)
     view = GraphView(make_scene(selection.parts, selection.groups, selection.values, options), options)
     try:
         return {"text/html": view.html, "image/svg+xml": view.svg}

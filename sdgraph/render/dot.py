@@ -77,7 +77,7 @@ class DotWriter:
         if self._scene.mirrored:
             graph["newrank"] = "true"
         if large:
-            graph |= {"nslimit": 2, "nslimit1": 2}
+            graph |= {"nslimit": 1, "nslimit1": 1}
         font = {"fontname": FONT, "fontcolor": self._ink("detail")}
         yield f"  graph [{_attributes(graph)} label=<{self._header()}>];"
         yield f"  node [{_attributes({**font, 'fontsize': 11, 'margin': '0.16,0.075', 'height': 0.3, 'width': 0.4})}];"
@@ -221,7 +221,7 @@ class DotWriter:
     def _label(self, card: Card) -> str:
         heated = None if card.heat is None else self._of(HEAT_INK[card.heat])
         title = self._font(f"<B>{escaped(card.title)}</B>", 13, heated or self._ink("name"))
-        word = self._font(f"{_GAP}{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
+        word = self._font(f"{_GAP}&#160;{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
         rows = ['<TR><TD HEIGHT="8"></TD></TR>'] if STYLE[card.outline or card.kind].shape == "cylinder" else []
         rows.append(f'<TR><TD ALIGN="LEFT">{title}</TD><TD ALIGN="RIGHT">{word}</TD></TR>')
         for line in card.lines:

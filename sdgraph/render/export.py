@@ -35,9 +35,11 @@ def to_networkx(sd: SameDiff, view: str = "both") -> MultiDiGraph:
     listing = visible(sd)
     chosen = _chosen(listing, view)
     graph = nx.MultiDiGraph(view=view)
+    # Nodes made by one line share one origin; finding its line number is the slow part.
+    origins: dict[int, str] = {}
     for i in sorted(chosen):
         item = listing.items[i]
-        graph.add_node(item.name, **_attributes(listing, item))
+        graph.add_node(item.name, **_attributes(listing, item, origins))
     for i in sorted(chosen):
         item = listing.items[i]
         for position, operand, j in item.operands:
@@ -56,8 +58,10 @@ def _chosen(listing: Listing, view: str) -> set[int]:
     return made | {o.id for i in made for o in items[i].operands}
 
 
-def _attributes(listing: Listing, item: Item) -> dict[str, Any]:
+def _attributes(listing: Listing, item: Item, origins: dict[int, str]) -> dict[str, Any]:
     node = listing.sd.nodes[item.id]
+    if node.origin is not None and id(node.origin) not in origins:
+        origins[id(node.origin)] = str(node.origin)
     return {
         "kind": item.kind.value,
         "op": None if item.op is None else item.op.qualname,
@@ -68,6 +72,6 @@ def _attributes(listing: Listing, item: Item) -> dict[str, Any]:
         "is_gradient": item.is_gradient,
         "gradient_of": None if item.wrt is None else listing.sd.nodes[item.wrt].name,
         "scope": "/".join(item.scope),
-        "origin": None if node.origin is None else str(node.origin),
+        "origin": None if node.origin is None else origins[id(node.origin)],
         "attributes": dict(node.attrs),
     }

@@ -5,6 +5,7 @@ Reads the helper nodes of a sweep that lie between two gradients. Must not know 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from sdgraph.graph import VariableKind
@@ -31,8 +32,10 @@ _MAX_LENGTH: Final = 24
 _MAX_DEPTH: Final = 3
 
 
-def local_derivative(listing: Listing, source: int, result: int) -> str | None:
+def local_derivative(listing: Listing, source: int, result: int, drawn: Container[int] = frozenset()) -> str | None:
     """The factor between two gradients: empty if it is 1, None if it cannot be said in few characters.
+
+    Paths through other gradients that are ``drawn`` belong to other arrows and do not count.
 
     Example:
         >>> from sdgraph import SameDiff
@@ -54,7 +57,7 @@ def local_derivative(listing: Listing, source: int, result: int) -> str | None:
         if i == source:
             text = " ".join(words)
             return text if len(text) <= _MAX_LENGTH else None
-        step = _step(listing, i, source, result)
+        step = _step(listing, i, source, result, drawn)
         if step is None:
             return None
         i, word = step
@@ -63,12 +66,12 @@ def local_derivative(listing: Listing, source: int, result: int) -> str | None:
     return None
 
 
-def _step(listing: Listing, i: int, source: int, result: int) -> tuple[int, str] | None:
+def _step(listing: Listing, i: int, source: int, result: int, drawn: Container[int]) -> tuple[int, str] | None:
     """One op back towards the source: the operand it lies behind, and the word for what the op does to it."""
     item = listing.items[i]
     if item.op is None:
         return None
-    through = [o for o in item.operands if _leads_to(listing, o.id, source)]
+    through = [o for o in item.operands if _leads_to(listing, o.id, source, drawn)]
     if len(through) != 1:
         return None
     (operand,) = through
@@ -127,15 +130,15 @@ def _transposed(name: str) -> str:
     return f"{name}ᵀ"
 
 
-def _leads_to(listing: Listing, i: int, source: int) -> bool:
-    """Whether ``i`` is computed from ``source``, looking at a limited number of nodes."""
+def _leads_to(listing: Listing, i: int, source: int, drawn: Container[int]) -> bool:
+    """Whether ``i`` is computed from ``source`` other than by way of ``drawn``; looks at a limited number of nodes."""
     seen = {i}
     stack = [i]
     while stack and len(seen) < 200:
         j = stack.pop()
         if j == source:
             return True
-        if j > source:
+        if j > source and j not in drawn:
             fresh = [o.id for o in listing.items[j].operands if o.id >= source and o.id not in seen]
             seen.update(fresh)
             stack += fresh

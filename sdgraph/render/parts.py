@@ -66,6 +66,18 @@ def forward_parts(listing: Listing, targets: Iterable[int] | None) -> Parts:
     for i in sorted(chosen | {j for j in used if items[j].is_gradient}):
         if _is_drawn_leaf(items[i], used):
             found.parts[i] = Part(items[i], 1 if items[i].is_gradient else 0, i)
+    found.arcs = [a for a in _data_arcs(found) if not items[a.head].is_gradient]
+    return found
+
+
+def all_parts(listing: Listing, focus: int) -> Parts:
+    """Everything as it is computed: gradients with all their helper nodes, nothing mirrored or folded into arrows."""
+    items = listing.items
+    used = {o.id for item in items.values() for o in item.operands} - {focus}
+    found = Parts(listing)
+    found.parts = {
+        i: Part(item, 1 if item.is_gradient else 0, i) for i, item in items.items() if _is_drawn_leaf(item, used)
+    }
     found.arcs = _data_arcs(found)
     return found
 
@@ -79,7 +91,6 @@ def _data_arcs(found: Parts) -> list[Arc]:
     return [
         Arc(o.id, i, "data", o.position, o.name)
         for i, part in found.parts.items()
-        if part.order == 0
         for o in part.item.operands
         if o.id in found.parts
     ]

@@ -168,7 +168,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
         return _scope_card(found, g, g.path)
     part = g.members[0]
     item, listing = part.item, found.listing
-    kind = "gradient" if part.order else _kind(item)
+    kind = "gradient" if part.order else card_kind(item)
     lines = _lines(item, options)
     word = _word(listing, item)
     title = item.short_name if options.show_scopes and not part.order else item.name
@@ -176,14 +176,14 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
     base = listing.items.get(part.base)
     if part.order:
         name = listing.gradient_name(item, short=True)
-        scope = shortened("/".join(base.scope)) if base is not None else ""
+        scope = shortened("/".join(base.scope)) if base is not None and not base.is_gradient else ""
         title, word = (name, scope) if name is not None else (item.short_name, word)
         heat = _heat(values.norms.get(item.id), scale)
     lines += _value_lines(found, item, part.order, values, options, scale)
     if item.id in values.bad:
         kind, heat = "bad", None
     path = item.scope if not part.order else ()
-    outline = _kind(base) if part.order and base is not None and item.wrt is not None else kind
+    outline = card_kind(base) if part.order and base is not None and item.wrt is not None else kind
     tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
     return Card(
         kind,
@@ -219,7 +219,8 @@ def _scope_card(found: Parts, g: Group, path: tuple[str, ...]) -> Card:
     )  # fmt: skip
 
 
-def _kind(item: Item) -> str:
+def card_kind(item: Item) -> str:
+    """The kind of card that a variable of the forward pass gets."""
     if item.is_loss:
         return "loss"
     if item.is_output:
@@ -304,15 +305,16 @@ def _link(found: Parts, grouped: Groups, arc: Arc, options: Options) -> Link:
 def _derivative_label(found: Parts, tail: Group, head: Group) -> str:
     """The factor between two gradients; nothing if it is 1, or if the title of the arrow's head says it already."""
     y, x = tail.members[0].item, head.members[0].item
-    words = local_derivative(found.listing, y.id, x.id)
+    words = local_derivative(found.listing, y.id, x.id, found.parts)
     if words is not None:
         return words
     items = found.listing.items
     if y.wrt is None or x.wrt is None or y.wrt in y.of or y.of != x.of:
         return ""
-    if items[y.wrt].is_gradient or items[x.wrt].is_gradient:
+    above, below = items[y.wrt], items[x.wrt]
+    if above.is_gradient or below.is_gradient or above.short_name == below.short_name:
         return "⋯"
-    return f"∂{shortened(items[y.wrt].short_name, 10)}/∂{shortened(items[x.wrt].short_name, 10)}"
+    return f"∂{shortened(above.short_name, 10)}/∂{shortened(below.short_name, 10)}"
 
 
 def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> str:

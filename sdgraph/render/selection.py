@@ -12,10 +12,10 @@ from sdgraph.errors import ArgumentError
 from sdgraph.render.expansion import expanded
 from sdgraph.render.grouping import Groups, group
 from sdgraph.render.options import Options
-from sdgraph.render.parts import Parts, add_badges, forward_parts, gradient_parts, neighbourhood
+from sdgraph.render.parts import Parts, add_badges, all_parts, forward_parts, gradient_parts, neighbourhood
 from sdgraph.render.values import Values, read_values
 from sdgraph.variable import SDVariable
-from sdgraph.visible import visible
+from sdgraph.visible import Listing, visible
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -51,31 +51,52 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
         if sd.ids[focus] not in found.parts:
             raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={options.view!r}")
         found = neighbourhood(found, sd.ids[focus], options.radius)
-    work = found.listing.sd
+    return _finish(found, options)
+
+
+def around(sd: SameDiff, focus: int, options: Options) -> Selection:
+    """A variable with its neighbours, also one that the views of whole graphs fold away."""
+    return _finish(neighbourhood(all_parts(visible(sd), focus), focus, options.radius), options)
+
+
+def _finish(found: Parts, options: Options) -> Selection:
+    """Group what is chosen, and evaluate what is left to draw."""
     groups = group(found, options.depth, options.max_nodes)
     drawn = [p.item.id for g in groups.groups if not g.is_scope for p in g.members]
     badges = [found.badges[i] for i in drawn if i in found.badges]
-    values = read_values(work, found.listing, [*drawn, *badges], options.feeds)
+    values = read_values(found.listing.sd, found.listing, [*drawn, *badges], options.feeds)
     return Selection(found, groups, values)
 
 
 def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
-    """The parts of a gradient view; of a copy with the gradients appended, if the graph does not have them."""
-    since = 0
-    if wrt is not None or not sd.gradient_ranges:
-        work = sd.copy()
-        since = len(work.nodes)
-        ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
-        names = _default_wrt(sd) if wrt is None else wrt
-        if names:
-            work.grad(ys, names)
-        sd, targets = work, None
-    listing = visible(sd)
+    """The parts of a view with gradients."""
+    listing, since, targets = differentiated(sd, targets, wrt)
     if view == "gradient":
         return gradient_parts(listing, since, targets)
     found = forward_parts(listing, targets)
     add_badges(found, since)
     return found
+
+
+def differentiated(
+    sd: SameDiff, targets: list[int] | None, wrt: list[str] | None
+) -> tuple[Listing, int, list[int] | None]:
+    """The graph with gradients, the node at which those of interest begin, and the targets that are still to be chosen.
+
+    It is a copy with the gradients appended, unless the graph has gradients and ``wrt`` asks for no others.
+
+    Raises:
+        GradientError: If a gradient does not exist.
+    """
+    if wrt is None and sd.gradient_ranges:
+        return visible(sd), 0, targets
+    work = sd.copy()
+    since = len(work.nodes)
+    ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
+    names = _default_wrt(sd) if wrt is None else wrt
+    if names:
+        work.grad(ys, names)
+    return visible(work), since, None
 
 
 def _default_wrt(sd: SameDiff) -> list[str]:

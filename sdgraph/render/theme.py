@@ -6,6 +6,7 @@ the light theme turns dark by a style sheet that matches colours. Must not know 
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 FONT: Final = "Helvetica,Arial,sans-serif"
@@ -120,22 +121,25 @@ WORD: Final = {"op": "operation", "scope": "collapsed scope", "bad": "NaN or inf
 
 
 def heat_step(norm: float, low: float, high: float) -> int:
-    """The heat step of a norm on the log scale from ``low`` to ``high``.
+    """The heat step of a norm on the log scale from ``low`` to ``high``, which is larger.
 
     Example:
         >>> heat_step(0.01, 0.01, 1.0), heat_step(0.1, 0.01, 1.0), heat_step(1.0, 0.01, 1.0), heat_step(0.0, 0.01, 1.0)
         (0, 3, 5, 0)
     """
-    import math
-
-    if not norm > low or not high > low:
-        return 0 if norm < high or high > low else HEAT_STEPS - 1
-    share = (math.log(norm) - math.log(low)) / (math.log(high) - math.log(low))
+    if not norm > low:
+        return 0
+    share = math.log(min(norm, high) / low) / math.log(high / low)
     return min(HEAT_STEPS - 1, int(share * HEAT_STEPS))
 
 
 def dark_css() -> str:
     """Style rules that turn a picture drawn in the light theme dark when the reader prefers that."""
+    return f"@media (prefers-color-scheme: dark){{{dark_rules()}}}"
+
+
+def dark_rules() -> str:
+    """Style rules that turn a picture drawn in the light theme dark."""
     fills = {t.light: t.dark for t in (PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *HEAT)}
     strokes = {t.light: t.dark for t in STROKE.values()}
     inks = {t.light: t.dark for t in (*INK.values(), *HEAT_INK)}
@@ -144,4 +148,4 @@ def dark_css() -> str:
     rules = [f':not(text)[fill="{light}"]{{fill:{dark}}}' for light, dark in (fills | arrows).items()]
     rules += [f'[stroke="{light}"]{{stroke:{dark}}}' for light, dark in strokes.items()]
     rules += [f'text[fill="{light}"]{{fill:{dark}}}' for light, dark in inks.items()]
-    return f"@media (prefers-color-scheme: dark){{{''.join(rules)}}}"
+    return "".join(rules)

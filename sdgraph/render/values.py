@@ -5,7 +5,7 @@ With feeds, everything they determine is computed in one run. Must not know card
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,29 +29,41 @@ class Values:
 
 
 def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], feeds: Any) -> Values:
-    """Values of what is drawn: of leaves that hold one, and with ``feeds`` of all that they determine.
+    """Values of what is drawn: of constants, and with ``feeds`` of all that they determine.
 
     Raises:
         FeedError: For feeds that are unknown or do not fit.
     """
-    found = Values()
     wanted = [i for i in ids if i in listing.items]
     if feeds is None:
-        for i in wanted:
-            item = listing.items[i]
-            if item.kind is VariableKind.CONSTANT and i in sd.values:
-                _note(found, item, sd.values[i])
-        return found
+        wanted = [i for i in wanted if listing.items[i].kind is VariableKind.CONSTANT]
+    return noted(listing, computed(sd, wanted, feeds))
+
+
+def noted(listing: Listing, arrays: Mapping[int, np.ndarray[Any, Any]]) -> Values:
+    """What cards say of these arrays."""
+    found = Values()
+    for i, array in arrays.items():
+        _note(found, listing.items[i], array)
+    return found
+
+
+def computed(sd: SameDiff, ids: Iterable[int], feeds: Any) -> dict[int, np.ndarray[Any, Any]]:
+    """The arrays of ``ids`` that ``feeds`` determine, in one run; without feeds, those of leaves that hold one.
+
+    Raises:
+        FeedError: For feeds that are unknown or do not fit.
+    """
+    if feeds is None:
+        return {i: sd.values[i] for i in ids if i in sd.values}
     given = {v if isinstance(v, str) else v.name: a for v, a in as_mapping(feeds).items()}
     known = _determined(sd, given)
-    fetched = [i for i in wanted if known[i]]
+    fetched = [i for i in ids if known[i]]
     names = [sd.nodes[i].name for i in fetched]
     needed = sd.reachable(fetched)
     unused = [n for n in given if n in sd and not (sd[n].id < len(needed) and needed[sd[n].id])]
     results = sd.output({n: a for n, a in given.items() if n not in unused}, names) if names else {}
-    for i, name in zip(fetched, names, strict=True):
-        _note(found, listing.items[i], results[name])
-    return found
+    return {i: results[name] for i, name in zip(fetched, names, strict=True)}
 
 
 def _determined(sd: SameDiff, given: dict[str, Any]) -> bytearray:

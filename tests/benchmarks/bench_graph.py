@@ -19,7 +19,7 @@ TARGETS = {"build": 5.0, "grad": 8.0, "run": 1.0, "bytes": 400.0}
 
 
 class Cost(NamedTuple):
-    """Microseconds per node, gradient node or step, and bytes per node."""
+    """Microseconds per node, gradient node or step."""
 
     kind: str
     nodes: int
@@ -27,7 +27,6 @@ class Cost(NamedTuple):
     grad: float
     compile: float
     run: float
-    bytes: float
 
 
 def chain(sd: SameDiff, x: SDVariable, n: int) -> SDVariable:
@@ -91,7 +90,7 @@ def measure(kind: str, n: int, repeat: int = 3) -> Cost:
         )
         best = [min(a, b) for a, b in zip(best, found, strict=True)]
         del sd, x, y, slope, f
-    return Cost(kind, n, *(1e6 * t for t in best), bytes_per_node(kind, min(n, 100_000)))
+    return Cost(kind, n, *(1e6 * t for t in best))
 
 
 def bytes_per_node(kind: str, n: int) -> float:
@@ -121,7 +120,8 @@ def main() -> None:
         n = 1000
         while n <= arguments.largest:
             c = measure(kind, n, arguments.repeat if n < 1_000_000 else 1)
-            costs = f"{c.build:>9.2f} {c.grad:>9.2f} {c.compile:>9.2f} {c.run:>9.2f} {c.bytes:>9.0f}"
+            kept = bytes_per_node(kind, min(n, 100_000))
+            costs = f"{c.build:>9.2f} {c.grad:>9.2f} {c.compile:>9.2f} {c.run:>9.2f} {kept:>9.0f}"
             print(f"{kind:<8} {n:>9,} {costs}", flush=True)
             n *= 10
 

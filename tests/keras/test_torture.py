@@ -64,7 +64,7 @@ def settings(case):
 
 
 def weighted_by_row(case):
-    """Whether weights (n, 1) stand for rows of units: the mean by weight then counts each weight once, as Keras does."""
+    """Whether weights (n, 1) stand for rows of units, of which Keras' mean by weight counts each once."""
     w = case["inputs"]["weights"]
     return isinstance(w, list) and isinstance(w[0], list)
 

@@ -12,7 +12,7 @@ from sdgraph.keras.formulas.hinges import SDKerasHinges
 from sdgraph.keras.formulas.probabilities import SDKerasProbabilities
 from sdgraph.keras.formulas.regression import SDKerasRegression
 from sdgraph.keras.formulas.structured import SDKerasStructured
-from sdgraph.keras.weighting import Weighting, work_dtypes
+from sdgraph.keras.weighting import Weighting, as_dtype_of, work_dtypes
 from sdgraph.op import composite
 from sdgraph.variable import SDVariable
 
@@ -72,12 +72,11 @@ class SDKeras(
             array(1.5, dtype=float32)
         """
         sd = self.sd
-        work, result = work_dtypes(sd, values, None, dtype)  # type: ignore[arg-type]
-        values = values if values.dtype == work else sd.cast(values, work)  # type: ignore[union-attr]
-        batch = values.shape[0] if values.ndim else None  # type: ignore[union-attr]
-        w = Weighting(sd, values.shape, batch, work, result, sample_weight, mask)  # type: ignore[union-attr,arg-type]
-        (values,) = w.shield(values, axes=())  # type: ignore[arg-type]
-        return w.reduce(values, reduction)
+        work, result = work_dtypes(sd, values, None, dtype)
+        each = as_dtype_of(values, work)
+        w = Weighting(sd, each.shape, each.shape[0] if each.ndim else None, work, result, sample_weight, mask)
+        (each,) = w.shield(each, axes=())
+        return w.reduce(each, reduction)
 
 
 __all__ = ["SDKeras"]

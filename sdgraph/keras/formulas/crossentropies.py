@@ -58,12 +58,12 @@ def _normalized(p: SDVariable) -> SDVariable:
     return _clipped(p / p.sd.sum(p, -1, True))
 
 
-def _smoothed(y: SDVariable, label_smoothing: float) -> SDVariable:
-    """Labels over the classes of the last axis, moved towards equal probabilities."""
+def _smoothed(y: SDVariable, label_smoothing: float, classes: int | None = None) -> SDVariable:
+    """Labels moved towards equal probabilities of the classes: of the last axis, or as many as given."""
     if not label_smoothing:
         return y
-    classes = y.sd.axis_size(y, -1, y.dtype)
-    return (1 - label_smoothing) * y + label_smoothing / classes
+    number = y.sd.axis_size(y, -1, y.dtype) if classes is None else classes
+    return (1 - label_smoothing) * y + label_smoothing / number
 
 
 def _power(x: SDVariable, gamma: float) -> SDVariable:
@@ -112,8 +112,8 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             array([0.91629076, 0.7135582 ], dtype=float32)
         """
         check_label_smoothing(label_smoothing)
-        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
-        y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
+        y = _smoothed(y, label_smoothing, 2)
         return w.reduce(self.sd.mean(_binary(y, p, from_logits), axes), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
@@ -159,9 +159,9 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         """
         check_label_smoothing(label_smoothing)
         check_gamma(gamma)
-        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         nn = self.sd.nn
-        y = (1 - label_smoothing) * y + 0.5 * label_smoothing if label_smoothing else y
+        y = _smoothed(y, label_smoothing, 2)
         # 1 - sigmoid(x) is sigmoid(-x), which does not cancel.
         one, zero = (nn.sigmoid(p), nn.sigmoid(-p)) if from_logits else (p, 1 - p)
         each = _power(y * zero + (1 - y) * one, gamma) * _binary(y, p, from_logits)
@@ -205,7 +205,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             array([0.05129331], dtype=float32)
         """
         check_label_smoothing(label_smoothing)
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing)
         if from_logits:
             return w.reduce(self.sd.loss.softmax_cross_entropy(y, p, loss_reduce=_EACH), reduction)
@@ -252,7 +252,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         check_label_smoothing(label_smoothing)
         check_gamma(gamma)
         sd, m = self.sd, self.sd.math
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing)
         if from_logits:
             log_q = sd.nn.log_softmax(p)
@@ -261,10 +261,10 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             q = _normalized(p)
             log_q, rest = m.log(q), 1 - q
         factor = np.asarray(alpha, p.dtype)
-        if factor.ndim and (factor.ndim > 1 or factor.size not in (1, p.shape[-1]) and p.shape[-1] is not None):
+        if factor.ndim and (factor.ndim > 1 or (factor.size not in (1, p.shape[-1]) and p.shape[-1] is not None)):
             raise ShapeError(
                 "alpha must be one number, or one per class.",
-                given=f"alpha {shape_str(factor.shape)}, class axis {axis} of y_pred {shape_str(y_pred.shape)}",  # type: ignore[union-attr]
+                given=f"alpha {shape_str(factor.shape)}, classes {p.shape[-1]} on axis {axis}",
             )
         each = factor * _power(rest, gamma) * m.multiply_no_nan(-log_q, y)
         return w.reduce(sd.sum(each, -1), reduction)
@@ -308,17 +308,19 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             array([0.05129331, 2.3025851 ], dtype=float32)
         """
         if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int)):
-            raise ArgumentError("ignore_class is a label.", given=f"ignore_class={ignore_class!r}", expected="an integer")
+            raise ArgumentError(
+                "ignore_class is a label.", given=f"ignore_class={ignore_class!r}", expected="an integer"
+            )
         sd = self.sd
         y, p = y_true, y_pred
-        work, result = work_dtypes(sd, p, None, dtype)  # type: ignore[arg-type]
-        p = as_dtype_of(p, work)  # type: ignore[arg-type]
+        work, result = work_dtypes(sd, p, None, dtype)
+        p = as_dtype_of(p, work)
         if not p.ndim:
             raise ShapeError("Scalars have no class axis.", given="y_pred ()", expected="shape (..., classes)")
         k = one_axis(axis, p.ndim)
-        labels = class_labels(y, p, k)  # type: ignore[arg-type]
+        labels = class_labels(y, p, k)
         p = axis_last(p, k)
-        w = Weighting(sd, p.shape[:-1], p.shape[0], work, result, sample_weight, mask)  # type: ignore[arg-type]
+        w = Weighting(sd, p.shape[:-1], p.shape[0], work, result, sample_weight, mask)
         (p,) = w.shield(p, axes=(p.ndim - 1,))
         valid = None
         if ignore_class is not None:
@@ -334,5 +336,3 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         if valid is not None:
             each = sd.where(valid, each, 0.0)
         return w.reduce(each, reduction, valid)
-
-

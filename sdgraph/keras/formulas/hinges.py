@@ -52,7 +52,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
             >>> losses.hinge([[0.0, 1.0]], [[0.5, 0.5]])
             array([1.], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(_margins(y, p), -1), reduction)
 
     @composite(is_loss=True)
@@ -83,7 +83,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
             >>> losses.squared_hinge([[-1.0, 1.0]], [[0.5, 0.5]])
             array([1.25], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(self.sd.math.square(_margins(y, p)), -1), reduction)
 
     @composite(is_loss=True)
@@ -112,7 +112,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
             >>> losses.categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]])
             array([0.75], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         sd = self.sd
         wrong, right = sd.max((1 - y) * p, -1), sd.sum(y * p, -1)
         return w.reduce(sd.math.max(wrong - right + 1, 0.0), reduction)

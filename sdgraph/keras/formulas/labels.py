@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from sdgraph.aval import shape_str
 from sdgraph.errors import DTypeError, ShapeError
-from sdgraph.keras.weighting import differ
+from sdgraph.keras.weighting import Traced, differ
 from sdgraph.variable import SDVariable
 
 
-def as_integers(labels: SDVariable, what: str = "y_true") -> SDVariable:
+def as_integers(labels: Traced, what: str = "y_true") -> SDVariable:
     """Labels as int64. Keras' users give them as floats, too."""
     if labels.dtype.kind == "c":
         raise DTypeError(f"{what} holds class labels.", given=labels.dtype.name, expected="integers")
     return labels if labels.dtype.kind in "iu" else labels.sd.cast(labels, "int64")
 
 
-def class_labels(y_true: SDVariable, y_pred: SDVariable, axis: int) -> SDVariable:
+def class_labels(y_true: Traced, y_pred: SDVariable, axis: int) -> SDVariable:
     """Integer labels of the shape of ``y_pred`` without its class axis; a class axis of size 1 is dropped."""
     sd = y_true.sd
     expected = tuple(d for k, d in enumerate(y_pred.shape) if k != axis)

@@ -65,7 +65,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             >>> losses.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]).round(4)
             array([0.1438], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         m = self.sd.math
         y, p = m.clip_by_value(y, EPSILON, 1.0), m.clip_by_value(p, EPSILON, 1.0)
         return w.reduce(self.sd.sum(y * m.log(y / p), -1), reduction)
@@ -96,7 +96,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             >>> losses.poisson([[2.0, 0.0]], [[1.0, 3.0]])
             array([1.9999999], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(p - self.sd.math.xlogy(y, p + EPSILON), -1), reduction)
 
     @composite(is_loss=True)
@@ -135,10 +135,10 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         """
         check_q(q)
         sd, m = self.sd, self.sd.math
-        work, result = work_dtypes(sd, y_pred, None, dtype)  # type: ignore[arg-type]
-        p = as_dtype_of(y_pred, work)  # type: ignore[arg-type]
-        labels = class_labels(y_true, p, p.ndim - 1)  # type: ignore[arg-type]
-        w = Weighting(sd, p.shape[:-1], p.shape[0], work, result, sample_weight, mask)  # type: ignore[arg-type]
+        work, result = work_dtypes(sd, y_pred, None, dtype)
+        p = as_dtype_of(y_pred, work)
+        labels = class_labels(y_true, p, p.ndim - 1)
+        w = Weighting(sd, p.shape[:-1], p.shape[0], work, result, sample_weight, mask)
         (p,) = w.shield(p, axes=(p.ndim - 1,))
         labels = sd.expand_dims(sd.checked_labels(labels, p), -1)
         chosen = sd.squeeze(sd.take_along_axis(p, labels, -1), -1)
@@ -175,7 +175,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             >>> losses.dice([[1.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]], axis=1).round(4)
             array([0., 1.], dtype=float32)
         """
-        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         sd = self.sd
         both = 2 * sd.sum(y * p, axes)
         # sum(y) + sum(p) - 2 sum(y p), term by term: the difference from 1 would cancel for good predictions.
@@ -219,7 +219,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         """
         check_factor("alpha", alpha)
         check_factor("beta", beta)
-        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         sd = self.sd
         hits = sd.sum(y * p, axes)
         misses = alpha * sd.sum(p * (1 - y), axes) + beta * sd.sum(y * (1 - p), axes) + EPSILON

@@ -72,7 +72,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.mean_squared_error([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]])
             array([0.5, 0.5], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(self.sd.math.square(p - y), -1), reduction)
 
     @composite(is_loss=True)
@@ -103,7 +103,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.get("rmse")([[0.0, 0.0]], [[3.0, 4.0]])
             array([3.535534], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         sd = self.sd
         n = sd.axis_size(p, -1, p.dtype)
         return w.reduce(sd.norm2(p - y, -1) / sd.math.sqrt(n), reduction)
@@ -134,7 +134,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.mean_absolute_error([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]])
             array([0.5, 0.5], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(self.sd.math.abs(p - y), -1), reduction)
 
     @composite(is_loss=True)
@@ -165,7 +165,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 5.0]])
             array([37.5], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         m = self.sd.math
         return w.reduce(100 * self.sd.mean(m.abs(p - y) / m.max(m.abs(y), EPSILON), -1), reduction)
 
@@ -197,7 +197,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.mean_squared_logarithmic_error([[1.0, 3.0]], [[1.0, 1.0]])
             array([0.2402265], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         m = self.sd.math
         log_y, log_p = (m.log1p(m.max(v, EPSILON)) for v in (y, p))
         return w.reduce(self.sd.mean(m.square(log_p - log_y), -1), reduction)
@@ -232,7 +232,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.cosine_similarity([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]]).round(4)
             array([-0., -1.], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         return w.reduce(-self.sd.sum(_unit(y) * _unit(p), -1), reduction)
 
     @composite(is_loss=True)
@@ -266,7 +266,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
             array([1.3125], dtype=float32)
         """
         check_delta(delta)
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         each = self.sd.loss.huber_loss(y, p, delta=delta, loss_reduce=LossReduce.NONE)
         return w.reduce(self.sd.mean(each, -1), reduction)
 
@@ -298,6 +298,6 @@ class SDKerasRegression(Namespace, prefix="keras"):
             >>> losses.log_cosh([[0.0, 0.0]], [[1.0, 0.0]]).round(4)
             array([0.2169], dtype=float32)
         """
-        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)  # type: ignore[arg-type]
+        y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         each: Any = _log_cosh(self.sd, p - y)
         return w.reduce(self.sd.mean(each, -1), reduction)

@@ -11,7 +11,7 @@ from sdgraph.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.keras.formulas.labels import as_integers
 from sdgraph.keras.formulas.probabilities import check_factor
-from sdgraph.keras.weighting import Weighting, as_dtype_of, differ, work_dtypes
+from sdgraph.keras.weighting import Traced, Weighting, as_dtype_of, differ, work_dtypes
 from sdgraph.op import composite
 from sdgraph.variable import Namespace, SDVariable
 
@@ -33,7 +33,7 @@ def _ctc(sd: SameDiff, labels: Operand, logits: Operand, lengths: Operand, logit
     return ctc_negative_log_likelihood(sd, *operands, blank=0, blank_is_label=True)
 
 
-def _rows(x: SDVariable, what: str) -> SDVariable:
+def _rows(x: Traced, what: str) -> SDVariable:
     """Labels ``(n,)`` for ``(n,)`` or ``(n, 1)``."""
     labels = as_integers(x, what)
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -97,15 +97,15 @@ class SDKerasStructured(Namespace, prefix="keras"):
             array([1.09861229])
         """
         sd = self.sd
-        work, result = work_dtypes(sd, y_pred, None, dtype)  # type: ignore[arg-type]
-        p, labels = as_dtype_of(y_pred, work), as_integers(y_true)  # type: ignore[arg-type]
+        work, result = work_dtypes(sd, y_pred, None, dtype)
+        p, labels = as_dtype_of(y_pred, work), as_integers(y_true)
         if labels.ndim != 2 or p.ndim != 3:
             raise ShapeError(
                 "y_true or y_pred has a wrong rank.",
                 given=f"y_true {shape_str(labels.shape)}, y_pred {shape_str(p.shape)}",
                 expected="y_true (batch, max_length), y_pred (batch, frames, classes)",
             )
-        w = Weighting(sd, p.shape[:1], p.shape[0], work, result, sample_weight, mask)  # type: ignore[arg-type]
+        w = Weighting(sd, p.shape[:1], p.shape[0], work, result, sample_weight, mask)
         (p,) = w.shield(p, axes=(1, 2))
         lengths = sd.sum(sd.cast(labels.neq(0), "int64"), 1)
         frames = sd.zeros_like(lengths) + sd.axis_size(p, 1, "int64")
@@ -158,15 +158,15 @@ class SDKerasStructured(Namespace, prefix="keras"):
         if (ref_labels is None) != (ref_embeddings is None):
             raise ArgumentError("ref_labels and ref_embeddings go together.", given="only one of them")
         sd, m = self.sd, self.sd.math
-        work, result = work_dtypes(sd, y_pred, None, dtype)  # type: ignore[arg-type]
-        p, labels = as_dtype_of(y_pred, work), _rows(y_true, "y_true")  # type: ignore[arg-type]
+        work, result = work_dtypes(sd, y_pred, None, dtype)
+        p, labels = as_dtype_of(y_pred, work), _rows(y_true, "y_true")
         _embeddings(p, labels, "y_pred")
         refs, others = p, labels
         if ref_labels is not None:
-            refs, others = as_dtype_of(ref_embeddings, work), _rows(ref_labels, "ref_labels")  # type: ignore[arg-type]
+            refs, others = as_dtype_of(ref_embeddings, work), _rows(ref_labels, "ref_labels")
             _embeddings(refs, others, "ref_embeddings")
         # No shield for weights: a row that does not count is still a reference of the others.
-        w = Weighting(sd, p.shape[:1], p.shape[0], work, result, sample_weight, mask)  # type: ignore[arg-type]
+        w = Weighting(sd, p.shape[:1], p.shape[0], work, result, sample_weight, mask)
         d = m.max(1 - p @ refs.T, 0.0)
         same = sd.expand_dims(labels, 1).eq(sd.expand_dims(others, 0))
         positive = same

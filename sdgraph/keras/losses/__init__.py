@@ -1,8 +1,8 @@
 """Keras' losses, for variables of a graph and for arrays.
 
-The classes are called as ``loss(y_true, y_pred, sample_weight=None, mask=None)`` and reduce; the functions give one loss
-per sample. With a variable among the operands the result is a variable of its graph, and one of the graph's losses; with
-arrays it is a numpy array.
+The classes are called as ``loss(y_true, y_pred, sample_weight=None, mask=None)`` and reduce; the functions give one
+loss per sample. With a variable among the operands the result is a variable of its graph, and one of the graph's
+losses; with arrays it is a numpy array.
 
 Example:
     >>> import numpy as np

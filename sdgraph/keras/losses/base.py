@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
+_OPERANDS = ("y_true", "y_pred", "sample_weight", "mask")
 _counts: dict[str, int] = {}
 
 
@@ -48,13 +49,13 @@ def _automatic_name(cls: type) -> str:
 class Loss:
     """Base class of losses. Subclass it and write ``call(y_true, y_pred)``, which gives one loss per sample.
 
-    A loss is called with arrays, or with variables of a graph. With variables it adds a node to their graph that is one
-    of the graph's losses; with arrays it gives a numpy array. Weights, mask and reduction are taken care of:
+    A loss is called with arrays, or with variables of a graph. With variables it adds a node to their graph that is
+    one of the graph's losses; with arrays it gives a numpy array. Weights, mask and reduction are taken care of:
 
     - ``sample_weight`` multiplies the losses. A vector holds one weight per sample.
     - ``mask`` says where a loss counts: a mean is over those alone.
     - ``reduction`` "sum_over_batch_size" or "mean" divides by the number of losses, not by the weights;
-      "mean_with_sample_weight" divides by the sum of the weights; "sum" does not divide; "none" or None does not reduce.
+      "mean_with_sample_weight" divides by the sum of the weights; "sum" does not divide; "none" and None do nothing.
 
     ``call`` gets variables even if the loss is called with arrays: compute with operators, methods of variables and
     ``y_pred.sd.math``, not with numpy.
@@ -126,8 +127,8 @@ class Loss:
         Raises:
             ShapeError: If shapes do not go together; names them.
         """
-        names = ("y_true", "y_pred", "sample_weight", "mask")
-        operands = dict(zip(names, eager.as_operands((y_true, y_pred, sample_weight, mask)), strict=True))
+        given = eager.as_operands((y_true, y_pred, sample_weight, mask))
+        operands: dict[str, Any] = dict(zip(_OPERANDS, given, strict=True))
         sd = eager.graph_of([*operands.values()])
         if sd is None:
             return self._on_arrays(operands)
@@ -148,7 +149,8 @@ class Loss:
             values = self.call(y, p)
             if not isinstance(values, SDVariable | int | float | np.ndarray | np.generic):
                 raise ArgumentTypeError(
-                    f"{type(self).__name__}.call must return a variable.", given=f"{type(values).__name__}: {values!r:.200}"
+                    f"{type(self).__name__}.call must return a variable.",
+                    given=f"{type(values).__name__}: {values!r:.200}",
                 )
             values = sd.as_variable(values)
         # What a loss is computed from is not a loss of the graph.

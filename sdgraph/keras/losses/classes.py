@@ -63,7 +63,9 @@ class OpLoss(Loss):
 
 
 class MeanSquaredError(OpLoss, of=SDKeras.mean_squared_error):
-    """Mean of the squared differences. The formula and settings are those of `mean_squared_error`.
+    """Mean of the squared differences.
+
+    Formula and settings are those of `mean_squared_error`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -81,7 +83,9 @@ class MeanSquaredError(OpLoss, of=SDKeras.mean_squared_error):
 
 
 class MeanAbsoluteError(OpLoss, of=SDKeras.mean_absolute_error):
-    """Mean of the absolute differences. The formula and settings are those of `mean_absolute_error`.
+    """Mean of the absolute differences.
+
+    Formula and settings are those of `mean_absolute_error`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -99,7 +103,9 @@ class MeanAbsoluteError(OpLoss, of=SDKeras.mean_absolute_error):
 
 
 class MeanAbsolutePercentageError(OpLoss, of=SDKeras.mean_absolute_percentage_error):
-    """Mean of the absolute differences relative to the true values, in percent. The formula and settings are those of `mean_absolute_percentage_error`.
+    """Mean of the absolute differences relative to the true values, in percent.
+
+    Formula and settings are those of `mean_absolute_percentage_error`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -117,7 +123,9 @@ class MeanAbsolutePercentageError(OpLoss, of=SDKeras.mean_absolute_percentage_er
 
 
 class MeanSquaredLogarithmicError(OpLoss, of=SDKeras.mean_squared_logarithmic_error):
-    """Mean of the squared differences of ``log(1 + value)``. The formula and settings are those of `mean_squared_logarithmic_error`.
+    """Mean of the squared differences of ``log(1 + value)``.
+
+    Formula and settings are those of `mean_squared_logarithmic_error`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -135,7 +143,9 @@ class MeanSquaredLogarithmicError(OpLoss, of=SDKeras.mean_squared_logarithmic_er
 
 
 class CosineSimilarity(OpLoss, of=SDKeras.cosine_similarity):
-    """Minus the cosine of the angle between true and predicted vectors. The formula and settings are those of `cosine_similarity`.
+    """Minus the cosine of the angle between true and predicted vectors.
+
+    Formula and settings are those of `cosine_similarity`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -157,7 +167,9 @@ class CosineSimilarity(OpLoss, of=SDKeras.cosine_similarity):
 
 
 class Huber(OpLoss, of=SDKeras.huber):
-    """Squared differences, but absolute ones where they are larger than ``delta``. The formula and settings are those of `huber`.
+    """Squared differences, but absolute ones where they are larger than ``delta``.
+
+    Formula and settings are those of `huber`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -180,7 +192,9 @@ class Huber(OpLoss, of=SDKeras.huber):
 
 
 class LogCosh(OpLoss, of=SDKeras.log_cosh):
-    """Mean of the logarithm of the hyperbolic cosine of the differences. The formula and settings are those of `log_cosh`.
+    """Mean of the logarithm of the hyperbolic cosine of the differences.
+
+    Formula and settings are those of `log_cosh`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -198,7 +212,9 @@ class LogCosh(OpLoss, of=SDKeras.log_cosh):
 
 
 class Hinge(OpLoss, of=SDKeras.hinge):
-    """Hinge loss of labels -1 and 1, or 0 and 1. The formula and settings are those of `hinge`.
+    """Hinge loss of labels -1 and 1, or 0 and 1.
+
+    Formula and settings are those of `hinge`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -216,7 +232,9 @@ class Hinge(OpLoss, of=SDKeras.hinge):
 
 
 class SquaredHinge(OpLoss, of=SDKeras.squared_hinge):
-    """Square of the hinge loss. The formula and settings are those of `squared_hinge`.
+    """Square of the hinge loss.
+
+    Formula and settings are those of `squared_hinge`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -234,7 +252,9 @@ class SquaredHinge(OpLoss, of=SDKeras.squared_hinge):
 
 
 class CategoricalHinge(OpLoss, of=SDKeras.categorical_hinge):
-    """Hinge loss of one-hot labels. The formula and settings are those of `categorical_hinge`.
+    """Hinge loss of one-hot labels.
+
+    Formula and settings are those of `categorical_hinge`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -252,7 +272,9 @@ class CategoricalHinge(OpLoss, of=SDKeras.categorical_hinge):
 
 
 class KLDivergence(OpLoss, of=SDKeras.kl_divergence):
-    """Kullback-Leibler divergence of predicted from true probabilities. The formula and settings are those of `kl_divergence`.
+    """Kullback-Leibler divergence of predicted from true probabilities.
+
+    Formula and settings are those of `kl_divergence`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -270,7 +292,9 @@ class KLDivergence(OpLoss, of=SDKeras.kl_divergence):
 
 
 class Poisson(OpLoss, of=SDKeras.poisson):
-    """Poisson loss of counts and predicted rates. The formula and settings are those of `poisson`.
+    """Poisson loss of counts and predicted rates.
+
+    Formula and settings are those of `poisson`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -288,7 +312,9 @@ class Poisson(OpLoss, of=SDKeras.poisson):
 
 
 class BinaryCrossentropy(OpLoss, of=SDKeras.binary_crossentropy):
-    """Cross entropy of labels 0 and 1. The formula and settings are those of `binary_crossentropy`.
+    """Cross entropy of labels 0 and 1.
+
+    Formula and settings are those of `binary_crossentropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -296,7 +322,7 @@ class BinaryCrossentropy(OpLoss, of=SDKeras.binary_crossentropy):
         array(0.6931472, dtype=float32)
     """
 
-    options = ("from_logits", "label_smoothing", "axis",)
+    options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -315,7 +341,9 @@ class BinaryCrossentropy(OpLoss, of=SDKeras.binary_crossentropy):
 
 
 class BinaryFocalCrossentropy(OpLoss, of=SDKeras.binary_focal_crossentropy):
-    """Cross entropy of labels 0 and 1 in which easy samples count less. The formula and settings are those of `binary_focal_crossentropy`.
+    """Cross entropy of labels 0 and 1 in which easy samples count less.
+
+    Formula and settings are those of `binary_focal_crossentropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -323,7 +351,7 @@ class BinaryFocalCrossentropy(OpLoss, of=SDKeras.binary_focal_crossentropy):
         array(0.1732868, dtype=float32)
     """
 
-    options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis",)
+    options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -349,7 +377,9 @@ class BinaryFocalCrossentropy(OpLoss, of=SDKeras.binary_focal_crossentropy):
 
 
 class CategoricalCrossentropy(OpLoss, of=SDKeras.categorical_crossentropy):
-    """Cross entropy of one-hot labels. The formula and settings are those of `categorical_crossentropy`.
+    """Cross entropy of one-hot labels.
+
+    Formula and settings are those of `categorical_crossentropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -357,7 +387,7 @@ class CategoricalCrossentropy(OpLoss, of=SDKeras.categorical_crossentropy):
         array(0.05129331, dtype=float32)
     """
 
-    options = ("from_logits", "label_smoothing", "axis",)
+    options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -376,7 +406,9 @@ class CategoricalCrossentropy(OpLoss, of=SDKeras.categorical_crossentropy):
 
 
 class CategoricalFocalCrossentropy(OpLoss, of=SDKeras.categorical_focal_crossentropy):
-    """Cross entropy of one-hot labels in which easy samples count less. The formula and settings are those of `categorical_focal_crossentropy`.
+    """Cross entropy of one-hot labels in which easy samples count less.
+
+    Formula and settings are those of `categorical_focal_crossentropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -384,7 +416,7 @@ class CategoricalFocalCrossentropy(OpLoss, of=SDKeras.categorical_focal_crossent
         array(0.0433217, dtype=float32)
     """
 
-    options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis",)
+    options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -408,7 +440,9 @@ class CategoricalFocalCrossentropy(OpLoss, of=SDKeras.categorical_focal_crossent
 
 
 class SparseCategoricalCrossentropy(OpLoss, of=SDKeras.sparse_categorical_crossentropy):
-    """Cross entropy of integer labels. The formula and settings are those of `sparse_categorical_crossentropy`.
+    """Cross entropy of integer labels.
+
+    Formula and settings are those of `sparse_categorical_crossentropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -417,7 +451,7 @@ class SparseCategoricalCrossentropy(OpLoss, of=SDKeras.sparse_categorical_crosse
         array(0.05129331, dtype=float32)
     """
 
-    options = ("from_logits", "ignore_class", "axis",)
+    options = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,
@@ -435,7 +469,9 @@ class SparseCategoricalCrossentropy(OpLoss, of=SDKeras.sparse_categorical_crosse
 
 
 class CategoricalGeneralizedCrossEntropy(OpLoss, of=SDKeras.categorical_generalized_cross_entropy):
-    """Cross entropy of integer labels that wrong labels harm less. The formula and settings are those of `categorical_generalized_cross_entropy`.
+    """Cross entropy of integer labels that wrong labels harm less.
+
+    Formula and settings are those of `categorical_generalized_cross_entropy`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -458,7 +494,9 @@ class CategoricalGeneralizedCrossEntropy(OpLoss, of=SDKeras.categorical_generali
 
 
 class CTC(OpLoss, of=SDKeras.ctc):
-    """Connectionist temporal classification. The formula and settings are those of `ctc`.
+    """Connectionist temporal classification.
+
+    Formula and settings are those of `ctc`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -477,7 +515,9 @@ class CTC(OpLoss, of=SDKeras.ctc):
 
 
 class Dice(OpLoss, of=SDKeras.dice):
-    """Dice loss of true and predicted regions. With ``axis=None`` all samples make one region. The formula and settings are those of `dice`.
+    """Dice loss of true and predicted regions. With ``axis=None`` all samples make one region.
+
+    Formula and settings are those of `dice`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -499,7 +539,9 @@ class Dice(OpLoss, of=SDKeras.dice):
 
 
 class Tversky(OpLoss, of=SDKeras.tversky):
-    """Tversky loss of regions: ``alpha`` weights false positives, ``beta`` false negatives. The formula and settings are those of `tversky`.
+    """Tversky loss of regions: ``alpha`` weights false positives, ``beta`` false negatives.
+
+    Formula and settings are those of `tversky`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -507,7 +549,7 @@ class Tversky(OpLoss, of=SDKeras.tversky):
         array(0.75, dtype=float32)
     """
 
-    options = ("alpha", "beta", "axis",)
+    options = ("alpha", "beta", "axis")
 
     def __init__(
         self,
@@ -527,7 +569,9 @@ class Tversky(OpLoss, of=SDKeras.tversky):
 
 
 class Circle(OpLoss, of=SDKeras.circle):
-    """Circle loss of embeddings and integer labels. A mean is over the rows that cost something. The formula and settings are those of `circle`.
+    """Circle loss of embeddings and integer labels. A mean is over the rows that cost something.
+
+    Formula and settings are those of `circle`.
 
     Example:
         >>> from sdgraph.keras import losses
@@ -536,7 +580,7 @@ class Circle(OpLoss, of=SDKeras.circle):
         np.float32(1.1444)
     """
 
-    options = ("gamma", "margin", "remove_diagonal",)
+    options = ("gamma", "margin", "remove_diagonal")
 
     def __init__(
         self,
@@ -556,9 +600,9 @@ class Circle(OpLoss, of=SDKeras.circle):
 
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
-    "CTC",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",

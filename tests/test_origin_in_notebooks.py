@@ -1,0 +1,25 @@
+"""The place in the user's program that a node remembers."""
+
+import sys
+import types
+
+from sdgraph import SameDiff
+
+
+def test_a_place_is_file_line_and_function():
+    def make(sd):
+        return sd.placeholder("x")
+
+    line = make.__code__.co_firstlineno + 1
+    origin = make(SameDiff()).origin
+    assert str(origin) == f"{__file__}:{line}, in {make.__qualname__}"
+
+
+def test_a_place_in_a_notebook_is_a_cell_and_not_a_temporary_file(monkeypatch):
+    names = {"/temporary/123.py": ("Cell", "In[7]")}
+    shell = types.SimpleNamespace(compile=types.SimpleNamespace(format_code_name=names.get))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    sd = SameDiff()
+    exec(compile("\nx = sd.placeholder('x')", "/temporary/123.py", "exec"), {"sd": sd})
+    assert str(sd["x"].origin) == "Cell In[7], line 2"
+    assert str(sd.var("w", 1.0).origin).startswith(__file__)
