@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, EngineError
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
 from sdgraph.plan import NO_SLOT, Plan, make_plan
@@ -150,6 +150,26 @@ class Executable:
             slots[compiled.step_slot] = step
         return compiled.run(slots)
 
+    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Any]] | None]:
+        """For measuring: filled slots, and the parts that ran last as text, bytes moved and a function of the slots.
+
+        The parts are None where the engine does not tell them.
+        """
+        self.run(given)
+        compiled = self._last
+        assert compiled is not None
+        slots = compiled.template.copy()
+        by_name = self._by_name(given)
+        arrays = [as_array(p, by_name[p.name]) for p in self.placeholders]
+        for slot, k in compiled.feed_slots:
+            slots[slot] = arrays[k]
+        for slot, i in compiled.variables:
+            slots[slot] = self._sd.values[i]
+        if compiled.step_slot != NO_SLOT:
+            slots[compiled.step_slot] = 0
+        parts = getattr(compiled.run, "parts", None)
+        return slots, None if parts is None else parts()
+
     @property
     def plan(self) -> Plan:
         """The plan of the last call, or of the declared shapes when all are known.
@@ -163,7 +183,22 @@ class Executable:
                 given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
                 fix="Call the function once, then ask for its plan.",
             )
-        return self._last.plan
+        describe = getattr(self._last.run, "describe", None)
+        return self._last.plan if describe is None else self._last.plan._replace(notes=describe())
+
+    def source(self) -> str:
+        """The code that the engine made for the last call.
+
+        Raises:
+            EngineError: If the engine makes no code.
+        """
+        source = getattr(self._last.run, "source", None) if self._last is not None else None
+        if source is None:
+            raise EngineError(
+                f"The engine {self.engine!r} has made no code.",
+                fix="Compile with engine='llvm', and call the function once if a shape is unknown.",
+            )
+        return source()
 
     def __repr__(self) -> str:
         return f"<Executable of {', '.join(self._names)} on {self.engine}>"

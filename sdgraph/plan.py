@@ -58,10 +58,12 @@ class Plan(NamedTuple):
     """Names of the placeholders and variables by id, for printing."""
     leaf_avals: Mapping[int, Aval]
     """What the slots of feeds and variables hold."""
+    notes: str = ""
+    """What an engine made of the plan, for printing."""
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""
-        labels = self._labels()
+        labels = self.labels()
         lines = [
             f"plan: {len(self.steps)} steps, {len(self.feeds)} feeds, {len(self.variables)} variables, "
             f"{len(self.constants)} constants, at most {_bytes(self.peak_bytes)} of results alive"
@@ -77,9 +79,10 @@ class Plan(NamedTuple):
                 line += f"  # {s.source.name}"
             lines.append(line)
         lines.append("  return " + ", ".join(f"{n}={labels[o]}" for n, o in zip(self.names, self.outs, strict=True)))
-        return "\n".join(lines)
+        return "\n".join([*lines, self.notes] if self.notes else lines)
 
-    def _labels(self) -> list[str]:
+    def labels(self) -> list[str]:
+        """What each slot is called in print."""
         labels = [f"t{k}" for k in range(self.n_slots)]
         for slot, value in self.constants:
             labels[slot] = f"{value.item():.6g}" if value.ndim == 0 else f"constant{shape_str(value.shape)}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.aval import shape_str
 from sdgraph.engines import numpy as numpy_engine
+from sdgraph.engines.llvm import describe
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
 from sdgraph.errors import ExecutionError
@@ -27,11 +28,15 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
         return numpy_engine.compile_plan(plan, check_numerics=True)
     division = divide(plan)
     runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
+    run: Any = None
     if len(division.parts) == 1 and runners and not any(plan.copied):
-        quick = _one_segment(plan, division, runners[0])
-        if quick is not None:
-            return quick
-    return _mixed(plan, division, runners)
+        run = _one_segment(plan, division, runners[0])
+    if run is None:
+        run = _mixed(plan, division, runners)
+    run.describe = lambda: describe.notes(plan, division, runners)
+    run.source = lambda: describe.source(plan, division, runners)
+    run.parts = lambda: _timeable(plan, division, runners)
+    return run
 
 
 def _runner(segment: Segment, division: Division) -> Runner:
@@ -68,19 +73,41 @@ def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
 def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
     """Segments and numpy steps in turn."""
     frees = _frees(plan, division)
-    code: list[tuple[Any, ...]] = []
+    code = [_code(part, division, runners.get(k), frees[k]) for k, part in enumerate(division.parts)]
+    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+    return _interpreter(code, outs)
+
+
+def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, _Run]]:
+    """Each part by itself, for measuring: what it is, the bytes it moves, and a function of the slots."""
+    frees = _frees(plan, division)
+    found: list[tuple[str, int, _Run]] = []
     for k, part in enumerate(division.parts):
+        code = _code(part, division, runners.get(k), frees[k])
         if type(part) is Segment:
-            runner = runners[k]
-            inputs = tuple((j, division.shapes[j], division.dtypes[j]) for j in runner.reads)
-            makes = tuple((i, division.shapes[i], division.dtypes[i]) for i in runner.writes)
-            code.append((None, runner.run, inputs, makes, frees[k]))
+            moved = sum(describe.cost(r, division, set(part.writes)).bytes for r in part.regions)
+            label = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
         else:
             assert isinstance(part, Step)
-            fn = part.op.bind_kernel(np, "numpy", part.attrs)
-            code.append((part, fn, part.inputs, part.out, frees[k]))
-    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+            slots = [j for j in (*part.inputs, part.out) if j >= 0 and division.dtypes[j].kind != "O"]
+            moved = sum(int(np.prod(division.shapes[j])) * division.dtypes[j].itemsize for j in slots)
+            label = f"numpy {part.op.qualname}"
+        found.append((label, moved, _interpreter([code], ())))
+    return found
 
+
+def _code(part: Segment | Step, division: Division, runner: Runner | None, dead: tuple[int, ...]) -> tuple[Any, ...]:
+    """One part as `_interpreter` reads it."""
+    if type(part) is Segment:
+        assert runner is not None
+        inputs = tuple((j, division.shapes[j], division.dtypes[j]) for j in runner.reads)
+        makes = tuple((i, division.shapes[i], division.dtypes[i]) for i in runner.writes)
+        return None, runner.run, inputs, makes, dead
+    assert isinstance(part, Step)
+    return part, part.op.bind_kernel(np, "numpy", part.attrs), part.inputs, part.out, dead
+
+
+def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]) -> _Run:
     def run(slots: list[Any]) -> list[Any]:
         with np.errstate(all="ignore"):
             for step, fn, inputs, result, dead in code:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.engines.llvm import machine, threads
+from sdgraph.engines import threads
+from sdgraph.engines.llvm import machine
 from sdgraph.engines.llvm.emit import Code, generate, sizes
 from sdgraph.engines.llvm.entry import MOST_STACK, entry
 from sdgraph.engines.llvm.region import ONCE, Region, size_of
