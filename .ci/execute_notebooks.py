@@ -42,7 +42,11 @@ def write(notebook, path: Path) -> None:
 def execute(path: Path, keep: bool) -> bool:
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
     )
     begin = time.perf_counter()
     try:

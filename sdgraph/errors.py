@@ -5,9 +5,8 @@ Knows how a message reads. Must not know graphs, ops or engines: the raiser pass
 
 from __future__ import annotations
 
-from typing import Any
-
 import textwrap
+from typing import Any
 
 from sdgraph.origin import Origin, user_origin
 

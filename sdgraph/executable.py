@@ -200,6 +200,19 @@ class Executable:
             )
         return source()
 
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a `plan` yet."""
+        return self._last is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fetches."""
+        return self._names
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self._sd.executable_bundle(self)
+
     def __repr__(self) -> str:
         return f"<Executable of {', '.join(self._names)} on {self.engine}>"
 

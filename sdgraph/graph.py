@@ -76,6 +76,8 @@ class Graph:
         """Half-open id ranges, one per backward sweep."""
         self.gradient_spans: list[tuple[int, int]] = []
         """Half-open id ranges of all nodes made for derivatives: sweeps, and what Jacobians put around them."""
+        self.frozen: set[int] = set()
+        """Constants that were variables before they were converted."""
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._next_suffix: dict[str, int] = {}
@@ -122,6 +124,7 @@ class Graph:
                 del self.ids[node.name]
             for i in range(size, len(self.nodes)):
                 self.values.pop(i, None)
+                self.frozen.discard(i)
             del self.nodes[size:]
             del self.gradient_ranges[ranges:]
             del self.gradient_spans[spans:]

@@ -63,6 +63,7 @@ class GraphLeaves(GraphBuilder):
             shape: Without a value, its shape; all sizes must be known.
             init: Without a value, how to fill it: a number, ``"constant:VALUE"`` or a scheme: zeros, ones, normal,
                 uniform, xavier, glorot, he, relu, lecun (most also with ``_normal`` and ``_uniform``), identity.
+                With ``"constant"`` a scalar value fills the shape.
             dtype: Its dtype, if it should be another.
             seed: Seed of a random scheme; by default made from the graph's seed and the variable's place.
 
@@ -85,18 +86,14 @@ class GraphLeaves(GraphBuilder):
                     f"The variable {full!r} has neither a value nor a shape.",
                     fix="sd.var(name, value), or sd.var(name, shape=(...), init='glorot').",
                 )
-            sizes = as_shape(shape)
-            if not all(isinstance(d, int) for d in sizes):
-                raise ArgumentError(
-                    "A variable's sizes are all known.",
-                    given=shape_str(sizes),
-                    fix="Use sd.placeholder for an array whose sizes vary.",
-                )
+            sizes = self._known_sizes(shape)
             chosen = self._leaf_dtype(None, dtype)
             draws = seed if seed is not None else self.seed * 1_000_003 + len(self.nodes)
-            array = initial_value(init, sizes, chosen, draws)  # type: ignore[arg-type]
+            array = initial_value(init, sizes, chosen, draws)
         else:
             array = self._leaf_array(value, dtype)
+            if shape is not None and init == "constant" and not array.shape:
+                array = np.full(self._known_sizes(shape), array)
             if shape is not None and array.shape != as_shape(shape):
                 raise ShapeError(
                     "The value does not have the shape given with it.",
@@ -134,6 +131,18 @@ class GraphLeaves(GraphBuilder):
             array = self._leaf_array(value, dtype)
         name = full or self.free_name("constant")
         return self.handle(self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), name, array))
+
+    def _known_sizes(self, shape: Any) -> tuple[int, ...]:
+        """A shape without unknown sizes."""
+        sizes = as_shape(shape)
+        known = tuple(d for d in sizes if isinstance(d, int))
+        if len(known) != len(sizes):
+            raise ArgumentError(
+                "A variable's sizes are all known.",
+                given=shape_str(sizes),
+                fix="Use sd.placeholder for an array whose sizes vary.",
+            )
+        return known
 
     def _leaf_dtype(self, array: np.ndarray[Any, Any] | None, dtype: DTypeLike | None) -> np.dtype[Any]:
         if dtype is not None:

@@ -243,8 +243,10 @@ class Op:
             if p.kind is p.KEYWORD_ONLY and not keyword_only and not self.variadic:
                 keyword_only = True
                 parts.append("*")
-            default = "" if p.default is p.empty else f"={p.default if isinstance(p.default, Enum) else repr(p.default)}"
-            parts.append(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name + default)
+            text = ("*" if p.kind is p.VAR_POSITIONAL else "") + p.name
+            if p.default is not p.empty:
+                text += f"={p.default if isinstance(p.default, Enum) else repr(p.default)}"
+            parts.append(text)
         return f"{self.name}({', '.join(parts)})"
 
     def trace(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Body:

@@ -66,7 +66,7 @@ class Plan(NamedTuple):
         labels = self.labels()
         lines = [
             f"plan: {len(self.steps)} steps, {len(self.feeds)} feeds, {len(self.variables)} variables, "
-            f"{len(self.constants)} constants, at most {_bytes(self.peak_bytes)} of results alive"
+            f"{len(self.constants)} constants, at most {plain_bytes(self.peak_bytes)} of results alive"
         ]
         width = max((len(labels[s.out]) for s in self.steps), default=0)
         for s in self.steps:
@@ -80,6 +80,10 @@ class Plan(NamedTuple):
             lines.append(line)
         lines.append("  return " + ", ".join(f"{n}={labels[o]}" for n, o in zip(self.names, self.outs, strict=True)))
         return "\n".join([*lines, self.notes] if self.notes else lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows: the steps, not the fields."""
+        printer.text("Plan(...)" if cycle else str(self))
 
     def labels(self) -> list[str]:
         """What each slot is called in print."""
@@ -245,7 +249,8 @@ def _aval(aval: Any) -> str:
     return str(aval) if type(aval) is Aval else "(" + ", ".join(map(str, aval)) + ")"
 
 
-def _bytes(n: int) -> str:
+def plain_bytes(n: int) -> str:
+    """A size as plans print it."""
     size = float(n)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

@@ -220,6 +220,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                 node=v.name,
             )
         self.nodes[v.id].op = CONSTANT if new is VariableKind.CONSTANT else VARIABLE
+        (self.frozen.add if new is VariableKind.CONSTANT else self.frozen.discard)(v.id)
         self._implicit = {k: i for k, i in self._implicit.items() if i != v.id}
         self.version += 1
         return v
@@ -230,6 +231,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         other.nodes = [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin) for n in self.nodes]
         other.ids = dict(self.ids)
         other.values = dict(self.values)
+        other.frozen = set(self.frozen)
         other.gradient_ranges = list(self.gradient_ranges)
         other.gradient_spans = list(self.gradient_spans)
         other.loss_nodes = list(self.loss_nodes)

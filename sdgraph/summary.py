@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 HEADINGS: Final = ("name", "kind", "op", "shape", "dtype", "inputs", "parameters")
+FROZEN: Final = "variable (frozen)"
+"""The kind of a constant that was a variable."""
 _RIGHT: Final = frozenset({"parameters"})
 _MAX_WIDTH: Final = {"name": 40, "inputs": 44, "op": 40, "kind": 28, "shape": 24}
 _HTML_ROWS: Final = 500
@@ -128,7 +130,7 @@ def _kind(listing: Listing, item: Item) -> str:
         return "loss"
     if item.is_gradient:
         return "gradient" if item.wrt is None else f"gradient of {listing.sd.nodes[item.wrt].name}"
-    return item.kind.value
+    return FROZEN if item.is_frozen else item.kind.value
 
 
 def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:
@@ -154,6 +156,7 @@ def _totals(listing: Listing) -> list[str]:
     counts: dict[str, int] = {}
     for item in listing.items.values():
         word = "gradient" if item.is_gradient else "op output" if item.op is not None else item.kind.value
+        word = "frozen variable" if item.is_frozen else word
         counts[word] = counts.get(word, 0) + 1
     parts = [f"{n:,} {word}{'s' if n != 1 else ''}" for word, n in counts.items()]
     held = {kind: _held(listing, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import os
 
+    from sdgraph.executable import Executable
     from sdgraph.render.explorer import Explorer
     from sdgraph.render.export import MultiDiGraph
     from sdgraph.render.picture import Digraph, GraphView
@@ -56,6 +57,7 @@ class GraphViews:
         Args:
             targets: Draw only what these variables are computed from; all by default.
             **options: The options of `sdgraph.render.options.Options`, such as ``view="gradient"`` or ``feeds=...``.
+                With ``plan=f.plan`` of a compiled function ``f`` the picture shows the steps that it runs.
 
         Raises:
             ArgumentError: For an unknown option or value.
@@ -204,6 +206,12 @@ class GraphViews:
         from sdgraph.render.display import display_bundle
 
         return display_bundle(cast("SameDiff", self), focus)
+
+    def executable_bundle(self, f: Executable) -> dict[str, str]:
+        """What a notebook shows for a function of the graph; never raises."""
+        from sdgraph.render.display import executable_bundle
+
+        return executable_bundle(f)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.display_bundle()

@@ -41,6 +41,7 @@ class Item:
     is_loss: bool = False
     is_output: bool = False
     is_literal: bool = False
+    is_frozen: bool = False
     wrt: int | None = None
     of: tuple[int, ...] = ()
 
@@ -128,6 +129,8 @@ def visible(sd: SameDiff) -> Listing:
     for i in literal_ids(sd):
         if i in items:
             items[i].is_literal = True
+    for i in sd.frozen:
+        items[i].is_frozen = True
     _mark_gradients(sd, items, sweeps, sweep_of)
     losses = _losses(sd)
     for i in losses:

@@ -9,6 +9,7 @@ def graph_state(sd: SameDiff) -> dict:
         "nodes": nodes,
         "ids": dict(sd.ids),
         "values": {i: (id(a), a.tobytes()) for i, a in sd.values.items()},
+        "frozen": set(sd.frozen),
         "scope": sd.current_scope,
         "version": sd.version,
         "losses": list(sd.loss_nodes),

@@ -166,7 +166,7 @@ def test_an_op_without_a_rule_raises_and_is_named():
     x = sd.var("x", np.ones(2))
     y = opaque(sd, x * 2, name="hidden")
     size, names = len(sd), [v.name for v in sd]
-    with pytest.raises(errors.GradientError, match="'hidden', made by sd.opaque"):
+    with pytest.raises(errors.GradientError, match=r"'hidden', made by sd\.opaque"):
         sd.grad(sd.sum(y) + sd.sum(x), x)
     assert [v.name for v in sd][:size] == names
     sd.grad(sd.sum(sd.stop_gradient(y)) + sd.sum(x), x)

@@ -428,12 +428,28 @@ def test_conversion_there_and_back():
     y = (w * w).sum()
     assert sd.grad(y, w).eval().tolist() == [2.0, 4.0]
     w.convert_to_constant()
-    assert w.kind is VariableKind.CONSTANT and sd.trainable_variables() == []
+    assert w.kind is VariableKind.CONSTANT and sd.trainable_variables() == [] and sd.frozen == {w.id}
     with pytest.raises(ArgumentTypeError, match="Only variables take a new value"):
         w.value = [3.0, 3.0]
     assert y.eval() == 5.0
     w.convert_to_variable().value = [3.0, 4.0]
-    assert w.kind is VariableKind.VARIABLE and y.eval() == 25.0
+    assert w.kind is VariableKind.VARIABLE and y.eval() == 25.0 and not sd.frozen
+
+
+def test_what_a_failed_block_froze_is_forgotten_with_its_variables():
+    sd = SameDiff()
+    with pytest.raises(RuntimeError), sd.transaction():
+        sd.var("w", 1.0).convert_to_constant()
+        raise RuntimeError
+    assert not sd.frozen
+
+
+def test_a_copy_knows_what_is_frozen():
+    sd = SameDiff()
+    w = sd.var("w", 1.0).convert_to_constant()
+    other = sd.copy()
+    other["w"].convert_to_variable()
+    assert sd.frozen == {w.id} and not other.frozen
 
 
 def test_conversions_that_make_no_sense_are_refused():
@@ -671,3 +687,12 @@ def test_a_loss_that_is_not_scalar_counts_as_its_sum():
     w = sd.var("w", [[1.0], [2.0]])
     sd.loss.mean_squared_error([[0.0], [0.0]], w, loss_reduce=LossReduce.NONE)
     np.testing.assert_allclose(sd.calculate_gradients()["w"], [[2.0], [4.0]])
+
+
+def test_the_constant_scheme_takes_its_value_as_a_scalar():
+    sd = SameDiff()
+    filled = sd.var("filled", 2.5, shape=(2, 3), init="constant")
+    assert filled.dtype == np.float32
+    assert (filled.value == np.full((2, 3), 2.5)).all()
+    with pytest.raises(ShapeError):
+        sd.var("not filled", 2.5, shape=(2, 3))

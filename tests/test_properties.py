@@ -20,12 +20,18 @@ def floats(shape, elements=FINITE):
     return arrays(np.float64, shape, elements=elements)
 
 
+def mean(x, axis, keepdims):
+    """Without numpy's warning about means of nothing."""
+    count = math.prod(x.shape if axis is None else [x.shape[k] for k in axis])
+    return np.divide(np.sum(x, axis, keepdims=keepdims), count)
+
+
 BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "max": np.maximum, "min": np.minimum,
           "squared_difference": lambda x, y: (x - y) ** 2}  # fmt: skip
 UNARY = {"neg": np.negative, "abs": np.abs, "square": np.square, "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
          "exp": np.exp, "sqrt": np.sqrt, "ln": np.log, "sin": np.sin, "tanh": np.tanh, "atan": np.arctan,
          "log1p": np.log1p, "expm1": np.expm1, "is_nan": np.isnan, "is_finite": np.isfinite}  # fmt: skip
-REDUCTIONS = {"sum": np.sum, "mean": np.mean, "prod": np.prod, "all": np.all, "any": np.any}
+REDUCTIONS = {"sum": np.sum, "mean": mean, "prod": np.prod, "all": np.all, "any": np.any}
 
 
 def equal(a, b):
@@ -121,10 +127,7 @@ def test_reductions_as_in_numpy(data, shape, keepdims, unknown):
     x = sd.placeholder("x", (None,) * a.ndim if unknown else a.shape)
     y = getattr(sd, name)(x, axis, keepdims)
     with np.errstate(all="ignore"):
-        want = (
-            np.asarray(np.sum(a, axis, keepdims=keepdims) / a.size * np.sum(a, axis).size) if name == "mean" else None
-        )
-        want = REDUCTIONS[name](a, axis, keepdims=keepdims) if want is None else want
+        want = REDUCTIONS[name](a, axis, keepdims=keepdims)
         got = y.eval({"x": a})
     assert got.shape == np.shape(want)
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-300)
@@ -237,7 +240,7 @@ def test_random_graphs_compute_what_numpy_does(program):
         np.testing.assert_allclose(first[v.name], w, rtol=1e-12, atol=1e-13)
         assert first[v.name].tobytes() == second[v.name].tobytes()
     last = values[-1]
-    alone = last.eval({k: a for k, a in feeds.items()})
+    alone = last.eval(feeds)
     np.testing.assert_array_equal(alone, first[last.name])
 
 

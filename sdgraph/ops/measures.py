@@ -136,7 +136,7 @@ class SDMeasures(Namespace, prefix="math"):
 
     @composite
     def zero_fraction(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Share of elements that are 0, in the graph's dtype; NaN for no elements.
+        """Share of elements that are 0, in the dtype of ``x`` (the graph's for integers); NaN for no elements.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -144,7 +144,9 @@ class SDMeasures(Namespace, prefix="math"):
             >>> sd.math.zero_fraction([0.0, 3.0, -1.0, 2.0]).eval()
             array(0.25)
         """
-        return self.sd.mean(self.sd.cast(self.sd.eq(x, 0), self.sd.dtype))
+        sd = self.sd
+        x = sd.as_variable(x)
+        return sd.mean(sd.cast(sd.eq(x, 0), x.dtype if x.dtype.kind == "f" else sd.dtype))
 
     @composite(domain=(0.1, 3))
     def entropy(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:

@@ -9,21 +9,24 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.errors import ArgumentError
 from sdgraph.render.options import Options, make_options
 from sdgraph.render.picture import GraphView, checked_path
+from sdgraph.render.plan_scene import make_plan_scene
 from sdgraph.render.scene import make_scene
 from sdgraph.render.selection import select
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from sdgraph.plan import Plan
     from sdgraph.samediff import SameDiff
 
 __all__ = ["GraphView", "Options", "plot", "render", "to_dot", "to_graphviz", "to_mermaid"]
 
 
-def plot(sd: SameDiff, *, targets: Any = None, **options: Any) -> GraphView:
-    """A picture of a graph. See `Options` for what can be chosen.
+def plot(sd: SameDiff, *, targets: Any = None, plan: Plan | None = None, **options: Any) -> GraphView:
+    """A picture of a graph, or of a plan made from it. See `Options` for what can be chosen.
 
     Raises:
         ArgumentError: For a wrong value of an option.
@@ -33,6 +36,10 @@ def plot(sd: SameDiff, *, targets: Any = None, **options: Any) -> GraphView:
         FeedError: For feeds that do not fit.
     """
     chosen = make_options(options)
+    if plan is not None:
+        if targets is not None or chosen.view != "forward":
+            raise ArgumentError("A picture of a plan has no targets and no other view.")
+        return GraphView(make_plan_scene(plan, chosen), chosen)
     selection = select(sd, targets, chosen)
     return GraphView(make_scene(selection.parts, selection.groups, selection.values, chosen), chosen)
 

@@ -1,4 +1,4 @@
-"""What notebooks show for a graph and for a variable. Nothing here raises: a broken picture must not hide the text.
+"""What notebooks show for graphs, variables and executables. Nothing here raises: a broken picture keeps the text.
 
 The picture comes as an image inside HTML, the one form that notebooks show before they are trusted.
 """
@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Final
 from sdgraph.errors import LayoutError, RendererNotFound
 from sdgraph.render.options import Options
 from sdgraph.render.picture import GraphView
+from sdgraph.render.plan_scene import make_plan_scene
 from sdgraph.render.scene import make_scene
 from sdgraph.render.selection import around, select
 from sdgraph.summary import summary
 
 if TYPE_CHECKING:
+    from sdgraph.executable import Executable
     from sdgraph.samediff import SameDiff
     from sdgraph.variable import SDVariable
 
 _SECONDS: Final = 10.0
 _LARGE: Final = 2000
 """Above this number of nodes a notebook gets the table, not a picture."""
+
+_LINES: Final = 60
+"""Most lines of a plan in the text of a notebook."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +44,40 @@ def display_bundle(sd: SameDiff, focus: SDVariable | None = None) -> dict[str, s
         return bundle
 
 
+def executable_bundle(f: Executable) -> dict[str, str]:
+    """A bundle of MIME types for an executable: its plan as text and as a picture, once there is a plan."""
+    bundle = {"text/plain": repr(f)}
+    try:
+        if not f.has_plan:
+            return bundle
+        plan = f.plan
+        bundle["text/plain"] += f"\n{_first_lines(str(plan))}"
+        options = Options(timeout=_SECONDS, title=f"Plan of {', '.join(f.names)}")
+        return bundle | _drawn(GraphView(make_plan_scene(plan, options), options))
+    except Exception:
+        _log.debug("no picture for a notebook", exc_info=True)
+        return bundle
+
+
+def _first_lines(text: str) -> str:
+    lines = text.splitlines()
+    left = len(lines) - _LINES
+    return text if left <= 0 else "\n".join([*lines[:_LINES], f"  ... {left:,} more lines: print(f.plan)"])
+
+
+def _drawn(view: GraphView) -> dict[str, str]:
+    try:
+        return {"text/html": view.html, "image/svg+xml": view.svg}
+    except RendererNotFound:
+        return {"text/vnd.mermaid": view.mermaid}
+
+
 def _picture(sd: SameDiff, focus: SDVariable | None) -> dict[str, str]:
     title = None if focus is None else focus.name
     options = Options(timeout=_SECONDS, title=title, legend=focus is None)
     selection = select(sd, None, options) if focus is None else around(sd, focus.id, options)
     view = GraphView(make_scene(selection.parts, selection.groups, selection.values, options), options)
     try:
-        return {"text/html": view.html, "image/svg+xml": view.svg}
-    except RendererNotFound:
-        return {"text/vnd.mermaid": view.mermaid}
+        return _drawn(view)
     except LayoutError:
         return {"text/html": summary(sd, depth=0)._repr_html_()}

@@ -201,7 +201,8 @@ class DotWriter:
         card = self._scene.cards[k]
         style = STYLE[card.outline or card.kind]
         own = STYLE[card.kind]
-        width = max(style.width, own.width) + (0.6 if card.kind == "gradient" and card.outline == "variable" else 0)
+        beside_variable = card.kind == "gradient" and card.outline in ("variable", "frozen")
+        width = max(style.width, own.width) + (0.6 if beside_variable else 0)
         attributes = {
             "id": f"n{k}",
             "class": f"sd-{card.kind}",

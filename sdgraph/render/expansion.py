@@ -42,6 +42,7 @@ def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
     firsts.append(len(work.nodes))
     work.gradient_ranges = [(firsts[start], firsts[end]) for start, end in sd.gradient_ranges]
     work.cotangents = {mapped[g]: mapped[v] for g, v in sd.cotangents.items()}
+    work.frozen = {mapped[i] for i in sd.frozen}
     work.loss_nodes = [mapped[i] for i in sd.loss_nodes]
     work._explicit_losses = [mapped[i] for i in sd._explicit_losses]
     work._implicit |= {key: mapped[i] for key, i in sd._implicit.items()}

@@ -10,12 +10,13 @@ from sdgraph.render.theme import FILL, INK, STROKE
 
 _OUTLINE: Final = {
     "variable": ("[(", ")]"),
+    "frozen": ("[(", ")]"),
     "constant": ("[/", "/]"),
     "placeholder": ("[", "]"),
     "loss": ("[[", "]]"),
     "scope": ("[[", "]]"),
 }
-_DASHED: Final = {"placeholder": ",stroke-dasharray:5 3"}
+_DASHED: Final = {"placeholder": ",stroke-dasharray:5 3", "frozen": ",stroke-dasharray:1 3"}
 
 
 def to_mermaid(scene: Scene, direction: str = "TB") -> str:

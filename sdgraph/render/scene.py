@@ -15,8 +15,9 @@ from sdgraph.render.local_derivative import local_derivative
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Arc, Parts
 from sdgraph.render.text import counted, number, shortened
-from sdgraph.render.theme import KINDS, heat_step
+from sdgraph.render.theme import KINDS, LEAVES, heat_step
 from sdgraph.render.values import Values
+from sdgraph.summary import FROZEN
 from sdgraph.visible import Item, Listing
 
 ORDERLESS: Final = frozenset(
@@ -194,7 +195,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
         path if options.show_scopes else (),
         part.order,
         part.base,
-        outline if outline in ("variable", "constant", "placeholder") else kind,
+        outline if outline in LEAVES else kind,
         heat,
         (item.name,),
     )
@@ -225,19 +226,25 @@ def card_kind(item: Item) -> str:
         return "loss"
     if item.is_output:
         return "output"
+    if item.is_frozen:
+        return "frozen"
     return "op" if item.op is not None else item.kind.value
 
 
 def _word(listing: Listing, item: Item) -> str:
     """The op's name, with the numbers among its operands: ``mul(·, 2)``."""
     if item.op is None:
-        return item.kind.value
+        return _leaf_word(item)
     name = item.op.name.rstrip("_")
     literals = [o for o in item.operands if listing.items[o.id].is_literal]
     if not literals or len(item.operands) > 3:
         return "" if _is_automatic(item) else name
     inner = [number(listing.sd.values[o.id]) if o in literals else "·" for o in item.operands]
     return f"{'' if _is_automatic(item) else name}({', '.join(inner)})"
+
+
+def _leaf_word(item: Item) -> str:
+    return FROZEN if item.is_frozen else item.kind.value
 
 
 def _is_automatic(item: Item) -> bool:
@@ -249,7 +256,7 @@ def _is_automatic(item: Item) -> bool:
 
 def _call(listing: Listing, item: Item) -> str:
     if item.op is None:
-        return item.kind.value
+        return _leaf_word(item)
     return f"{item.op.qualname}({', '.join(listing.items[o.id].name for o in item.operands[:8])})"
 
 

@@ -12,8 +12,11 @@ from typing import Final, NamedTuple
 FONT: Final = "Helvetica,Arial,sans-serif"
 HEAT_STEPS: Final = 6
 
-KINDS: Final = ("placeholder", "variable", "constant", "op", "output", "loss", "gradient", "scope", "bad")
-"""Kinds of cards. ``op`` is an op's result; ``bad`` one that holds NaN or infinity."""
+KINDS: Final = ("placeholder", "variable", "frozen", "constant", "op", "output", "loss", "gradient", "scope", "bad")
+"""Kinds of cards. ``op`` is an op's result; ``frozen`` a variable that became a constant; ``bad`` holds NaN or ∞."""
+
+LEAVES: Final = frozenset({"placeholder", "variable", "frozen", "constant"})
+"""Kinds whose shape a gradient takes over."""
 
 
 class Tone(NamedTuple):
@@ -34,6 +37,7 @@ BACKWARD_CLUSTER: Final = Tone("#fbf9fe", "#1b1730")
 FILL: Final = {
     "placeholder": Tone("#e3f0fa", "#0b2c42"),
     "variable": Tone("#fdf0d5", "#3a2a08"),
+    "frozen": Tone("#f6f0e2", "#2e2818"),
     "constant": Tone("#f1f5f9", "#2a3648"),
     "op": Tone("#ffffff", "#1e293b"),
     "output": Tone("#ddf3e8", "#06352a"),
@@ -46,6 +50,7 @@ FILL: Final = {
 STROKE: Final = {
     "placeholder": Tone("#0072b2", "#56b4e9"),
     "variable": Tone("#b86e00", "#e69f00"),
+    "frozen": Tone("#93702f", "#c7a45a"),
     "constant": Tone("#64748b", "#94a3b8"),
     "op": Tone("#475569", "#94a3b8"),
     "output": Tone("#00704f", "#34d399"),
@@ -65,6 +70,7 @@ INK: Final = {
     "value": Tone("#111826", "#f1f5f9"),
     "placeholder": Tone("#005a8e", "#7cc7f2"),
     "variable": Tone("#8a5200", "#f0b84a"),
+    "frozen": Tone("#6f5421", "#d9bc7c"),
     "constant": Tone("#475568", "#b6c2d1"),
     "op": Tone("#475569", "#b6c2d1"),
     "output": Tone("#00593f", "#5ee0b4"),
@@ -107,6 +113,7 @@ class Style(NamedTuple):
 STYLE: Final = {
     "placeholder": Style("box", "filled,dashed", 1.5),
     "variable": Style("cylinder", "filled", 1.5),
+    "frozen": Style("cylinder", "filled,dotted", 1.7),
     "constant": Style("note", "filled", 1.2),
     "op": Style("box", "rounded,filled", 1.2),
     "output": Style("box", "rounded,filled", 2.4),
@@ -116,7 +123,7 @@ STYLE: Final = {
     "bad": Style("box", "rounded,filled", 2.6),
 }
 
-WORD: Final = {"op": "operation", "scope": "collapsed scope", "bad": "NaN or infinity"}
+WORD: Final = {"frozen": "frozen variable", "op": "operation", "scope": "collapsed scope", "bad": "NaN or infinity"}
 """The legend's word for a kind, where it is not the kind itself."""
 
 

@@ -5,6 +5,7 @@ The loss op itself is called again without its reduction, in a copy of the graph
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _Array = np.ndarray[Any, Any]
 _MAX_BARS: Final = 40
+
+_UNREDUCED: Final[Mapping[str, Any]] = {"loss_reduce": LossReduce.NONE, "reduction": "none"}
+"""The settings by which losses reduce, each with the value that leaves one loss per unit."""
+
+_WEIGHTS: Final = ("weights", "sample_weight")
+"""What losses call their weights."""
 
 
 class _Parts(NamedTuple):
@@ -95,7 +102,7 @@ def plot_contributions(
 def _parts(loss: SDVariable, feeds: Feeds | None) -> _Parts:
     sd = loss.sd.copy()
     node = sd.nodes[loss.id]
-    reduces = isinstance(node.attrs.get("loss_reduce"), LossReduce)
+    reduces = not _UNREDUCED.keys().isdisjoint(node.attrs)
     total = sd[loss.name]
     if reduces:
         each, weights = _unreduced(sd, node)
@@ -117,19 +124,25 @@ def _parts(loss: SDVariable, feeds: Feeds | None) -> _Parts:
     shares = rows * (whole / added) if reduces and added else rows
     if weights is None:
         return _Parts(shares, None, whole)
-    mean = _per_example(np.broadcast_to(found[weights.name], found[each.name].shape), np.mean)
-    return _Parts(shares, mean, whole)
+    return _Parts(shares, _weight_per_example(found[weights.name], found[each.name].shape), whole)
 
 
 def _unreduced(sd: SameDiff, node: Any) -> tuple[SDVariable, SDVariable | None]:
     """The weighted loss of every element, and the weights, if any, in a form that broadcasts to it."""
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
-    each = sd.apply(node.op, operands, {**node.attrs, "loss_reduce": LossReduce.NONE})
-    names = node.op.operand_names
-    weights = operands[names.index("weights")] if "weights" in names else None
-    if weights is not None and weights.ndim > each.ndim:
-        weights = sd.reshape(weights, ()) if weights.shape in ((1,), (1, 1)) else sd.reshape_like(weights, each)
-    return each, weights
+    settings = {k: v for k, v in _UNREDUCED.items() if k in node.attrs}
+    each = sd.apply(node.op, operands, {**node.attrs, **settings})
+    weights = [v for name, v in zip(node.op.operand_names, operands, strict=True) if name in _WEIGHTS]
+    return each, weights[0] if weights else None
+
+
+def _weight_per_example(weights: _Array, shape: tuple[int, ...]) -> _Array:
+    """The mean weight of each example; weights may have an axis of size 1 that the loss does not have."""
+    try:
+        spread = np.broadcast_to(weights, shape)
+    except ValueError:
+        spread = weights if weights.shape[:1] == shape[:1] else np.broadcast_to(weights.mean(), shape)
+    return _per_example(spread, np.mean)
 
 
 def _per_example(array: _Array, reduce: Any) -> _Array:

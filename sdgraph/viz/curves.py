@@ -6,6 +6,7 @@ picture. Must not know the formula of any loss.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -60,8 +61,9 @@ def plot_loss(
     """Draw a loss of one example over its prediction: the value as a full line, the gradient as a dashed one.
 
     Args:
-        loss: The name of a loss of ``sd.loss``, one of its methods, or a function of label and prediction that returns
-            a variable; a sequence of these for several curves, or a mapping that also says what to call each.
+        loss: The name of a loss of ``sd.loss``, or of ``sd.keras`` as in ``"keras.huber"``; a method of these; a loss
+            object of `sdgraph.keras.losses`; or a function of label and prediction that returns a variable. A sequence
+            of these for several curves, or a mapping that also says what to call each.
         labels: One label, or several along the first axis.
         predictions: ``(low, high)``, or more than two points to compute; 3 on either side of the labels by default.
         show: ``"both"``, ``"value"`` or ``"gradient"``.
@@ -125,7 +127,8 @@ def _as_loss(loss: Any) -> _Loss:
     if isinstance(loss, str):
         return _from_op(_loss_op(loss), None)
     op = getattr(loss, "op", None)
-    if isinstance(op, Op):
+    # An object that calls an op may give it settings of its own, so only what is the op itself is taken apart.
+    if isinstance(op, Op) and inspect.isroutine(loss):
         return _from_op(op, None if op.owner is not None else loss)
     if not callable(loss):
         raise ArgumentTypeError(

@@ -16,7 +16,7 @@ def pages_with_code() -> list[Path]:
     return [page for page in pages if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
-def run_session(source: str, names: dict, page: str, line: int) -> None:
+def run_prompt_block(source: str, names: dict, page: str, line: int) -> None:
     test = doctest.DocTestParser().get_doctest(source, names, page, page, line)
     test.globs = names  # the parser copies them, but later blocks need what this one defines
     report: list[str] = []
@@ -32,6 +32,6 @@ def test_code_on_page(page, tmp_path, monkeypatch):
     for block in BLOCK.finditer(text):
         source, line = block[1], text[: block.start(1)].count("\n")
         if source.startswith(">>>"):
-            run_session(source, names, page.name, line)
+            run_prompt_block(source, names, page.name, line)
         else:
             exec(compile("\n" * line + source, str(page), "exec"), names)

@@ -111,10 +111,11 @@ def _loss(shape, label, predictions, unit=None, **attrs):
 
 def _losses(label, predictions, variants=({},)):
     """An elementwise loss on several shapes, nothing and a single number among them."""
+    yield from _loss((2, 2), label, predictions)
     for attrs in variants:
-        yield from _loss((2, 3), label, predictions, **attrs)
-        for shape in [(), (1,), (0, 3), (2, 0, 3), (2, 1, 2)]:
+        for shape in [(2, 3), (), (1,), (0, 3), (2, 0, 3)]:
             yield s(F(shape, label), F(shape, predictions), **attrs)
+        yield s(F((2, 1, 2), label), F((2, 1, 2), predictions), F((1, 1, 2), (0.5, 2.0)), **attrs)
 
 
 PROBABILITIES = (0.1, 0.9)
@@ -129,20 +130,21 @@ LOSSES = {
     "loss.log_poisson": list(_losses(COUNTS, None, [{}, {"full": True}])),
     "loss.sigmoid_cross_entropy": list(_losses((0.0, 1.0), None, [{}, {"label_smoothing": 0.2}])),
     "loss.softmax_cross_entropy": [
-        *_loss((2, 3), (0.0, 1.0), None, unit=(2,)),
-        *_loss((2, 2, 3), (0.0, 1.0), None, unit=(2, 2), label_smoothing=0.2),
+        *_loss((2, 2), (0.0, 1.0), None, unit=(2,)),
+        s(f(2, 2, 3, lo=0, hi=1), f(2, 2, 3), f(2, 1, lo=0.5, hi=2), label_smoothing=0.2),
+        s(f(2, 3, lo=0, hi=1), f(2, 3), label_smoothing=0.2),
         s(f(3, lo=0, hi=1), f(3)),
         s(f(0, 3), f(0, 3)),
         s(ints([[1, 0], [0, 1]]), f(2, 2)),
     ],
     "loss.cosine_distance": [
-        *_loss((2, 3), None, None, unit=(2, 1), dimension=1),
-        *_loss((2, 3), None, None, unit=(1, 3), dimension=0),
+        *_loss((2, 2), None, None, unit=(2, 1), dimension=1),
+        s(f(2, 3), f(2, 3), f(1, 3, lo=0.5, hi=2), dimension=0),
         s(f(3), f(3), dimension=-1),
         s(f(0, 3), f(0, 3), dimension=1),
     ],
     "loss.mean_pairwise_squared_error": [
-        *_loss((3, 4), None, None, unit=(3,)),
+        *_loss((2, 3), None, None, unit=(2,)),
         s(f(2, 2, 3), f(2, 2, 3)),
         s(f(2, 1), f(2, 1)),
         s(f(3), f(3)),
@@ -456,9 +458,9 @@ def _keras(true, predicted, **attrs):
     for shape in [(2, 3), (3,), (2, 2, 3), (2, 1), (1, 3), (0, 3)]:
         yield s(F(shape, true), F(shape, predicted), **attrs)
     for reduction in ("none", "sum", "sum_over_batch_size", "mean", "mean_with_sample_weight"):
-        yield s(F((2, 3), true), F((2, 3), predicted), F((2,), (0.5, 2.0)), reduction=reduction, **attrs)
+        yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), reduction=reduction, **attrs)
     masked = np.array([True, False])
-    yield s(F((2, 3), true), F((2, 3), predicted), F((2,), (0.5, 2.0)), masked, reduction="sum", **attrs)
+    yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), masked, reduction="sum", **attrs)
 
 
 INSIDE = (0.05, 0.95)
@@ -470,9 +472,9 @@ KERAS = {
     **{f"keras.{k}": list(_keras((0.2, 3.0), (0.2, 3.0))) for k in (
         "mean_squared_logarithmic_error", "mean_absolute_percentage_error", "poisson")},
     **{f"keras.{k}": list(_keras(INSIDE, (-0.8, 0.8))) for k in ("hinge", "squared_hinge", "categorical_hinge")},
-    "keras.huber": [*_keras(None, None), *_keras(None, None, delta=0.3)],
+    "keras.huber": [*_keras(None, None), s(f(2, 3), f(2, 3), delta=0.3)],
     "keras.kl_divergence": list(_keras(INSIDE, INSIDE)),
-    **{f"keras.{k}": [*_keras(INSIDE, INSIDE), *_keras(INSIDE, None, from_logits=True),
+    **{f"keras.{k}": [*_keras(INSIDE, INSIDE), s(F((2, 3), INSIDE), f(2, 3), from_logits=True),
                       s(*TRIPLE, label_smoothing=0.2), s(*TRIPLE, axis=0)] for k in (
         "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
         "categorical_focal_crossentropy")},

@@ -7,7 +7,7 @@ Samples are made in `tests.ops.samples`, independent references in `tests.ops.re
 import numpy as np
 import pytest
 
-from sdgraph import SameDiff, errors
+from sdgraph import SameDiff, eager, errors
 from sdgraph.autodiff import vjp_op
 from sdgraph.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
 from sdgraph.testing import check_grads
@@ -207,6 +207,50 @@ def test_reference(name):
             scale = np.abs(b) if elementwise else np.abs(b).max(initial=0)
             same = (a == b) | (np.isnan(a) & np.isnan(b)) if a.dtype.kind == "f" else a == b
             assert np.all(same | (np.abs(np.subtract(a, b, dtype=float)) <= rtol * scale)), (sample, a, b)
+
+
+# Every kind of number that arithmetic treats on its own.
+EXTREMES = np.array([0.0, -0.0, 1.0, -1.0, 5e-324, -2.3e-308, 1.7e308, -1.7e308, np.inf, -np.inf, np.nan, 1e-17, 745.0])
+DIFFERENT = {
+    "math.multiply_no_nan": "0 times anything is 0",
+    "math.divide_no_nan": "anything over 0 is 0",
+    "math.xdivy": "0 over anything is 0",
+}
+ON_NUMPY = [
+    name
+    for name in OPS
+    if isinstance(REFERENCES.get(name), np.ufunc) and REGISTRY[name].namespace in ("math", "") and name not in DIFFERENT
+]
+
+
+@pytest.mark.parametrize("name", ON_NUMPY)
+def test_extreme_numbers(name):
+    """Zeros of both signs, subnormal, huge, infinite and missing numbers: as numpy, and without a warning."""
+    op = REGISTRY[name]
+    n = op.n_operands
+    xs = [EXTREMES] if n == 1 else [EXTREMES[:, None], EXTREMES]
+    sd = SameDiff("float64")
+    vs = [sd.placeholder(f"x{k}", x.shape) for k, x in enumerate(xs)]
+    got = getattr(namespace_of(sd, op), op.name)(*vs).eval({f"x{k}": x for k, x in enumerate(xs)})
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(got, REFERENCES[name](*xs))
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if not name.startswith("random.") and name != "nn.dropout"])
+def test_on_arrays(name):
+    """Without a graph in sight the op computes the same."""
+    op = REGISTRY[name]
+    for sample in samples_of(name)[:4]:
+        operands = [x.value if isinstance(x, Literal) else x for x in sample.operands]
+        operands += [None] * (len(op.operand_names) - len(operands)) if not op.variadic else []
+        _, attrs = (
+            op.bind((), {**dict.fromkeys(op.operand_names), **sample.attrs})
+            if not op.variadic
+            else op.bind(tuple(operands), dict(sample.attrs))
+        )
+        got = eager.call(op, operands, attrs)
+        for a, b in zip(got if isinstance(got, tuple) else (got,), evaluate(sample), strict=True):
+            assert np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"), sample
 
 
 @pytest.mark.parametrize("name", OPS)

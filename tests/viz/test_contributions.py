@@ -75,3 +75,18 @@ def test_a_sum_names_its_parts():
         viz.plot_contributions(total)
     with pytest.raises(ArgumentError, match="bar"):
         viz.plot_contributions(total, max_bars=0)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight", "none"])
+def test_keras_losses(reduction):
+    from sdgraph.keras import losses
+
+    sd = SameDiff("float64")
+    p = sd.placeholder("p", (None, 3))
+    loss = losses.MeanSquaredError(reduction=reduction)(Y, p, sample_weight=W[:, 0])
+    ax = viz.plot_contributions(sd[loss.name], {"p": P})
+    each = np.square(Y - P).mean(axis=1) * W[:, 0]
+    assert_allclose(heights(ax) / heights(ax).sum(), each / each.sum())
+    assert_allclose(heights(ax).sum(), loss.eval({"p": P}).sum())
+    (strip,) = [a for a in ax.figure.axes if a is not ax]
+    assert_allclose(heights(strip), W[:, 0])

@@ -55,6 +55,20 @@ def test_every_way_to_name_a_loss(loss):
     assert_allclose(lines(ax, "value")[0][1], np.abs(x))
 
 
+def test_keras_losses_keep_their_settings():
+    from sdgraph.keras import losses
+
+    x = np.array([-3.0, 0.5, 4.0])
+    for loss in (losses.Huber(delta=2.0), lambda y, p: losses.huber(y, p, delta=2.0)):
+        ax = viz.plot_loss(loss, labels=0.0, predictions=x)
+        assert_allclose(lines(ax, "value")[0][1], np.where(np.abs(x) <= 2, x**2 / 2, 2 * np.abs(x) - 2))
+    for loss in ("keras.huber", losses.huber):
+        ax = viz.plot_loss(loss, labels=0.0, predictions=x, delta=2.0)
+        assert_allclose(lines(ax, "value")[0][1], np.where(np.abs(x) <= 2, x**2 / 2, 2 * np.abs(x) - 2))
+    logits = viz.plot_loss(losses.BinaryCrossentropy(from_logits=True), labels=1.0, predictions=x)
+    assert_allclose(lines(logits, "value")[0][1], np.log1p(np.exp(-x)), rtol=1e-6)
+
+
 def test_reductions_and_weights_do_not_change_a_single_example():
     x = np.array([-1.0, 0.25, 3.0])
     for reduce in LossReduce:

@@ -16,6 +16,7 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError
 from sdgraph.graph import did_you_mean
 from sdgraph.keras.losses import classes, functions
 from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
+from sdgraph.keras.losses.op_loss import OpLoss
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +27,7 @@ CLASSES: dict[str, type[Loss]] = {
 }
 """Classes by the name that configurations use."""
 
-_CLASS_OF = {cls.op.name: cls for cls in CLASSES.values() if issubclass(cls, classes.OpLoss)}
+_CLASS_OF = {cls.op.name: cls for cls in CLASSES.values() if issubclass(cls, OpLoss)}
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(functions, name) for name in _CLASS_OF},

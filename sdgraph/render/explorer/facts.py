@@ -69,7 +69,7 @@ def _about(listing: Listing, item: Item, array: Any, values: Values) -> dict[str
         "memory": None if item.nbytes is None else _bytes(item.nbytes),
         "scope": "/".join(item.scope),
         "settings": _settings(listing, item, node),
-        "hidden": True if item.is_literal else None,
+        "hidden": True if item.is_literal or (item.is_gradient and gradient is None) else None,
         "numbers": None if array is None else statistics(array, values.norms.get(item.id), values.bad.get(item.id)),
     }
 

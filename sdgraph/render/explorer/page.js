@@ -16,6 +16,7 @@
   // ---------------------------------------------------------------- camera: what part of the picture the stage shows
 
   const camera = { x: 0, y: 0, scale: 1 };
+  let touched = false; // whether the reader has moved the camera
 
   function look() {
     const { clientWidth: w, clientHeight: h } = stage;
@@ -30,6 +31,7 @@
     if (readable) camera.scale = Math.max(camera.scale, Math.min(0.8, w / width), 0.45);
     camera.x = x - (w / camera.scale - width) / 2;
     camera.y = y - Math.max(0, (h / camera.scale - height) / 2);
+    touched = false;
     look();
   }
 
@@ -38,6 +40,7 @@
     camera.x += px / camera.scale - px / scale;
     camera.y += py / camera.scale - py / scale;
     camera.scale = scale;
+    touched = true;
     look();
   }
 
@@ -85,6 +88,7 @@
     } else {
       camera.x -= dx / camera.scale;
       camera.y -= dy / camera.scale;
+      touched = true;
       look();
     }
     fingers.set(event.pointerId, event);
@@ -95,13 +99,9 @@
       stage.classList.remove("dragging");
     });
   }
-  let wasHidden = false; // a frame may open before it has a size
-  new ResizeObserver(() => {
-    const hidden = !stage.clientWidth || !stage.clientHeight;
-    if (!hidden && wasHidden) fit(true);
-    else if (!hidden) look();
-    wasHidden = hidden;
-  }).observe(stage);
+  // A frame gets its size after its page has run: until the reader moves, the picture fits whatever size there is.
+  window.addEventListener("resize", () => (touched ? look() : fit(true)));
+  new ResizeObserver(() => now && look()).observe(stage);
 
   // ---------------------------------------------------------------- views
 
@@ -197,8 +197,8 @@
       return;
     }
     now.cards[card].classList.add("chosen");
-    const { ids, scope } = views[now.number].cards[card];
-    panel.replaceChildren(...(scope === null ? aboutVariable(ids[0]) : aboutScope(scope, ids)));
+    const { ids, scope, title } = views[now.number].cards[card];
+    panel.replaceChildren(...(scope === null ? aboutVariable(ids[0]) : aboutScope(scope, ids, title)));
     reveal();
   }
 
@@ -264,15 +264,16 @@
     ].filter((part) => part !== null);
   }
 
-  function aboutScope(scope, ids) {
+  /** Of a stack of like scopes, `scope` is the first and `title` names them all. */
+  function aboutScope(scope, ids, title = scope.split("/").pop()) {
     const number = viewOf(scope);
     const open = number >= 0 && number !== now.number;
     return [
       kindChip("scope", "scope"),
-      make("h1", { textContent: scope.split("/").pop() }),
+      make("h1", { textContent: title }),
       make("div", { className: "path", textContent: scope }),
       make("div", { className: "path", textContent: plural(ids.length, "variable") }),
-      open ? make("button", { className: "open", textContent: "Open this scope", onclick: () => show(number) }) : null,
+      open ? make("button", { className: "open", textContent: `Open ${scope.split("/").pop()}`, onclick: () => show(number) }) : null,
       ...list("Inside", ids.slice(0, 200).map((id) => make("li", {}, link(id), make("small", { textContent: variables[id].op || variables[id].word })))),
     ].filter((part) => part !== null);
   }
@@ -331,7 +332,7 @@
       .slice(0, 12);
     hits.replaceChildren(...found.map(({ id, v }, k) => {
       const item = make("li", { role: "option", ariaSelected: String(k === 0), onclick: () => pick(item) },
-        make("span", { textContent: v.name }), make("small", { textContent: v.op || v.word }));
+        make("span", { textContent: v.kind === "gradient" ? v.title : v.name }), make("small", { textContent: v.op || v.word }));
       item.dataset.id = id;
       return item;
     }));

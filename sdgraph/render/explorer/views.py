@@ -188,6 +188,7 @@ def described(view: View) -> dict[str, Any]:
             "ids": [p.item.id for p in g.members],
             "scope": None if g.path is None else "/".join(g.path),
             "label": card.tooltip,
+            "title": card.title,
         }
         for g, card in zip(view.groups.groups, view.scene.cards, strict=True)
     ]

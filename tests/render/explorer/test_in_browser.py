@@ -188,3 +188,24 @@ def test_a_notebook_shows_either_the_page_or_the_still_picture(page, tmp_path):
     look = 'return [$("img").offsetHeight > 0, !!$("iframe")];'
     # The names of the helpers do not exist in the frame, only in the page around it.
     assert evaluate(trusted, look, tmp_path) == [False, True]
+
+
+def test_a_frame_that_grows_shows_the_whole_picture(page, tmp_path):
+    sd, feeds = page
+    output = sd.explore(feeds=feeds, height=200)._repr_mimebundle_()["text/html"]
+    # Without its sandbox the frame can be looked into from the page around it.
+    output = output.replace('sandbox="allow-scripts" width="100%"', 'width="320"')
+    width, tallest, outside = evaluate(f"<html><body>{output}</body></html>", """
+        const frame = $("iframe");
+        while (!frame.contentDocument?.querySelector("#stage svg")) await wait(20);
+        frame.width = 1000;
+        frame.height = 700;
+        await wait(500);
+        const inner = frame.contentDocument, stage = inner.querySelector("#stage").getBoundingClientRect();
+        const cards = [...inner.querySelectorAll("#stage g.node")].map((g) => g.getBoundingClientRect());
+        const lost = cards.filter((c) => c.x < 0 || c.right > stage.right || c.bottom > stage.bottom);
+        return [stage.width, Math.max(...cards.map((c) => c.height)), lost.length];
+    """, tmp_path)  # fmt: skip
+    assert width == pytest.approx(1000, abs=5)
+    assert tallest > 25
+    assert outside == 0
