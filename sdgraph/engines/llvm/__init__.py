@@ -15,7 +15,7 @@ from sdgraph.engines import numpy as numpy_engine
 from sdgraph.engines.llvm import describe
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
-from sdgraph.errors import ExecutionError
+from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.plan import Plan, Step
 
 _Run = Callable[[list[Any]], list[Any]]
@@ -120,6 +120,9 @@ def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]
                 else:
                     try:
                         slots[result] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                    except SDGraphError as e:
+                        numpy_engine.locate(e, step, slots)
+                        raise
                     except Exception as e:
                         raise numpy_engine.failed(step, slots, e) from e
                 for j in dead:
