@@ -33,7 +33,13 @@ class _Compiled:
 
     __slots__ = ("expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
 
-    def __init__(self, plan: Plan, run: Callable[[list[Any]], list[Any]], placeholders: Sequence[Placeholder], avals: Sequence[Aval]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: Callable[[list[Any]], list[Any]],
+        placeholders: Sequence[Placeholder],
+        avals: Sequence[Aval],
+    ) -> None:
         self.plan = plan
         self.run = run
         self.template: list[Any] = [None] * plan.n_slots

@@ -82,7 +82,9 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
     f.run(given)
     slots, parts = f.parts(given)
     if parts is None:
-        raise EngineError(f"The engine {f.engine!r} cannot be measured part by part.", fix="Compile with engine='llvm'.")
+        raise EngineError(
+            f"The engine {f.engine!r} cannot be measured part by part.", fix="Compile with engine='llvm'."
+        )
     best = [float("inf")] * len(parts)
     for _ in range(max(1, repeat)):
         own = list(slots)

@@ -8,13 +8,13 @@ the table shows medians, and how many times faster sdgraph's fused engine is tha
 import argparse
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import time
 
 import numpy as np
 
 from sdgraph import SameDiff, profiling, set_num_threads
+from sdgraph.engines.threads import usable_cores
 
 F32 = np.float32
 RNG = np.random.default_rng(0)
@@ -277,7 +277,7 @@ def autograd_engine(row):
         def of_one(w):
             return row.formula(anp, *args[:k], w, *args[k + 1 :])
 
-        return lambda: flat(make_hvp(of_one)(args[k])(row.operands["v"]))
+        return lambda: flat(make_hvp(of_one)(args[k])[0](row.operands["v"]))
     f = value_and_grad(lambda *xs: row.formula(anp, *xs), [names.index(k) for k in row.wrt])
     return lambda: flat(f(*args))
 
@@ -351,15 +351,14 @@ def first_calls(row, engines):
 
 
 def duration(seconds):
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            break
+    size, unit = next((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")) if seconds >= s or u == "us")
     return f"{seconds / size:.3g} {unit}"
 
 
 def machine_line():
-    versions = [f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "llvmlite", "jax", "torch", "autograd") if installed(p)]
-    return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, {', '.join(versions)}"
+    packages = [p for p in ("numpy", "llvmlite", "jax", "torch", "autograd") if installed(p)]
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+    return f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}, {versions}"
 
 
 def installed(package):
@@ -378,7 +377,8 @@ def main():
         set_num_threads(options.threads)
     engines = [k for k in options.engines.split(",") if installed(ENGINES[k][0])]
     print(machine_line())
-    print(f"memory bandwidth {profiling.memory_bandwidth() / 1e9:.1f} GB/s; median time of value and all gradients, float32")
+    print(f"memory bandwidth {profiling.memory_bandwidth() / 1e9:.1f} GB/s")
+    print("median time of value and all gradients, float32")
     print(" | ".join(["row", *engines, "fused against best peer"]))
     for maker in all_rows():
         row = maker()

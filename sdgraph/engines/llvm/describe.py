@@ -33,7 +33,8 @@ def cost(region: Region, division: Division, stored: set[int]) -> Cost:
     for phase in phases:
         nodes = [n for p in phase.passes for n in (*p.elements, *p.sums, *p.rows)]
         nodes += [*phase.first_rows, *phase.element_roots, *phase.row_roots]
-        read = {x.value for n in nodes for x in n.operands if x.value not in inside and x.value not in division.constants}
+        known = inside | division.constants.keys()
+        read = {x.value for n in nodes for x in n.operands} - known
         moved += sum(_bytes(v, division) for v in read)
         operations += sum(_work(n) * size_of(n.space if n.reduce else n.shape) for n in nodes)
     moved += sum(_bytes(n.id, division) for n in region.nodes if n.id in stored)
@@ -77,8 +78,8 @@ def _headline(region: Region, spent: Cost, phases: int) -> str:
     else:
         space = shape_str(region.dims)
     return (
-        f"  region over {space}: {len(region.nodes)} ops fused, {phases} pass{'es' if phases != 1 else ''} over memory, "
-        f"{spent.bytes} bytes, {spent.operations} operations"
+        f"  region over {space}: {len(region.nodes)} ops fused, {phases} pass{'es' if phases != 1 else ''} "
+        f"over memory, {spent.bytes} bytes, {spent.operations} operations"
     )
 
 

@@ -33,8 +33,13 @@ class _Format(NamedTuple):
     """Above, tanh is 1."""
     expm1: tuple[float, ...]
     """``(exp(r) - 1 - r) / r^2`` for ``|r| <= log(2) / 2``."""
+    log_by_division: bool
+    """Whether the logarithm's polynomial is the one in s; a short one in z saves the division."""
     log: tuple[float, ...]
-    """``2 (atanh(s) / s - 1) / s^2`` as a polynomial in ``s^2``, for the s of mantissas between sqrt(1/2) and sqrt(2)."""
+    """``2 (atanh(s) / s - 1) / s^2`` as a polynomial in ``s^2``, or ``(log(1 + z) - z + z^2 / 2) / z^3`` in ``z``.
+
+    Both for mantissas ``1 + z = (1 + s) / (1 - s)`` between sqrt(1/2) and sqrt(2).
+    """
 
 
 _LOG2_E = 1.4426950408889634
@@ -61,7 +66,18 @@ _FORMATS = {
             0.0013933730715792083,
             0.00019891080463998843,
         ),
-        (0.6666666655404201, 0.4000012221181065, 0.28550778633191964, 0.23331614471843498),
+        False,
+        (
+            0.33333331180030046,
+            -0.24999996957950882,
+            0.200007157488921,
+            -0.16667802319501254,
+            0.1424905764569748,
+            -0.12425687331451106,
+            0.1168541992348674,
+            -0.11479733846637635,
+            0.06971611471451178,
+        ),
     ),
     "double": _Format(
         "i64",
@@ -88,6 +104,7 @@ _FORMATS = {
             2.5105312729622103e-08,
             2.09147553258932e-09,
         ),
+        True,
         (
             0.6666666666666666,
             0.40000000000000885,
@@ -162,11 +179,14 @@ def _log_of(b: Builder, u: Val, correction: Val | None, offset: Val | None) -> V
     e = b.convert("sitofp", k, t)
     if offset is not None:
         e = b.fadd(e, offset)
-    s = b.fdiv(z, b.fadd(z, const(2, t)))
-    s2 = b.fmul(s, s)
     half_square = b.fmul(b.fmul(z, z), const(0.5, t))
-    r = b.fmul(s2, polynomial(b, s2, f.log))
-    tail = b.fma(s, b.fadd(half_square, r), b.fmul(e, const(f.ln2_low, t)))
+    low = b.fmul(e, const(f.ln2_low, t))
+    if f.log_by_division:
+        s = b.fdiv(z, b.fadd(z, const(2, t)))
+        s2 = b.fmul(s, s)
+        tail = b.fma(s, b.fadd(half_square, b.fmul(s2, polynomial(b, s2, f.log))), low)
+    else:
+        tail = b.fma(b.fmul(b.fmul(z, z), z), polynomial(b, z, f.log), low)
     return b.fma(e, const(f.ln2_high, t), b.fsub(z, b.fsub(half_square, tail)))
 
 

@@ -274,9 +274,8 @@ class _Divider:
         def node(op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype) -> Operand:
             out_shape = kept if reduce or row else shape
             space = kept if row else shape
-            return self._node(
-                self._new(), op, operands, {}, dt, out_shape, space, op if reduce else None, axes if reduce else (), step=step
-            )
+            how, over = (op, axes) if reduce else (None, ())
+            return self._node(self._new(), op, operands, {}, dt, out_shape, space, how, over, step=step)
 
         zero, one = self._number(0.0, dtype), self._number(1.0, dtype)
         shifted = node("math.sub", x, node("max", x, reduce=True))

@@ -105,7 +105,7 @@ def _unordered(b: Builder, x: Val) -> Val:
 
 
 def _extreme(order: str) -> Emit:
-    """numpy's maximum or minimum: NaN if either is, the second operand of equal ones."""
+    """Numpy's maximum or minimum: NaN if either is, the second operand of equal ones."""
 
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
         if x.type not in FLOAT_BITS:

@@ -41,11 +41,14 @@ def softmax_loss(rows, columns):
     b = sd.placeholder("b", shape=(columns,))
     loss = sd.loss.softmax_cross_entropy(y, x + b, name="loss")
     rng = np.random.default_rng(0)
-    feeds = {"x": rng.normal(size=(rows, columns)), "y": rng.uniform(size=(rows, columns)), "b": rng.normal(size=columns)}
+    shape = (rows, columns)
+    feeds = {"x": rng.normal(size=shape), "y": rng.uniform(size=shape), "b": rng.normal(size=columns)}
     return sd, [loss, *sd.grad(loss, [x, b])], {k: v.astype("float32") for k, v in feeds.items()}
 
 
-@pytest.mark.parametrize("problem", [lambda: cross_entropy(100_003), lambda: softmax_loss(700, 90), lambda: softmax_loss(3000, 7)])
+@pytest.mark.parametrize(
+    "problem", [lambda: cross_entropy(100_003), lambda: softmax_loss(700, 90), lambda: softmax_loss(3000, 7)]
+)
 def test_bits_do_not_depend_on_the_number_of_threads(problem, any_number_of_threads):
     sd, fetches, feeds = problem()
     results = []
@@ -172,9 +175,9 @@ def test_the_next_process_compiles_nothing(tmp_path):
         "print(f(x=np.zeros(5, np.float32))['s'], machine.compiled_count)"
     )
     env = {**os.environ, "SDGRAPH_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
     runs = [
-        subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True).stdout.split()
-        for _ in range(2)
+        subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)
     ]
     assert runs[0] == ["5.0", "2"]
     assert runs[1] == ["5.0", "0"]

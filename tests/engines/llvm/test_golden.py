@@ -12,7 +12,10 @@ def fused(monkeypatch):
     monkeypatch.setenv("SDGRAPH_ENGINE", "llvm")
 
 
-@pytest.mark.parametrize("case", [c for c in test_torture.TORTURE if c["loss"] in test_torture.OPS], ids=lambda c: c["id"])
+TORTURE = [c for c in test_torture.TORTURE if c["loss"] in test_torture.OPS]
+
+
+@pytest.mark.parametrize("case", TORTURE, ids=lambda c: c["id"])
 def test_torture_case(case):
     test_torture.test_torture(case)
 
