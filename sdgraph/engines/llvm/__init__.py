@@ -5,6 +5,8 @@ Needs llvmlite. Results equal the numpy engine's up to rounding.
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from sdgraph.aval import shape_str
 from sdgraph.engines import numpy as numpy_engine
-from sdgraph.engines.llvm import describe
+from sdgraph.engines.llvm import describe, machine
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
 from sdgraph.errors import ExecutionError, SDGraphError
@@ -23,9 +25,9 @@ _Run = Callable[[list[Any]], list[Any]]
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
     """A function that takes the filled slots and returns the outputs."""
-    if check_numerics:
+    if check_numerics or not _works_here():
         # Looking at every intermediate result is what fusing does away with.
-        return numpy_engine.compile_plan(plan, check_numerics=True)
+        return numpy_engine.compile_plan(plan, check_numerics=check_numerics)
     division = divide(plan)
     runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
     run: Any = None
@@ -37,6 +39,21 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
     run.source = lambda: describe.source(plan, division, runners)
     run.parts = lambda: _timeable(plan, division, runners)
     return run
+
+
+@functools.cache
+def _works_here() -> bool:
+    """Whether LLVM can compile and load code on this computer; says so once if not."""
+    try:
+        machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
+    except Exception as e:
+        warnings.warn(
+            f"The llvm engine does not work on this computer, plans run on the numpy engine: {e}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def _runner(segment: Segment, division: Division) -> Runner:

@@ -179,13 +179,29 @@ def test_the_next_process_compiles_nothing(tmp_path):
     runs = [
         subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)
     ]
-    assert runs[0] == ["5.0", "2"]
+    assert runs[0] == ["5.0", "3"]  # The region, the way in from Python, and a probe of the computer.
     assert runs[1] == ["5.0", "0"]
 
 
 def test_importing_sdgraph_does_not_load_llvmlite():
     program = "import sys, sdgraph; sdgraph.SameDiff(); sys.exit('llvmlite' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_computer_where_code_cannot_be_compiled_is_told_once(monkeypatch):
+    from sdgraph.engines import llvm
+
+    def broken(text):
+        raise RuntimeError("no target")
+
+    llvm._works_here.cache_clear()
+    monkeypatch.setattr(machine, "kernel", broken)
+    sd, fetches, feeds = cross_entropy(10)
+    with pytest.warns(RuntimeWarning, match="no target"):
+        got = sd.compile(fetches, engine="llvm")(feeds)
+    assert np.array_equal(got["loss"], sd.compile(fetches, engine="numpy")(feeds)["loss"])
+    sd.compile(fetches, engine="llvm")(feeds)  # Silent: warnings are errors here.
+    llvm._works_here.cache_clear()
 
 
 def test_a_number_of_threads_is_positive():
