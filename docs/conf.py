@@ -20,9 +20,13 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "generated_pages",
+    "loss_gallery",
+    "samediff_names",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_data"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"sdgraph {version}"
 
 # Notebooks are executed where they are tested; the site shows what they hold.

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.aval import Aval
 from sdgraph.errors import UnknownVariableError, VariableNameError
-from sdgraph.origin import Origin, user_origin
+from sdgraph.origin import Origin, user_origin, user_place
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     import numpy as np
 
     from sdgraph.op import Op
@@ -91,16 +93,21 @@ class Graph:
     def append(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str) -> int:
         """Append a node under a name that `full_name` or `free_name` returned; return its id."""
         i = len(self.nodes)
-        origin = self._origin
-        if origin is None:
-            origin = user_origin(1)
-            if origin is not None:
-                # Nodes made by one line share one record: a loop that makes a million nodes keeps a single origin.
-                # The record keeps its code object alive, so its id stays its own.
-                origin = self._origins.setdefault((id(origin.code), origin.offset), origin)
+        origin = self._origin or self._shared_origin(user_place(1))
         self.nodes.append(Node(op, inputs, attrs, aval, name, origin))
         self.ids[name] = i
         return i
+
+    def _shared_origin(self, place: tuple[CodeType, int] | None) -> Origin | None:
+        """One record for all nodes made by a line: a loop that makes a million nodes keeps a single origin."""
+        if place is None:
+            return None
+        key = (id(place[0]), place[1])
+        origin = self._origins.get(key)
+        if origin is None:
+            # The record keeps its code object alive, so that its id stays its own.
+            origin = self._origins[key] = Origin(*place)
+        return origin
 
     @contextmanager
     def one_origin(self) -> Iterator[None]:

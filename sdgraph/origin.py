@@ -57,20 +57,28 @@ def _notebook_cell(filename: str) -> str | None:
     return " ".join(name) if name else None
 
 
-def user_origin(skip: int = 0) -> Origin | None:
-    """The innermost frame outside this package, or None when there is none.
+def user_place(skip: int = 0) -> tuple[CodeType, int] | None:
+    """Code and instruction offset of the innermost frame outside this package, or None when there is none.
 
     Args:
         skip: Number of the caller's callers that are known to be inside the package.
+    """
+    frame = sys._getframe(skip + 1)
+    while frame is not None:
+        code = frame.f_code
+        filename = code.co_filename
+        if not (filename.startswith(_PACKAGE) or filename == _CONTEXTLIB):
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+def user_origin() -> Origin | None:
+    """The innermost frame outside this package, or None when there is none.
 
     Example:
         >>> user_origin().function
         '<module>'
     """
-    frame = sys._getframe(skip + 1)
-    while frame is not None:
-        code = frame.f_code
-        if not (code.co_filename.startswith(_PACKAGE) or code.co_filename == _CONTEXTLIB):
-            return Origin(code, frame.f_lasti)
-        frame = frame.f_back
-    return None
+    place = user_place(1)
+    return None if place is None else Origin(*place)

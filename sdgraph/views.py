@@ -111,8 +111,8 @@ class GraphViews:
         Args:
             targets: Draw only what these variables are computed from; all by default.
             height: Height of the frame in a notebook, in pixels.
-            **options: The options of `sdgraph.render.options.Options`, except ``view``, ``theme``, ``focus`` and
-                ``expand``.
+            **options: The options of `sdgraph.render.options.Options`, except ``view``, ``theme``, ``color_by``,
+                ``focus`` and ``expand``.
 
         Raises:
             ArgumentError: For an unknown option or value.
@@ -179,12 +179,12 @@ class GraphViews:
 
         return to_graphviz(cast("SameDiff", self), targets=targets, **options)
 
-    def to_networkx(self, view: str = "both") -> MultiDiGraph:
+    def to_networkx(self, view: str = "forward") -> MultiDiGraph:
         """The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
 
         Args:
-            view: ``"both"`` for everything, ``"forward"`` without gradient nodes, ``"gradient"`` for gradient nodes
-                and what they use.
+            view: ``"forward"`` without gradient nodes, ``"gradient"`` for gradient nodes and what they use, ``"both"``
+                for everything.
 
         Raises:
             ArgumentError: For another view.

@@ -23,3 +23,12 @@ def test_a_place_in_a_notebook_is_a_cell_and_not_a_temporary_file(monkeypatch):
     exec(compile("\nx = sd.placeholder('x')", "/temporary/123.py", "exec"), {"sd": sd})
     assert str(sd["x"].origin) == "Cell In[7], line 2"
     assert str(sd.var("w", 1.0).origin).startswith(__file__)
+
+
+def test_what_a_method_appends_within_a_block_of_its_own_is_made_by_the_users_line():
+    sd = SameDiff()
+    x = sd.var("x", [1.0, 2.0])
+    y = (x**2).sum()
+    sd.hessian(y, x)
+    sd.hvp(y, x, [1.0, 1.0])
+    assert {v.origin.filename for v in sd.variables()} == {__file__}

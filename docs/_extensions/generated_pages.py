@@ -3,9 +3,11 @@
 One reference page per op namespace that a graph really has, one page per notebook, and an index for each group.
 """
 
+import functools
 from pathlib import Path
 
 from sdgraph import SameDiff
+from sdgraph.op import Op
 from sdgraph.variable import Namespace
 
 _NAMESPACE = """\
@@ -32,10 +34,19 @@ They are in the folder `notebooks` of the source and are executed with the tests
 """
 
 
+@functools.cache
 def namespaces() -> dict[str, type]:
     sd = SameDiff()
     found = {name: value for name, value in vars(sd).items() if isinstance(value, Namespace) and value is not sd}
     return {name: type(value) for name, value in sorted(found.items())}
+
+
+def documented_name(op: Op) -> str:
+    """Where the reference documents an operation: with the class of its namespace, or with graphs."""
+    if not op.namespace:
+        return f"sdgraph.SameDiff.{op.name}"
+    kind = namespaces()[op.namespace]
+    return f"{kind.__module__}.{kind.__qualname__}.{op.name}"
 
 
 def with_toctree(text: str, entries: list[str]) -> str:

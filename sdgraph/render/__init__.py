@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.errors import ArgumentError
+from sdgraph.render.long_arrows import cut_long_arrows
 from sdgraph.render.options import Options, make_options
 from sdgraph.render.picture import GraphView, checked_path
 from sdgraph.render.plan_scene import make_plan_scene
@@ -41,7 +42,9 @@ def plot(sd: SameDiff, *, targets: Any = None, plan: Plan | None = None, **optio
             raise ArgumentError("A picture of a plan has no targets and no other view.")
         return GraphView(make_plan_scene(plan, chosen), chosen)
     selection = select(sd, targets, chosen)
-    return GraphView(make_scene(selection.parts, selection.groups, selection.values, chosen), chosen)
+    scene = make_scene(selection.parts, selection.groups, selection.values, chosen)
+    cut_long_arrows(scene)
+    return GraphView(scene, chosen)
 
 
 def render(sd: SameDiff, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sdgraph.errors import LayoutError, RendererNotFound
-from sdgraph.render.options import Options
+from sdgraph.render.options import make_options
 from sdgraph.render.picture import GraphView
 from sdgraph.render.plan_scene import make_plan_scene
 from sdgraph.render.scene import make_scene
@@ -52,7 +52,7 @@ def executable_bundle(f: Executable) -> dict[str, str]:
             return bundle
         plan = f.plan
         bundle["text/plain"] += f"\n{_first_lines(str(plan))}"
-        options = Options(timeout=_SECONDS, title=f"Plan of {', '.join(f.names)}")
+        options = make_options({"timeout": _SECONDS, "title": f"Plan of {', '.join(f.names)}"})
         return bundle | _drawn(GraphView(make_plan_scene(plan, options), options))
     except Exception:
         _log.debug("no picture for a notebook", exc_info=True)
@@ -67,14 +67,14 @@ def _first_lines(text: str) -> str:
 
 def _drawn(view: GraphView) -> dict[str, str]:
     try:
-        return {"text/html": view.html, "image/svg+xml": view.svg}
+        return view.shown()
     except RendererNotFound:
         return {"text/vnd.mermaid": view.mermaid}
 
 
 def _picture(sd: SameDiff, focus: SDVariable | None) -> dict[str, str]:
     title = None if focus is None else focus.name
-    options = Options(timeout=_SECONDS, title=title, legend=focus is None)
+    options = make_options({"timeout": _SECONDS, "title": title, "legend": focus is None})
     selection = select(sd, None, options) if focus is None else around(sd, focus.id, options)
     view = GraphView(make_scene(selection.parts, selection.groups, selection.values, options), options)
     try:

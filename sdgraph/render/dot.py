@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sdgraph.render.scene import Card, Link, Scale, Scene
+from sdgraph.render.colouring import GRADIENT_NORM, Scale
+from sdgraph.render.scene import Card, Link, Scene
 from sdgraph.render.text import escaped, number
 from sdgraph.render.theme import (
     BACKWARD_CLUSTER,
     CLUSTER,
+    DTYPE,
     FILL,
     FONT,
     HEAT,
@@ -99,21 +101,25 @@ class DotWriter:
 
     def _legend_table(self) -> str:
         cells = []
-        kinds = [k for k in self._scene.kinds if k != "gradient" or self._scene.scale is None]
+        scale, dtypes = self._scene.scale, self._scene.dtypes
+        explained = scale is not None and scale.words == GRADIENT_NORM
+        kinds = [k for k in self._scene.kinds if k != "gradient" or not explained]
         for kind in kinds:
             border = {"loss": 2, "output": 2, "bad": 2}.get(kind, 1)
-            cells.append(self._swatch(FILL[kind], STROKE[kind], border))
+            cells.append(self._swatch(FILL["op" if dtypes else kind], STROKE[kind], border))
             cells.append(self._legend_word(WORD.get(kind, kind) + _GAP))
-        if self._scene.scale is not None:
-            cells += self._heat_legend(self._scene.scale)
+        if scale is not None:
+            cells += self._heat_legend(scale)
+        for family, names in dtypes.items():
+            cells += [self._swatch(DTYPE[family], STROKE["cluster"], 1), self._legend_word(", ".join(names) + _GAP)]
         table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
         return f"{table}<TR>{''.join(cells)}</TR></TABLE>"
 
     def _heat_legend(self, scale: Scale) -> Iterable[str]:
-        yield self._legend_word(f"gradient norm{_GAP}{number(scale.low)}")
+        yield self._legend_word(f"{scale.words}{_GAP}{number(scale.low)}")
         for fill in HEAT:
             yield self._swatch(fill, STROKE["gradient"], 1)
-        yield self._legend_word(f"{number(scale.high)} (log)")
+        yield self._legend_word(number(scale.high) + (" (log)" if scale.log else ""))
 
     def _swatch(self, fill: Tone, stroke: Tone, border: int) -> str:
         colours = f'BGCOLOR="{self._of(fill)}" COLOR="{self._of(stroke)}" BORDER="{border}"'
@@ -209,7 +215,7 @@ class DotWriter:
             "shape": style.shape,
             "style": style.style,
             "penwidth": width,
-            "fillcolor": self._of(FILL[card.kind] if card.heat is None else HEAT[card.heat]),
+            "fillcolor": self._of(_fill(card)),
             "color": self._of(STROKE[card.kind]),
             "tooltip": escaped(card.tooltip),
         }
@@ -223,7 +229,9 @@ class DotWriter:
         heated = None if card.heat is None else self._of(HEAT_INK[card.heat])
         title = self._font(f"<B>{escaped(card.title)}</B>", 13, heated or self._ink("name"))
         word = self._font(f"{_GAP}&#160;{escaped(card.word)}", 10, heated or self._ink(card.kind)) if card.word else ""
-        rows = ['<TR><TD HEIGHT="8"></TD></TR>'] if STYLE[card.outline or card.kind].shape == "cylinder" else []
+        # Below the lid of a cylinder and the upper edge of a box in perspective.
+        lid = {"cylinder": 8, "box3d": 4}.get(STYLE[card.outline or card.kind].shape)
+        rows = [f'<TR><TD HEIGHT="{lid}"></TD></TR>'] if lid else []
         rows.append(f'<TR><TD ALIGN="LEFT">{title}</TD><TD ALIGN="RIGHT">{word}</TD></TR>')
         for line in card.lines:
             ink = heated or self._ink(line.tone)
@@ -276,6 +284,14 @@ class DotWriter:
 def _first(boxes: Mapping[tuple[str, ...], list[int]], path: tuple[str, ...]) -> int:
     """The first card inside a scope, which gives the scope its place and its id."""
     return min((ks[0] for p, ks in boxes.items() if p[: len(path)] == path), default=-1)
+
+
+def _fill(card: Card) -> Tone:
+    if card.kind == "bad":
+        return FILL["bad"]
+    if card.dtype:
+        return DTYPE[card.dtype]
+    return FILL[card.kind] if card.heat is None else HEAT[card.heat]
 
 
 def _attributes(values: Mapping[str, str | int | float]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sdgraph.errors import LayoutError, RendererNotFound
+from sdgraph.render import fonts
 
 NAMES: Final = ("dot", "pygraphviz")
 _CHILD: Final = Path(__file__).with_name("layout_child.py")
@@ -56,7 +57,7 @@ def lay_out(dot: str, fmt: str, engine: str = "auto", timeout: float = 60.0) -> 
     failure: LayoutError | None = None
     for name in chain:
         try:
-            return _cached(dot, fmt, name, timeout)
+            return _cached(dot, fmt, name, timeout, _fonts(name))
         except LayoutError as e:
             failure = failure or e
     assert failure is not None
@@ -64,16 +65,32 @@ def lay_out(dot: str, fmt: str, engine: str = "auto", timeout: float = 60.0) -> 
 
 
 @lru_cache(maxsize=32)
-def _cached(dot: str, fmt: str, engine: str, timeout: float) -> Layout:
-    return Layout(_run(dot, fmt, engine, timeout), engine)
+def _cached(dot: str, fmt: str, engine: str, timeout: float, configuration: str | None) -> Layout:
+    return Layout(_run(dot, fmt, engine, timeout, configuration), engine)
 
 
-def _run(dot: str, fmt: str, engine: str, timeout: float) -> bytes:
+def _fonts(engine: str) -> str | None:
+    """The fontconfig file that an engine needs because it has no fonts of its own; None for the system's."""
+    if fonts.surely_there() or not _has_boxes(engine, os.environ.get("FONTCONFIG_FILE", "")):
+        return None
+    return fonts.substitute()
+
+
+@lru_cache(maxsize=8)
+def _has_boxes(engine: str, configuration: str) -> bool:
+    try:
+        return fonts.are_boxes(_run(fonts.PROBE, "plain", engine, 20.0).decode(errors="replace"))
+    except LayoutError:
+        return False
+
+
+def _run(dot: str, fmt: str, engine: str, timeout: float, configuration: str | None = None) -> bytes:
     """One process; subprocess.run kills it when the time is up."""
     arguments = command(engine, fmt)
     assert arguments is not None
+    env = None if configuration is None else {**os.environ, "FONTCONFIG_FILE": configuration}
     try:
-        done = subprocess.run(arguments, input=dot.encode(), capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(arguments, input=dot.encode(), capture_output=True, timeout=timeout, check=False, env=env)
     except subprocess.TimeoutExpired:
         raise LayoutError(
             f"The layout took longer than {timeout:g} s and was stopped.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VIEWS: Final = ("forward", "gradient", "both")
 
 
-def to_networkx(sd: SameDiff, view: str = "both") -> MultiDiGraph:
+def to_networkx(sd: SameDiff, view: str = "forward") -> MultiDiGraph:
     """A MultiDiGraph with a node per variable, in creation order; edge keys are operand positions.
 
     Node attributes: ``kind``, ``op`` (None for leaves), ``shape``, ``dtype``, ``is_loss``, ``is_output``,

@@ -14,9 +14,14 @@ CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "theme": ("auto", "light", "dark"),
     "direction": ("TB", "LR", "BT", "RL"),
     "engine": ("auto", "dot", "pygraphviz"),
-    "values": ("none", "scalars"),
+    "values": ("none", "scalars", "stats"),
     "edge_labels": ("auto", "none", "all"),
 }
+
+COLOURS: Final = ("kind", "grad_norm", "value_norm", "dtype")
+
+_defaults: dict[str, Any] = {}
+"""What `set_defaults` changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,10 @@ class Options:
         wrt: Variables to differentiate by, for the gradient views. By default the gradients the graph has, else those
             of the current losses with respect to all trainable variables.
         feeds: Values of placeholders; scalars and gradient norms are then computed and shown.
-        values: ``"scalars"`` shows values of scalars, ``"none"`` none.
+        values: ``"scalars"`` shows values of scalars, ``"stats"`` also range and mean of other arrays, ``"none"`` none.
+        color_by: What colours cards: ``"kind"`` (with feeds, gradients by their norm), ``"grad_norm"`` (forward
+            variables too, by that of their gradient), ``"value_norm"``, ``"dtype"``, or numbers of your own: a mapping
+            from variables or names, or a function of a variable; None leaves the colour of the kind.
         show_shapes: Whether cards show shapes.
         show_dtypes: Whether cards show dtypes.
         show_scopes: Whether name scopes are drawn as boxes.
@@ -46,12 +54,14 @@ class Options:
         engine: ``"auto"``, ``"dot"`` or ``"pygraphviz"``.
         timeout: Seconds that a layout may take.
         dpi: Resolution of PNG files.
+        display_png: Whether notebooks get a PNG beside the SVG.
     """
 
     view: str = "forward"
     wrt: Any = None
     feeds: Any = None
     values: str = "scalars"
+    color_by: Any = "kind"
     show_shapes: bool = True
     show_dtypes: bool = True
     show_scopes: bool = True
@@ -68,14 +78,19 @@ class Options:
     engine: str = "auto"
     timeout: float = 60.0
     dpi: float = 144.0
+    display_png: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise _bad(name, getattr(self, name), " or ".join(map(repr, choices)))
-        for name in ("show_shapes", "show_dtypes", "show_scopes", "legend"):
+        for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
             if not isinstance(getattr(self, name), bool):
                 raise _bad(name, getattr(self, name), "True or False")
+        _require(self, "color_by", _colours, " or ".join(map(repr, COLOURS)) + ", a mapping or a function")
+        if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
+            fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
+            raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)
         _require(self, "depth", lambda v: v is None or _whole(v, 0), "0, 1, 2 ... or None")
         _require(self, "max_nodes", lambda v: v is None or _whole(v, 1), "1, 2, 3 ... or None")
         _require(self, "radius", lambda v: _whole(v, 0), "0, 1, 2 ...")
@@ -97,12 +112,28 @@ def make_options(options: Mapping[str, Any]) -> Options:
             raise ArgumentTypeError(
                 f"A picture has no option {name!r}.", expected=", ".join(known), fix=did_you_mean(name, known)
             )
-    return Options(**options)
+    return Options(**{**_defaults, **options})
+
+
+def set_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what options are when they are not given; return what these were before.
+
+    Raises:
+        ArgumentError: For a wrong value; nothing is changed then.
+    """
+    before = make_options({})
+    make_options(options)
+    _defaults.update(options)
+    return {name: getattr(before, name) for name in options}
 
 
 def _require(options: Options, name: str, holds: Callable[[Any], bool], expected: str) -> None:
     if not holds(getattr(options, name)):
         raise _bad(name, getattr(options, name), expected)
+
+
+def _colours(value: Any) -> bool:
+    return value in COLOURS if isinstance(value, str) else isinstance(value, Mapping) or callable(value)
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -131,9 +131,21 @@ class GraphView:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         bundle = {"text/plain": repr(self)}
         try:
-            bundle |= {"text/html": self.html, "image/svg+xml": self.svg}
+            bundle |= self.shown()
         except (RendererNotFound, LayoutError):
             bundle["text/vnd.mermaid"] = self.mermaid
+        return bundle
+
+    def shown(self) -> dict[str, str]:
+        """The picture by MIME type, as notebooks take it.
+
+        Raises:
+            RendererNotFound: If no layout engine is installed.
+            LayoutError: If the layout failed or took too long.
+        """
+        bundle = {"text/html": self.html, "image/svg+xml": self.svg}
+        if self.options.display_png:
+            bundle["image/png"] = base64.b64encode(self.image("png")).decode()
         return bundle
 
     @property

@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 from sdgraph.aval import shape_str
 from sdgraph.graph import VariableKind
+from sdgraph.render.colouring import Colouring, Scale, dtype_family, make_colouring
 from sdgraph.render.grouping import Group, Groups
 from sdgraph.render.local_derivative import local_derivative
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Arc, Parts
 from sdgraph.render.text import counted, number, shortened
-from sdgraph.render.theme import KINDS, LEAVES, heat_step
+from sdgraph.render.theme import KINDS, LEAVES
 from sdgraph.render.values import Values
 from sdgraph.summary import FROZEN
 from sdgraph.visible import Item, Listing
@@ -52,6 +53,8 @@ class Card:
     outline: str = ""
     heat: int | None = None
     names: tuple[str, ...] = ()
+    dtype: str = ""
+    """The family of dtypes that colours it, if they do."""
 
 
 @dataclass(slots=True)
@@ -67,13 +70,6 @@ class Link:
     level: bool = False
 
 
-class Scale(NamedTuple):
-    """The range of gradient norms that heat colours span."""
-
-    low: float
-    high: float
-
-
 @dataclass(slots=True)
 class Scene:
     """A whole picture."""
@@ -87,6 +83,8 @@ class Scene:
     mirrored: bool = False
     ranks: list[list[int]] = field(default_factory=list)
     """Cards that stand at one height: a forward card and its gradients."""
+    dtypes: dict[str, list[str]] = field(default_factory=dict)
+    """The dtypes in each family, where these colour the cards."""
 
     @property
     def kinds(self) -> list[str]:
@@ -102,12 +100,25 @@ class Scene:
 
 def make_scene(found: Parts, grouped: Groups, values: Values, options: Options) -> Scene:
     """Turn groups into cards and arrows."""
-    scale = _scale(found, grouped, values)
-    cards = [_card(found, g, values, options, scale) for g in grouped.groups]
+    colours = make_colouring(found, grouped, values, options)
+    cards = [_card(found, g, values, options, colours) for g in grouped.groups]
     links = [_link(found, grouped, a, options) for a in grouped.arcs]
     title, subtitle = _heading(found, grouped, values, options)
     mirrored = options.view == "gradient"
-    return Scene(title, subtitle, cards, links, list(grouped.notes), scale, mirrored, _ranks(grouped))
+    dtypes = _coloured_by_dtype(grouped, cards) if options.color_by == "dtype" else {}
+    notes = list(grouped.notes)
+    return Scene(title, subtitle, cards, links, notes, colours.scale, mirrored, _ranks(grouped), dtypes)
+
+
+def _coloured_by_dtype(grouped: Groups, cards: list[Card]) -> dict[str, list[str]]:
+    """Give cards of single variables the colour of their dtype; return what the legend must explain."""
+    found: dict[str, set[str]] = {}
+    for g, card in zip(grouped.groups, cards, strict=True):
+        if not g.is_scope:
+            aval = g.members[0].item.aval
+            card.dtype, card.heat = dtype_family(aval), None
+            found.setdefault(card.dtype, set()).add(aval.dtype.name)
+    return {family: sorted(names) for family, names in sorted(found.items())}
 
 
 def _ranks(grouped: Groups) -> list[list[int]]:
@@ -151,36 +162,25 @@ def _differentiated(found: Parts) -> str:
     return ", ".join(shortened(items[y].short_name) for y in ys) if len(ys) <= 3 else ""
 
 
-def _scale(found: Parts, grouped: Groups, values: Values) -> Scale | None:
-    ids = [p.item.id for g in grouped.groups if g.order and not g.is_scope for p in g.members]
-    norms = [values.norms[i] for i in (*ids, *found.badges.values()) if values.norms.get(i, 0.0) > 0.0]
-    finite = [n for n in norms if n != float("inf")]
-    if not finite:
-        return None
-    low, high = min(finite), max(finite)
-    return Scale(min(low, high / 10), high)
-
-
 # ---------------------------------------------------------------------- cards
 
 
-def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale | None) -> Card:
+def _card(found: Parts, g: Group, values: Values, options: Options, colours: Colouring) -> Card:
     if g.path is not None:
-        return _scope_card(found, g, g.path)
+        return _scope_card(g, g.path, values, colours)
     part = g.members[0]
     item, listing = part.item, found.listing
     kind = "gradient" if part.order else card_kind(item)
     lines = _lines(item, options)
     word = _word(listing, item)
     title = item.short_name if options.show_scopes and not part.order else item.name
-    heat = None
+    heat = colours.heat([item.id])
     base = listing.items.get(part.base)
     if part.order:
         name = listing.gradient_name(item, short=True)
         scope = shortened("/".join(base.scope)) if base is not None and not base.is_gradient else ""
         title, word = (name, scope) if name is not None else (item.short_name, word)
-        heat = _heat(values.norms.get(item.id), scale)
-    lines += _value_lines(found, item, part.order, values, options, scale)
+    lines += _value_lines(found, item, part.order, values, options, colours)
     if item.id in values.bad:
         kind, heat = "bad", None
     path = item.scope if not part.order else ()
@@ -201,7 +201,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, scale: Scale
     )
 
 
-def _scope_card(found: Parts, g: Group, path: tuple[str, ...]) -> Card:
+def _scope_card(g: Group, path: tuple[str, ...], values: Values, colours: Colouring) -> Card:
     names = [p.item.name for p in g.members]
     parameters = sum(p.item.size or 0 for p in g.members if p.item.kind is VariableKind.VARIABLE)
     title, word = path[-1], "scope"
@@ -213,10 +213,17 @@ def _scope_card(found: Parts, g: Group, path: tuple[str, ...]) -> Card:
     if parameters:
         facts += f", {counted(parameters, 'parameter')}"
     tooltip = f"scope {'/'.join(path)}: " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    kind = "gradient" if g.order else "scope"
+    kind, lines, heat = "gradient" if g.order else "scope", [Line(facts)], colours.heat([p.item.id for p in g.members])
+    norms = [values.norms[p.item.id] for p in g.members if p.item.id in values.norms] if g.order else []
+    bad = sum(p.item.id in values.bad for p in g.members)
+    if bad:
+        kind, heat = "bad", None
+        lines.append(Line(f"NaN or infinity in {counted(bad, 'array')}", "bad"))
+    elif norms:
+        lines.append(Line(f"largest ‖·‖₂ = {number(max(norms))}", "value"))
     return Card(
-        kind, shortened(title, 32), word, [Line(facts)], tooltip, path[:-1] if not g.order else (), g.order, g.base,
-        "scope", None, tuple(names),
+        kind, shortened(title, 32), word, lines, tooltip, path[:-1] if not g.order else (), g.order, g.base,
+        "scope", heat, tuple(names),
     )  # fmt: skip
 
 
@@ -270,7 +277,7 @@ def _lines(item: Item, options: Options) -> list[Line]:
 
 
 def _value_lines(
-    found: Parts, item: Item, order: int, values: Values, options: Options, scale: Scale | None
+    found: Parts, item: Item, order: int, values: Values, options: Options, colours: Colouring
 ) -> list[Line]:
     lines = []
     if item.id in values.bad:
@@ -279,17 +286,15 @@ def _value_lines(
         lines.append(Line(f"‖·‖₂ = {number(values.norms[item.id])}", "value"))
     elif options.values != "none" and item.id in values.arrays:
         lines.append(Line(number(values.arrays[item.id]), "value"))
-    badge = found.badges.get(item.id)
+    if item.id in values.stats:
+        lines.append(Line(values.stats[item.id], "value"))
+    badge = found.badges.get(item.id) if options.view == "both" else None
     if badge is not None:
         norm = values.norms.get(badge)
         name = shortened(found.listing.gradient_name(found.listing.items[badge], short=True) or "gradient", 32)
         words = f"‖{name}‖ = {number(norm)}" if norm is not None else name
-        lines.append(Line(words, "gradient", _heat(norm, scale)))
+        lines.append(Line(words, "gradient", colours.heat([badge])))
     return lines
-
-
-def _heat(norm: float | None, scale: Scale | None) -> int | None:
-    return None if norm is None or scale is None else heat_step(norm, scale.low, scale.high)
 
 
 # ---------------------------------------------------------------------- arrows

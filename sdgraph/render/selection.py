@@ -5,6 +5,7 @@ The graph itself is never changed. Must not know cards, colours or layout.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.aval import is_floating
@@ -43,7 +44,9 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
     if opened:
         sd = expanded(sd, opened)
     ids = None if names is None else [sd.ids[n] for n in names]
-    if options.view == "forward":
+    if isinstance(options.color_by, Mapping):
+        sd._several(options.color_by)
+    if options.view == "forward" and options.color_by != "grad_norm":
         found = forward_parts(visible(sd), ids)
     else:
         found = _with_gradients(sd, ids, wrt, options.view)
@@ -62,9 +65,10 @@ def around(sd: SameDiff, focus: int, options: Options) -> Selection:
 def _finish(found: Parts, options: Options) -> Selection:
     """Group what is chosen, and evaluate what is left to draw."""
     groups = group(found, options.depth, options.max_nodes)
-    drawn = [p.item.id for g in groups.groups if not g.is_scope for p in g.members]
+    measured = isinstance(options.color_by, str) and options.color_by.endswith("_norm")
+    drawn = [p.item.id for g in groups.groups if measured or g.order or not g.is_scope for p in g.members]
     badges = [found.badges[i] for i in drawn if i in found.badges]
-    values = read_values(found.listing.sd, found.listing, [*drawn, *badges], options.feeds)
+    values = read_values(found.listing.sd, found.listing, [*drawn, *badges], options)
     return Selection(found, groups, values)
 
 

@@ -80,6 +80,16 @@ INK: Final = {
     "bad": Tone("#991b1b", "#fca5a5"),
 }
 
+DTYPE: Final = {
+    "float16": Tone("#fbe3f0", "#3d1730"),
+    "float32": Tone("#e2effb", "#0d2a40"),
+    "float64": Tone("#c9def4", "#143f60"),
+    "complex": Tone("#eadff8", "#2f1d4f"),
+    "integer": Tone("#e4f3d6", "#1d3413"),
+    "bool": Tone("#fbeccb", "#3b2c0a"),
+}
+"""Fills by dtype."""
+
 HEAT: Final = (
     Tone("#f5f0fb", "#261739"),
     Tone("#e4d6f1", "#3a2358"),
@@ -147,7 +157,7 @@ def dark_css() -> str:
 
 def dark_rules() -> str:
     """Style rules that turn a picture drawn in the light theme dark."""
-    fills = {t.light: t.dark for t in (PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *HEAT)}
+    fills = {t.light: t.dark for t in (PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *DTYPE.values(), *HEAT)}
     strokes = {t.light: t.dark for t in STROKE.values()}
     inks = {t.light: t.dark for t in (*INK.values(), *HEAT_INK)}
     inks |= {STROKE["gradient"].light: STROKE["gradient"].dark}

@@ -13,6 +13,8 @@ import numpy as np
 
 from sdgraph.executable import as_mapping
 from sdgraph.graph import VariableKind
+from sdgraph.render.options import Options
+from sdgraph.render.text import number
 from sdgraph.visible import Item, Listing
 
 if TYPE_CHECKING:
@@ -26,25 +28,29 @@ class Values:
     arrays: dict[int, np.ndarray[Any, Any]] = field(default_factory=dict)
     norms: dict[int, float] = field(default_factory=dict)
     bad: dict[int, str] = field(default_factory=dict)
+    stats: dict[int, str] = field(default_factory=dict)
 
 
-def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], feeds: Any) -> Values:
+def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], options: Options) -> Values:
     """Values of what is drawn: of constants, and with ``feeds`` of all that they determine.
 
     Raises:
         FeedError: For feeds that are unknown or do not fit.
     """
     wanted = [i for i in ids if i in listing.items]
-    if feeds is None:
+    if options.feeds is None:
         wanted = [i for i in wanted if listing.items[i].kind is VariableKind.CONSTANT]
-    return noted(listing, computed(sd, wanted, feeds))
+    return noted(listing, computed(sd, wanted, options.feeds), options)
 
 
-def noted(listing: Listing, arrays: Mapping[int, np.ndarray[Any, Any]]) -> Values:
+def noted(listing: Listing, arrays: Mapping[int, np.ndarray[Any, Any]], options: Options) -> Values:
     """What cards say of these arrays."""
     found = Values()
-    for i, array in arrays.items():
-        _note(found, listing.items[i], array)
+    for i, value in arrays.items():
+        array = np.asarray(value)
+        _note(found, listing.items[i], array, norm=listing.items[i].is_gradient or options.color_by == "value_norm")
+        if options.values == "stats" and array.ndim and array.size:
+            found.stats[i] = statistics(array)
     return found
 
 
@@ -77,17 +83,40 @@ def _determined(sd: SameDiff, given: dict[str, Any]) -> bytearray:
     return known
 
 
-def _note(found: Values, item: Item, value: Any) -> None:
-    array = np.asarray(value)
+def _note(found: Values, item: Item, array: np.ndarray[Any, Any], *, norm: bool) -> None:
     if array.dtype.kind in "fc" and not np.isfinite(array).all():
         found.bad[item.id] = _bad_words(array)
     if array.shape == ():
         found.arrays[item.id] = array
-    if item.is_gradient and array.dtype.kind in "fc":
+    if norm and array.dtype.kind in "fciu":
         # Scaled first: squares of large or small entries would leave the range of the dtype.
+        array = array.astype("float64") if array.dtype.kind in "iu" else array
         largest = float(np.max(np.abs(array), initial=0.0))
         usable = 0.0 < largest < float("inf")
         found.norms[item.id] = largest * float(np.linalg.norm((array / largest).ravel())) if usable else largest
+
+
+def statistics(array: np.ndarray[Any, Any]) -> str:
+    """Range and mean of the finite entries of an array.
+
+    Example:
+        >>> statistics(np.array([1.0, 2.0, 6.0])), statistics(np.array([True, False])), statistics(np.array([2, 2]))
+        ('1 … 6, mean 3', '1 of 2 true', 'all 2')
+    """
+    if array.dtype.kind == "b":
+        return f"{int(array.sum()):,} of {array.size:,} true"
+    if array.dtype.kind == "c":
+        array, what = np.abs(array), "absolute "
+    else:
+        what = ""
+    finite = array[np.isfinite(array)].astype("float64")
+    if not finite.size:
+        return "nothing finite"
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:
+        return f"{what}all {number(low)}"
+    scale = max(abs(low), abs(high))
+    return f"{what}{number(low)} … {number(high)}, mean {number(scale * (finite / scale).mean())}"
 
 
 def _bad_words(array: np.ndarray[Any, Any]) -> str:

@@ -100,12 +100,17 @@ def _abs(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval:
     return low.emit(REGISTRY["math.abs"], source.inputs, attrs, aval) if source.op.qualname == "math.neg" else None
 
 
+_RESHAPES = ("expand_dims", "reshape")
+
+
 def _unbroadcast(low: Lowering, i: int) -> int:
     """The node that ``i`` broadcasts, or ``i`` itself; a constant of one element counts as a broadcast scalar."""
     if i < 0:
         return i
     node = low.nodes[i]
     if node.op.qualname == "broadcast_to":
+        return node.inputs[0]
+    if node.op.qualname in _RESHAPES and not low.nodes[node.inputs[0]].aval.shape:
         return node.inputs[0]
     if node.value is not None and node.aval.shape and node.value.size == 1:
         return low.constant(node.value.reshape(()))
@@ -125,6 +130,7 @@ def strip_broadcasts(low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapp
 RULES: dict[str, Rule] = {
     "identity": _first,
     "stop_gradient": _first,
+    "mask_gradient": _first,
     "cast": _unchanged,
     "broadcast_to": _unchanged,
     "squeeze": _unchanged,

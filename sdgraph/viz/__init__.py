@@ -6,11 +6,13 @@ matplotlib, which is loaded when something is drawn, not when this is imported.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sdgraph.viz.contributions import plot_contributions
 from sdgraph.viz.curves import plot_loss
 from sdgraph.viz.surface import loss_surface
 
-__all__ = ["engines", "loss_surface", "plot_contributions", "plot_loss"]
+__all__ = ["engines", "loss_surface", "plot_contributions", "plot_loss", "set_options"]
 
 
 def engines() -> dict[str, str | None]:
@@ -25,3 +27,28 @@ def engines() -> dict[str, str | None]:
     from sdgraph.render.engines import versions
 
     return versions()
+
+
+def set_options(**options: Any) -> dict[str, Any]:
+    """Change the options that pictures have when they are not given, also of those that notebooks show.
+
+    Args:
+        **options: The options of `sdgraph.render.options.Options`, such as ``theme``, ``max_nodes`` or ``engine``; and
+            ``display_png``: whether notebooks get a PNG as well, for printing and for viewers that show no SVG.
+
+    Returns:
+        What these options were before; pass it on to restore them.
+
+    Raises:
+        ArgumentTypeError: For an unknown option.
+        ArgumentError: For a wrong value; nothing is changed then.
+
+    Example:
+        >>> before = set_options(theme="dark", max_nodes=80)
+        >>> before
+        {'theme': 'auto', 'max_nodes': 150}
+        >>> _ = set_options(**before)
+    """
+    from sdgraph.render.options import set_defaults
+
+    return set_defaults(options)

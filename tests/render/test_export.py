@@ -11,7 +11,7 @@ networkx = pytest.importorskip("networkx")
 def test_nodes_and_edges_are_those_of_the_graph():
     sd, feeds = weighted_loss()
     sd.calculate_gradients(feeds)
-    graph = sd.to_networkx()
+    graph = sd.to_networkx("both")
     assert list(graph.nodes) == [v.name for v in sd.variables()]
     expected = {(sd.nodes[j].name, n.name, k) for n in sd.nodes for k, j in enumerate(n.inputs) if j >= 0}
     assert set(graph.edges(keys=True)) == expected
@@ -21,7 +21,7 @@ def test_nodes_and_edges_are_those_of_the_graph():
 def test_attributes():
     sd, _ = logistic_regression()
     g = sd.grad("objective/loss", "model/w")
-    graph = sd.to_networkx()
+    graph = sd.to_networkx("both")
     loss = graph.nodes["objective/loss"]
     assert (loss["kind"], loss["op"], loss["shape"], loss["dtype"]) == ("array", "mean", (), "float64")
     assert loss["is_loss"]
@@ -47,7 +47,8 @@ def test_views():
     sd, feeds = logistic_regression()
     whole = set(sd.to_networkx())
     sd.calculate_gradients(feeds)
-    assert set(sd.to_networkx("forward")) == whole
+    assert set(sd.to_networkx()) == set(sd.to_networkx("forward")) == whole
+    assert set(sd.to_networkx("both")) == {v.name for v in sd.variables()}
     gradient = sd.to_networkx("gradient")
     assert any(d["is_gradient"] for _, d in gradient.nodes(data=True))
     assert "model/p" not in gradient

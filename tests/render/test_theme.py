@@ -7,6 +7,7 @@ import pytest
 from sdgraph.render.theme import (
     BACKWARD_CLUSTER,
     CLUSTER,
+    DTYPE,
     FILL,
     HEAT,
     HEAT_INK,
@@ -66,7 +67,8 @@ def distance(a, b, deficiency):
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_on_cards_is_readable(theme, kind):
     for role in ("name", "detail", "value", kind):
-        assert contrast(INK[role].of(theme), FILL[kind].of(theme)) >= 4.5, role
+        for fill in (FILL[kind], *DTYPE.values()):
+            assert contrast(INK[role].of(theme), fill.of(theme)) >= 4.5, (role, fill)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -111,7 +113,7 @@ def test_kinds_that_look_alike_to_the_colour_blind_differ_in_outline(theme, defi
 
 
 def test_light_colours_are_unique_where_the_style_sheet_looks():
-    fills = [PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *HEAT]
+    fills = [PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *DTYPE.values(), *HEAT]
     arrows = [STROKE[k] for k in ("edge", "kept", "gradient")]
     for group in (fills + arrows, list(STROKE.values()), [*INK.values(), *HEAT_INK]):
         lights = [t.light for t in group]
@@ -119,13 +121,14 @@ def test_light_colours_are_unique_where_the_style_sheet_looks():
 
 
 def test_colours_are_written_as_graphviz_writes_them():
-    tones = [PAGE, CLUSTER, BACKWARD_CLUSTER, *FILL.values(), *STROKE.values(), *INK.values(), *HEAT, *HEAT_INK]
+    tones = [PAGE, CLUSTER, BACKWARD_CLUSTER, *HEAT, *HEAT_INK]
+    tones += [tone for table in (DTYPE, FILL, STROKE, INK) for tone in table.values()]
     assert all(c == c.lower() and len(c) == 7 and c[0] == "#" for t in tones for c in t)
 
 
 def test_the_style_sheet_turns_every_colour():
     css = dark_css()
-    for tone in (*FILL.values(), *INK.values(), *HEAT, *HEAT_INK):
+    for tone in (*FILL.values(), *DTYPE.values(), *INK.values(), *HEAT, *HEAT_INK):
         assert f'[fill="{tone.light}"]{{fill:{tone.dark}}}' in css
     for tone in STROKE.values():
         assert f'[stroke="{tone.light}"]{{stroke:{tone.dark}}}' in css

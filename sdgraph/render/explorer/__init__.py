@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 _SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
-_NOT_FOR_PAGES: Final = ("view", "focus", "expand", "theme")
+_NOT_FOR_PAGES: Final = ("view", "focus", "expand", "theme", "color_by")
 
 
 class Explorer:
@@ -149,7 +149,7 @@ def _said(listing: Listing, arrays: dict[int, Any], options: Options) -> Values:
     """What cards say; without feeds only constants, as in other pictures."""
     if options.feeds is None:
         arrays = {i: a for i, a in arrays.items() if listing.items[i].kind is VariableKind.CONSTANT}
-    return noted(listing, arrays)
+    return noted(listing, arrays, options)
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
