@@ -15,10 +15,11 @@ import numpy as np
 
 from sdgraph.engines import threads
 from sdgraph.engines.llvm import machine
-from sdgraph.engines.llvm.emit import Code, generate, sizes
+from sdgraph.engines.llvm.emit import SHORT_ROW, Code, generate, rows_and_columns, sizes
 from sdgraph.engines.llvm.entry import MOST_STACK, entry
-from sdgraph.engines.llvm.region import ONCE, Region, size_of
+from sdgraph.engines.llvm.region import ONCE, Region, access, size_of
 from sdgraph.engines.llvm.scalar_ops import RULES
+from sdgraph.op import attr_key
 
 _ALIGN = 64
 SMALL = 1 << 21
@@ -64,7 +65,7 @@ class Runner:
         for region, needed in zip(regions, stored, strict=True):
             used = [dtypes[x.value] for n in region.nodes for x in n.operands] + [n.dtype for n in region.nodes]
             width = machine.lanes(8 if np.dtype("float64") in used else 4)
-            code = generate(region, dtypes, constants, needed, width)
+            code = _code(region, dtypes, constants, needed, width)
             self.regions.append(self._compiled(region, code, width, dtypes, shapes, constants))
         self.work = sum(r.work for r in self.regions)
         self.program = self._program()
@@ -134,6 +135,45 @@ def _run_region(r: Compiled, block: int) -> None:
     for k in range(1, r.code.phases + 1):
         threads.share(_Loop(address(f"k{k}")), block, r.chunks, r.work)
         _Finish(address(f"f{k}"))(block)
+
+
+_codes: dict[Any, tuple[Code, tuple[int, ...]]] = {}
+_MOST_CODES = 1024
+
+
+def _code(
+    region: Region,
+    dtypes: Mapping[int, np.dtype[Any]],
+    constants: Mapping[int, float],
+    needed: Sequence[int],
+    width: int,
+) -> Code:
+    """The code of a region; one of equal structure is emitted once and gets other values' places."""
+    place: dict[int, int] = {}
+    nodes = []
+    for n in region.nodes:
+        operands = tuple((place.setdefault(x.value, len(place)), access(x.shape, n.space)) for x in n.operands)
+        place.setdefault(n.id, len(place))
+        kind = n.dtype.char, n.reduce, region.works[n.id], region.level[n.id]
+        nodes.append((n.op, attr_key(n.attrs), operands, place[n.id], *kind))
+    ids = tuple(place)
+    # Texts keep 0.0 and -0.0 apart.
+    values = tuple((dtypes[i].char, repr(constants[i]) if i in constants else None) for i in ids)
+    short = rows_and_columns(region)[1] <= SHORT_ROW
+    key = (width, bool(region.split), short, region.dims is None, tuple(nodes), values, tuple(place[i] for i in needed))
+    found = _codes.get(key)
+    if found is None:
+        if len(_codes) >= _MOST_CODES:
+            _codes.clear()
+        found = _codes[key] = generate(region, dtypes, constants, needed, width), ids
+    code, first = found
+    if first == ids:
+        return code
+    now = dict(zip(first, ids, strict=True))
+    return code._replace(
+        numbers=tuple(("constant", now[k[1]]) if isinstance(k, tuple) else k for k in code.numbers),
+        pointers=tuple(p if p.value < 0 else p._replace(value=now[p.value]) for p in code.pointers),
+    )
 
 
 def _stored(regions: Sequence[Region], writes: Sequence[int]) -> list[list[int]]:
