@@ -24,6 +24,8 @@ from sdgraph.variable import Namespace, Operand, SDVariable
 
 if TYPE_CHECKING:
     from sdgraph import keras, testing, viz
+    from sdgraph.engines.threads import set_num_threads
+    from sdgraph.profiling import profile
 
 __all__ = [
     "NOT_DIFFERENTIABLE",
@@ -41,17 +43,22 @@ __all__ = [
     "errors",
     "keras",
     "primitive",
+    "profile",
+    "set_num_threads",
     "testing",
     "viz",
 ]
 
 _ON_FIRST_USE = ("keras", "testing", "viz")
+_FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.profiling", "set_num_threads": "sdgraph.engines.threads"}
 
 
 def __getattr__(name: str) -> Any:
     """Load a part that not every program needs."""
     if name in _ON_FIRST_USE:
         return importlib.import_module(f"sdgraph.{name}")
+    if name in _FUNCTIONS_ON_FIRST_USE:
+        return getattr(importlib.import_module(_FUNCTIONS_ON_FIRST_USE[name]), name)
     raise AttributeError(f"module 'sdgraph' has no attribute {name!r}")
 
 

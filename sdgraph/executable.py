@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, EngineError
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
 from sdgraph.plan import NO_SLOT, Plan, make_plan
@@ -31,9 +31,15 @@ _MAX_PLANS = 64
 class _Compiled:
     """One plan with its engine's function and the slots every run starts from."""
 
-    __slots__ = ("feed_slots", "plan", "run", "step_slot", "template", "variables")
+    __slots__ = ("expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
 
-    def __init__(self, plan: Plan, run: Callable[[list[Any]], list[Any]], placeholders: Sequence[Placeholder]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: Callable[[list[Any]], list[Any]],
+        placeholders: Sequence[Placeholder],
+        avals: Sequence[Aval],
+    ) -> None:
         self.plan = plan
         self.run = run
         self.template: list[Any] = [None] * plan.n_slots
@@ -41,6 +47,14 @@ class _Compiled:
             self.template[slot] = value
         position = {p.id: k for k, p in enumerate(placeholders)}
         self.feed_slots = tuple((slot, position[i]) for slot, i in plan.feeds)
+        slot_of = {i: slot for slot, i in plan.feeds}
+        # Per placeholder: name, slot, shape and dtype. A feed that the plan does not need goes to a slot of its own.
+        self.expected = tuple(
+            (p.name, slot_of.get(p.id, plan.n_slots), aval.shape, aval.dtype)
+            for p, aval in zip(placeholders, avals, strict=True)
+        )
+        if any(slot == plan.n_slots for _, slot, _, _ in self.expected):
+            self.template.append(None)
         self.variables = plan.variables
         self.step_slot = plan.step_slot
 
@@ -103,6 +117,17 @@ class Executable:
 
     def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
         """The values of the fetches, in order."""
+        compiled = self._last
+        if compiled is not None and type(given) is dict and len(given) == len(compiled.expected):
+            # The call that fits the last one: arrays of its shapes and dtypes by name, nothing to convert or to say.
+            slots = compiled.template.copy()
+            for name, slot, shape, dtype in compiled.expected:
+                a = given.get(name)
+                if type(a) is not np.ndarray or a.shape != shape or a.dtype is not dtype or not a.flags.c_contiguous:
+                    break
+                slots[slot] = a
+            else:
+                return self._run(compiled, slots, step)
         arrays = []
         used = 0
         for p in self.placeholders:
@@ -121,12 +146,35 @@ class Executable:
         slots = compiled.template.copy()
         for slot, k in compiled.feed_slots:
             slots[slot] = arrays[k]
+        return self._run(compiled, slots, step)
+
+    def _run(self, compiled: _Compiled, slots: list[Any], step: int) -> list[np.ndarray[Any, Any]]:
         values = self._sd.values
         for slot, i in compiled.variables:
             slots[slot] = values[i]
         if compiled.step_slot != NO_SLOT:
             slots[compiled.step_slot] = step
         return compiled.run(slots)
+
+    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Any]] | None]:
+        """For measuring: filled slots, and the parts that ran last as text, bytes moved and a function of the slots.
+
+        The parts are None where the engine does not tell them.
+        """
+        self.run(given)
+        compiled = self._last
+        assert compiled is not None
+        slots = compiled.template.copy()
+        by_name = self._by_name(given)
+        arrays = [as_array(p, by_name[p.name]) for p in self.placeholders]
+        for slot, k in compiled.feed_slots:
+            slots[slot] = arrays[k]
+        for slot, i in compiled.variables:
+            slots[slot] = self._sd.values[i]
+        if compiled.step_slot != NO_SLOT:
+            slots[compiled.step_slot] = 0
+        parts = getattr(compiled.run, "parts", None)
+        return slots, None if parts is None else parts()
 
     @property
     def plan(self) -> Plan:
@@ -141,7 +189,22 @@ class Executable:
                 given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
                 fix="Call the function once, then ask for its plan.",
             )
-        return self._last.plan
+        describe = getattr(self._last.run, "describe", None)
+        return self._last.plan if describe is None else self._last.plan._replace(notes=describe())
+
+    def source(self) -> str:
+        """The code that the engine made for the last call.
+
+        Raises:
+            EngineError: If the engine makes no code.
+        """
+        source = getattr(self._last.run, "source", None) if self._last is not None else None
+        if source is None:
+            raise EngineError(
+                f"The engine {self.engine!r} has made no code.",
+                fix="Compile with engine='llvm', and call the function once if a shape is unknown.",
+            )
+        return source()
 
     @property
     def has_plan(self) -> bool:
@@ -180,7 +243,7 @@ class Executable:
         leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
         plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
         run = compile_plan(plan, self.engine, check_numerics=self._check)
-        return _Compiled(plan, run, self.placeholders)
+        return _Compiled(plan, run, self.placeholders, avals)
 
     def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

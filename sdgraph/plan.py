@@ -56,6 +56,10 @@ class Plan(NamedTuple):
     """Most bytes of step results alive at once."""
     leaf_names: Mapping[int, str]
     """Names of the placeholders and variables by id, for printing."""
+    leaf_avals: Mapping[int, Aval]
+    """What the slots of feeds and variables hold."""
+    notes: str = ""
+    """What an engine made of the plan, for printing."""
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""
@@ -75,7 +79,7 @@ class Plan(NamedTuple):
                 line += f"  # {s.source.name}"
             lines.append(line)
         lines.append("  return " + ", ".join(f"{n}={labels[o]}" for n, o in zip(self.names, self.outs, strict=True)))
-        return "\n".join(lines)
+        return "\n".join([*lines, self.notes] if self.notes else lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What IPython shows: the steps, not the fields."""
@@ -115,6 +119,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
     step_slot = NO_SLOT
     order: list[int] = []
     leaf_names: dict[int, str] = {}
+    leaf_avals: dict[int, Aval] = {}
     for i, node in enumerate(nodes):
         if not need[i]:
             continue
@@ -130,6 +135,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
             (feeds if kind is VariableKind.PLACEHOLDER else variables).append((slot, node.source_id))
             assert node.source is not None
             leaf_names[node.source_id] = node.source.name
+            leaf_avals[slot] = node.aval
     owner = _owners(nodes, need)
     steps, peak = _steps(nodes, order, slot_of, owner, outs)
     arrays = VariableKind.ARRAY
@@ -153,6 +159,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
         tuple(names),
         peak,
         leaf_names,
+        leaf_avals,
     )
 
 

@@ -34,7 +34,7 @@ LAYERS = [
     # Running it.
     {"engines", "executable"},
     # What a user meets. Within a layer imports go one way, too.
-    {"visible", "summary", "latex", "notation", "render", "views"}
+    {"visible", "summary", "profiling", "latex", "notation", "render", "views"}
     | {"samediff", "eager", "nd", "testing", "viz", "keras", "demo", "scripts", "cli", ""},
 ]
 """Modules by layer, lowest first; a name stands for all modules below it that are not named themselves."""

@@ -48,10 +48,10 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
                         slots[j] = None
                     k += 1
         except SDGraphError as e:
-            _locate(e, plan.steps[k], slots)
+            locate(e, plan.steps[k], slots)
             raise
         except Exception as e:
-            raise _failed(plan.steps[k], slots, e) from e
+            raise failed(plan.steps[k], slots, e) from e
         return _outputs(slots, outs)
 
     return run
@@ -90,10 +90,10 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> _Run:
         except NumericsError:
             raise
         except SDGraphError as e:
-            _locate(e, plan.steps[k], slots)
+            locate(e, plan.steps[k], slots)
             raise
         except Exception as e:
-            raise _failed(plan.steps[k], slots, e) from e
+            raise failed(plan.steps[k], slots, e) from e
         return [np.array(slots[o]) for o in plan.outs]
 
     return run
@@ -138,17 +138,17 @@ def _op_label(step: Step) -> str:
     return f"sd.{step.source.op.qualname}, in its {step.op.qualname}"
 
 
-def _locate(error: SDGraphError, step: Step, slots: list[Any]) -> None:
+def locate(error: SDGraphError, step: Step, slots: list[Any]) -> None:
     """Add the op, its operands and the user's line to an error that a kernel raised."""
     error.in_call(_op_label(step), _operand_lines(step, slots))
     if step.source is not None and error.node is None:
         error.node, error.node_origin = step.source.name, step.source.origin
 
 
-def _failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
+def failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
     """The error for whatever else a kernel raised."""
     failed = ExecutionError(f"{type(error).__name__}: {error}")
-    _locate(failed, step, slots)
+    locate(failed, step, slots)
     return failed
 
 
@@ -166,5 +166,5 @@ def _not_finite(step: Step, slots: list[Any], result: Any) -> NumericsError:
         given="result: " + ", ".join(map(_describe, values)),
         fix="Look at the operands' ranges; see the numerics page of the documentation for each op's limits.",
     )
-    _locate(error, step, slots)
+    locate(error, step, slots)
     return error

@@ -1,0 +1,178 @@
+"""The fused engine: regions of a plan as compiled loops, everything else as numpy kernels between them.
+
+Needs llvmlite. Results equal the numpy engine's up to rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sdgraph.aval import shape_str
+from sdgraph.engines import numpy as numpy_engine
+from sdgraph.engines.llvm import describe, machine
+from sdgraph.engines.llvm.partition import Division, Segment, divide
+from sdgraph.engines.llvm.segment import Runner
+from sdgraph.errors import ExecutionError, SDGraphError
+from sdgraph.plan import Plan, Step
+
+_Run = Callable[[list[Any]], list[Any]]
+
+
+def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
+    """A function that takes the filled slots and returns the outputs."""
+    if check_numerics or not _works_here():
+        # Looking at every intermediate result is what fusing does away with.
+        return numpy_engine.compile_plan(plan, check_numerics=check_numerics)
+    division = divide(plan)
+    runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
+    run: Any = None
+    if len(division.parts) == 1 and runners and not any(plan.copied):
+        run = _one_segment(plan, division, runners[0])
+    if run is None:
+        run = _mixed(plan, division, runners)
+    run.describe = lambda: describe.notes(plan, division, runners)
+    run.source = lambda: describe.source(plan, division, runners)
+    run.parts = lambda: _timeable(plan, division, runners)
+    return run
+
+
+@functools.cache
+def _works_here() -> bool:
+    """Whether LLVM can compile and load code on this computer; says so once if not."""
+    try:
+        machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
+    except Exception as e:
+        warnings.warn(
+            f"The llvm engine does not work on this computer, plans run on the numpy engine: {e}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+def _runner(segment: Segment, division: Division) -> Runner:
+    return Runner(segment.regions, segment.reads, segment.writes, division.dtypes, division.shapes, division.constants)
+
+
+def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
+    """The whole plan is one call."""
+    if set(plan.outs) != set(runner.writes) or not runner.small:
+        return None
+    feeds = {slot for slot, _ in plan.feeds}
+    variables = [(k, j) for k, j in enumerate(runner.reads) if j not in feeds]
+    reads, program, call = runner.reads, runner.program, runner.call
+    makes = tuple((division.shapes[i], division.dtypes[i]) for i in runner.writes)
+    order = tuple(runner.writes.index(o) for o in plan.outs)
+    in_order = order == tuple(range(len(order)))
+    empty = np.empty
+    assert call is not None
+
+    def run(slots: list[Any]) -> list[Any]:
+        arrays = [slots[j] for j in reads]
+        for k, _ in variables:
+            if not arrays[k].flags.c_contiguous:
+                arrays[k] = np.array(arrays[k], order="C")
+        outs = [empty(shape, dtype) for shape, dtype in makes]
+        call(program, *arrays, *outs)
+        return outs if in_order else [outs[k] for k in order]
+
+    return run
+
+
+def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
+    """Segments and numpy steps in turn."""
+    frees = _frees(plan, division)
+    code = [_code(part, division, runners.get(k), frees[k]) for k, part in enumerate(division.parts)]
+    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+    return _interpreter(code, outs)
+
+
+def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, _Run]]:
+    """Each part by itself, for measuring: what it is, the bytes it moves, and a function of the slots."""
+    frees = _frees(plan, division)
+    found: list[tuple[str, int, _Run]] = []
+    for k, part in enumerate(division.parts):
+        code = _code(part, division, runners.get(k), frees[k])
+        if type(part) is Segment:
+            moved = sum(describe.cost(r, division, set(part.writes)).bytes for r in part.regions)
+            label = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
+        else:
+            assert isinstance(part, Step)
+            slots = [j for j in (*part.inputs, part.out) if j >= 0 and division.dtypes[j].kind != "O"]
+            moved = sum(int(np.prod(division.shapes[j])) * division.dtypes[j].itemsize for j in slots)
+            label = f"numpy {part.op.qualname}"
+        found.append((label, moved, _interpreter([code], ())))
+    return found
+
+
+def _code(part: Segment | Step, division: Division, runner: Runner | None, dead: tuple[int, ...]) -> tuple[Any, ...]:
+    """One part as `_interpreter` reads it."""
+    if type(part) is Segment:
+        assert runner is not None
+        inputs = tuple((j, division.shapes[j], division.dtypes[j]) for j in runner.reads)
+        makes = tuple((i, division.shapes[i], division.dtypes[i]) for i in runner.writes)
+        return None, runner.run, inputs, makes, dead
+    assert isinstance(part, Step)
+    return part, part.op.bind_kernel(np, "numpy", part.attrs), part.inputs, part.out, dead
+
+
+def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]) -> _Run:
+    def run(slots: list[Any]) -> list[Any]:
+        with np.errstate(all="ignore"):
+            for step, fn, inputs, result, dead in code:
+                if step is None:
+                    arrays = [_plain(slots[j], shape, dtype) for j, shape, dtype in inputs]
+                    for i, shape, dtype in result:
+                        a = slots[i] = np.empty(shape, dtype)
+                        arrays.append(a)
+                    fn(arrays)
+                else:
+                    try:
+                        slots[result] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                    except SDGraphError as e:
+                        numpy_engine.locate(e, step, slots)
+                        raise
+                    except Exception as e:
+                        raise numpy_engine.failed(step, slots, e) from e
+                for j in dead:
+                    slots[j] = None
+        return [np.array(slots[o]) if copy else np.asarray(slots[o]) for o, copy in outs]
+
+    return run
+
+
+def _plain(a: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array that compiled code can read: as planned, in C order."""
+    if type(a) is not np.ndarray or a.dtype != dtype or a.shape != shape or not a.flags.c_contiguous:
+        a = np.asarray(a)
+        if a.shape != shape or a.dtype != dtype:
+            raise ExecutionError(
+                "A kernel returned something else than its op's rule said.",
+                given=f"{a.dtype.name} {shape_str(a.shape)}",
+                expected=f"{dtype.name} {shape_str(shape)}",
+            )
+        a = np.array(a, order="C")
+    return a
+
+
+def _frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
+    """Per part the slots that nobody reads any more; constants and leaves stay."""
+    last: dict[int, int] = {}
+    for k, part in enumerate(division.parts):
+        if type(part) is Segment:
+            last.update(dict.fromkeys((*part.writes, *part.reads), k))
+        else:
+            assert isinstance(part, Step)
+            last.update({j: k for j in (*part.inputs, part.out) if j >= 0})
+    for o in plan.outs:
+        last.pop(o, None)
+    dead: list[list[int]] = [[] for _ in division.parts]
+    for j, k in last.items():
+        dead[k].append(j)
+    return [tuple(d) for d in dead]

@@ -1,0 +1,148 @@
+"""From LLVM IR to addresses of machine code for this computer, each text compiled once.
+
+Knows llvmlite, the host's CPU and the caches. Must not know what the code does.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from sdgraph._version import __version__
+from sdgraph.engines.llvm import disk
+
+_REGISTER_BITS = (("avx512f", 512), ("avx", 256))
+
+
+class _Host:
+    """The compiler for this computer."""
+
+    def __init__(self) -> None:
+        # Newer versions initialise LLVM themselves and have made the first call an error.
+        for start in (llvm.initialize, llvm.initialize_native_target, llvm.initialize_native_asmprinter):
+            try:
+                start()
+            except RuntimeError:
+                continue
+        self.triple = llvm.get_process_triple()
+        self.cpu = llvm.get_host_cpu_name()
+        self.features = llvm.get_host_cpu_features()
+        self.lock = threading.Lock()
+        self.machine = self._machine()
+        backing = llvm.parse_assembly("")
+        backing.triple = self.triple
+        self.engine = llvm.create_mcjit_compiler(backing, self._machine())
+        version = ".".join(map(str, llvm.llvm_version_info))
+        parts = (__version__, llvmlite.__version__, version, self.triple, self.cpu, self.features.flatten())
+        self.identity = "\n".join(parts)
+        self.bits = next((bits for name, bits in _REGISTER_BITS if self.features.get(name)), 128)
+
+    def _machine(self) -> Any:
+        target = llvm.Target.from_triple(self.triple)
+        return target.create_target_machine(
+            cpu=self.cpu, features=self.features.flatten(), opt=2, reloc="default", codemodel="jitdefault", jit=True
+        )
+
+    def compile(self, text: str) -> bytes:
+        """Object code of a module."""
+        module = llvm.parse_assembly(text)
+        module.triple = self.triple
+        module.data_layout = str(self.machine.target_data)
+        module.verify()
+        _optimise(module, self.machine)
+        return self.machine.emit_object(module)
+
+    def load(self, code: bytes) -> Any:
+        """Link object code into this process."""
+        self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self.engine.finalize_object()
+        return self.engine
+
+
+def _optimise(module: Any, target: Any) -> None:
+    """Bring local variables into registers. The code comes vectorised and without repetition; more takes longer."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1)))
+
+
+@functools.cache
+def host() -> _Host:
+    """The compiler, started on first use."""
+    return _Host()
+
+
+def lanes(bytes_: int) -> int:
+    """How many elements of that many bytes a vector has."""
+    return max(2, host().bits // 8 // bytes_)
+
+
+class Kernel:
+    """Compiled functions of one module; the code lives as long as the process."""
+
+    __slots__ = ("_engine", "_prefix", "text")
+
+    def __init__(self, engine: Any, prefix: str, text: str) -> None:
+        self._engine = engine
+        self._prefix = prefix
+        self.text = text
+
+    def address(self, name: str) -> int:
+        """Address of a function, or 0."""
+        return self._engine.get_function_address(self._prefix + name)
+
+
+_kernels: dict[str, Kernel] = {}
+_locks: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+compiled_count = 0
+"""How many modules this process has compiled, those from disk not counted."""
+
+
+def kernel(text: str) -> Kernel:
+    """Machine code for IR whose functions are all named ``@.name``; from the caches where it is known."""
+    global compiled_count
+    found = _kernels.get(text)
+    if found is not None:
+        return found
+    with _guard:
+        lock = _locks.setdefault(text, threading.Lock())
+    # One thread compiles a text, others that need it wait; other texts are not held up.
+    with lock:
+        found = _kernels.get(text)
+        if found is not None:
+            return found
+        computer = host()
+        key = hashlib.sha256(f"{computer.identity}\n{text}".encode()).hexdigest()
+        prefix = f"s{key[:16]}_"
+        code = disk.load(key)
+        with computer.lock:
+            if code is None:
+                code = computer.compile(text.replace("@.", "@" + prefix))
+                compiled_count += 1
+                disk.store(key, code)
+            found = _kernels[text] = Kernel(computer.load(code), prefix, text)
+    with _guard:
+        _locks.pop(text, None)
+    return found
+
+
+def add_symbol(name: str, address: int) -> None:
+    """Make an address known to code under a name."""
+    host()
+    llvm.add_symbol(name, address)
+
+
+def assembly(text: str) -> str:
+    """The machine instructions of a module, for reading."""
+    computer = host()
+    with computer.lock:
+        module = llvm.parse_assembly(text.replace("@.", "@"))
+        module.triple = computer.triple
+        _optimise(module, computer.machine)
+        return computer.machine.emit_assembly(module)

@@ -1,0 +1,383 @@
+"""Dividing a plan: regions of fused work, and the steps between them that run as numpy kernels.
+
+Work alternates between segments of regions, which are one call of compiled code, and numpy steps. Views cost nothing in
+regions: a node sees its operand's memory in another shape. Must not know LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sdgraph.aval import Aval, normalize_axis
+from sdgraph.engines.llvm.region import (
+    COLUMN,
+    ELEMENT,
+    Node,
+    Operand,
+    Region,
+    access,
+    reduction_split,
+    size_of,
+    squeezed,
+)
+from sdgraph.engines.llvm.scalar_ops import compute_dtypes, is_native
+from sdgraph.plan import Plan, Step
+
+_RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
+_REDUCTIONS = frozenset(("sum", "max", "min"))
+_LOOK_BACK = 8
+"""Among how many of the last regions a node looks for a place."""
+
+
+class Segment(NamedTuple):
+    """Regions that run in one call, in order, and which values they read and must leave behind."""
+
+    regions: tuple[Region, ...]
+    reads: tuple[int, ...]
+    """Values that come from outside, as arrays."""
+    writes: tuple[int, ...]
+    """Values that steps, later segments or the caller need."""
+
+
+class Division(NamedTuple):
+    """A plan divided: segments and numpy steps in the order they run."""
+
+    parts: tuple[Segment | Step, ...]
+    dtypes: dict[int, np.dtype[Any]]
+    shapes: dict[int, tuple[int, ...]]
+    constants: dict[int, float]
+    """Values that are one known number."""
+    reasons: dict[int, str]
+    """Why a step does not fuse, by its slot."""
+
+
+def divide(plan: Plan) -> Division:
+    """Divide a plan into segments and numpy steps."""
+    return _Divider(plan).run()
+
+
+class _Divider:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.dtypes: dict[int, np.dtype[Any]] = {}
+        self.shapes: dict[int, tuple[int, ...]] = {}
+        self.constants: dict[int, float] = {}
+        self.arrays: dict[int, np.ndarray[Any, Any]] = {}
+        self.alias: dict[int, Operand] = {}
+        """Slots that are views: the value behind, and the shape that broadcasts to the view's."""
+        self.stage: dict[int, int] = {}
+        """When a value exists: even numbers are segments, odd ones numpy steps; 0 is the first segment."""
+        self.nodes: dict[int, list[Node]] = {}
+        self.steps: dict[int, list[Step]] = {}
+        self.reasons: dict[int, str] = {}
+        self.next_id = plan.n_slots
+        self.views: dict[int, Step] = {}
+
+    def run(self) -> Division:
+        """Divide."""
+        self._leaves()
+        for step in self.plan.steps:
+            self._step(step)
+        parts = self._parts()
+        return Division(tuple(parts), self.dtypes, self.shapes, self.constants, self.reasons)
+
+    # ------------------------------------------------------------------ values
+
+    def _value(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[Any], stage: int) -> None:
+        self.shapes[slot], self.dtypes[slot], self.stage[slot] = shape, dtype, stage
+
+    def _leaves(self) -> None:
+        for slot, value in self.plan.constants:
+            self._value(slot, value.shape, value.dtype, -1)
+            if value.size == 1 and is_native(value.dtype):
+                self.constants[slot] = value.item()
+        for slot, aval in self.plan.leaf_avals.items():
+            self._value(slot, aval.shape, aval.dtype, -1)  # type: ignore[arg-type]
+        if self.plan.step_slot >= 0:
+            self._value(self.plan.step_slot, (), np.dtype("int64"), -1)
+
+    def _operand(self, slot: int) -> Operand:
+        return self.alias.get(slot) or Operand(slot, self.shapes[slot])
+
+    # ------------------------------------------------------------------ steps
+
+    def _step(self, step: Step) -> None:
+        reason = self._native(step)
+        if reason is None:
+            return
+        self.reasons[step.out] = reason
+        for j in step.inputs:
+            if j in self.views:
+                self._materialise(j)
+        stage = 1
+        for j in step.inputs:
+            if j >= 0:
+                s = self.stage[j]
+                stage = max(stage, s + 1 if s >= 0 and s % 2 == 0 else s)
+        aval = step.aval
+        if type(aval) is Aval:
+            self._value(step.out, aval.shape, aval.dtype, stage)  # type: ignore[arg-type]
+        else:
+            self.stage[step.out] = stage
+            self.shapes[step.out], self.dtypes[step.out] = (), np.dtype(object)
+        self.steps.setdefault(stage, []).append(step)
+
+    def _materialise(self, slot: int) -> None:
+        """Make a view for those who need an array: a numpy step on the value behind it."""
+        step = self.views.pop(slot)
+        j = step.inputs[0]
+        if j in self.views:
+            self._materialise(j)
+        s = self.stage[j]
+        stage = max(1, s + 1 if s >= 0 and s % 2 == 0 else s)
+        self.steps.setdefault(stage, []).append(step)
+        self.stage[slot] = stage
+
+    def _native(self, step: Step) -> str | None:
+        """Take a step into a segment, or tell why not."""
+        aval, name = step.aval, step.op.qualname
+        if type(aval) is not Aval:
+            return "several results"
+        if not all(j >= 0 and self.dtypes[j].kind != "O" for j in step.inputs) or not step.inputs:
+            return "an operand is no array"
+        if self._view(step):
+            return None
+        if not all(is_native(self.dtypes[j]) for j in step.inputs) or not is_native(aval.dtype):
+            return "dtype"
+        if name in ("nn.log_softmax", "nn.softmax"):
+            return self._softmax(step)
+        if name in _REDUCTIONS:
+            return self._reduction(step)
+        if name == "math.pow":
+            return self._power(step)
+        operands = [self._operand(j) for j in step.inputs]
+        dtypes = [self.dtypes[x.value] for x in operands]
+        if compute_dtypes(name, dtypes, aval.dtype) is None:
+            return "no compiled form" if all(d.kind != "f" or is_native(d) for d in dtypes) else "dtype"
+        shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
+        if any(access(x.shape, shape) is None for x in operands):
+            return "broadcast neither rows nor columns"
+        self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
+        return None
+
+    def _node(
+        self,
+        out: int,
+        op: str,
+        operands: Sequence[Operand],
+        attrs: Any,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        space: tuple[int, ...],
+        reduce: str | None = None,
+        axes: tuple[int, ...] = (),
+        *,
+        step: Step,
+    ) -> Operand:
+        stage = 0
+        for x in operands:
+            s = self.stage[x.value]
+            stage = max(stage, s + 1 if s % 2 else s)
+        if stage % 2:
+            stage += 1
+        self._value(out, shape, dtype, stage)
+        source = step.source.name if step.source is not None else ""
+        node = Node(out, op, tuple(operands), attrs, dtype, shape, space, reduce, axes, source)
+        self.nodes.setdefault(stage, []).append(node)
+        return Operand(out, shape)
+
+    def _new(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1
+
+    def _view(self, step: Step) -> bool:
+        """Whether the step only looks at its operand's memory in another shape."""
+        name = step.op.qualname
+        if name not in _RESHAPES and name != "broadcast_to":
+            return False
+        x = self._operand(step.inputs[0])
+        shape = step.aval.shape
+        if not is_native(self.dtypes[x.value]):
+            return False
+        if name == "broadcast_to":
+            seen: tuple[int, ...] = (1,) * (len(shape) - len(x.shape)) + x.shape
+        elif size_of(x.shape) == size_of(shape):
+            seen = shape
+        elif size_of(x.shape) == 1:
+            seen = (1,) * len(shape)
+        elif name in ("mask_gradient", "identity", "stop_gradient"):
+            seen = x.shape
+        else:
+            return False
+        self.alias[step.out] = Operand(x.value, seen)
+        self._value(step.out, shape, self.dtypes[x.value], self.stage[x.value])
+        self.views[step.out] = step
+        return True
+
+    def _reduction(self, step: Step) -> str | None:
+        x = self._operand(step.inputs[0])
+        space = self.shapes[step.inputs[0]]
+        axes = normalize_axis(step.attrs["axis"], len(space))
+        dtype = step.aval.dtype
+        kind = self.dtypes[x.value].kind
+        if size_of(space) == 0 or (step.op.qualname != "sum" and (kind == "b" or dtype.kind == "u")):
+            return "dtype" if size_of(space) else "empty"
+        if step.op.qualname == "sum" and dtype.kind not in "fi":
+            return "dtype"
+        split = reduction_split(space, axes)
+        if split is None or access(x.shape, space) is None:
+            return "axes neither lead nor trail"
+        if split[0] == COLUMN and step.op.qualname != "sum":
+            return "extreme over leading axes"
+        shape = step.aval.shape
+        if split[0] == ELEMENT or not squeezed(space):
+            # Nothing is reduced: axes of size 1.
+            if access(x.shape, space) is None:
+                return "axes neither lead nor trail"
+            self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
+            return None
+        self._node(step.out, step.op.qualname, [x], {}, dtype, shape, space, step.op.qualname, axes, step=step)
+        return None
+
+    def _power(self, step: Step) -> str | None:
+        """Powers with an exponent that multiplication can do."""
+        exponent = self.constants.get(self._operand(step.inputs[1]).value)
+        x = self._operand(step.inputs[0])
+        dtype = step.aval.dtype
+        shape = step.aval.shape
+        if exponent not in (1, 2) or dtype.kind != "f" or self.dtypes[x.value] != dtype:
+            return "no compiled form"
+        if access(x.shape, shape) is None:
+            return "broadcast neither rows nor columns"
+        name = "math.square" if exponent == 2 else "cast"
+        self._node(step.out, name, [x], {}, dtype, shape, shape, step=step)
+        return None
+
+    def _softmax(self, step: Step) -> str | None:
+        """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum."""
+        x = self._operand(step.inputs[0])
+        shape = step.aval.shape
+        dtype = step.aval.dtype
+        if len(shape) == 0 or size_of(shape) == 0 or self.dtypes[x.value] != dtype or dtype.kind != "f":
+            return "dtype"
+        axis = normalize_axis(step.attrs["axis"], len(shape))[0]
+        if size_of(shape[axis + 1 :]) != 1 or shape[axis] == 1:
+            return "softmax over an axis that is not the last"
+        if access(x.shape, shape) is None:
+            return "broadcast neither rows nor columns"
+        kept = (*shape[:axis], 1, *shape[axis + 1 :])
+        axes = (axis,)
+
+        def node(op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype) -> Operand:
+            out_shape = kept if reduce or row else shape
+            space = kept if row else shape
+            how, over = (op, axes) if reduce else (None, ())
+            return self._node(self._new(), op, operands, {}, dt, out_shape, space, how, over, step=step)
+
+        zero, one = self._number(0.0, dtype), self._number(1.0, dtype)
+        shifted = node("math.sub", x, node("max", x, reduce=True))
+        powers = node("math.exp", shifted)
+        largest = node("eq", shifted, zero, dt=np.dtype(bool))
+        others = node("sum", node("where", largest, zero, powers), reduce=True)
+        ties = node("sum", node("cast", largest), reduce=True)
+        rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True)
+        if step.op.qualname == "nn.softmax":
+            last, b = "math.div", node("math.add", one, rest, row=True)
+            a = powers
+        else:
+            last, a, b = "math.sub", shifted, node("math.log1p", rest, row=True)
+        self._node(step.out, last, [a, b], {}, dtype, shape, shape, step=step)
+        return None
+
+    def _number(self, number: float, dtype: np.dtype[Any]) -> Operand:
+        slot = self._new()
+        self._value(slot, (), dtype, -1)
+        self.constants[slot] = number
+        return Operand(slot, ())
+
+    # ------------------------------------------------------------------ order
+
+    def _parts(self) -> list[Segment | Step]:
+        for o in self.plan.outs:
+            if o in self.views:
+                self._materialise(o)
+        self._sink()
+        regions = {stage: _regions(nodes) for stage, nodes in self.nodes.items()}
+        users = self._users(regions)
+        parts: list[Segment | Step] = []
+        order = {step.out: k for k, step in enumerate(self.plan.steps)}
+        for stage in sorted({*self.nodes, *self.steps}):
+            if stage % 2:
+                parts += sorted(self.steps[stage], key=lambda s: order[s.out])
+            else:
+                parts.append(self._segment(regions[stage], users, stage))
+        return parts
+
+    def _sink(self) -> None:
+        """Move what depends on leaves alone to the first segment that uses it: there it needs no memory."""
+        nodes = [n for stage in sorted(self.nodes) for n in self.nodes[stage]]
+        movable: set[int] = set()
+        for n in nodes:
+            if all(self.stage[x.value] < 0 or x.value in movable for x in n.operands):
+                movable.add(n.id)
+        first: dict[int, int] = dict.fromkeys(self.plan.outs, 0)
+        for steps in self.steps.values():
+            first.update(dict.fromkeys((j for step in steps for j in step.inputs), 0))
+        for n in reversed(nodes):
+            if n.id in movable:
+                self.stage[n.id] = max(self.stage[n.id], first.get(n.id, 0))
+            for x in n.operands:
+                first[x.value] = min(first.get(x.value, self.stage[n.id]), self.stage[n.id])
+        self.nodes = {}
+        for n in nodes:
+            self.nodes.setdefault(self.stage[n.id], []).append(n)
+
+    def _users(self, regions: dict[int, list[Region]]) -> dict[int, set[int]]:
+        """By value the stages that read it; the caller counts as one."""
+        users: dict[int, set[int]] = {}
+        for stage, several in regions.items():
+            for region in several:
+                for n in region.nodes:
+                    for x in n.operands:
+                        users.setdefault(x.value, set()).add(stage)
+        for stage, steps in self.steps.items():
+            for step in steps:
+                for j in step.inputs:
+                    users.setdefault(j, set()).add(stage)
+        for o in self.plan.outs:
+            users.setdefault(o, set()).add(-1)
+        return users
+
+    def _segment(self, regions: list[Region], users: dict[int, set[int]], stage: int) -> Segment:
+        made = {n.id for region in regions for n in region.nodes}
+        reads = dict.fromkeys(
+            x.value
+            for region in regions
+            for n in region.nodes
+            for x in n.operands
+            if x.value not in made and x.value not in self.constants
+        )
+        writes = [i for i in sorted(made) if users.get(i, set()) - {stage}]
+        return Segment(tuple(regions), tuple(reads), tuple(writes))
+
+
+def _regions(nodes: list[Node]) -> list[Region]:
+    """Put each node into the first region that takes it and comes after all its operands' regions."""
+    regions: list[Region] = []
+    home: dict[int, int] = {}
+    for node in nodes:
+        first = max((home.get(x.value, 0) for x in node.operands), default=0)
+        for k in range(max(first, len(regions) - _LOOK_BACK), len(regions)):
+            if regions[k].add(node):
+                home[node.id] = k
+                break
+        else:
+            region = Region()
+            taken = region.add(node)
+            assert taken, node
+            regions.append(region)
+            home[node.id] = len(regions) - 1
+    return regions

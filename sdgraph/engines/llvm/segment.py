@@ -1,0 +1,197 @@
+"""A segment ready to run: its regions compiled, and the blocks of numbers and pointers they expect.
+
+Small segments run on the caller's thread in one call. Large ones run phase by phase, each shared among threads by
+chunks. Calls share nothing that changes. Must not know plans.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sdgraph.engines import threads
+from sdgraph.engines.llvm import machine
+from sdgraph.engines.llvm.emit import SHORT_ROW, Code, generate, rows_and_columns, sizes
+from sdgraph.engines.llvm.entry import MOST_STACK, entry
+from sdgraph.engines.llvm.region import ONCE, Region, access, size_of
+from sdgraph.engines.llvm.scalar_ops import RULES
+from sdgraph.op import attr_key
+
+_ALIGN = 64
+SMALL = 1 << 21
+"""Estimated instructions, one per element and simple op, from which a segment gives up the caller's lock."""
+
+_Loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_Finish = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Compiled(NamedTuple):
+    """One region of a segment with its code."""
+
+    region: Region
+    code: Code
+    kernel: machine.Kernel
+    numbers: tuple[int, ...]
+    """The block's numbers as 64-bit patterns."""
+    places: tuple[int, ...]
+    """The block's pointers as places in the table of arrays and scratch memory."""
+    chunks: int
+    work: int
+
+
+class Runner:
+    """What runs a segment: ``run(arrays)`` with the arrays it reads and those it writes."""
+
+    def __init__(
+        self,
+        regions: Sequence[Region],
+        reads: Sequence[int],
+        writes: Sequence[int],
+        dtypes: Mapping[int, np.dtype[Any]],
+        shapes: Mapping[int, tuple[int, ...]],
+        constants: Mapping[int, float],
+    ) -> None:
+        self.reads, self.writes = tuple(reads), tuple(writes)
+        self.table = {v: k for k, v in enumerate((*reads, *writes))}
+        self.objects = len(self.table)
+        self.offsets: list[int] = []
+        self.bytes = 0
+        stored = _stored(regions, writes)
+        self.regions = []
+        for region, needed in zip(regions, stored, strict=True):
+            used = [dtypes[x.value] for n in region.nodes for x in n.operands] + [n.dtype for n in region.nodes]
+            width = machine.lanes(8 if np.dtype("float64") in used else 4)
+            code = _code(region, dtypes, constants, needed, width)
+            self.regions.append(self._compiled(region, code, width, dtypes, shapes, constants))
+        self.work = sum(r.work for r in self.regions)
+        self.program = self._program()
+        call = entry()
+        self.small = call is not None and self.work < SMALL and self.bytes <= MOST_STACK
+        self.call: Callable[..., None] | None = call
+
+    def _place(self, size: int) -> int:
+        """A new scratch memory's place in the table."""
+        self.offsets.append(self.bytes)
+        self.bytes += -(-max(size, 8) // _ALIGN) * _ALIGN
+        return self.objects + len(self.offsets) - 1
+
+    def _compiled(
+        self,
+        region: Region,
+        code: Code,
+        width: int,
+        dtypes: Mapping[int, np.dtype[Any]],
+        shapes: Mapping[int, tuple[int, ...]],
+        constants: Mapping[int, float],
+    ) -> Compiled:
+        known = sizes(region, width)
+        numbers = [
+            _bits(constants[key[1]], dtypes[key[1]]) if isinstance(key, tuple) else known.get(key, 0)
+            for key in code.numbers
+        ]
+        places = []
+        for p in code.pointers:
+            if p.value < 0:
+                size = 8 * known["chunks"]
+                places.append(self._place(size * known["columns"] if code.scratch[p.scratch] == "columns" else size))
+                continue
+            if p.value not in self.table:
+                self.table[p.value] = self._place(size_of(shapes[p.value]) * dtypes[p.value].itemsize)
+            places.append(self.table[p.value])
+        elements = size_of(region.dims) if region.dims is not None else 1
+        work = elements * sum(_cost(n.op) for n in region.nodes if region.works[n.id] != ONCE)
+        kernel = machine.kernel(code.text)
+        return Compiled(region, code, kernel, tuple(numbers), tuple(places), known["chunks"], work)
+
+    def _program(self) -> np.ndarray[Any, Any]:
+        """What `entry` interprets."""
+        most = max(len(r.numbers) + len(r.places) for r in self.regions)
+        words = [len(self.offsets), self.bytes, len(self.regions), most, *self.offsets]
+        for r in self.regions:
+            words += [r.kernel.address("run"), len(r.numbers), len(r.places), *r.numbers, *r.places]
+        return np.array(words, np.int64)
+
+    def run(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Run on the arrays that are read, then those that are written."""
+        if self.small:
+            self.call(self.program, *arrays)  # type: ignore[misc]
+            return
+        scratch = np.empty(self.bytes + _ALIGN, np.uint8)
+        base = scratch.ctypes.data
+        base += -base % _ALIGN
+        table = [a.ctypes.data for a in arrays] + [base + offset for offset in self.offsets]
+        for r in self.regions:
+            block = np.array([*r.numbers, *(table[k] for k in r.places)], np.int64)
+            _run_region(r, block.ctypes.data)
+
+
+def _run_region(r: Compiled, block: int) -> None:
+    address = r.kernel.address
+    _Finish(address("f0"))(block)
+    for k in range(1, r.code.phases + 1):
+        threads.share(_Loop(address(f"k{k}")), block, r.chunks, r.work)
+        _Finish(address(f"f{k}"))(block)
+
+
+_codes: dict[Any, tuple[Code, tuple[int, ...]]] = {}
+_MOST_CODES = 1024
+
+
+def _code(
+    region: Region,
+    dtypes: Mapping[int, np.dtype[Any]],
+    constants: Mapping[int, float],
+    needed: Sequence[int],
+    width: int,
+) -> Code:
+    """The code of a region; one of equal structure is emitted once and gets other values' places."""
+    place: dict[int, int] = {}
+    nodes = []
+    for n in region.nodes:
+        operands = tuple((place.setdefault(x.value, len(place)), access(x.shape, n.space)) for x in n.operands)
+        place.setdefault(n.id, len(place))
+        kind = n.dtype.char, n.reduce, region.works[n.id], region.level[n.id]
+        nodes.append((n.op, attr_key(n.attrs), operands, place[n.id], *kind))
+    ids = tuple(place)
+    # Texts keep 0.0 and -0.0 apart.
+    values = tuple((dtypes[i].char, repr(constants[i]) if i in constants else None) for i in ids)
+    short = rows_and_columns(region)[1] <= SHORT_ROW
+    key = (width, bool(region.split), short, region.dims is None, tuple(nodes), values, tuple(place[i] for i in needed))
+    found = _codes.get(key)
+    if found is None:
+        if len(_codes) >= _MOST_CODES:
+            _codes.clear()
+        found = _codes[key] = generate(region, dtypes, constants, needed, width), ids
+    code, first = found
+    if first == ids:
+        return code
+    now = dict(zip(first, ids, strict=True))
+    return code._replace(
+        numbers=tuple(("constant", now[k[1]]) if isinstance(k, tuple) else k for k in code.numbers),
+        pointers=tuple(p if p.value < 0 else p._replace(value=now[p.value]) for p in code.pointers),
+    )
+
+
+def _stored(regions: Sequence[Region], writes: Sequence[int]) -> list[list[int]]:
+    """Per region the results that others need."""
+    home = {n.id: k for k, region in enumerate(regions) for n in region.nodes}
+    needed = set(writes)
+    for k, region in enumerate(regions):
+        for n in region.nodes:
+            needed.update(x.value for x in n.operands if home.get(x.value, k) != k)
+    return [[n.id for n in region.nodes if n.id in needed] for region in regions]
+
+
+def _bits(number: float, dtype: np.dtype[Any]) -> int:
+    if dtype.kind == "f":
+        return struct.unpack("<q", struct.pack("<d", number))[0]
+    return int(number)
+
+
+def _cost(op: str) -> int:
+    rule = RULES.get(op)
+    return rule.cost if rule is not None else 1

@@ -1,0 +1,88 @@
+"""Accuracy of the elementary functions that the fused engine computes, against 40-digit values, and special values."""
+
+import mpmath
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from sdgraph import SameDiff
+
+MOST_ULP = 4.0
+
+TRUE = {
+    "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
+    "ln": mpmath.log,
+    "log1p": mpmath.log1p,
+    "tanh": mpmath.tanh,
+    "sqrt": mpmath.sqrt,
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+}
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0]
+
+
+def compiled(name, dtype):
+    sd = SameDiff(dtype)
+    x = sd.placeholder("x", shape=(None,))
+    namespace = sd.nn if name in ("sigmoid", "softplus") else sd.math
+    return sd.compile(getattr(namespace, name)(x, name="y"), engine="llvm"), sd.compile("y", engine="numpy")
+
+
+def points(name, dtype):
+    """Numbers of every size, and the whole range that the function varies in."""
+    info = np.finfo(dtype)
+    rng = np.random.default_rng(1)
+    least, largest = np.log2(float(info.smallest_subnormal)), np.log2(float(info.max))
+    sizes = 2.0 ** rng.uniform(least, largest - 1e-6, 300)
+    far = np.log(float(info.max))
+    wide = rng.uniform(-far * 1.2, far * 1.2, 300)
+    near = np.concatenate([rng.uniform(-2, 2, 300), 1 + rng.uniform(-1e-3, 1e-3, 40), rng.uniform(-40, 40, 200)])
+    x = np.concatenate([sizes, -sizes, wide, near, [info.tiny, info.smallest_subnormal, info.max, info.min]])
+    if name in ("ln", "sqrt"):
+        x = np.abs(x)
+    if name == "log1p":
+        x = np.where(x <= -1, -x, x)
+        x = np.concatenate([x, -1 + 2.0 ** -rng.uniform(0, -np.log2(float(info.eps)) - 1, 60)])
+    return x.astype(dtype)
+
+
+def in_ulp(got, x, function, dtype):
+    """The error of each value in units of its last digit; infinity where it should be finite or the other way round."""
+    info = np.finfo(dtype)
+    errors = np.empty(x.size)
+    with mpmath.workdps(40):
+        for k, (g, v) in enumerate(zip(got, x, strict=True)):
+            want = function(mpmath.mpf(float(v)))
+            with np.errstate(over="ignore"):
+                rounded = dtype(mpmath.nstr(want, 25))
+            if not np.isfinite(rounded) or not np.isfinite(g):
+                errors[k] = 0.0 if g == rounded else (1.0 if abs(want) > info.max * 0.9999 else np.inf)
+                continue
+            unit = max(float(np.spacing(min(np.abs(rounded), info.max / dtype(2)))), float(info.smallest_subnormal))
+            errors[k] = float(abs(mpmath.mpf(float(g)) - want) / unit)
+    return errors
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TRUE)
+def test_within_four_units_in_the_last_place(name, dtype):
+    f, _ = compiled(name, dtype)
+    x = points(name, dtype)
+    errors = in_ulp(f(x=x)["y"], x, TRUE[name], dtype)
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULP, (x[worst], errors[worst])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TRUE)
+def test_special_values_are_those_of_the_numpy_engine(name, dtype):
+    f, g = compiled(name, dtype)
+    info = np.finfo(dtype)
+    x = np.array([*SPECIAL, info.max, info.min, info.tiny, -info.tiny, info.smallest_subnormal], dtype)
+    got, want = f(x=x)["y"], g(x=x)["y"]
+    kinds = ~np.isfinite(want) | (want == 0)
+    assert np.array_equal(got[kinds], want[kinds], equal_nan=True)
+    assert np.array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(want[~np.isnan(want)]))
+    assert np.allclose(got, want, rtol=8 * info.eps, atol=2 * info.smallest_subnormal, equal_nan=True)

@@ -1,0 +1,114 @@
+"""Random graphs: the fused engine against the numpy engine, values and gradients, in both floating dtypes."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from sdgraph import SameDiff
+
+SPACES = [(7,), (5, 4), (3, 40), (2, 3, 4), (1, 6), (17, 1), (4, 1, 3), (33,)]
+UNARY = ["neg", "abs", "square", "exp", "tanh", "sign", "floor", "sqrt", "log1p", "expm1", "ln"]
+
+
+def broadcastable(rng, shape):
+    """A shape that broadcasts to ``shape``."""
+    kind = rng.integers(5)
+    if kind == 0:
+        return ()
+    if kind == 1 and len(shape) > 1:
+        return shape[1:]
+    if kind == 2:
+        return (*shape[:-1], 1)
+    if kind == 3:
+        return (1,) * (len(shape) - 1) + shape[-1:]
+    return shape
+
+
+def bounded(sd, v):
+    """Keep values where functions have no poles and sums do not cancel much."""
+    return sd.math.clip_by_value(v, -3.0, 3.0)
+
+
+def grow(rng, sd, pool, shape):
+    """One more node."""
+    m = sd.math
+    a = pool[rng.integers(len(pool))]
+    kind = rng.integers(9)
+    if kind <= 1:
+        op = UNARY[rng.integers(len(UNARY))]
+        x = m.abs(a) + 0.5 if op in ("sqrt", "log1p", "ln") else bounded(sd, a)
+        return getattr(m, op)(x)
+    if kind <= 4:
+        b = pool[rng.integers(len(pool))]
+        try:
+            op = rng.integers(5)
+            if op == 0:
+                return a + b
+            if op == 1:
+                return a * b
+            if op == 2:
+                return a / (m.abs(b) + 1.0)
+            if op == 3:
+                return m.maximum(a, b)
+            return sd.where(a > b, a, b * 0.5)
+        except Exception:
+            return a - 0.25
+    if kind == 5 and a.ndim:
+        return sd.sum(a, axis=-1, keepdims=bool(rng.integers(2)))
+    if kind == 6 and a.ndim:
+        return sd.sum(a, axis=0, keepdims=bool(rng.integers(2)))
+    if kind == 7 and a.ndim:
+        return sd.max(a, axis=-1, keepdims=True)
+    if kind == 8 and a.ndim:
+        return sd.nn.log_softmax(bounded(sd, a)) if rng.integers(2) else sd.mean(a)
+    return sd.nn.sigmoid(a)
+
+
+def build(seed, dtype):
+    """A graph, its feeds, and what to compute."""
+    rng = np.random.default_rng(seed)
+    sd = SameDiff(dtype)
+    shape = SPACES[rng.integers(len(SPACES))]
+    feeds, pool, leaves = {}, [], []
+    for k in range(int(rng.integers(1, 4))):
+        own = shape if k == 0 else broadcastable(rng, shape)
+        v = sd.placeholder(f"x{k}", shape=own)
+        pool.append(v)
+        leaves.append(v)
+        feeds[f"x{k}"] = rng.uniform(-2, 2, own).astype(dtype)
+    for _ in range(int(rng.integers(2, 60))):
+        pool.append(grow(rng, sd, pool, shape))
+    outs = [pool[-1], *(pool[k] for k in rng.integers(len(leaves), len(pool), 2))]
+    outs = [sd.identity(v) for v in {v.id: v for v in outs}.values()]
+    wanted = list(outs)
+    try:
+        total = sd.math.tanh(sd.mean(outs[0]))
+        wanted += sd.grad(total, leaves)
+    except Exception:
+        pass  # No leaf influences this output.
+    return sd, wanted, feeds
+
+
+def compare(seed, dtype, tolerance):
+    sd, wanted, feeds = build(seed, dtype)
+    got = sd.compile(wanted, engine="llvm")(feeds)
+    want = sd.compile(wanted, engine="numpy")(feeds)
+    for name, a in want.items():
+        b = got[name]
+        assert b.shape == a.shape and b.dtype == a.dtype
+        finite = np.isfinite(a)
+        assert np.array_equal(np.isfinite(b), finite), (seed, name)
+        scale = np.abs(a[finite]).max() if finite.any() else 0.0
+        worst = np.abs(a[finite] - b[finite]).max() if finite.any() else 0.0
+        assert worst <= tolerance * max(scale, 1.0), (seed, name, worst, scale)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_graph_in_float64(seed):
+    compare(seed, "float64", 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_graph_in_float32(seed):
+    compare(seed, "float32", 2e-6)
