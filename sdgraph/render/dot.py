@@ -116,7 +116,7 @@ class DotWriter:
         return f"{table}<TR>{''.join(cells)}</TR></TABLE>"
 
     def _heat_legend(self, scale: Scale) -> Iterable[str]:
-        yield self._legend_word(f"{scale.words}{_GAP}{number(scale.low)}")
+        yield self._legend_word(f"{scale.words}{_GAP}{number(scale.low)}\N{NO-BREAK SPACE}")
         for fill in HEAT:
             yield self._swatch(fill, STROKE["gradient"], 1)
         yield self._legend_word(number(scale.high) + (" (log)" if scale.log else ""))
