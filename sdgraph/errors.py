@@ -22,6 +22,7 @@ __all__ = [
     "LabelError",
     "LayoutError",
     "MissingDependencyError",
+    "NotDefinedError",
     "NumericsError",
     "RendererNotFound",
     "SDGraphError",
@@ -174,6 +175,10 @@ class EngineError(SDGraphError, ValueError):
 
 class MissingDependencyError(SDGraphError, ImportError):
     """An optional dependency is not installed."""
+
+
+class NotDefinedError(SDGraphError, NotImplementedError):
+    """A method that a subclass has to write."""
 
 
 class RendererNotFound(SDGraphError, RuntimeError):

@@ -140,8 +140,9 @@ def test_operands_of_two_graphs():
 
 
 def test_call_is_missing_or_gives_nothing():
-    with pytest.raises(NotImplementedError, match="call"):
+    with pytest.raises(NotImplementedError, match="call") as caught:
         losses.Loss()([1.0], [1.0])
+    assert isinstance(caught.value, SDGraphError)
 
     class Nothing(losses.Loss):
         def call(self, y_true, y_pred):

@@ -15,7 +15,7 @@ import numpy as np
 
 from sdgraph import eager
 from sdgraph.aval import as_dtype
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, NotDefinedError
 from sdgraph.keras.weighting import as_dtype_of, check_reduction, same_rank, work_dtypes
 from sdgraph.variable import SDVariable
 
@@ -98,7 +98,10 @@ class Loss:
             y_true: True values, as a variable of a floating dtype.
             y_pred: Predictions, as a variable of the same dtype.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no method call(y_true, y_pred)")
+        raise NotDefinedError(
+            f"{type(self).__name__} has no method call(y_true, y_pred).",
+            fix="Write it in your subclass of Loss: it returns one loss per sample.",
+        )
 
     @overload
     def __call__(
