@@ -8,7 +8,8 @@ numbers and pointers; sizes are numbers in it, so one code serves all sizes. Mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,9 +94,10 @@ def generate(
     constants: Mapping[int, float],
     stored: Sequence[int],
     width: int,
+    features: Collection[str] = (),
 ) -> Code:
     """Emit a region. ``constants`` are values known as single numbers, ``stored`` the results others need."""
-    emitter = _Emitter(region, dtypes, constants, stored, width)
+    emitter = _Emitter(region, dtypes, constants, stored, width, features)
     return emitter.run()
 
 
@@ -107,7 +109,9 @@ class _Emitter:
         constants: Mapping[int, float],
         stored: Sequence[int],
         width: int,
+        features: Collection[str],
     ) -> None:
+        self.features = features
         self.region = region
         self.dtypes = dtypes
         self.constants = constants
@@ -130,7 +134,7 @@ class _Emitter:
             bodies.append((f"f{k + 1}", lambda b, p=phase, k=k: self._finish(b, p, k + 1)))
         builders = []
         for name, body in bodies:
-            b = Builder(self.width)
+            b = Builder(self.width, self.features)
             body(b)
             builders.append((name, b))
         whole = self._run_all()
@@ -297,6 +301,9 @@ class _Loops:
         self.env: dict[Any, Val] = {}
         self.chunk_acc: dict[int, tuple[str, bool]] = {}
         self.chunk: Val = const(0, "i64")
+        elements = {n.id: n for one in phase.passes for n in one.elements}.values()
+        divisors = Counter(n.operands[1].value for n in elements if n.op == "math.div")
+        self.divisors = {v for v, uses in divisors.items() if uses > 1}
 
     def emit(self) -> None:
         """Chunks, rows in them, and per row one pass over its elements after another."""
@@ -433,6 +440,7 @@ class _Loops:
     def _compute(self, node: Node) -> Val:
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
+        self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
 
     def read(self, x: Operand, node: Node) -> Val:

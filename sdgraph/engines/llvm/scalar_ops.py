@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.engines.llvm import functions
+from sdgraph.engines.llvm import functions, ranges
 from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
 
 Emit = Callable[..., Val]
@@ -78,11 +78,12 @@ def nonzero(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
 # ---------------------------------------------------------------------- emitters
 
 
-def _arith(float_op: str, int_op: str | None = None) -> Emit:
+def _arith(op: Callable[[Builder, Val, Val], Val], int_op: str | None = None) -> Emit:
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
-        op = float_op if x.type in FLOAT_BITS else int_op
-        assert op is not None
-        return b.binary(op, x, y)
+        if x.type in FLOAT_BITS:
+            return op(b, x, y)
+        assert int_op is not None
+        return b.binary(int_op, x, y)
 
     return emit
 
@@ -106,14 +107,17 @@ def _unordered(b: Builder, x: Val) -> Val:
 
 def _extreme(order: str) -> Emit:
     """Numpy's maximum or minimum: NaN if either is, the second operand of equal ones."""
+    known = ranges.larger if order == "gt" else ranges.smaller
 
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
         if x.type not in FLOAT_BITS:
             return b.select(b.compare(f"icmp s{order}", x, y), x, y)
-        chosen = b.select(b.compare(f"fcmp u{order}", x, y), x, y)
-        if y.text.startswith("0x"):
-            return chosen  # A literal is not NaN.
-        return b.select(_unordered(b, y), b.select(_unordered(b, x), x, y), chosen)
+        a, c = b.range(x), b.range(y)
+        # An ordered comparison picks a NaN in y, an unordered one a NaN in x.
+        chosen = b.select(b.compare(f"fcmp {'o' if c.nan else 'u'}{order}", x, y), x, y)
+        if a.nan and c.nan:
+            chosen = b.select(_unordered(b, x), x, chosen)
+        return b.know(chosen, known(a, c))
 
     return emit
 
@@ -131,8 +135,9 @@ def _guarded(op: str, guard: int) -> Emit:
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
         zero = const(0, x.type)
         at_zero = b.compare("fcmp oeq" if x.type in FLOAT_BITS else "icmp eq", (x, y)[guard], zero)
-        op_ = op if x.type in FLOAT_BITS else op.replace("f", "", 1)
-        return b.select(at_zero, zero, b.binary(op_, x, y))
+        if x.type not in FLOAT_BITS:
+            return b.select(at_zero, zero, b.binary(op.replace("f", "", 1), x, y))
+        return b.select(at_zero, zero, b.fmul(x, y) if op == "fmul" else functions.quotient(b, x, y))
 
     return emit
 
@@ -239,15 +244,15 @@ def _rsqrt(b: Builder, x: Val, **_: Any) -> Val:
 
 
 RULES: dict[str, Rule] = {
-    "math.add": Rule(_arith("fadd", "add"), kinds="fi"),
-    "math.sub": Rule(_arith("fsub", "sub"), kinds="fi"),
-    "math.mul": Rule(_arith("fmul", "mul"), kinds="fi"),
-    "math.div": Rule(_arith("fdiv"), cost=4),
+    "math.add": Rule(_arith(Builder.fadd, "add"), kinds="fi"),
+    "math.sub": Rule(_arith(Builder.fsub, "sub"), kinds="fi"),
+    "math.mul": Rule(_arith(Builder.fmul, "mul"), kinds="fi"),
+    "math.div": Rule(_arith(functions.quotient), cost=4),
     "math.merge_add": Rule(_merge_add, kinds="fi"),
     "math.neg": Rule(_neg, kinds="fi"),
     "math.abs": Rule(_abs, kinds="fi"),
     "math.sign": Rule(_sign, kinds="fi"),
-    "math.square": Rule(lambda b, x, **_: _arith("fmul", "mul")(b, x, x), kinds="fi"),
+    "math.square": Rule(lambda b, x, **_: _arith(Builder.fmul, "mul")(b, x, x), kinds="fi"),
     "math.multiply_no_nan": Rule(_guarded("fmul", 1), kinds="fi"),
     "math.divide_no_nan": Rule(_guarded("fdiv", 1), cost=4),
     "math.xdivy": Rule(_guarded("fdiv", 0), cost=4),
