@@ -75,6 +75,9 @@ class _Divider:
         self.reasons: dict[int, str] = {}
         self.next_id = plan.n_slots
         self.views: dict[int, Step] = {}
+        """Steps that are views, until someone needs their array."""
+        self.turned: dict[int, int] = {}
+        """Matrices that are another one transposed."""
 
     def run(self) -> Division:
         """Divide."""
@@ -143,7 +146,11 @@ class _Divider:
             return "several results"
         if not all(j >= 0 and self.dtypes[j].kind != "O" for j in step.inputs) or not step.inputs:
             return "an operand is no array"
-        if self._view(step):
+        if name != "linalg.matmul":
+            for j in step.inputs:
+                if j in self.turned and j in self.views:
+                    self._materialise(j)
+        if self._view(step) or self._transpose(step):
             return None
         if not all(is_native(self.dtypes[j]) for j in step.inputs) or not is_native(aval.dtype):
             return "dtype"
@@ -153,6 +160,8 @@ class _Divider:
             return self._reduction(step)
         if name == "math.pow":
             return self._power(step)
+        if name == "linalg.matmul":
+            return self._product(step)
         operands = [self._operand(j) for j in step.inputs]
         dtypes = [self.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
@@ -216,6 +225,59 @@ class _Divider:
         self._value(step.out, shape, self.dtypes[x.value], self.stage[x.value])
         self.views[step.out] = step
         return True
+
+    def _transpose(self, step: Step) -> bool:
+        """Whether the step turns a matrix, which products can read as it is."""
+        j = step.inputs[0]
+        shape = step.aval.shape
+        if step.op.qualname != "permute" or len(shape) != 2 or not is_native(self.dtypes[j]):
+            return False
+        self.turned[step.out] = j
+        self._value(step.out, shape, self.dtypes[j], self.stage[j])
+        self.views[step.out] = step
+        return True
+
+    def _matrix(self, slot: int) -> tuple[Operand, bool]:
+        """A matrix or vector as it lies in memory, and whether that is transposed."""
+        turned = slot in self.turned
+        return self._operand(self.turned[slot] if turned else slot), turned
+
+    def _product(self, step: Step) -> str | None:
+        """Products with vectors, as sums over rows or columns of the matrix where it lies in memory."""
+        (x, x_turned), (y, y_turned) = map(self._matrix, step.inputs)
+        shapes = [self.shapes[j] for j in step.inputs]
+        if not all(1 <= len(s) <= 2 and size_of(s) for s in shapes):
+            return "a batch of products"
+        if step.aval.dtype.kind != "f" or any(self.dtypes[v.value] != step.aval.dtype for v in (x, y)):
+            return "dtype"
+        rows = shapes[0][0] if len(shapes[0]) == 2 else 1
+        columns = shapes[1][1] if len(shapes[1]) == 2 else 1
+        inner = shapes[0][-1]
+        if inner == 1:
+            return self._outer(step, x, y, rows, columns)
+        if rows != 1 and columns != 1:
+            return "a product of matrices"
+        # The matrix lies in memory as (rows, inner) for the first operand, (inner, columns) for the second, or turned.
+        matrix, vector, turned, other = (x, y, x_turned, rows) if columns == 1 else (y, x, not y_turned, columns)
+        shape = (inner, other) if turned else (other, inner)
+        along = (inner, 1) if turned else (1, inner)
+        if other == 1:
+            shape = along = (inner,)
+        operands = [Operand(matrix.value, shape), Operand(vector.value, along)]
+        if any(size_of(o.shape) != size_of(v.shape) for o, v in zip(operands, (matrix, vector), strict=True)):
+            return "a view of a smaller array"
+        products = self._node(self._new(), "math.mul", operands, {}, step.aval.dtype, shape, shape, step=step)
+        axes = (0,) if turned or other == 1 else (1,)
+        self._node(step.out, "sum", [products], {}, step.aval.dtype, step.aval.shape, shape, "sum", axes, step=step)
+        return None
+
+    def _outer(self, step: Step, x: Operand, y: Operand, rows: int, columns: int) -> str | None:
+        shape = (rows, columns)
+        if size_of(x.shape) != rows or size_of(y.shape) != columns:
+            return "a view of a smaller array"
+        operands = [Operand(x.value, (rows, 1)), Operand(y.value, (columns,))]
+        self._node(step.out, "math.mul", operands, {}, step.aval.dtype, step.aval.shape, shape, step=step)
+        return None
 
     def _reduction(self, step: Step) -> str | None:
         x = self._operand(step.inputs[0])
