@@ -92,6 +92,7 @@ def _new_lock() -> None:
     global _lock
     _ALIGN = 64
 
+
 _lock = threading.RLock()
 
 

@@ -1,7 +1,7 @@
 """The threads that share large loops.
 
-Results do not depend on how many there are: a loop is cut into chunks by its size alone. A caller takes what workers are
-idle and never waits for those of another caller. Must not know regions.
+Results do not depend on how many there are: a loop is cut into chunks by its size alone. A caller takes the workers
+that are idle and never waits for those of another caller. Must not know regions.
 """
 
 from __future__ import annotations

@@ -48,6 +48,8 @@ class _Format(NamedTuple):
 
 
 _LOG2_E = 1.4426950408889634
+_FAR = 80.0
+"""Up to here exponentials are normal numbers in every type."""
 _ROOT_HALF_BITS = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 
 _FORMATS = {
@@ -173,7 +175,7 @@ def _halves(b: Builder, x: Val, k: Val) -> tuple[Val, Val]:
 
 def _exp_at(x: float, otherwise: float) -> float:
     """Something near ``e^x``, for ranges."""
-    return math.exp(x) if abs(x) < 80 else otherwise
+    return math.exp(x) if abs(x) < _FAR else otherwise
 
 
 def exp(b: Builder, x: Val) -> Val:
@@ -190,16 +192,24 @@ def exp(b: Builder, x: Val) -> Val:
 
 
 def expm1(b: Builder, x: Val) -> Val:
-    """``e^x - 1``: ``2^k p + (2^k - 1)``, with half of it computed first so that 2^k does not overflow."""
-    f = _format(x)
-    p, _, k = _reduced(b, x)
-    s, t = _halves(b, x, k)
-    half = b.fmul(s, b.fmul(t, const(0.5, x.type)))
-    y = b.fma(half, p, b.fsub(half, const(0.5, x.type)))
-    tiny = b.compare("fcmp olt", b.abs(x), const(f.tiny * f.tiny, x.type))
+    """``e^x - 1``: ``2^k p + (2^k - 1)``, with half of it computed first where 2^k may overflow."""
+    f, t = _format(x), x.type
     low, high, nan = b.range(x)
-    range_ = Range(0.0 if low >= 0 else -1.0, 1.01 * _exp_at(high, math.inf), nan)
-    return b.know(b.select(tiny, x, b.fadd(y, y)), range_)
+    p, whole, k = _reduced(b, x)
+    halved = high > _FAR
+    if special.can_scale(b, p):
+        orders = b.fsub(whole, const(1, t)) if halved else whole
+        first, power = special.scale(b, p, orders), special.scale(b, b.splat(const(1, t)), orders)
+        y = b.fadd(first, b.fsub(power, const(0.5 if halved else 1, t)))
+    else:
+        s, r = _halves(b, x, k)
+        power = b.fmul(s, b.fmul(r, const(0.5, t)) if halved else r)
+        y = b.fma(power, p, b.fsub(power, const(0.5 if halved else 1, t)))
+    if halved:
+        y = b.fadd(y, y)
+    tiny = b.compare("fcmp olt", b.abs(x), const(f.tiny * f.tiny, t))
+    most = 0.0 if high <= 0 else 1.01 * _exp_at(high, math.inf)
+    return b.know(b.select(tiny, x, y), Range(0.0 if low >= 0 else -1.0, most, nan))
 
 
 def _log_of(b: Builder, u: Val, correction: Val | None, offset: Val | None) -> Val:

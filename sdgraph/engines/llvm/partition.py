@@ -6,12 +6,14 @@ regions: a node sees its operand's memory in another shape. Must not know LLVM.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sdgraph.aval import Aval, normalize_axis
+from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
     COLUMN,
     ELEMENT,
@@ -28,6 +30,9 @@ from sdgraph.plan import Plan, Step
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
 _REDUCTIONS = frozenset(("sum", "max", "min"))
+_NEGATIVE = Range(-math.inf, 0.0)
+_COUNTED = Range(0.0, 2.0**48)
+"""A sum of numbers between 0 and 1; nobody has more of them."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
 
@@ -76,6 +81,8 @@ class _Divider:
         self.next_id = plan.n_slots
         self.views: dict[int, Step] = {}
         """Steps that are views, until someone needs their array."""
+        self.truths: dict[int, Operand] = {}
+        """What was cast from truths: sums of it count."""
         self.turned: dict[int, int] = {}
         """Matrices that are another one transposed."""
 
@@ -169,6 +176,8 @@ class _Divider:
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
         if any(access(x.shape, shape) is None for x in operands):
             return "broadcast neither rows nor columns"
+        if name == "cast" and dtypes[0].kind == "b":
+            self.truths[step.out] = operands[0]
         self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
         return None
 
@@ -301,7 +310,11 @@ class _Divider:
                 return "axes neither lead nor trail"
             self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
             return None
-        self._node(step.out, step.op.qualname, [x], {}, dtype, shape, space, step.op.qualname, axes, step=step)
+        how = step.op.qualname
+        counted = self.truths.get(x.value) if how == "sum" else None
+        if counted is not None and counted.shape == x.shape:
+            x = counted
+        self._node(step.out, how, [x], {}, dtype, shape, space, how, axes, step=step)
         return None
 
     def _power(self, step: Step) -> str | None:
@@ -333,25 +346,30 @@ class _Divider:
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)
 
-        def node(op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype) -> Operand:
+        def node(
+            op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype, known: Any = None
+        ) -> Operand:
             out_shape = kept if reduce or row else shape
             space = kept if row else shape
             how, over = (op, axes) if reduce else (None, ())
-            return self._node(self._new(), op, operands, {}, dt, out_shape, space, how, over, step=step)
+            attrs = {} if known is None else {"range": known}
+            return self._node(self._new(), op, operands, attrs, dt, out_shape, space, how, over, step=step)
 
         zero, one = self._number(0.0, dtype), self._number(1.0, dtype)
-        shifted = node("math.sub", x, node("max", x, reduce=True))
+        shifted = node("math.sub", x, node("max", x, reduce=True), known=_NEGATIVE)
         powers = node("math.exp", shifted)
         largest = node("eq", shifted, zero, dt=np.dtype(bool))
         others = node("sum", node("where", largest, zero, powers), reduce=True)
-        ties = node("sum", node("cast", largest), reduce=True)
-        rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True)
+        ties = node("sum", largest, reduce=True)
+        rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True, known=_COUNTED)
+        attrs: dict[str, Any] = {}
         if step.op.qualname == "nn.softmax":
             last, b = "math.div", node("math.add", one, rest, row=True)
             a = powers
         else:
             last, a, b = "math.sub", shifted, node("math.log1p", rest, row=True)
-        self._node(step.out, last, [a, b], {}, dtype, shape, shape, step=step)
+            attrs = {"range": _NEGATIVE}
+        self._node(step.out, last, [a, b], attrs, dtype, shape, shape, step=step)
         return None
 
     def _number(self, number: float, dtype: np.dtype[Any]) -> Operand:

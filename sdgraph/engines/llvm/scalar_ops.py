@@ -324,7 +324,7 @@ def emit(
     out: np.dtype[Any],
     attrs: Mapping[str, Any],
 ) -> Val:
-    """The result of an op as a value of its dtype."""
+    """The result of an op as a value of its dtype. An attribute ``range`` tells what is known of it beforehand."""
     wanted = compute_dtypes(name, dtypes, out)
     assert wanted is not None
     converted = [convert(b, v, d, w) for v, d, w in zip(args, dtypes, wanted, strict=True)]
@@ -332,4 +332,5 @@ def emit(
         attrs = {**attrs, "unsigned": True}
     if name == "cast":
         attrs = {}
-    return RULES[name].emit(b, *converted, **attrs)
+    result = RULES[name].emit(b, *converted, **attrs)
+    return b.know(result, attrs["range"]) if "range" in attrs else result
