@@ -60,11 +60,13 @@ class _Worker:
         while True:
             self._go.acquire()
             assert self._job is not None
-            self._job()
-            self._done.release()
+            try:
+                self._job()
+            finally:
+                self._done.release()
 
     def start(self, job: Callable[[], None]) -> None:
-        """Begin a job; it must not raise."""
+        """Begin a job. What it raises is printed, not passed on."""
         self._job = job
         self._go.release()
 

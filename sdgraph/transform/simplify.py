@@ -41,7 +41,7 @@ def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], a
 
 
 def _permute(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
-    """One permutation for a chain of them, none for the identity: a gradient's gradient turns what is turned already."""
+    """One permutation for a chain of them, none for the identity: gradients turn what is turned already."""
     axes = permutation(attrs["axes"], len(aval.shape))
     source = low.nodes[inputs[0]]
     if source.op.qualname == "permute":

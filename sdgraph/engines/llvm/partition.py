@@ -257,7 +257,7 @@ class _Divider:
         shapes = [self.shapes[j] for j in step.inputs]
         if not all(1 <= len(s) <= 2 and size_of(s) for s in shapes):
             return "a batch of products"
-        if step.aval.dtype.kind != "f" or any(self.dtypes[v.value] != step.aval.dtype for v in (x, y)):
+        if step.aval.dtype.kind != "f" or any(self.dtypes[v.value].kind != "f" for v in (x, y)):
             return "dtype"
         rows = shapes[0][0] if len(shapes[0]) == 2 else 1
         columns = shapes[1][1] if len(shapes[1]) == 2 else 1
