@@ -31,7 +31,7 @@ from sdgraph.engines.llvm.memory import (
     to_memory,
 )
 from sdgraph.engines.llvm.phases import Pass, Phase, schedule
-from sdgraph.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
+from sdgraph.engines.llvm.region import COLUMN, COLUMN_INDEX, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
 
 CHUNK = 8192
@@ -423,10 +423,19 @@ class _Loops:
     # ------------------------------------------------------------------ values
 
     def _compute(self, node: Node) -> Val:
+        if node.op == COLUMN_INDEX:
+            return self._column_index(node.dtype)
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
         self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
+
+    def _column_index(self, dtype: np.dtype[Any]) -> Val:
+        b = self.b
+        j = self.j if self.region.split else b.binary("add", self.start, self.j)
+        t = type_of(dtype)
+        j = j if t == "i64" else b.convert("trunc", j, t)
+        return j if self.across else b.binary("add", b.splat(j), Val(iota(b, t), t, True, 0))
 
     def read(self, x: Operand, node: Node) -> Val:
         """An operand of a node in the current row and element."""

@@ -32,9 +32,9 @@ def alloca(b: Builder, type_: str, vec: bool) -> str:
     return name
 
 
-def iota(b: Builder) -> str:
+def iota(b: Builder, t: str = "i32") -> str:
     """The lanes' numbers."""
-    return "<" + ", ".join(f"i32 {k}" for k in range(b.width)) + ">"
+    return "<" + ", ".join(f"{t} {k}" for k in range(b.width)) + ">"
 
 
 def smaller(b: Builder, x: Val, y: Val) -> Val:
