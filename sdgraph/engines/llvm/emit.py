@@ -29,6 +29,7 @@ from sdgraph.engines.llvm.memory import (
     smaller,
     to_memory,
 )
+from sdgraph.engines.llvm.narrow import half_of_double
 from sdgraph.engines.llvm.phases import Pass, Phase, schedule
 from sdgraph.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
@@ -205,12 +206,11 @@ class _Emitter:
         p = self.pointer(b, value)
         load = f"load {memory_type(dtype)}, ptr {p.text}, align 1"
         v = b.effect(load, memory_type(dtype), False) if fresh else b.instruction(load, memory_type(dtype), False, p)
-        return b.compare("icmp ne", v, const(0, "i8")) if dtype.kind == "b" else v
+        return from_memory(b, v, dtype)
 
     def store_scalar(self, b: Builder, v: Val, dtype: np.dtype[Any], p: Val) -> None:
         """Write one number in the innermost scope."""
-        if dtype.kind == "b":
-            v = b.convert("zext", v, "i8")
+        v = to_memory(b, v, dtype)
         b.line(f"store {b.typed(v)}, ptr {p.text}, align 1")
 
     # ------------------------------------------------------------------ after the loops
@@ -563,6 +563,8 @@ def widened(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
 
 def narrowed(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
     """An accumulated value in the dtype of the result."""
+    if dtype.char == "e":
+        return half_of_double(b, v)
     t = type_of(dtype)
     if v.type == t:
         return v
