@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 
 from sdgraph.engines.llvm import machine
-from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val
+from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const
 
 _VECTOR_LIBRARY = "libmvec.so.1"
 _LETTERS = ((512, "avx512f", "e"), (256, "avx2", "d"), (128, "sse2", "b"))
@@ -102,3 +102,38 @@ def _lane_by_lane(b: Builder, name: str, args: tuple[Val, ...], lanes: int) -> V
         out = b.instruction(text, t, True, one, *(() if out is None else (out,)))
     assert out is not None
     return out
+
+
+# ---------------------------------------------------------------------- quotients in whole numbers
+
+
+def _division(b: Builder, x: Val, y: Val) -> tuple[Val, Val]:
+    """Quotient rounded down and the remainder with the sign of ``y``, for ``y`` that is not 0."""
+    t = x.type
+    zero, one = const(0, t), const(1, t)
+    rest = remainder(b, x, y)
+    whole = b.fdiv(b.fsub(x, rest), y)  # Whole up to rounding.
+    nonzero = b.compare("fcmp une", rest, zero)
+    differ = b.compare("icmp ne", b.compare("fcmp olt", y, zero), b.compare("fcmp olt", rest, zero))
+    against = b.binary("and", nonzero, differ)
+    rest = b.select(nonzero, b.select(against, b.fadd(rest, y), rest), b.call("copysign", zero, y))
+    whole = b.select(against, b.fsub(whole, one), whole)
+    down = b.call("floor", whole)
+    down = b.select(b.compare("fcmp ogt", b.fsub(whole, down), const(0.5, t)), b.fadd(down, one), down)
+    signed_zero = b.call("copysign", zero, b.fdiv(x, y))
+    return b.select(b.compare("fcmp oeq", whole, zero), signed_zero, down), rest
+
+
+def remainder(b: Builder, x: Val, y: Val) -> Val:
+    """Remainder with the sign of ``x``; NaN for ``y`` = 0."""
+    return call(b, "fmod", x, y)
+
+
+def floor_quotient(b: Builder, x: Val, y: Val) -> Val:
+    """``x / y`` rounded down; infinite or NaN for ``y`` = 0."""
+    return b.select(b.compare("fcmp oeq", y, const(0, y.type)), b.fdiv(x, y), _division(b, x, y)[0])
+
+
+def floor_remainder(b: Builder, x: Val, y: Val) -> Val:
+    """Remainder with the sign of ``y``; NaN for ``y`` = 0."""
+    return b.select(b.compare("fcmp oeq", y, const(0, y.type)), remainder(b, x, y), _division(b, x, y)[1])

@@ -55,8 +55,8 @@ def _signed(b: Builder, v: Val, bits: int) -> Val:
     That keeps a label that is no number from becoming a valid one.
     """
     t = f"i{bits}"
-    edge = const(2.0 ** (bits - 1), v.type)
-    inside = b.binary("and", b.compare("fcmp oge", v, b.neg(edge)), b.compare("fcmp olt", v, edge))
+    low, high = const(-(2.0 ** (bits - 1)), v.type), const(2.0 ** (bits - 1), v.type)
+    inside = b.binary("and", b.compare("fcmp oge", v, low), b.compare("fcmp olt", v, high))
     whole = b.convert("fptosi", b.select(inside, v, const(0, v.type)), t)
     return b.select(inside, whole, const(-(2 ** (bits - 1)), t))
 

@@ -28,6 +28,15 @@ from sdgraph.plan import Plan, Step
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
 _REDUCTIONS = frozenset(("sum", "max", "min"))
+_POWERS: dict[float, tuple[str, ...]] = {
+    1: ("cast",),
+    2: ("math.square",),
+    3: ("math.square", "math.mul"),
+    4: ("math.square", "math.square"),
+    -1: ("math.div",),
+    -2: ("math.div", "math.square"),
+}
+"""Exponents for which a few products stay within 4 ulp and take less time than a logarithm."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
 
@@ -151,8 +160,8 @@ class _Divider:
             return self._softmax(step)
         if name in _REDUCTIONS:
             return self._reduction(step)
-        if name == "math.pow":
-            return self._power(step)
+        if name == "math.pow" and self._power(step):
+            return None
         operands = [self._operand(j) for j in step.inputs]
         dtypes = [self.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
@@ -242,19 +251,23 @@ class _Divider:
         self._node(step.out, step.op.qualname, [x], {}, dtype, shape, space, step.op.qualname, axes, step=step)
         return None
 
-    def _power(self, step: Step) -> str | None:
-        """Powers with an exponent that multiplication can do."""
+    def _power(self, step: Step) -> bool:
+        """Take a power whose exponent a few products can do; others are calls of the library."""
         exponent = self.constants.get(self._operand(step.inputs[1]).value)
-        x = self._operand(step.inputs[0])
-        dtype = step.aval.dtype
-        shape = step.aval.shape
-        if exponent not in (1, 2) or dtype.kind != "f" or self.dtypes[x.value] != dtype:
-            return "no compiled form"
-        if access(x.shape, shape) is None:
-            return "broadcast neither rows nor columns"
-        name = "math.square" if exponent == 2 else "cast"
-        self._node(step.out, name, [x], {}, dtype, shape, shape, step=step)
-        return None
+        x = base = self._operand(step.inputs[0])
+        dtype, shape = step.aval.dtype, step.aval.shape
+        steps = _POWERS.get(exponent) if exponent is not None else None
+        if steps is None or self.dtypes[x.value] != dtype or access(x.shape, shape) is None:
+            return False
+        if dtype.kind not in "fiu" or (dtype.kind != "f" and exponent == -1):
+            return False
+        if len(steps) > 1 and (dtype.kind != "f" or dtype.itemsize == 2):
+            return False  # In half precision each product would be rounded.
+        for k, op in enumerate(steps):
+            out = step.out if k == len(steps) - 1 else self._new()
+            operands = {"math.div": [self._number(1.0, dtype), x], "math.mul": [x, base]}.get(op, [x])
+            x = self._node(out, op, operands, {}, dtype, shape, shape, step=step)
+        return True
 
     def _softmax(self, step: Step) -> str | None:
         """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum."""
