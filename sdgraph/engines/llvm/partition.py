@@ -33,10 +33,11 @@ _POWERS: dict[float, tuple[str, ...]] = {
     2: ("math.square",),
     3: ("math.square", "math.mul"),
     4: ("math.square", "math.square"),
+    0.5: ("math.sqrt",),
     -1: ("math.div",),
     -2: ("math.div", "math.square"),
 }
-"""Exponents for which a few products stay within 4 ulp and take less time than a logarithm."""
+"""Exponents that a few simple ops raise to within 4 ulp, in less time than a logarithm; numpy does some, too."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
 
@@ -259,10 +260,10 @@ class _Divider:
         steps = _POWERS.get(exponent) if exponent is not None else None
         if steps is None or self.dtypes[x.value] != dtype or access(x.shape, shape) is None:
             return False
-        if dtype.kind not in "fiu" or (dtype.kind != "f" and exponent == -1):
-            return False
-        if len(steps) > 1 and (dtype.kind != "f" or dtype.itemsize == 2):
+        if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
             return False  # In half precision each product would be rounded.
+        if dtype.kind not in "fiu":
+            return False
         for k, op in enumerate(steps):
             out = step.out if k == len(steps) - 1 else self._new()
             operands = {"math.div": [self._number(1.0, dtype), x], "math.mul": [x, base]}.get(op, [x])

@@ -252,11 +252,19 @@ def _step(b: Builder, x: Val, *, value: float, **_: Any) -> Val:
     return b.select(b.compare("fcmp oge", x, const(value, x.type)), const(1, x.type), const(0, x.type))
 
 
+def _is_nan(b: Builder, x: Val, **_: Any) -> Val:
+    return _unordered(b, x) if x.type in FLOAT_BITS else const(0, "i1")
+
+
 def _is_infinite(b: Builder, x: Val, **_: Any) -> Val:
+    if x.type not in FLOAT_BITS:
+        return const(0, "i1")
     return b.compare("fcmp oeq", b.abs(x), const(float("inf"), x.type))
 
 
 def _is_finite(b: Builder, x: Val, **_: Any) -> Val:
+    if x.type not in FLOAT_BITS:
+        return const(1, "i1")
     return b.compare("fcmp olt", b.abs(x), const(float("inf"), x.type))
 
 
@@ -338,9 +346,9 @@ RULES: dict[str, Rule] = {
     "nn.relu6": Rule(_relu6, cost=2),
     "nn.leaky_relu": Rule(_leaky_relu),
     "nn.elu": Rule(_elu, cost=15),
-    "math.is_nan": Rule(_unary(_unordered), "common"),
-    "math.is_infinite": Rule(_is_infinite, "common"),
-    "math.is_finite": Rule(_is_finite, "common"),
+    "math.is_nan": Rule(_is_nan, "common", "fiub"),
+    "math.is_infinite": Rule(_is_infinite, "common", "fiub"),
+    "math.is_finite": Rule(_is_finite, "common", "fiub"),
     "eq": Rule(_comparison("eq"), "common", "fiub"),
     "neq": Rule(_comparison("ne"), "common", "fiub"),
     "gt": Rule(_comparison("gt"), "common", "fiub"),
