@@ -82,6 +82,11 @@ def lanes(bytes_: int) -> int:
     return max(2, host().bits // 8 // bytes_)
 
 
+def features() -> frozenset[str]:
+    """What the host's CPU can do, in LLVM's words."""
+    return frozenset(name for name, has in host().features.items() if has)
+
+
 class Kernel:
     """Compiled functions of one module; the code lives as long as the process."""
 

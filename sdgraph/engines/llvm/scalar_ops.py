@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.engines.llvm import functions, integers, libm, narrow
+from sdgraph.engines.llvm import functions, integers, libm, narrow, ranges
 from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
 
 Emit = Callable[..., Val]
@@ -88,12 +88,13 @@ def nonzero(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
 # ---------------------------------------------------------------------- emitters
 
 
-def _arith(float_op: str, int_op: str | None = None) -> Emit:
+def _arith(op: Callable[[Builder, Val, Val], Val], int_op: str | None = None) -> Emit:
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
-        op = float_op if x.type in FLOAT_BITS else int_op
-        assert op is not None
+        if x.type in FLOAT_BITS:
+            return op(b, x, y)
+        assert int_op is not None
         # The sum of bools is whether one holds, their product whether both do.
-        return b.binary({"add": "or", "mul": "and"}[op] if x.type == "i1" else op, x, y)
+        return b.binary({"add": "or", "mul": "and"}[int_op] if x.type == "i1" else int_op, x, y)
 
     return emit
 
@@ -117,15 +118,18 @@ def _unordered(b: Builder, x: Val) -> Val:
 
 def _extreme(order: str) -> Emit:
     """Numpy's maximum or minimum: NaN if either is, the second operand of equal ones."""
+    known = ranges.larger if order == "gt" else ranges.smaller
 
     def emit(b: Builder, x: Val, y: Val, *, unsigned: bool = False, **_: Any) -> Val:
         if x.type not in FLOAT_BITS:
             plain = unsigned or x.type == "i1"
             return b.select(b.compare(f"icmp {'u' if plain else 's'}{order}", x, y), x, y)
-        chosen = b.select(b.compare(f"fcmp u{order}", x, y), x, y)
-        if y.text.startswith("0x"):
-            return chosen  # A literal is not NaN.
-        return b.select(_unordered(b, y), b.select(_unordered(b, x), x, y), chosen)
+        a, c = b.range(x), b.range(y)
+        # An ordered comparison picks a NaN in y, an unordered one a NaN in x.
+        chosen = b.select(b.compare(f"fcmp {'o' if c.nan else 'u'}{order}", x, y), x, y)
+        if a.nan and c.nan:
+            chosen = b.select(_unordered(b, x), x, chosen)
+        return b.know(chosen, known(a, c))
 
     return emit
 
@@ -143,8 +147,9 @@ def _guarded(op: str, guard: int) -> Emit:
     def emit(b: Builder, x: Val, y: Val, **_: Any) -> Val:
         zero = const(0, x.type)
         at_zero = b.compare("fcmp oeq" if x.type in FLOAT_BITS else "icmp eq", (x, y)[guard], zero)
-        op_ = op if x.type in FLOAT_BITS else op.replace("f", "", 1)
-        return b.select(at_zero, zero, b.binary(op_, x, y))
+        if x.type not in FLOAT_BITS:
+            return b.select(at_zero, zero, b.binary(op.replace("f", "", 1), x, y))
+        return b.select(at_zero, zero, b.fmul(x, y) if op == "fmul" else functions.quotient(b, x, y))
 
     return emit
 
@@ -273,7 +278,7 @@ def _logical(op: str) -> Emit:
 
 
 def _merge_add(b: Builder, *xs: Val, **_: Any) -> Val:
-    total, add = xs[0], _arith("fadd", "add")
+    total, add = xs[0], _arith(Builder.fadd, "add")
     for x in xs[1:]:
         total = add(b, total, x)
     return total
@@ -284,15 +289,15 @@ def _rsqrt(b: Builder, x: Val, **_: Any) -> Val:
 
 
 RULES: dict[str, Rule] = {
-    "math.add": Rule(_arith("fadd", "add"), kinds="fiub"),
-    "math.sub": Rule(_arith("fsub", "sub"), kinds="fiu"),
-    "math.mul": Rule(_arith("fmul", "mul"), kinds="fiub"),
-    "math.div": Rule(_arith("fdiv"), cost=4),
+    "math.add": Rule(_arith(Builder.fadd, "add"), kinds="fiub"),
+    "math.sub": Rule(_arith(Builder.fsub, "sub"), kinds="fiu"),
+    "math.mul": Rule(_arith(Builder.fmul, "mul"), kinds="fiub"),
+    "math.div": Rule(_arith(functions.quotient), cost=4),
     "math.merge_add": Rule(_merge_add, kinds="fiub"),
     "math.neg": Rule(_neg, kinds="fiu"),
     "math.abs": Rule(_abs, kinds="fiu"),
     "math.sign": Rule(_sign, kinds="fiu"),
-    "math.square": Rule(lambda b, x, **_: _arith("fmul", "mul")(b, x, x), kinds="fiu"),
+    "math.square": Rule(lambda b, x, **_: _arith(Builder.fmul, "mul")(b, x, x), kinds="fiu"),
     "math.multiply_no_nan": Rule(_guarded("fmul", 1), kinds="fiu"),
     "math.divide_no_nan": Rule(_guarded("fdiv", 1), cost=4),
     "math.xdivy": Rule(_guarded("fdiv", 0), cost=4),
@@ -393,7 +398,7 @@ def emit(
     out: np.dtype[Any],
     attrs: Mapping[str, Any],
 ) -> Val:
-    """The result of an op as a value of its dtype."""
+    """The result of an op as a value of its dtype. An attribute ``range`` tells what is known of it beforehand."""
     wanted = compute_dtypes(name, dtypes, out)
     assert wanted is not None
     converted = [convert(b, v, d, w) for v, d, w in zip(args, dtypes, wanted, strict=True)]
@@ -404,7 +409,10 @@ def emit(
     if wanted[-1] == _HALF:
         attrs = {k: _as_half(x) for k, x in attrs.items()}
     result = RULES[name].emit(b, *converted, **attrs)
-    return narrow.rounded_to_half(b, result) if out == _HALF and name not in _EXACT_IN_HALF else result
+    if out == _HALF:
+        # What is known before rounding need not hold after it: large numbers become infinite.
+        return result if name in _EXACT_IN_HALF else narrow.rounded_to_half(b, result)
+    return b.know(result, attrs["range"]) if "range" in attrs else result
 
 
 _EXACT_IN_HALF = frozenset(("cast", "where", "math.neg", "math.abs", "math.max", "math.min"))
