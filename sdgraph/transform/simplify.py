@@ -94,6 +94,15 @@ def _filled(value: float) -> Rule:
     return rule
 
 
+def _full(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """As zeros and ones; a number that the dtype cannot hold is left to the kernel, whose error names the node."""
+    try:
+        scalar = np.full((), attrs["value"], aval.dtype)
+    except (OverflowError, ValueError):
+        return None
+    return broadcast(low, low.constant(scalar), aval.shape)
+
+
 def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
     """Node ``i`` broadcast to ``shape``."""
     aval = low.nodes[i].aval
@@ -152,5 +161,6 @@ RULES: dict[str, Rule] = {
     "math.multiply_no_nan": _multiply_no_nan,
     "zeros_like": _filled(0.0),
     "ones_like": _filled(1.0),
+    "full_like": _full,
 }
 """Rewrite per op."""

@@ -95,6 +95,8 @@ class Accumulator:
 
     def narrow(self, b: Builder, v: Val) -> Val:
         """A partial result in the dtype of the result."""
+        if self.out.char == "e":
+            return convert(b, v, np.dtype("float64" if v.type in FLOAT_BITS else "int64"), self.out)
         t = type_of(self.out)
         if v.type == t:
             return v

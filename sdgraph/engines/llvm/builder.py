@@ -20,9 +20,9 @@ _INT_TYPES = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}
 
 
 def type_of(dtype: np.dtype) -> str:
-    """The LLVM type of a value of this dtype in a register."""
+    """The LLVM type of a value of this dtype in a register; halves are floats there."""
     if dtype.kind == "f":
-        return {4: "float", 8: "double"}[dtype.itemsize]
+        return {2: "float", 4: "float", 8: "double"}[dtype.itemsize]
     return "i1" if dtype.kind == "b" else _INT_TYPES[dtype.itemsize]
 
 

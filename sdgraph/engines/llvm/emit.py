@@ -208,12 +208,11 @@ class _Emitter:
         p = self.pointer(b, value)
         load = f"load {memory_type(dtype)}, ptr {p.text}, align 1"
         v = b.effect(load, memory_type(dtype), False) if fresh else b.instruction(load, memory_type(dtype), False, p)
-        return b.compare("icmp ne", v, const(0, "i8")) if dtype.kind == "b" else v
+        return from_memory(b, v, dtype)
 
     def store_scalar(self, b: Builder, v: Val, dtype: np.dtype[Any], p: Val) -> None:
         """Write one number in the innermost scope."""
-        if dtype.kind == "b":
-            v = b.convert("zext", v, "i8")
+        v = to_memory(b, v, dtype)
         b.line(f"store {b.typed(v)}, ptr {p.text}, align 1")
 
     # ------------------------------------------------------------------ after the loops

@@ -143,6 +143,22 @@ def add_symbol(name: str, address: int) -> None:
     llvm.add_symbol(name, address)
 
 
+def load_library(name: str) -> bool:
+    """Make the functions of a shared library known to code; False where there is no such library."""
+    host()
+    try:
+        llvm.load_library_permanently(name)
+    except RuntimeError:
+        return False
+    return True
+
+
+def has_symbol(name: str) -> bool:
+    """Whether code can refer to a name. To refer to an unknown one ends the process."""
+    host()
+    return llvm.address_of_symbol(name) is not None
+
+
 def assembly(text: str) -> str:
     """The machine instructions of a module, for reading."""
     computer = host()

@@ -8,20 +8,27 @@ from typing import Any
 import numpy as np
 
 from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.engines.llvm.narrow import load_half, store_half
 
 
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The LLVM type of an element in memory."""
+    if dtype.char == "e":
+        return "i16"
     return "i8" if dtype.kind == "b" else type_of(dtype)
 
 
 def from_memory(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
     """A loaded element as a value."""
+    if dtype.char == "e":
+        return load_half(b, v)
     return b.compare("icmp ne", v, const(0, "i8")) if dtype.kind == "b" else v
 
 
 def to_memory(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
     """A value as an element to store."""
+    if dtype.char == "e":
+        return store_half(b, v)
     return b.convert("zext", v, "i8") if dtype.kind == "b" else v
 
 

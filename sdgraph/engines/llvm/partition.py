@@ -31,6 +31,16 @@ from sdgraph.plan import Plan, Step
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
 _REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}
 """Ops that reduce, and how."""
+_POWERS: dict[float, tuple[str, ...]] = {
+    1: ("cast",),
+    2: ("math.square",),
+    3: ("math.square", "math.mul"),
+    4: ("math.square", "math.square"),
+    0.5: ("math.sqrt",),
+    -1: ("math.div",),
+    -2: ("math.div", "math.square"),
+}
+"""Exponents that a few simple ops raise to within 4 ulp, in less time than a logarithm; numpy does some, too."""
 _NEGATIVE = Range(-math.inf, 0.0)
 _COUNTED = Range(0.0, 2.0**48)
 """A sum of numbers between 0 and 1; nobody has more of them."""
@@ -170,8 +180,8 @@ class _Divider:
             return self._softmax(step)
         if name in _REDUCTIONS:
             return self._reduction(step)
-        if name == "math.pow":
-            return self._power(step)
+        if name == "math.pow" and self._power(step):
+            return None
         if name == "linalg.matmul":
             return self._product(step)
         if name in ("take_along_axis", "add_along_axis"):
@@ -282,7 +292,9 @@ class _Divider:
         operands = [Operand(matrix.value, shape), Operand(vector.value, along)]
         if any(size_of(o.shape) != size_of(v.shape) for o, v in zip(operands, (matrix, vector), strict=True)):
             return "a view of a smaller array"
-        products = self._node(self._new(), "math.mul", operands, {}, step.aval.dtype, shape, shape, step=step)
+        # Halves are multiplied and added up as wider numbers, as by numpy.
+        dtype = np.result_type(step.aval.dtype, np.float32)
+        products = self._node(self._new(), "math.mul", operands, {}, dtype, shape, shape, step=step)
         axes = (0,) if turned or other == 1 else (1,)
         self._node(step.out, "sum", [products], {}, step.aval.dtype, step.aval.shape, shape, "sum", axes, step=step)
         return None
@@ -348,19 +360,23 @@ class _Divider:
         self._node(step.out, "sum", [only], {}, dtype, step.aval.shape, shape, "sum", axes, step=step)
         return None
 
-    def _power(self, step: Step) -> str | None:
-        """Powers with an exponent that multiplication can do."""
+    def _power(self, step: Step) -> bool:
+        """Take a power whose exponent a few products can do; others are calls of the library."""
         exponent = self.constants.get(self._operand(step.inputs[1]).value)
-        x = self._operand(step.inputs[0])
-        dtype = step.aval.dtype
-        shape = step.aval.shape
-        if exponent not in (1, 2) or dtype.kind != "f" or self.dtypes[x.value] != dtype:
-            return "no compiled form"
-        if access(x.shape, shape) is None:
-            return "broadcast neither rows nor columns"
-        name = "math.square" if exponent == 2 else "cast"
-        self._node(step.out, name, [x], {}, dtype, shape, shape, step=step)
-        return None
+        x = base = self._operand(step.inputs[0])
+        dtype, shape = step.aval.dtype, step.aval.shape
+        steps = _POWERS.get(exponent) if exponent is not None else None
+        if steps is None or self.dtypes[x.value] != dtype or access(x.shape, shape) is None:
+            return False
+        if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
+            return False  # In half precision each product would be rounded.
+        if dtype.kind not in "fiu":
+            return False
+        for k, op in enumerate(steps):
+            out = step.out if k == len(steps) - 1 else self._new()
+            operands = {"math.div": [self._number(1.0, dtype), x], "math.mul": [x, base]}.get(op, [x])
+            x = self._node(out, op, operands, {}, dtype, shape, shape, step=step)
+        return True
 
     def _softmax(self, step: Step) -> str | None:
         """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum."""

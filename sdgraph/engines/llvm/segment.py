@@ -196,7 +196,7 @@ def _stored(regions: Sequence[Region], writes: Sequence[int]) -> list[list[int]]
 def _bits(number: float, dtype: np.dtype[Any]) -> int:
     if dtype.kind == "f":
         return struct.unpack("<q", struct.pack("<d", number))[0]
-    return int(number)
+    return (int(number) + 2**63) % 2**64 - 2**63  # Large unsigned numbers are negative as signed ones.
 
 
 def _cost(op: str) -> int:
