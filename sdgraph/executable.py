@@ -31,17 +31,19 @@ _MAX_PLANS = 64
 class _Compiled:
     """One plan with its engine's function and the slots every run starts from."""
 
-    __slots__ = ("expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
+    __slots__ = ("engine", "expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
 
     def __init__(
         self,
         plan: Plan,
         run: Callable[[list[Any]], list[Any]],
+        engine: str,
         placeholders: Sequence[Placeholder],
         avals: Sequence[Aval],
     ) -> None:
         self.plan = plan
         self.run = run
+        self.engine = engine
         self.template: list[Any] = [None] * plan.n_slots
         for slot, value in plan.constants:
             self.template[slot] = value
@@ -79,8 +81,7 @@ class Executable:
         self._ids = [v.id for v in fetches]
         self._names = tuple(v.name for v in fetches)
         self._check = check_numerics
-        self.engine = engine
-        """Name of the engine that runs it."""
+        self._engine = engine
         need = sd.reachable(self._ids)
         leaves = [i for i, n in enumerate(need) if n]
         kinds = VariableKind
@@ -177,6 +178,11 @@ class Executable:
         return slots, None if parts is None else parts()
 
     @property
+    def engine(self) -> str:
+        """Name of the engine that ran the last call, or will run the first."""
+        return self._engine if self._last is None else self._last.engine
+
+    @property
     def plan(self) -> Plan:
         """The plan of the last call, or of the declared shapes when all are known.
 
@@ -242,8 +248,8 @@ class Executable:
     def _build(self, avals: list[Aval]) -> _Compiled:
         leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
         plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
-        run = compile_plan(plan, self.engine, check_numerics=self._check)
-        return _Compiled(plan, run, self.placeholders, avals)
+        run, engine = compile_plan(plan, self._engine, check_numerics=self._check)
+        return _Compiled(plan, run, engine, self.placeholders, avals)
 
     def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -525,22 +525,19 @@ array([ 6., 12.], dtype=float32))
         Raises:
             EngineError: If there is no such engine.
         """
-        return Executable(
-            self,
-            self._several(fetches),
-            engine_name(engine),
-            check_numerics=check_numerics or self._check_numerics,
-        )
+        check = check_numerics or self._check_numerics
+        return Executable(self, self._several(fetches), engine_name(engine), check_numerics=check)
 
-    def _executable(self, fetches: list[SDVariable], engine: str) -> Executable:
-        """A compiled function, kept for the next call with the same fetches."""
-        key = (tuple(v.id for v in fetches), engine_name(engine), self._check_numerics, self.version)
+    def _executable(self, fetches: list[SDVariable], engine: str = "auto") -> Executable:
+        """A compiled function for evaluating once, kept for the next call with the same fetches."""
+        name = engine_name(engine, once=True)
+        key = (tuple(v.id for v in fetches), name, self._check_numerics, self.version)
         found = self._executables.get(key)
         if found is None:
             if len(self._executables) >= _MAX_EXECUTABLES:
                 # Other threads may add or drop entries meanwhile.
                 self._executables.pop(next(iter(list(self._executables))), None)
-            found = self._executables[key] = self.compile(fetches, engine)
+            found = self._executables[key] = Executable(self, fetches, name, check_numerics=self._check_numerics)
         return found
 
     @contextmanager

@@ -5,8 +5,6 @@ Needs llvmlite. Results equal the numpy engine's up to rounding.
 
 from __future__ import annotations
 
-import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +21,16 @@ from sdgraph.plan import Plan, Step
 _Run = Callable[[list[Any]], list[Any]]
 
 
-def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
-    """A function that takes the filled slots and returns the outputs."""
-    if check_numerics or not _works_here():
+def probe() -> None:
+    """Raise if LLVM cannot compile and load code on this computer."""
+    machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
+
+
+def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run | None:
+    """A function that takes the filled slots and returns the outputs; None where this engine cannot run the plan."""
+    if check_numerics:
         # Looking at every intermediate result is what fusing does away with.
-        return numpy_engine.compile_plan(plan, check_numerics=check_numerics)
+        return None
     division = divide(plan)
     runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
     run: Any = None
@@ -39,21 +42,6 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
     run.source = lambda: describe.source(plan, division, runners)
     run.parts = lambda: _timeable(plan, division, runners)
     return run
-
-
-@functools.cache
-def _works_here() -> bool:
-    """Whether LLVM can compile and load code on this computer; says so once if not."""
-    try:
-        machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
-    except Exception as e:
-        warnings.warn(
-            f"The llvm engine does not work on this computer, plans run on the numpy engine: {e}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return False
-    return True
 
 
 def _runner(segment: Segment, division: Division) -> Runner:

@@ -188,22 +188,6 @@ def test_importing_sdgraph_does_not_load_llvmlite():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-def test_a_computer_where_code_cannot_be_compiled_is_told_once(monkeypatch):
-    from sdgraph.engines import llvm
-
-    def broken(text):
-        raise RuntimeError("no target")
-
-    llvm._works_here.cache_clear()
-    monkeypatch.setattr(machine, "kernel", broken)
-    sd, fetches, feeds = cross_entropy(10)
-    with pytest.warns(RuntimeWarning, match="no target"):
-        got = sd.compile(fetches, engine="llvm")(feeds)
-    assert np.array_equal(got["loss"], sd.compile(fetches, engine="numpy")(feeds)["loss"])
-    sd.compile(fetches, engine="llvm")(feeds)  # Silent: warnings are errors here.
-    llvm._works_here.cache_clear()
-
-
 def test_a_number_of_threads_is_positive():
     with pytest.raises(sdgraph.errors.ArgumentError):
         sdgraph.set_num_threads(0)
