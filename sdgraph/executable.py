@@ -31,7 +31,7 @@ _MAX_PLANS = 64
 class _Compiled:
     """One plan with its engine's function and the slots every run starts from."""
 
-    __slots__ = ("engine", "expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
+    __slots__ = ("_described", "engine", "expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class _Compiled:
         avals: Sequence[Aval],
     ) -> None:
         self.plan = plan
+        self._described: Plan | None = None
         self.run = run
         self.engine = engine
         self.template: list[Any] = [None] * plan.n_slots
@@ -59,6 +60,14 @@ class _Compiled:
             self.template.append(None)
         self.variables = plan.variables
         self.step_slot = plan.step_slot
+
+    def described(self) -> Plan:
+        """The plan with what the engine made of it, once that is asked for."""
+        plan = self._described
+        if plan is None:
+            describe = getattr(self.run, "describe", None)
+            plan = self._described = self.plan if describe is None else describe()
+        return plan
 
 
 class Executable:
@@ -195,8 +204,7 @@ class Executable:
                 given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
                 fix="Call the function once, then ask for its plan.",
             )
-        describe = getattr(self._last.run, "describe", None)
-        return self._last.plan if describe is None else self._last.plan._replace(notes=describe())
+        return self._last.described()
 
     def source(self) -> str:
         """The code that the engine made for the last call.

@@ -1,4 +1,4 @@
-"""Which engine runs: what "auto" stands for, what the environment says, and what happens where an engine does not work."""
+"""Which engine runs: what "auto" stands for, what the environment says, what happens where an engine does not work."""
 
 import os
 import subprocess

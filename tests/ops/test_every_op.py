@@ -93,11 +93,14 @@ def graph_of(sample, **options):
     """A graph with the op's floating outputs, joined to one variable to differentiate; None if there are none."""
     sd = SameDiff(options.get("dtype") or "float64")
     outs, feeds = apply(sd, sample, **options)
-    outs = floating(outs)
-    if not outs:
-        return sd, None, feeds
-    y = outs[0] if len(outs) == 1 else sum((sd.sum(v * v * (k + 1)) for k, v in enumerate(outs[1:])), sd.sum(outs[0]))
-    return sd, y, feeds
+    return sd, joined(sd, floating(outs)), feeds
+
+
+def joined(sd, outs):
+    """One variable that depends on all outputs; None if there are none."""
+    if len(outs) < 2:
+        return outs[0] if outs else None
+    return sum((sd.sum(v * v * (k + 1)) for k, v in enumerate(outs[1:])), sd.sum(outs[0]))
 
 
 def close(a, b, rtol):

@@ -13,6 +13,7 @@ import numpy as np
 from sdgraph.aval import shape_str
 from sdgraph.engines import numpy as numpy_engine
 from sdgraph.engines.llvm import describe, machine
+from sdgraph.engines.llvm.liveness import frees
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
 from sdgraph.errors import ExecutionError, SDGraphError
@@ -38,7 +39,7 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run | None:
         run = _one_segment(plan, division, runners[0])
     if run is None:
         run = _mixed(plan, division, runners)
-    run.describe = lambda: describe.notes(plan, division, runners)
+    run.describe = lambda: describe.described(plan, division, runners)
     run.source = lambda: describe.source(plan, division, runners)
     run.parts = lambda: _timeable(plan, division, runners)
     return run
@@ -75,18 +76,18 @@ def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
 
 def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
     """Segments and numpy steps in turn."""
-    frees = _frees(plan, division)
-    code = [_code(part, division, runners.get(k), frees[k]) for k, part in enumerate(division.parts)]
+    dead = frees(plan, division)
+    code = [_code(part, division, runners.get(k), dead[k]) for k, part in enumerate(division.parts)]
     outs = tuple(zip(plan.outs, plan.copied, strict=True))
     return _interpreter(code, outs)
 
 
 def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, _Run]]:
     """Each part by itself, for measuring: what it is, the bytes it moves, and a function of the slots."""
-    frees = _frees(plan, division)
+    dead = frees(plan, division)
     found: list[tuple[str, int, _Run]] = []
     for k, part in enumerate(division.parts):
-        code = _code(part, division, runners.get(k), frees[k])
+        code = _code(part, division, runners.get(k), dead[k])
         if type(part) is Segment:
             moved = sum(describe.cost(r, division, set(part.writes)).bytes for r in part.regions)
             label = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
@@ -147,20 +148,3 @@ def _plain(a: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[A
             )
         a = np.array(a, order="C")
     return a
-
-
-def _frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
-    """Per part the slots that nobody reads any more; constants and leaves stay."""
-    last: dict[int, int] = {}
-    for k, part in enumerate(division.parts):
-        if type(part) is Segment:
-            last.update(dict.fromkeys((*part.writes, *part.reads), k))
-        else:
-            assert isinstance(part, Step)
-            last.update({j: k for j in (*part.inputs, part.out) if j >= 0})
-    for o in plan.outs:
-        last.pop(o, None)
-    dead: list[list[int]] = [[] for _ in division.parts]
-    for j, k in last.items():
-        dead[k].append(j)
-    return [tuple(d) for d in dead]
