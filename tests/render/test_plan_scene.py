@@ -12,9 +12,9 @@ from tests.render.test_engines import no_engine  # noqa: F401  (a fixture)
 needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine")
 
 
-def compiled():
+def compiled(engine="auto"):
     sd, feeds = logistic_regression()
-    f = sd.compile(["model/p", sd.grad("objective/loss", "model/w")])
+    f = sd.compile(["model/p", sd.grad("objective/loss", "model/w")], engine)
     f(feeds)
     return sd, f
 
@@ -43,7 +43,7 @@ def test_arrows_are_the_operands_that_are_arrays():
 
 
 def test_steps_say_what_they_overwrite():
-    sd, f = compiled()
+    sd, f = compiled("numpy")
     text = [line for card in cards(sd.to_dot(plan=f.plan)) for line in card]
     reused = [s for s in f.plan.steps if s.reuse >= 0]
     assert reused

@@ -121,6 +121,7 @@ def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]
                         a = slots[i] = np.empty(shape, dtype)
                         arrays.append(a)
                     fn(arrays)
+                    arrays = a = None  # What dies below must not live on here.
                 else:
                     try:
                         slots[result] = fn(*[slots[j] if j >= 0 else None for j in inputs])

@@ -31,6 +31,10 @@ def frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
 
 def peak_bytes(plan: Plan, division: Division, runners: dict[int, Runner]) -> int:
     """Most bytes of results and scratch memory alive at once."""
+
+    def array(slot: int) -> int:
+        return size_of(division.shapes[slot]) * division.dtypes[slot].itemsize
+
     owner: dict[int, int] = {}
     users: dict[int, int] = {}
     """How many slots still hold each piece of memory."""
@@ -39,8 +43,10 @@ def peak_bytes(plan: Plan, division: Division, runners: dict[int, Runner]) -> in
     for k, (part, dead) in enumerate(zip(division.parts, frees(plan, division), strict=True)):
         scratch = 0
         if type(part) is Segment:
-            made = {i: (i, size_of(division.shapes[i]) * division.dtypes[i].itemsize) for i in part.writes}
+            made = {i: (i, array(i)) for i in part.writes}
             scratch = 0 if runners[k].small else runners[k].bytes
+            # Compiled code reads C order, so a view may have to be copied.
+            scratch += sum(array(j) for j in part.reads if owner.get(j, j) != j)
         else:
             assert isinstance(part, Step)
             views = part.op.is_view or part.op is ITEM
