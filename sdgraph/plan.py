@@ -38,8 +38,8 @@ class Group(NamedTuple):
     """Steps that an engine runs as one."""
 
     title: str
-    facts: str
-    """What it costs, in words."""
+    facts: tuple[str, ...]
+    """What it costs, in words, one short line each."""
     outs: tuple[int, ...]
     """The steps, by the slots of their results."""
 
@@ -73,7 +73,7 @@ class Plan(NamedTuple):
     groups: tuple[Group, ...] = ()
     """Steps that run together, where the engine does that, in the order they run."""
     remarks: Mapping[int, str] = {}
-    """Why a step runs by itself where others run together, by its slot."""
+    """How and why a step runs by itself where others run together, by its slot."""
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""

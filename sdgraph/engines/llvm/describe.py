@@ -64,14 +64,15 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
                 stored = {p.value for p in one.code.pointers if p.value in inside}
                 spent = cost(region, division, stored)
                 title, fused = f"region over {_space(region)}", _fused(region, one.code.phases)
-                facts = f"{fused}, {plain_bytes(spent.bytes)}, {spent.operations:,} operations"
+                facts = fused, f"{plain_bytes(spent.bytes)} moved, {spent.operations:,} operations"
                 groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
                 lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
                 lines += [f"      {line}" for line in pseudo_code(region, plan)]
         else:
             assert isinstance(part, Step)
-            remarks[part.out] = division.reasons.get(part.out, "a view that is needed as an array")
-            lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {remarks[part.out]}")
+            reason = division.reasons.get(part.out, "a view that is needed as an array")
+            remarks[part.out] = f"numpy kernel: {reason}"
+            lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {reason}")
     return plan._replace(
         steps=_steps(plan, division),
         peak_bytes=peak_bytes(plan, division, runners),
