@@ -21,7 +21,7 @@ def compiled(engine="auto"):
 
 
 def test_a_card_for_every_step_and_leaf():
-    sd, f = compiled()
+    sd, f = compiled("numpy")
     scene = sd.plot(plan=f.plan).scene
     steps = [c for c in scene.cards if c.kind in ("op", "output")]
     assert [c.lines[0].text.split(":")[0] for c in steps] == [f.plan.labels()[s.out] for s in f.plan.steps]
