@@ -442,7 +442,7 @@ array([ 6., 12.], dtype=float32))
         Args:
             feeds: Values of the placeholders.
             wrt: Variables or names; all trainable variables by default.
-            engine: Name of the engine.
+            engine: Name of the engine, as for `output`.
             step: Counter for random ops.
 
         Returns:
@@ -469,7 +469,7 @@ array([ 6., 12.], dtype=float32))
             feeds: Values of the placeholders.
             fetches: Variables or names to return as well.
             wrt: Variables or names to differentiate by; all trainable variables by default.
-            engine: Name of the engine.
+            engine: Name of the engine, as for `output`.
             step: Counter for random ops.
 
         Returns:
@@ -495,7 +495,8 @@ array([ 6., 12.], dtype=float32))
         Args:
             feeds: Values of the placeholders that the fetches depend on, by name or variable.
             fetches: Variables or names; the current losses by default.
-            engine: Name of the engine, ``"auto"`` for the fastest one installed.
+            engine: Name of the engine; ``"auto"`` for numpy, or the fused engine where it is installed and the work is
+                large enough to be worth compiling.
             step: Counter for random ops: another step, other draws.
 
         Returns:
@@ -519,8 +520,9 @@ array([ 6., 12.], dtype=float32))
 
         Args:
             fetches: Variables or names to compute.
-            engine: Name of the engine, ``"auto"`` for the fastest one installed.
-            check_numerics: Raise NumericsError at the first node that produces NaN or infinity.
+            engine: Name of the engine; ``"auto"`` for the fused engine where it is installed, else numpy.
+            check_numerics: Raise NumericsError at the first node that produces NaN or infinity; such a function runs on
+                numpy.
 
         Raises:
             EngineError: If there is no such engine.
