@@ -15,6 +15,7 @@ from sdgraph.aval import Aval, normalize_axis
 from sdgraph.engines.llvm.region import (
     COLUMN,
     ELEMENT,
+    MAX_OPERANDS,
     Node,
     Operand,
     Region,
@@ -30,6 +31,7 @@ _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "id
 _REDUCTIONS = frozenset(("sum", "max", "min"))
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
+_MOST_OPERANDS = MAX_OPERANDS // 16
 
 
 class Segment(NamedTuple):
@@ -160,6 +162,12 @@ class _Divider:
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
         if any(access(x.shape, shape) is None for x in operands):
             return "broadcast neither rows nor columns"
+        while len(operands) > _MOST_OPERANDS:
+            # Only a sum has so many; its beginning becomes one operand, so the order of additions stays.
+            assert name == "math.merge_add", name
+            first = operands[:_MOST_OPERANDS]
+            part = self._node(self._new(), name, first, step.attrs, aval.dtype, shape, shape, step=step)
+            operands = [part, *operands[_MOST_OPERANDS:]]
         self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
         return None
 

@@ -82,6 +82,22 @@ def test_value_and_gradient_are_one_region_that_stores_no_intermediate_result():
     assert peak < 4 * n + 100_000  # The gradient, and little else.
 
 
+def test_a_sum_of_many_terms_is_many_small_kernels_that_add_in_order():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(5,))
+    y = sd.math.merge_add(*[sd.math.sin(x * float(k)) for k in range(1000)], name="y")
+    on = {engine: sd.compile([y, sd.grad(y, x)], engine=engine) for engine in ("llvm", "numpy")}
+    assert max(line.count(",") for line in on["llvm"].plan.notes.splitlines()) < 40
+    terms = sd.compile(sd.math.merge_add(*[x * float(k) for k in range(1000)], name="t"), engine="llvm")
+    x_value = np.float32([0.1, -0.7, 1e-3, 3.3, 1e4])
+    want = np.float32(0)
+    for k in range(1000):
+        want = want + x_value * np.float32(k)
+    assert np.array_equal(terms(x=x_value)["t"], want)
+    for name, a in on["numpy"](x=x_value).items():
+        assert np.allclose(on["llvm"](x=x_value)[name], a, rtol=1e-5, atol=1e-2)
+
+
 def test_another_batch_size_compiles_nothing(monkeypatch):
     monkeypatch.setenv("SDGRAPH_CACHE", "0")
     sd, fetches, feeds = cross_entropy(50)
