@@ -17,6 +17,7 @@ from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
     COLUMN_INDEX,
     ELEMENT,
+    MAX_OPERANDS,
     Node,
     Operand,
     Region,
@@ -46,6 +47,7 @@ _COUNTED = Range(0.0, 2.0**48)
 """A sum of numbers between 0 and 1; nobody has more of them."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
+_MOST_OPERANDS = MAX_OPERANDS // 16
 
 
 class Segment(NamedTuple):
@@ -195,6 +197,12 @@ class _Divider:
             return "broadcast neither rows nor columns"
         if name == "cast" and dtypes[0].kind == "b":
             self.truths[step.out] = operands[0]
+        while len(operands) > _MOST_OPERANDS:
+            # Only a sum has so many; its beginning becomes one operand, so the order of additions stays.
+            assert name == "math.merge_add", name
+            first = operands[:_MOST_OPERANDS]
+            part = self._node(self._new(), name, first, step.attrs, aval.dtype, shape, shape, step=step)
+            operands = [part, *operands[_MOST_OPERANDS:]]
         self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
         return None
 

@@ -20,6 +20,8 @@ COLUMN_INDEX = "column index"
 
 MAX_NODES = 160
 """Nodes of a region at most: beyond, compile time grows and code no longer fits the caches."""
+MAX_OPERANDS = 480
+"""Operands of all nodes of a region at most, for the same reason; no node may have more than a sixteenth of it."""
 MAX_PHASES = 6
 """Loops after one another at most, because each computes anew what it shares with the one before."""
 
@@ -102,6 +104,8 @@ class Region:
         self.dims: tuple[int, ...] | None = None
         self.split = 0
         self.nodes: list[Node] = []
+        self.operands = 0
+        """How many its nodes have together."""
         self.level: dict[int, str] = {}
         """Level of each node's result."""
         self.works: dict[int, str] = {}
@@ -118,11 +122,12 @@ class Region:
             self.dims = squeezed(node.space)
         self.split = split
         self.nodes.append(node)
+        self.operands += len(node.operands)
         self.works[node.id], self.level[node.id], self._phase[node.id] = works, level, phase
         return True
 
     def _fit(self, node: Node) -> tuple[str, str, int, tuple[int, int]] | None:
-        if len(self.nodes) >= MAX_NODES:
+        if len(self.nodes) >= MAX_NODES or self.operands + len(node.operands) > MAX_OPERANDS:
             return None
         dims = squeezed(node.space)
         if not dims:
