@@ -21,7 +21,7 @@ from sdgraph.engines.llvm.region import (
     Node,
     Operand,
     Region,
-    access,
+    divisible,
     reduction_split,
     size_of,
     squeezed,
@@ -193,7 +193,7 @@ class _Divider:
         if compute_dtypes(name, dtypes, aval.dtype) is None:
             return "no compiled form" if all(d.kind != "f" or is_native(d) for d in dtypes) else "dtype"
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
-        if any(access(x.shape, shape) is None for x in operands):
+        if not divisible((x.shape for x in operands), shape):
             return "broadcast neither rows nor columns"
         if name == "cast" and dtypes[0].kind == "b":
             self.truths[step.out] = operands[0]
@@ -328,13 +328,11 @@ class _Divider:
         if how != "sum" and (dtype.kind == "u" or kind != dtype.kind):
             return "dtype"
         split = reduction_split(space, axes)
-        if split is None or access(x.shape, space) is None:
+        if split is None or not divisible([x.shape], space, axes):
             return "axes neither lead nor trail"
         shape = step.aval.shape
         if split[0] == ELEMENT or not squeezed(space):
             # Nothing is reduced: axes of size 1.
-            if access(x.shape, space) is None:
-                return "axes neither lead nor trail"
             self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
             return None
         counted = self.truths.get(x.value) if how == "sum" else None
@@ -351,7 +349,9 @@ class _Divider:
         if self.classes.get(k.value) != classes or self.dtypes[x.value].kind != "f":
             return "indices are not known to be classes"
         along = normalize_axis(step.attrs["axis"], len(shape))[0]
-        if along != len(shape) - 1 or classes == 1 or k.shape != (*shape[:-1], 1) or access(x.shape, shape) is None:
+        used = [y.shape for y in (x, k, *rest)]
+        one_per_row = along == len(shape) - 1 and k.shape == (*shape[:-1], 1)
+        if classes == 1 or not one_per_row or not divisible(used, shape, (along,)):
             return "not one index per row"
         dtype = step.aval.dtype
 
@@ -374,7 +374,7 @@ class _Divider:
         x = base = self._operand(step.inputs[0])
         dtype, shape = step.aval.dtype, step.aval.shape
         steps = _POWERS.get(exponent) if exponent is not None else None
-        if steps is None or self.dtypes[x.value] != dtype or access(x.shape, shape) is None:
+        if steps is None or self.dtypes[x.value] != dtype or not divisible([x.shape], shape):
             return False
         if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
             return False  # In half precision each product would be rounded.
@@ -396,7 +396,7 @@ class _Divider:
         axis = normalize_axis(step.attrs["axis"], len(shape))[0]
         if size_of(shape[axis + 1 :]) != 1 or shape[axis] == 1:
             return "softmax over an axis that is not the last"
-        if access(x.shape, shape) is None:
+        if not divisible([x.shape], shape, (axis,)):
             return "broadcast neither rows nor columns"
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)

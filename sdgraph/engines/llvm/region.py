@@ -7,7 +7,7 @@ Must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +95,14 @@ def reduction_split(space: tuple[int, ...], axes: tuple[int, ...]) -> tuple[str,
     if all(r != reduced[0] for r in reduced[k:]):
         return (COLUMN if reduced[0] else ROW), k
     return None
+
+
+def divisible(shapes: Iterable[tuple[int, ...]], space: tuple[int, ...], axes: tuple[int, ...] = ()) -> bool:
+    """Whether one split of the space serves operands of all these shapes, and a reduction over ``axes``."""
+    found = [access(shape, space) for shape in shapes]
+    if axes:
+        found.append(reduction_split(space, axes))
+    return None not in found and len({split for _, split in filter(None, found)} - {0}) <= 1
 
 
 class Region:

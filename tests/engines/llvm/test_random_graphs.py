@@ -68,11 +68,27 @@ def jumping(rng, sd, leaf):
     return sd.cast(n, leaf.dtype) * 0.125
 
 
+def arranged(rng, sd, a):
+    """Something that is no loop over the elements, or one over other axes than the last or first."""
+    kind = rng.integers(5)
+    if kind == 0:
+        return sd.permute(a, tuple(rng.permutation(a.ndim).tolist()))
+    if kind == 1 and a.ndim == 2:
+        return a @ sd.permute(sd.mean(a, axis=0, keepdims=True), (1, 0))
+    if kind == 2 and a.ndim == 2:
+        return sd.permute(a, (1, 0)) @ sd.mean(a, axis=1, keepdims=True)
+    if kind == 3 and a.ndim:
+        return sd.sum(a, axis=int(rng.integers(a.ndim)), keepdims=True)
+    return sd.concat(a, a * 0.5, axis=0) if a.ndim else a
+
+
 def grow(rng, sd, pool, leaves, shape):
     """One more node."""
     m = sd.math
     a = pool[rng.integers(len(pool))]
-    kind = rng.integers(12)
+    kind = rng.integers(13)
+    if kind == 12:
+        return arranged(rng, sd, bounded(sd, a))
     if kind == 9:
         return jumping(rng, sd, leaves[rng.integers(len(leaves))])
     if kind >= 10:
@@ -147,6 +163,16 @@ def compare(seed, dtype, tolerance):
         scale = np.abs(a[finite]).max() if finite.any() else 0.0
         worst = np.abs(a[finite] - b[finite]).max() if finite.any() else 0.0
         assert worst <= tolerance * max(scale, 1.0), (seed, name, worst, scale)
+
+
+def test_operands_that_call_for_different_rows():
+    sd = SameDiff("float32")
+    a, b = sd.placeholder("a", shape=(1, 3, 4)), sd.placeholder("b", shape=(2, 3, 1))
+    feeds = {"a": np.arange(12.0).reshape(1, 3, 4), "b": np.arange(1.0, 7.0).reshape(2, 3, 1)}
+    f = sd.compile([sd.identity(a / b, name="y"), sd.sum(a * b, axis=0, name="total")], engine="llvm")
+    got = f(feeds)
+    np.testing.assert_allclose(got["y"], feeds["a"] / feeds["b"], rtol=1e-6)
+    np.testing.assert_allclose(got["total"], (feeds["a"] * feeds["b"]).sum(0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(60))
