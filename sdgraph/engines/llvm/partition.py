@@ -21,6 +21,7 @@ from sdgraph.engines.llvm.region import (
     Operand,
     Region,
     access,
+    one_split,
     reduction_split,
     size_of,
     squeezed,
@@ -184,7 +185,7 @@ class _Divider:
         if compute_dtypes(name, dtypes, aval.dtype) is None:
             return "no compiled form" if all(d.kind != "f" or is_native(d) for d in dtypes) else "dtype"
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
-        if any(access(x.shape, shape) is None for x in operands):
+        if not one_split(operands, shape):
             return "broadcast neither rows nor columns"
         if name == "cast" and dtypes[0].kind == "b":
             self.truths[step.out] = operands[0]
@@ -311,15 +312,13 @@ class _Divider:
         if step.op.qualname == "sum" and dtype.kind not in "fi":
             return "dtype"
         split = reduction_split(space, axes)
-        if split is None or access(x.shape, space) is None:
+        if split is None or not one_split([x], space, split[1]):
             return "axes neither lead nor trail"
         if split[0] == COLUMN and step.op.qualname != "sum":
             return "extreme over leading axes"
         shape = step.aval.shape
         if split[0] == ELEMENT or not squeezed(space):
             # Nothing is reduced: axes of size 1.
-            if access(x.shape, space) is None:
-                return "axes neither lead nor trail"
             self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
             return None
         how = step.op.qualname
@@ -357,7 +356,8 @@ class _Divider:
         axis = normalize_axis(step.attrs["axis"], len(shape))[0]
         if size_of(shape[axis + 1 :]) != 1 or shape[axis] == 1:
             return "softmax over an axis that is not the last"
-        if access(x.shape, shape) is None:
+        rows = reduction_split(shape, (axis,))
+        if rows is None or not one_split([x], shape, rows[1]):
             return "broadcast neither rows nor columns"
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)

@@ -7,7 +7,7 @@ Must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +77,12 @@ def access(shape: tuple[int, ...], space: tuple[int, ...]) -> tuple[str, int] | 
     if all(f != full[0] for f in full[k:]):
         return (ROW if full[0] else COLUMN), k
     return None
+
+
+def one_split(operands: Iterable[Operand], space: tuple[int, ...], split: int = 0) -> bool:
+    """Whether one division into rows and columns serves all operands, and is ``split`` if that is not 0."""
+    found = [access(x.shape, space) for x in operands]
+    return None not in found and len({split, *(f[1] for f in found if f is not None)} - {0}) <= 1
 
 
 def reduction_split(space: tuple[int, ...], axes: tuple[int, ...]) -> tuple[str, int] | None:
