@@ -65,7 +65,8 @@ def _compile(op: Op, avals: Sequence[Aval | None], attrs: Mapping[str, Any]) -> 
     names = op.operand_names if not op.variadic else [f"{op.operand_names[0]}_{k}" for k in range(len(avals))]
     operands = [None if a is None else sd.placeholder(k, a.shape, a.dtype) for k, a in zip(names, avals, strict=True)]
     out = sd.apply(op, operands, attrs)
-    return sd.compile(out), [v.name for v in operands if v is not None], isinstance(out, tuple)
+    outs = list(out) if isinstance(out, tuple) else [out]
+    return sd._executable(outs), [v.name for v in operands if v is not None], isinstance(out, tuple)
 
 
 def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> np.ndarray[Any, Any]:
@@ -81,7 +82,7 @@ def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> n
     arrays = {k: sd._literal(x, None, dtypes) for k, x in given.items()}
     variables = {k: sd.placeholder(k, a.shape, a.dtype) for k, a in arrays.items()}
     out = build(sd, **{k: variables.get(k) for k in operands})
-    return sd.compile(out).run(arrays)[0]
+    return sd._executable([out]).run(arrays)[0]
 
 
 def as_operands(operands: Sequence[Any]) -> list[Any]:

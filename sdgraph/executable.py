@@ -31,17 +31,20 @@ _MAX_PLANS = 64
 class _Compiled:
     """One plan with its engine's function and the slots every run starts from."""
 
-    __slots__ = ("expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
+    __slots__ = ("_described", "engine", "expected", "feed_slots", "plan", "run", "step_slot", "template", "variables")
 
     def __init__(
         self,
         plan: Plan,
         run: Callable[[list[Any]], list[Any]],
+        engine: str,
         placeholders: Sequence[Placeholder],
         avals: Sequence[Aval],
     ) -> None:
         self.plan = plan
+        self._described: Plan | None = None
         self.run = run
+        self.engine = engine
         self.template: list[Any] = [None] * plan.n_slots
         for slot, value in plan.constants:
             self.template[slot] = value
@@ -57,6 +60,14 @@ class _Compiled:
             self.template.append(None)
         self.variables = plan.variables
         self.step_slot = plan.step_slot
+
+    def described(self) -> Plan:
+        """The plan with what the engine made of it, once that is asked for."""
+        plan = self._described
+        if plan is None:
+            describe = getattr(self.run, "describe", None)
+            plan = self._described = self.plan if describe is None else describe()
+        return plan
 
 
 class Executable:
@@ -79,8 +90,7 @@ class Executable:
         self._ids = [v.id for v in fetches]
         self._names = tuple(v.name for v in fetches)
         self._check = check_numerics
-        self.engine = engine
-        """Name of the engine that runs it."""
+        self._engine = engine
         need = sd.reachable(self._ids)
         leaves = [i for i, n in enumerate(need) if n]
         kinds = VariableKind
@@ -177,6 +187,11 @@ class Executable:
         return slots, None if parts is None else parts()
 
     @property
+    def engine(self) -> str:
+        """Name of the engine that ran the last call, or will run the first."""
+        return self._engine if self._last is None else self._last.engine
+
+    @property
     def plan(self) -> Plan:
         """The plan of the last call, or of the declared shapes when all are known.
 
@@ -189,8 +204,7 @@ class Executable:
                 given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
                 fix="Call the function once, then ask for its plan.",
             )
-        describe = getattr(self._last.run, "describe", None)
-        return self._last.plan if describe is None else self._last.plan._replace(notes=describe())
+        return self._last.described()
 
     def source(self) -> str:
         """The code that the engine made for the last call.
@@ -242,8 +256,8 @@ class Executable:
     def _build(self, avals: list[Aval]) -> _Compiled:
         leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
         plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
-        run = compile_plan(plan, self.engine, check_numerics=self._check)
-        return _Compiled(plan, run, self.placeholders, avals)
+        run, engine = compile_plan(plan, self._engine, check_numerics=self._check)
+        return _Compiled(plan, run, engine, self.placeholders, avals)
 
     def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

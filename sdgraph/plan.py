@@ -34,8 +34,18 @@ class Step(NamedTuple):
     source: Node | None
 
 
+class Group(NamedTuple):
+    """Steps that an engine runs as one."""
+
+    title: str
+    facts: tuple[str, ...]
+    """What it costs, in words, one short line each."""
+    outs: tuple[int, ...]
+    """The steps, by the slots of their results."""
+
+
 class Plan(NamedTuple):
-    """What an engine compiles.
+    """What an engine compiles, and afterwards what the engine made of it.
 
     Slots hold arrays during a run. ``feeds`` and ``variables`` map slots to the ids of the graph's placeholders and
     variables, ``constants`` to arrays. ``outs`` are the slots of the fetches; those in ``copied`` alias something the
@@ -60,6 +70,10 @@ class Plan(NamedTuple):
     """What the slots of feeds and variables hold."""
     notes: str = ""
     """What an engine made of the plan, for printing."""
+    groups: tuple[Group, ...] = ()
+    """Steps that run together, where the engine does that, in the order they run."""
+    remarks: Mapping[int, str] = {}
+    """How and why a step runs by itself where others run together, by its slot."""
 
     def __str__(self) -> str:
         """The steps, one per line, with what each frees."""

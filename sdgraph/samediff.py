@@ -442,7 +442,7 @@ array([ 6., 12.], dtype=float32))
         Args:
             feeds: Values of the placeholders.
             wrt: Variables or names; all trainable variables by default.
-            engine: Name of the engine.
+            engine: Name of the engine, as for `output`.
             step: Counter for random ops.
 
         Returns:
@@ -469,7 +469,7 @@ array([ 6., 12.], dtype=float32))
             feeds: Values of the placeholders.
             fetches: Variables or names to return as well.
             wrt: Variables or names to differentiate by; all trainable variables by default.
-            engine: Name of the engine.
+            engine: Name of the engine, as for `output`.
             step: Counter for random ops.
 
         Returns:
@@ -495,7 +495,8 @@ array([ 6., 12.], dtype=float32))
         Args:
             feeds: Values of the placeholders that the fetches depend on, by name or variable.
             fetches: Variables or names; the current losses by default.
-            engine: Name of the engine, ``"auto"`` for the fastest one installed.
+            engine: Name of the engine; ``"auto"`` for numpy, or the fused engine where it is installed and the work is
+                large enough to be worth compiling.
             step: Counter for random ops: another step, other draws.
 
         Returns:
@@ -519,28 +520,26 @@ array([ 6., 12.], dtype=float32))
 
         Args:
             fetches: Variables or names to compute.
-            engine: Name of the engine, ``"auto"`` for the fastest one installed.
-            check_numerics: Raise NumericsError at the first node that produces NaN or infinity.
+            engine: Name of the engine; ``"auto"`` for the fused engine where it is installed, else numpy.
+            check_numerics: Raise NumericsError at the first node that produces NaN or infinity; such a function runs on
+                numpy.
 
         Raises:
             EngineError: If there is no such engine.
         """
-        return Executable(
-            self,
-            self._several(fetches),
-            engine_name(engine),
-            check_numerics=check_numerics or self._check_numerics,
-        )
+        check = check_numerics or self._check_numerics
+        return Executable(self, self._several(fetches), engine_name(engine), check_numerics=check)
 
-    def _executable(self, fetches: list[SDVariable], engine: str) -> Executable:
-        """A compiled function, kept for the next call with the same fetches."""
-        key = (tuple(v.id for v in fetches), engine_name(engine), self._check_numerics, self.version)
+    def _executable(self, fetches: list[SDVariable], engine: str = "auto") -> Executable:
+        """A compiled function for evaluating once, kept for the next call with the same fetches."""
+        name = engine_name(engine, once=True)
+        key = (tuple(v.id for v in fetches), name, self._check_numerics, self.version)
         found = self._executables.get(key)
         if found is None:
             if len(self._executables) >= _MAX_EXECUTABLES:
                 # Other threads may add or drop entries meanwhile.
                 self._executables.pop(next(iter(list(self._executables))), None)
-            found = self._executables[key] = self.compile(fetches, engine)
+            found = self._executables[key] = Executable(self, fetches, name, check_numerics=self._check_numerics)
         return found
 
     @contextmanager

@@ -193,7 +193,7 @@ class _Function:
 
 def _wide_point(sd: SameDiff, y: SDVariable, feeds: Feeds | None, dtype: np.dtype[Any], step: int) -> dict[int, Any]:
     """The arrays of all leaves that y depends on, floating ones in the wide dtype; the feeds are checked."""
-    f = sd.compile([y])
+    f = sd._executable([y])
     f(feeds, step=step)
     given = {k.name if isinstance(k, SDVariable) else k: v for k, v in as_mapping(feeds).items()}
     point = {p.id: as_array(p, given[p.name]) for p in f.placeholders}
@@ -298,7 +298,7 @@ class _Check:
         present = [g for g in grads if g is not None]
         f = _Function(sd, [scalar], self.point, self.precision.dtype, self.step)
         values = iter(_Function(sd, present, self.point, self.precision.dtype, self.step)(self.point))
-        declared = iter(sd.compile(present)(self.feeds, step=self.step).values() if present else ())
+        declared = iter(sd._executable(present)(self.feeds, step=self.step).values() if present else ())
         bad: list[GradientMismatch] = []
         checked = 0
         for w, g in zip(self.wrt, grads, strict=True):

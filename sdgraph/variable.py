@@ -524,7 +524,8 @@ class SDVariable:
 
         Args:
             feeds: Values of the placeholders it depends on, by name or variable.
-            engine: Name of the engine.
+            engine: Name of the engine; ``"auto"`` for numpy, or the fused engine where it is installed and the work is
+                large enough to be worth compiling.
             step: Counter for random ops: another step, other draws.
             **named: More feeds, by name.
 

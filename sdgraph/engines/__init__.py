@@ -6,9 +6,12 @@ import functools
 import importlib
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
 
+from sdgraph.aval import Aval
 from sdgraph.errors import EngineError, MissingDependencyError
 from sdgraph.graph import did_you_mean
 from sdgraph.plan import Plan
@@ -25,19 +28,38 @@ _ENGINES = {
     "llvm": _Engine("sdgraph.engines.llvm", "llvmlite"),
 }
 
-_AUTO = "numpy"
-"""What "auto" stands for. The environment variable SDGRAPH_ENGINE overrides it: a test suite runs on any engine so."""
+ONCE = "auto, once"
+"""What `engine_name` makes of "auto" for a call that may be the only one: the engine depends on the plan."""
+
+_WORTH_COMPILING = 1 << 24
+"""Elements that the steps of a plan compute, from which an evaluation without `compile` is compiled to fused loops.
+
+That many take numpy some 25 ms, which is what compiling a loss and its gradient takes. With fewer, the first value in a
+notebook would wait for the compiler and gain nothing.
+"""
+
+_Run = Callable[[list[Any]], list[Any]]
 
 
-def engine_name(engine: str) -> str:
+def engine_name(engine: str, *, once: bool = False) -> str:
     """The engine that a user's choice stands for.
+
+    "auto" is the fused engine where it is installed. The environment variable SDGRAPH_ENGINE overrides it: a test suite
+    runs on any engine so.
+
+    Args:
+        engine: A name, or "auto".
+        once: Whether it is for a single evaluation; "auto" may then be decided for each plan.
 
     Raises:
         EngineError: If there is no such engine.
         MissingDependencyError: If what it needs is not installed.
     """
     if engine == "auto":
-        engine = os.environ.get("SDGRAPH_ENGINE", _AUTO)
+        chosen = os.environ.get("SDGRAPH_ENGINE", "auto")
+        if chosen == "auto":
+            return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
+        engine = chosen
     if engine not in _ENGINES:
         raise EngineError(
             f"There is no engine {engine!r}.",
@@ -57,7 +79,39 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> Callable[[list[Any]], list[Any]]:
-    """A function from the arrays in the plan's slots to the arrays of its outputs."""
-    module = importlib.import_module(_ENGINES[engine].module)
-    return module.compile_plan(plan, check_numerics=check_numerics)
+def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[_Run, str]:
+    """A function from the arrays in the plan's slots to the arrays of its outputs, and the engine that runs it.
+
+    That engine is numpy where the wanted one cannot run the plan.
+    """
+    if engine == ONCE:
+        engine = "llvm" if _computed(plan) >= _WORTH_COMPILING else "numpy"
+    for name in (engine, "numpy"):
+        module = _working(name)
+        run = None if module is None else module.compile_plan(plan, check_numerics=check_numerics)
+        if run is not None:
+            return run, name
+    raise AssertionError("the numpy engine runs every plan")
+
+
+@functools.cache
+def _working(engine: str) -> ModuleType | None:
+    """The engine's code; None where what it needs is installed but does not work here, which is said once."""
+    try:
+        module = importlib.import_module(_ENGINES[engine].module)
+        module.probe()
+    except Exception as e:
+        if engine == "numpy":
+            raise
+        warnings.warn(
+            f"The {engine} engine does not work on this computer, plans run on the numpy engine: {e}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return module
+
+
+def _computed(plan: Plan) -> int:
+    """Elements of all results together. It depends on the plan alone, so that the same call gives the same bits."""
+    return sum(step.aval.size for step in plan.steps if type(step.aval) is Aval and not step.op.is_view)

@@ -24,6 +24,10 @@ _OUT_BY_NAME: dict[Any, Any] = {
 }
 
 
+def probe() -> None:
+    """Raise if this engine does not work here."""
+
+
 def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
     """A function that takes the filled slots and returns the outputs."""
     code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]

@@ -184,12 +184,23 @@ class DotWriter:
                 children.setdefault(p[: len(path) + 1], []).append(p)
         for child, inside in children.items():
             lines.append(f'{indent}subgraph "cluster_{_first(boxes, child)}_{len(child)}" {{')
-            lines.append(f"{indent}  {self._box(child[-1], 'detail', 'cluster', False, top=False)}")
+            facts = self._scene.facts.get(child)
+            words = "" if facts else child[-1]
+            lines.append(f"{indent}  {self._box(words, 'detail', 'cluster', False, top=False)}")
+            if facts:
+                lines.append(f"{indent}  {self._plate(_first(boxes, child), child[-1], facts)}")
             self._emit(child, inside, boxes, indent + "  ", lines)
             lines.append(f"{indent}}}")
 
+    def _plate(self, k: int, title: str, facts: Iterable[str]) -> str:
+        """The title and facts of a box as a node inside it: arrows pass by a node, but cross a box's own label."""
+        ink = self._ink("detail")
+        lines = [self._font(f"<B>{escaped(title)}</B>", 11, ink), *(self._font(escaped(f), 10, ink) for f in facts)]
+        rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
+        return f'p{k} [shape="plain" label=<{_TABLE}{rows}</TABLE>>];'
+
     def _box(self, words: str, tone: str, stroke: str, backward: bool, *, top: bool) -> str:
-        label = self._font(f"<B>&#160;{escaped(words)}&#160;</B>", 11, self._ink(tone))
+        label = self._font(f"<B>&#160;{escaped(words)}&#160;</B>", 11, self._ink(tone)) if words else ""
         attributes = {
             "labelloc": "t" if top else "b",
             "labeljust": "l",

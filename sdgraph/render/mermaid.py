@@ -42,7 +42,8 @@ def _tree(scene: Scene, path: tuple[str, ...], indent: str) -> list[str]:
         elif card.path[: len(path)] == path:
             children.setdefault(card.path[: len(path) + 1], k)
     for child, k in children.items():
-        lines.append(f'{indent}subgraph s{k}_{len(child)} ["{_safe(child[-1])}"]')
+        words = "<br/>".join(_safe(text) for text in (child[-1], *scene.facts.get(child, ())))
+        lines.append(f'{indent}subgraph s{k}_{len(child)} ["{words}"]')
         lines += _tree(scene, child, indent + "  ")
         lines.append(f"{indent}end")
     return lines

@@ -16,7 +16,10 @@ from sdgraph.render.text import counted, number, shortened
 
 
 def make_plan_scene(plan: Plan, options: Options) -> Scene:
-    """A card for each step and for each array it starts from; steps of one composite op stand in one box."""
+    """A card for each step and for each array it starts from.
+
+    Steps that the engine runs together stand in one box. Where it runs each by itself, those of one composite op do.
+    """
     return _PlanScene(plan, options).scene()
 
 
@@ -36,6 +39,7 @@ class _PlanScene:
         self._shared = _shared_sources(plan)
         self._names: dict[int, str] = {slot: plan.leaf_names[i] for slot, i in (*plan.feeds, *plan.variables)}
         self._names |= {s.out: self._step_name(s) for s in plan.steps}
+        self._boxes = {slot: (f"{k}. {g.title}",) for k, g in enumerate(plan.groups, 1) for slot in g.outs}
 
     def scene(self) -> Scene:
         plan = self._plan
@@ -47,11 +51,16 @@ class _PlanScene:
             for k, slot in enumerate(s.inputs)
             if slot in place
         ]
-        facts = f"{counted(len(plan.steps), 'step')} · at most {plain_bytes(plan.peak_bytes)} of results alive"
+        facts = f"{self._counts()} · at most {plain_bytes(plan.peak_bytes)} of results alive"
         notes = []
         if len(self._steps) < len(plan.steps):
             notes.append(f"the last {len(self._steps)} of {counted(len(plan.steps), 'step')} are shown; see max_nodes")
-        return Scene(self._options.title or "Plan", facts, list(cards.values()), links, notes)
+        boxes = {self._boxes[g.outs[0]]: g.facts for g in plan.groups if g.outs}
+        return Scene(self._options.title or "Plan", facts, list(cards.values()), links, notes, facts=boxes)
+
+    def _counts(self) -> str:
+        steps, groups = counted(len(self._plan.steps), "step"), len(self._plan.groups)
+        return f"{steps}, {len(self._boxes)} of them in {counted(groups, 'group')}" if groups else steps
 
     # ------------------------------------------------------------------ what a run starts from
 
@@ -89,11 +98,13 @@ class _PlanScene:
         lines = [Line(f"{self._labels[step.out]}: {_aval(step.aval)}")]
         if step.reuse != NO_SLOT:
             lines.append(Line(f"in place of {self._labels[step.reuse]}"))
+        if step.out in self._plan.remarks:
+            lines.append(Line(self._plan.remarks[step.out]))
         if step.out in self._outs:
             lines.append(Line(f"returned as {shortened(', '.join(self._outs[step.out]), 32)}", "output"))
         source = step.source
-        scopes: tuple[str, ...] = ()
-        if source is not None and self._options.show_scopes:
+        scopes = self._boxes.get(step.out, ())
+        if source is not None and self._options.show_scopes and not self._plan.groups:
             parts = tuple(source.name.split("/"))
             scopes = parts if id(source) in self._shared else parts[:-1]
         first = len(self._plan.steps) - len(self._steps) + 1

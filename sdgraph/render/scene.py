@@ -85,6 +85,8 @@ class Scene:
     """Cards that stand at one height: a forward card and its gradients."""
     dtypes: dict[str, list[str]] = field(default_factory=dict)
     """The dtypes in each family, where these colour the cards."""
+    facts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    """Lines that boxes have below their title, by path."""
 
     @property
     def kinds(self) -> list[str]:

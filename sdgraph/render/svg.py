@@ -15,7 +15,7 @@ _OPEN_TAG: Final = re.compile(r"<svg\b[^>]*>")
 _ANCHOR: Final = re.compile(r'<g id="a_[^"]*"><a [^>]*>\n?|</a>\n</g>\n?')
 _NODE_TITLE: Final = re.compile(r'(<g id="n(\d+)" class="node[^"]*">\s*<title>)[^<]*(</title>)')
 _EDGE_TITLE: Final = re.compile(r'(<g id="e(\d+)" class="edge[^"]*">\s*<title>)[^<]*(</title>)')
-_BOX_TITLE: Final = re.compile(r"\s*<title>(cluster_[^<]*|%\d+|%[^<]*)</title>")
+_BOX_TITLE: Final = re.compile(r"\s*<title>(cluster_[^<]*|p\d+|%\d+|%[^<]*)</title>")
 
 
 def finished(svg: str, scene: Scene, *, adaptive: bool) -> str:

@@ -93,11 +93,14 @@ def graph_of(sample, **options):
     """A graph with the op's floating outputs, joined to one variable to differentiate; None if there are none."""
     sd = SameDiff(options.get("dtype") or "float64")
     outs, feeds = apply(sd, sample, **options)
-    outs = floating(outs)
-    if not outs:
-        return sd, None, feeds
-    y = outs[0] if len(outs) == 1 else sum((sd.sum(v * v * (k + 1)) for k, v in enumerate(outs[1:])), sd.sum(outs[0]))
-    return sd, y, feeds
+    return sd, joined(sd, floating(outs)), feeds
+
+
+def joined(sd, outs):
+    """One variable that depends on all outputs; None if there are none."""
+    if len(outs) < 2:
+        return outs[0] if outs else None
+    return sum((sd.sum(v * v * (k + 1)) for k, v in enumerate(outs[1:])), sd.sum(outs[0]))
 
 
 def close(a, b, rtol):
@@ -111,6 +114,7 @@ def close(a, b, rtol):
 # ---------------------------------------------------------------------- N1, N2: every op has samples
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", OPS)
 def test_samples(name):
     samples = samples_of(name)
@@ -274,6 +278,7 @@ def test_float32(name):
 # ---------------------------------------------------------------------- gradients
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", [name for name in OPS if differentiable(name)])
 def test_gradients(name):
     """First and second derivatives for every floating operand agree with differences."""
@@ -318,6 +323,7 @@ def test_gradient_of_unknown_sizes_and_float32(name):
                 assert np.all(np.abs(g - single[k]) <= rtol * scale), (sample, g - single[k])
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].vjp is NOT_DIFFERENTIABLE])
 def test_no_gradient(name):
     """Differentiating through an op without a gradient names it."""
@@ -388,6 +394,7 @@ def sensitive(name, k):
     return None
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", [n for n in OPS if differentiable(n) and REGISTRY[n].vjp is not ZERO_GRADIENT])
 def test_a_wrong_rule_is_caught(name):
     op = REGISTRY[name]
@@ -433,6 +440,7 @@ def method(sd, name):
     return getattr(namespace_of(sd, op), op.name)
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].operand_names])
 def test_a_wrong_call_leaves_no_trace(name):
     """Operands of another graph, arguments that do not exist, operands that are missing."""
@@ -471,6 +479,7 @@ def test_a_wrong_call_leaves_no_trace(name):
         refuse(sd, name, errors.ArgumentTypeError, lambda: method(sd, name)(**sample.attrs))
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", MISUSE)
 def test_misuse(name):
     op = REGISTRY[name]

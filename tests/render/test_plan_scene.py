@@ -4,23 +4,24 @@ import pytest
 
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError
+from sdgraph.plan import Group
 from sdgraph.render import engines
 from tests.render.graphs import layers, logistic_regression
-from tests.render.parsing import cards, svg_groups
+from tests.render.parsing import cards, label_lines, parsed, svg_groups, svg_texts
 from tests.render.test_engines import no_engine  # noqa: F401  (a fixture)
 
 needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine")
 
 
-def compiled():
+def compiled(engine="auto"):
     sd, feeds = logistic_regression()
-    f = sd.compile(["model/p", sd.grad("objective/loss", "model/w")])
+    f = sd.compile(["model/p", sd.grad("objective/loss", "model/w")], engine)
     f(feeds)
     return sd, f
 
 
 def test_a_card_for_every_step_and_leaf():
-    sd, f = compiled()
+    sd, f = compiled("numpy")
     scene = sd.plot(plan=f.plan).scene
     steps = [c for c in scene.cards if c.kind in ("op", "output")]
     assert [c.lines[0].text.split(":")[0] for c in steps] == [f.plan.labels()[s.out] for s in f.plan.steps]
@@ -43,7 +44,7 @@ def test_arrows_are_the_operands_that_are_arrays():
 
 
 def test_steps_say_what_they_overwrite():
-    sd, f = compiled()
+    sd, f = compiled("numpy")
     text = [line for card in cards(sd.to_dot(plan=f.plan)) for line in card]
     reused = [s for s in f.plan.steps if s.reuse >= 0]
     assert reused
@@ -52,11 +53,80 @@ def test_steps_say_what_they_overwrite():
 
 def test_the_inside_of_a_composite_stands_in_a_box_of_its_name():
     sd, feeds = logistic_regression()
-    f = sd.compile("objective/loss")
+    f = sd.compile("objective/loss", engine="numpy")
     f(feeds)
-    scene = sd.plot(plan=f.plan).scene
-    assert ("objective", "ce") in {c.path for c in scene.cards}
+    assert ("objective", "ce") in {c.path for c in sd.plot(plan=f.plan).scene.cards}
     assert all(c.path == () for c in sd.plot(plan=f.plan, show_scopes=False).scene.cards)
+
+
+@pytest.fixture
+def grouped():
+    """A plan whose engine runs all steps but the products of matrices in two groups."""
+    sd, f = compiled("numpy")
+    plan = f.plan
+    alone = {s.out: "by itself: a product" for s in plan.steps if s.op.name == "matmul"}
+    together = [s.out for s in plan.steps if s.out not in alone]
+    groups = (
+        Group("a <loop>", ("two facts", "and more"), tuple(together[:3])),
+        Group("a <loop>", ("others",), tuple(together[3:])),
+    )
+    return sd, plan._replace(groups=groups, remarks=alone)
+
+
+def test_steps_that_run_together_stand_in_one_box(grouped):
+    sd, plan = grouped
+    scene = sd.plot(plan=plan).scene
+    steps = [c for c in scene.cards if c.kind in ("op", "output")]
+    found = {s.out: c.path for s, c in zip(plan.steps, steps, strict=True)}
+    boxes = [("1. a <loop>",), ("2. a <loop>",)]
+    assert found == {
+        **{i: box for g, box in zip(plan.groups, boxes, strict=True) for i in g.outs},
+        **dict.fromkeys(plan.remarks, ()),
+    }
+    assert scene.facts == {boxes[0]: ("two facts", "and more"), boxes[1]: ("others",)}
+    n = len(plan.steps)
+    assert scene.subtitle.startswith(f"{n} steps, {n - len(plan.remarks)} of them in 2 groups · at most ")
+
+
+def test_a_step_by_itself_says_why(grouped):
+    sd, plan = grouped
+    for c in sd.plot(plan=plan).scene.cards:
+        if c.kind in ("op", "output"):
+            assert ("by itself: a product" in [line.text for line in c.lines]) == (not c.path)
+
+
+def test_boxes_of_groups_have_title_and_facts(grouped):
+    sd, plan = grouped
+    graph = parsed(sd.to_dot(plan=plan))
+    plates = [n for n in graph.nodes() if n.startswith("p")]
+    assert [label_lines(graph.get_node(n).attr["label"]) for n in plates] == [
+        ["1. a <loop>", "two facts", "and more"],
+        ["2. a <loop>", "others"],
+    ]
+    assert "<br/>two facts<br/>and more" in sd.to_mermaid(plan=plan)
+
+
+@needs_engine
+def test_the_picture_of_groups_has_no_names_of_its_own_as_tooltips(grouped):
+    sd, plan = grouped
+    view = sd.plot(plan=plan)
+    titles = re.findall("<title>(.*?)</title>", view.svg)
+    assert not [t for t in titles if re.fullmatch(r"[a-z]*\d+|cluster.*", t)]
+    assert {"two facts", "and more", "others"} <= set(svg_texts(view.svg))
+
+
+def test_the_fused_engine_groups_steps():
+    pytest.importorskip("llvmlite")
+    sd, f = compiled("llvm")
+    plan = f.plan
+    in_groups = [i for g in plan.groups for i in g.outs]
+    assert sorted([*in_groups, *plan.remarks]) == sorted(s.out for s in plan.steps)
+    assert len(set(in_groups)) == len(in_groups)
+    names = {s.out: s.op.name for s in plan.steps}
+    assert "matmul" in {names[i] for i in plan.remarks} and "exp" in {names[i] for i in in_groups}
+    [first, *_] = plan.groups
+    assert first.title.startswith("region over ") and "fused" in first.facts[0] and "moved" in first.facts[1]
+    assert sd.plot(plan=plan).scene.facts
 
 
 def test_a_long_plan_is_cut_and_says_so():

@@ -5,8 +5,6 @@ Needs llvmlite. Results equal the numpy engine's up to rounding.
 
 from __future__ import annotations
 
-import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +14,7 @@ from sdgraph.aval import shape_str
 from sdgraph.engines import buffers
 from sdgraph.engines import numpy as numpy_engine
 from sdgraph.engines.llvm import describe, machine
+from sdgraph.engines.llvm.liveness import frees
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
 from sdgraph.errors import ExecutionError, SDGraphError
@@ -24,11 +23,16 @@ from sdgraph.plan import Plan, Step
 _Run = Callable[[list[Any]], list[Any]]
 
 
-def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
-    """A function that takes the filled slots and returns the outputs."""
-    if check_numerics or not _works_here():
+def probe() -> None:
+    """Raise if LLVM cannot compile and load code on this computer."""
+    machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
+
+
+def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run | None:
+    """A function that takes the filled slots and returns the outputs; None where this engine cannot run the plan."""
+    if check_numerics:
         # Looking at every intermediate result is what fusing does away with.
-        return numpy_engine.compile_plan(plan, check_numerics=check_numerics)
+        return None
     division = divide(plan)
     runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
     run: Any = None
@@ -36,25 +40,10 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
         run = _one_segment(plan, division, runners[0])
     if run is None:
         run = _mixed(plan, division, runners)
-    run.describe = lambda: describe.notes(plan, division, runners)
+    run.describe = lambda: describe.described(plan, division, runners)
     run.source = lambda: describe.source(plan, division, runners)
     run.parts = lambda: _timeable(plan, division, runners)
     return run
-
-
-@functools.cache
-def _works_here() -> bool:
-    """Whether LLVM can compile and load code on this computer; says so once if not."""
-    try:
-        machine.kernel("define i64 @.probe() {\n  ret i64 7\n}").address("probe")
-    except Exception as e:
-        warnings.warn(
-            f"The llvm engine does not work on this computer, plans run on the numpy engine: {e}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return False
-    return True
 
 
 def _runner(segment: Segment, division: Division) -> Runner:
@@ -88,18 +77,18 @@ def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
 
 def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
     """Segments and numpy steps in turn."""
-    frees = _frees(plan, division)
-    code = [_code(part, division, runners.get(k), frees[k]) for k, part in enumerate(division.parts)]
+    dead = frees(plan, division)
+    code = [_code(part, division, runners.get(k), dead[k]) for k, part in enumerate(division.parts)]
     outs = tuple(zip(plan.outs, plan.copied, strict=True))
     return _interpreter(code, outs)
 
 
 def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, _Run]]:
     """Each part by itself, for measuring: what it is, the bytes it moves, and a function of the slots."""
-    frees = _frees(plan, division)
+    dead = frees(plan, division)
     found: list[tuple[str, int, _Run]] = []
     for k, part in enumerate(division.parts):
-        code = _code(part, division, runners.get(k), frees[k])
+        code = _code(part, division, runners.get(k), dead[k])
         if type(part) is Segment:
             moved = sum(describe.cost(r, division, set(part.writes)).bytes for r in part.regions)
             label = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
@@ -133,6 +122,7 @@ def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]
                         a = slots[i] = buffers.empty(shape, dtype)
                         arrays.append(a)
                     fn(arrays)
+                    arrays = a = None  # What dies below must not live on here.
                 else:
                     try:
                         slots[result] = fn(*[slots[j] if j >= 0 else None for j in inputs])
@@ -160,20 +150,3 @@ def _plain(a: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[A
             )
         a = np.array(a, order="C")
     return a
-
-
-def _frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
-    """Per part the slots that nobody reads any more; constants and leaves stay."""
-    last: dict[int, int] = {}
-    for k, part in enumerate(division.parts):
-        if type(part) is Segment:
-            last.update(dict.fromkeys((*part.writes, *part.reads), k))
-        else:
-            assert isinstance(part, Step)
-            last.update({j: k for j in (*part.inputs, part.out) if j >= 0})
-    for o in plan.outs:
-        last.pop(o, None)
-    dead: list[list[int]] = [[] for _ in division.parts]
-    for j, k in last.items():
-        dead[k].append(j)
-    return [tuple(d) for d in dead]

@@ -5,15 +5,17 @@ Must not know LLVM.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sdgraph.aval import shape_str
+from sdgraph.engines.llvm.liveness import frees, peak_bytes
 from sdgraph.engines.llvm.partition import Division, Segment
 from sdgraph.engines.llvm.phases import schedule
 from sdgraph.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
 from sdgraph.engines.llvm.scalar_ops import RULES
 from sdgraph.engines.llvm.segment import Runner
-from sdgraph.plan import Plan, Step
+from sdgraph.plan import NO_SLOT, Group, Plan, Step, plain_bytes
 
 _WHERE = {ELEMENT: "each element", ROW: "each row", ONCE: "once"}
 
@@ -50,37 +52,77 @@ def _bytes(value: int, division: Division) -> int:
     return size_of(division.shapes[value]) * division.dtypes[value].itemsize
 
 
-def notes(plan: Plan, division: Division, runners: dict[int, Runner]) -> str:
-    """The parts of a plan in the order they run."""
+def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Plan:
+    """The plan as this engine runs it."""
+    groups: list[Group] = []
+    remarks: dict[int, str] = {}
     lines = ["engine llvm:"]
     for k, part in enumerate(division.parts):
         if type(part) is Segment:
             for one, region in zip(runners[k].regions, part.regions, strict=True):
-                stored = {p.value for p in one.code.pointers if p.value in {n.id for n in region.nodes}}
-                lines.append(_headline(region, cost(region, division, stored), one.code.phases))
+                inside = {n.id for n in region.nodes}
+                stored = {p.value for p in one.code.pointers if p.value in inside}
+                spent = cost(region, division, stored)
+                title, fused = f"region over {_space(region)}", _fused(region, one.code.phases)
+                facts = fused, f"{plain_bytes(spent.bytes)} moved, {spent.operations:,} operations"
+                groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
+                lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
                 lines += [f"      {line}" for line in pseudo_code(region, plan)]
         else:
             assert isinstance(part, Step)
             reason = division.reasons.get(part.out, "a view that is needed as an array")
+            remarks[part.out] = f"numpy kernel: {reason}"
             lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {reason}")
-    return "\n".join(lines)
+    return plan._replace(
+        steps=_steps(plan, division),
+        peak_bytes=peak_bytes(plan, division, runners),
+        notes="\n".join(lines),
+        groups=_with_views(plan, groups, remarks),
+        remarks=remarks,
+    )
+
+
+def _steps(plan: Plan, division: Division) -> tuple[Step, ...]:
+    """The steps with what each frees here; nothing is written in place of something else."""
+    dead = zip(division.parts, frees(plan, division), strict=True)
+    freed = {part.out: slots for part, slots in dead if isinstance(part, Step)}
+    return tuple(s._replace(frees=freed.get(s.out, ()), reuse=NO_SLOT) for s in plan.steps)
+
+
+def _with_views(plan: Plan, groups: list[Group], remarks: Mapping[int, str]) -> tuple[Group, ...]:
+    """The groups with the steps that only look at something in another shape: each beside who reads it first."""
+    home = {i: k for k, group in enumerate(groups) for i in group.outs}
+    first: dict[int, int] = {}
+    """By slot the first group that reads it."""
+    for step in reversed(plan.steps):
+        if step.out not in home and step.out not in remarks:
+            made = [home[j] for j in step.inputs if j in home]
+            if step.out in first or made:
+                home[step.out] = first[step.out] if step.out in first else made[0]
+        if step.out in home:
+            k = home[step.out]
+            first.update((j, min(k, first.get(j, k))) for j in step.inputs)
+    return tuple(
+        group._replace(outs=tuple(s.out for s in plan.steps if home.get(s.out) == k)) for k, group in enumerate(groups)
+    )
 
 
 def _aval(step: Step) -> str:
     return str(step.aval) if hasattr(step.aval, "shape") else "several results"
 
 
-def _headline(region: Region, spent: Cost, phases: int) -> str:
+def _space(region: Region) -> str:
     if region.dims is None:
-        space = "numbers"
-    elif region.split:
-        space = f"{shape_str(region.dims[: region.split])} rows of {shape_str(region.dims[region.split :])}"
-    else:
-        space = shape_str(region.dims)
-    return (
-        f"  region over {space}: {len(region.nodes)} ops fused, {phases} pass{'es' if phases != 1 else ''} "
-        f"over memory, {spent.bytes} bytes, {spent.operations} operations"
-    )
+        return "numbers"
+    if region.split:
+        return f"{shape_str(region.dims[: region.split])} rows of {shape_str(region.dims[region.split :])}"
+    return shape_str(region.dims)
+
+
+def _fused(region: Region, phases: int) -> str:
+    """What is inside, and how often it goes over memory."""
+    n = len(region.nodes)
+    return f"{n} op{'s' if n != 1 else ''} fused, {phases} pass{'es' if phases != 1 else ''} over memory"
 
 
 def pseudo_code(region: Region, plan: Plan) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from sdgraph.engines.llvm.accumulators import Accumulator, State, Variable, accumulator
 from sdgraph.engines.llvm.builder import Builder, Val, const, type_of
 from sdgraph.engines.llvm.memory import (
+    array,
     from_memory,
     gather,
     iota,
@@ -31,7 +32,7 @@ from sdgraph.engines.llvm.memory import (
     to_memory,
 )
 from sdgraph.engines.llvm.phases import Pass, Phase, schedule
-from sdgraph.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
+from sdgraph.engines.llvm.region import COLUMN, COLUMN_INDEX, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
 
 CHUNK = 8192
@@ -300,6 +301,10 @@ class _Loops:
         elements = {n.id: n for one in phase.passes for n in one.elements}.values()
         divisors = Counter(n.operands[1].value for n in elements if n.op == "math.div")
         self.divisors = {v for v, uses in divisors.items() if uses > 1}
+        self.read_again = self._read_again() if self.across else set()
+        self.kept: dict[int, str] = {}
+        """Where values read by gathering lie for later passes."""
+        self.this_pass: set[int] = set()
 
     def emit(self) -> None:
         """Chunks, rows in them, and per row one pass over its elements after another."""
@@ -377,8 +382,19 @@ class _Loops:
         for node in phase.row_roots:
             self._row_root(node)
 
+    def _read_again(self) -> set[int]:
+        """Arrays whose elements more than one pass reads."""
+        passes: Counter[int] = Counter()
+        last = len(self.phase.passes) - 1
+        for k, one in enumerate(self.phase.passes):
+            nodes = (*one.elements, *one.sums, *(self.phase.element_roots if k == last else ()))
+            operands = ((x, n) for n in nodes for x in n.operands if x.value not in self.region.level)
+            passes.update({x.value for x, n in operands if access(x.shape, n.space) == (ELEMENT, 0)})
+        return {v for v, uses in passes.items() if uses > 1}
+
     def _pass(self, one: Pass, roots: Sequence[Node]) -> None:
         b = self.b
+        self.this_pass = set()
         states = {node.id: State(b, self.e.accumulator(node), vec=True) for node in one.sums}
 
         def body(j: Val) -> None:
@@ -422,10 +438,19 @@ class _Loops:
     # ------------------------------------------------------------------ values
 
     def _compute(self, node: Node) -> Val:
+        if node.op == COLUMN_INDEX:
+            return self._column_index(node.dtype)
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
         self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
+
+    def _column_index(self, dtype: np.dtype[Any]) -> Val:
+        b = self.b
+        j = self.j if self.region.split else b.binary("add", self.start, self.j)
+        t = type_of(dtype)
+        j = j if t == "i64" else b.convert("trunc", j, t)
+        return j if self.across else b.binary("add", b.splat(j), Val(iota(b, t), t, True, 0))
 
     def read(self, x: Operand, node: Node) -> Val:
         """An operand of a node in the current row and element."""
@@ -453,8 +478,7 @@ class _Loops:
         base = e.pointer(b, value)
         if seen == ELEMENT:
             if self.across:
-                p = e.at(b, base, b.binary("add", self.start, self.j), dtype)
-                return from_memory(b, gather(b, p, self._row_offsets(), memory_type(dtype), self.mask), dtype)
+                return from_memory(b, self._gathered(value, base), dtype)
             p = e.at(b, base, b.binary("add", self.start, self.j), dtype)
             return from_memory(b, masked_load(b, p, memory_type(dtype), self.mask), dtype)
         index = self.row if seen == ROW else self.j
@@ -464,12 +488,32 @@ class _Loops:
         t = memory_type(dtype)
         return from_memory(b, b.instruction(f"load {t}, ptr {p.text}, align 1", t, False, p), dtype)
 
+    def _gathered(self, value: int, base: Val) -> Val:
+        """One element of each lane's row. Gathering is slow, so a later pass finds it where an earlier one put it."""
+        b, e = self.b, self.e
+        t = memory_type(e.dtypes[value])
+        full = b.type(t, True)
+        first = value not in self.kept
+        if value in self.read_again and first:
+            self.kept[value] = array(b, t, SHORT_ROW)
+            self.this_pass.add(value)
+        place = None
+        if value in self.read_again:
+            p = Val(self.kept[value], "ptr", False, 0)
+            place = b.instruction(f"getelementptr {full}, ptr {p.text}, i64 {self.j.text}", "ptr", False, p, self.j)
+            if value not in self.this_pass:
+                return b.effect(f"load {full}, ptr {place.text}", t, True)
+        p = e.at(b, base, b.binary("add", self.start, self.j), e.dtypes[value])
+        v = gather(b, p, self._row_offsets(), t, self.mask)
+        if place is not None:
+            b.line(f"store {b.typed(v)}, ptr {place.text}")
+        return v
+
     def _row_offsets(self) -> Val:
         """How far the rows in the lanes are from the first one, in elements."""
         b = self.b
         count = b.convert("trunc", self.count, "i32")
-        offsets = b.binary("mul", Val(iota(b), "i32", True, 0), b.splat(count))
-        return b.convert("sext", offsets, "i64")
+        return b.binary("mul", Val(iota(b), "i32", True, 0), b.splat(count))
 
     def _store_element(self, node: Node) -> None:
         b, e = self.b, self.e

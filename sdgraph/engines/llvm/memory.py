@@ -39,9 +39,16 @@ def alloca(b: Builder, type_: str, vec: bool) -> str:
     return name
 
 
-def iota(b: Builder) -> str:
+def array(b: Builder, type_: str, n: int) -> str:
+    """Local memory for n vectors."""
+    name = b.fresh("m")
+    b.allocas.append(f"  {name} = alloca [{n} x {b.type(type_, True)}], align 64")
+    return name
+
+
+def iota(b: Builder, t: str = "i32") -> str:
     """The lanes' numbers."""
-    return "<" + ", ".join(f"i32 {k}" for k in range(b.width)) + ">"
+    return "<" + ", ".join(f"{t} {k}" for k in range(b.width)) + ">"
 
 
 def smaller(b: Builder, x: Val, y: Val) -> Val:
@@ -82,7 +89,7 @@ def masked_store(b: Builder, v: Val, p: Val, dtype: np.dtype[Any], mask: Val) ->
 
 
 def _addresses(b: Builder, p: Val, offsets: Val, t: str) -> Val:
-    text = f"getelementptr {t}, ptr {p.text}, <{b.width} x i64> {offsets.text}"
+    text = f"getelementptr {t}, ptr {p.text}, {b.typed(offsets)}"
     return b.instruction(text, "ptr", True, p, offsets)
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from sdgraph.aval import Aval, normalize_axis
 from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
-    COLUMN,
+    COLUMN_INDEX,
     ELEMENT,
+    MAX_OPERANDS,
     Node,
     Operand,
     Region,
@@ -30,7 +31,8 @@ from sdgraph.engines.llvm.scalar_ops import compute_dtypes, is_native
 from sdgraph.plan import Plan, Step
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
-_REDUCTIONS = frozenset(("sum", "max", "min"))
+_REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}
+"""Ops that reduce, and how."""
 _POWERS: dict[float, tuple[str, ...]] = {
     1: ("cast",),
     2: ("math.square",),
@@ -46,6 +48,7 @@ _COUNTED = Range(0.0, 2.0**48)
 """A sum of numbers between 0 and 1; nobody has more of them."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
+_MOST_OPERANDS = MAX_OPERANDS // 16
 
 
 class Segment(NamedTuple):
@@ -94,6 +97,8 @@ class _Divider:
         """Steps that are views, until someone needs their array."""
         self.truths: dict[int, Operand] = {}
         """What was cast from truths: sums of it count."""
+        self.classes: dict[int, int] = {}
+        """Integers that were checked to lie between 0 and a number of classes."""
         self.turned: dict[int, int] = {}
         """Matrices that are another one transposed."""
 
@@ -129,6 +134,8 @@ class _Divider:
         reason = self._native(step)
         if reason is None:
             return
+        if step.op.qualname == "checked_labels":
+            self.classes[step.out] = self.shapes[step.inputs[1]][-1]
         self.reasons[step.out] = reason
         for j in step.inputs:
             if j in self.views:
@@ -180,6 +187,8 @@ class _Divider:
             return None
         if name == "linalg.matmul":
             return self._product(step)
+        if name in ("take_along_axis", "add_along_axis"):
+            return self._picked(step)
         operands = [self._operand(j) for j in step.inputs]
         dtypes = [self.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
@@ -189,6 +198,12 @@ class _Divider:
             return "broadcast neither rows nor columns"
         if name == "cast" and dtypes[0].kind == "b":
             self.truths[step.out] = operands[0]
+        while len(operands) > _MOST_OPERANDS:
+            # Only a sum has so many; its beginning becomes one operand, so the order of additions stays.
+            assert name == "math.merge_add", name
+            first = operands[:_MOST_OPERANDS]
+            part = self._node(self._new(), name, first, step.attrs, aval.dtype, shape, shape, step=step)
+            operands = [part, *operands[_MOST_OPERANDS:]]
         self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
         return None
 
@@ -306,26 +321,50 @@ class _Divider:
         space = self.shapes[step.inputs[0]]
         axes = normalize_axis(step.attrs["axis"], len(space))
         dtype = step.aval.dtype
-        kind = self.dtypes[x.value].kind
-        if size_of(space) == 0 or (step.op.qualname != "sum" and (kind == "b" or dtype.kind == "u")):
-            return "dtype" if size_of(space) else "empty"
-        if step.op.qualname == "sum" and dtype.kind not in "fi":
+        how, kind = _REDUCTIONS[step.op.qualname], self.dtypes[x.value].kind
+        if size_of(space) == 0:
+            return "empty"
+        if how == "sum" and dtype.kind not in "fi":
+            return "dtype"
+        if how != "sum" and (dtype.kind == "u" or kind != dtype.kind):
             return "dtype"
         split = reduction_split(space, axes)
         if split is None or not one_split([x], space, split[1]):
             return "axes neither lead nor trail"
-        if split[0] == COLUMN and step.op.qualname != "sum":
-            return "extreme over leading axes"
         shape = step.aval.shape
         if split[0] == ELEMENT or not squeezed(space):
             # Nothing is reduced: axes of size 1.
             self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
             return None
-        how = step.op.qualname
         counted = self.truths.get(x.value) if how == "sum" else None
         if counted is not None and counted.shape == x.shape:
             x = counted
         self._node(step.out, how, [x], {}, dtype, shape, space, how, axes, step=step)
+        return None
+
+    def _picked(self, step: Step) -> str | None:
+        """One entry per row read or added to, by checked class: rows are worked through anyway."""
+        x, k, *rest = (self._operand(j) for j in step.inputs)
+        shape = self.shapes[step.inputs[0]]
+        classes = shape[-1] if shape else 1
+        if self.classes.get(k.value) != classes or self.dtypes[x.value].kind != "f":
+            return "indices are not known to be classes"
+        along = normalize_axis(step.attrs["axis"], len(shape))[0]
+        if along != len(shape) - 1 or classes == 1 or k.shape != (*shape[:-1], 1) or access(x.shape, shape) is None:
+            return "not one index per row"
+        dtype = step.aval.dtype
+
+        def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype) -> Operand:
+            return self._node(self._new(), op, operands, {}, dt, shape, shape, step=step)
+
+        here = node("eq", node(COLUMN_INDEX, dt=self.dtypes[k.value]), k, dt=np.dtype(bool))
+        if step.op.qualname == "add_along_axis":
+            added = node("math.add", x, rest[0])
+            self._node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
+            return None
+        only = node("where", here, x, self._number(0.0, dtype))
+        axes = (along,)
+        self._node(step.out, "sum", [only], {}, dtype, step.aval.shape, shape, "sum", axes, step=step)
         return None
 
     def _power(self, step: Step) -> bool:

@@ -15,8 +15,13 @@ import numpy as np
 ELEMENT, ROW, ONCE, COLUMN = "element", "row", "once", "column"
 """Levels. The result of a reduction over rows is of level COLUMN: an array that exists only when the loop is over."""
 
+COLUMN_INDEX = "column index"
+"""An op without operands: the place along the last axis."""
+
 MAX_NODES = 160
 """Nodes of a region at most: beyond, compile time grows and code no longer fits the caches."""
+MAX_OPERANDS = 480
+"""Operands of all nodes of a region at most, for the same reason; no node may have more than a sixteenth of it."""
 MAX_PHASES = 6
 """Loops after one another at most, because each computes anew what it shares with the one before."""
 
@@ -105,6 +110,8 @@ class Region:
         self.dims: tuple[int, ...] | None = None
         self.split = 0
         self.nodes: list[Node] = []
+        self.operands = 0
+        """How many its nodes have together."""
         self.level: dict[int, str] = {}
         """Level of each node's result."""
         self.works: dict[int, str] = {}
@@ -121,11 +128,12 @@ class Region:
             self.dims = squeezed(node.space)
         self.split = split
         self.nodes.append(node)
+        self.operands += len(node.operands)
         self.works[node.id], self.level[node.id], self._phase[node.id] = works, level, phase
         return True
 
     def _fit(self, node: Node) -> tuple[str, str, int, tuple[int, int]] | None:
-        if len(self.nodes) >= MAX_NODES:
+        if len(self.nodes) >= MAX_NODES or self.operands + len(node.operands) > MAX_OPERANDS:
             return None
         dims = squeezed(node.space)
         if not dims:
@@ -137,6 +145,10 @@ class Region:
         else:
             return None
         split = self.split
+        if node.op == COLUMN_INDEX and len(dims) > 1:
+            if split not in (0, len(dims) - 1):
+                return None
+            split = len(dims) - 1
         outer = inner = 0
         for x in node.operands:
             found = access(x.shape, node.space)
@@ -171,8 +183,6 @@ class Region:
                     return None
                 split = k
             if level == ELEMENT:
-                return None
-            if level == COLUMN and node.reduce != "sum":
                 return None
             if level == ROW:
                 inner += 1

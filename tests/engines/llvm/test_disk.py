@@ -1,0 +1,123 @@
+"""Compiled code on disk: damaged and foreign entries, many processes at once, other versions."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from sdgraph.engines.llvm import disk, machine
+
+# Three kernels of its own, the way in from Python and a probe; then the number of kernels compiled.
+PROGRAM = """
+import numpy as np
+from sdgraph import SameDiff
+from sdgraph.engines.llvm import machine
+
+x_value = np.linspace(-2, 2, 1000, dtype=np.float32)
+sd = SameDiff()
+x = sd.placeholder("x", shape=(None,))
+results = [
+    sd.compile(y, engine="llvm")(x=x_value)[y.name]
+    for y in (sd.math.exp(x).sum(name="a"), sd.math.tanh(x).mean(name="b"), sd.math.square(x).max(name="c"))
+]
+want = [np.exp(x_value.astype(float)).sum(), 0.0, 4.0]
+assert np.allclose(results, want, rtol=1e-6, atol=1e-6), (results, want)
+print(machine.compiled_count)
+"""
+KERNELS = 5
+
+
+def started(folder, **environment):
+    env = {**os.environ, "SDGRAPH_CACHE_DIR": str(folder), **environment}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=env, stdout=pipe, stderr=pipe, text=True)
+
+
+def compiled(process):
+    """How many kernels the process compiled; it must have ended well and silently."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and not err, err
+    return int(out)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_and_foreign_code_is_ignored(seed, tmp_path, monkeypatch):
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    disk.store("key", b"code" * 100)
+    assert disk.load("key") == b"code" * 100
+    assert disk.load("other") is None
+    [file] = tmp_path.glob("*.kernel")
+    data = bytearray(file.read_bytes())
+    k = int(np.random.default_rng(seed).integers(len(data)))
+    data[k] ^= 1
+    file.write_bytes(data)
+    assert disk.load("key") is None
+    file.write_bytes(data[:k])
+    assert disk.load("key") is None
+    disk.store("key", b"code")
+    os.chmod(file, 0o666)
+    assert disk.load("key") is None
+    monkeypatch.setenv("SDGRAPH_CACHE", "0")
+    os.chmod(file, 0o600)
+    assert disk.load("key") is None
+
+
+def test_the_next_process_compiles_nothing(tmp_path):
+    assert compiled(started(tmp_path)) == KERNELS
+    assert compiled(started(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("found", ["nothing", "damage"])
+def test_many_processes_at_once(found, tmp_path):
+    """Whoever comes first writes; all have right results, and only whole entries are left."""
+    if found == "damage":
+        compiled(started(tmp_path))
+        files = sorted(tmp_path.iterdir())
+        files[0].write_bytes(b"")
+        files[1].write_bytes(files[1].read_bytes()[:-100])
+        whole = files[2].read_bytes()
+        files[2].write_bytes(whole[:60] + bytes(b ^ 255 for b in whole[60:90]) + whole[90:])
+        files[3].write_bytes(files[4].read_bytes())  # Another entry's code.
+    several = [started(tmp_path) for _ in range(5)]
+    most = KERNELS if found == "nothing" else KERNELS - 1
+    assert all(0 <= compiled(process) <= most for process in several)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert len(names) == KERNELS and all(n.endswith(".kernel") for n in names)
+    assert compiled(started(tmp_path)) == 0
+
+
+def test_turned_off_it_leaves_no_file(tmp_path):
+    folder = tmp_path / "cache"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "xdg")}
+    assert compiled(started(folder, SDGRAPH_CACHE="0", **home)) == KERNELS
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert compiled(started(tmp_path / "file")) == KERNELS
+
+
+@pytest.mark.parametrize("part", ["sdgraph.engines.llvm.machine.__version__", "llvmlite.__version__"])
+def test_entries_of_other_versions_are_ignored(part, tmp_path, monkeypatch):
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    text = "define i64 @.answer() {\n  ret i64 42\n}"
+
+    def compile_anew():
+        monkeypatch.setattr(machine, "_kernels", {})
+        before = machine.compiled_count
+        assert machine.kernel(text).address("answer")
+        return machine.compiled_count - before
+
+    assert [compile_anew(), compile_anew()] == [1, 0]
+    machine.host.cache_clear()
+    monkeypatch.setattr(part, "0.0.0")
+    try:
+        assert [compile_anew(), compile_anew()] == [1, 0]
+    finally:
+        machine.host.cache_clear()
+    assert len(list(tmp_path.iterdir())) == 2

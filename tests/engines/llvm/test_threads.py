@@ -1,0 +1,159 @@
+"""Large arrays from many Python threads, which share one pool of workers; a fork after the pool was used."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+import sdgraph
+from sdgraph import SameDiff
+from sdgraph.engines import threads
+
+N = 300_001
+"""Elements whose loops are worth sharing."""
+
+
+@pytest.fixture
+def number_of_threads(monkeypatch):
+    monkeypatch.setattr(threads, "_count", None)  # Put back afterwards.
+    return sdgraph.set_num_threads
+
+
+def cross_entropy():
+    sd = SameDiff()
+    x, y = sd.placeholder("x", (None,)), sd.placeholder("y", (None,))
+    loss = sd.loss.sigmoid_cross_entropy(y, x, name="loss")
+    return sd.compile([loss, sd.grad(loss, x)], engine="llvm")
+
+
+def rows():
+    sd = SameDiff()
+    x, y = sd.placeholder("x", (None,)), sd.placeholder("y", (None,))
+    logits, labels = (v[:300_000].reshape(-1, 30) for v in (x, y))
+    loss = sd.loss.softmax_cross_entropy(labels, logits, name="loss")
+    return sd.compile([loss, sd.grad(loss, x), sd.sum(sd.nn.softmax(logits), axis=0, name="columns")], engine="llvm")
+
+
+def feeds(k):
+    rng = np.random.default_rng(k)
+    return {"x": rng.normal(size=N).astype(np.float32), "y": rng.random(N, np.float32)}
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(a[k].tobytes() == b[k].tobytes() for k in a)
+
+
+def hammer(work, count):
+    """Run ``work(k)`` on that many threads at once; what any of them raises is raised here."""
+    failures = []
+    barrier = threading.Barrier(count)
+
+    def one(k):
+        try:
+            barrier.wait(30)
+            work(k)
+        except BaseException as e:
+            failures.append(e)
+
+    several = [threading.Thread(target=one, args=(k,)) for k in range(count)]
+    for t in several:
+        t.start()
+    for t in several:
+        t.join(120)
+    assert not any(t.is_alive() for t in several)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """Two compiled functions, feeds, and by function and feeds the results on one thread."""
+    functions = [cross_entropy(), rows()]
+    given = [feeds(k) for k in range(3)]
+    before = threads._count
+    sdgraph.set_num_threads(1)
+    wanted = [[f(x) for x in given] for f in functions]
+    threads._count = before
+    return functions, given, wanted
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_functions_on_large_arrays_from_many_threads(problems, number_of_threads, count):
+    functions, given, wanted = problems
+    number_of_threads(count)
+    threads._forget()
+
+    def work(k):
+        for n in range(4):
+            i, j = (k + n) % 2, k % 3
+            assert same_bits(functions[i](given[j]), wanted[i][j])
+
+    hammer(work, 6)
+    assert (threads._pool is not None) == (count > 1)
+
+
+def test_the_number_of_threads_may_change_meanwhile(problems, number_of_threads):
+    functions, given, wanted = problems
+
+    def work(k):
+        for n in range(12):
+            if k == 0:
+                number_of_threads(1 + n % 5)
+            assert same_bits(functions[k % 2](given[k % 3]), wanted[k % 2][k % 3])
+
+    hammer(work, 4)
+
+
+def test_a_function_of_unknown_shapes_is_compiled_by_many_threads_at_once(number_of_threads):
+    number_of_threads(2)
+    f = rows()
+    results = {}
+    hammer(lambda k: results.update({k: f(feeds(0))}), 6)
+    assert all(same_bits(results[0], r) for r in results.values())
+
+
+FORK = """
+import os, sys, threading, warnings
+import numpy as np
+import sdgraph
+from sdgraph import SameDiff
+from sdgraph.engines import threads
+
+warnings.simplefilter("ignore")  # Python warns of forks in processes with threads, which is what this is about.
+sdgraph.set_num_threads(3)
+x_value = np.linspace(-3, 3, 500_000, dtype=np.float32)
+
+def function(name):
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None,))
+    y = getattr(sd.math, name)(x)
+    return sd.compile([y, sd.sum(y * y * x, name="s"), *(sd.math.exp(x * k) for k in range(4))], engine="llvm")
+
+f = function("tanh")
+want = f(x=x_value)
+assert threads._pool is not None, "not large enough for the pool"
+
+def same():
+    got = f(x=x_value)
+    return all(got[k].tobytes() == want[k].tobytes() for k in want)
+
+child = os.fork()
+if child == 0:
+    ok = same() and threads._pool is not None  # A pool of its own: threads do not survive a fork.
+    ok = ok and np.isfinite(function("log1p")(x=abs(x_value))["log1p"]).all()  # Compiles in the child.
+    os._exit(0 if ok else 1)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status) or not same())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_after_use(tmp_path):
+    env = {**os.environ, "SDGRAPH_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", FORK], env=env, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
