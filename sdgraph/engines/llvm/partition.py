@@ -350,8 +350,10 @@ class _Divider:
         if self.classes.get(k.value) != classes or self.dtypes[x.value].kind != "f":
             return "indices are not known to be classes"
         along = normalize_axis(step.attrs["axis"], len(shape))[0]
-        if along != len(shape) - 1 or classes == 1 or k.shape != (*shape[:-1], 1) or access(x.shape, shape) is None:
+        if along != len(shape) - 1 or classes == 1 or k.shape != (*shape[:-1], 1):
             return "not one index per row"
+        if not one_split([x, k, *rest], shape):
+            return "broadcast neither rows nor columns"
         dtype = step.aval.dtype
 
         def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype) -> Operand:

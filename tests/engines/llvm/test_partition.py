@@ -16,6 +16,9 @@ CASES = {
     "columns of repeated rows": lambda sd, x, y: sd.sum(sd.broadcast_to(y, SHAPE), axis=0),
     "the largest of repeated columns": lambda sd, x, y: sd.max(sd.broadcast_to(x, SHAPE), axis=-1),
     "probabilities of repeated columns": lambda sd, x, y: sd.nn.log_softmax(sd.broadcast_to(x, SHAPE)),
+    "picked from repeated columns": lambda sd, x, y: sd.loss.sparse_softmax_cross_entropy(
+        sd.broadcast_to(x, SHAPE), sd.cast(sd.squeeze(y, -1), "int64")
+    ),
     "all of repeated rows": lambda sd, x, y: sd.sum(sd.broadcast_to(y, SHAPE)),
 }
 
