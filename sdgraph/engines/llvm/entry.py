@@ -167,7 +167,7 @@ def entry() -> Callable[..., None] | None:
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     make.restype = ctypes.py_object
-    _kept.append(definition)
+    _kept.append((definition, code))
     return make(ctypes.addressof(definition), None, None)
 
 

@@ -12,7 +12,7 @@ from sdgraph.engines.llvm import machine
 from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const
 
 _VECTOR_LIBRARY = "libmvec.so.1"
-_LETTERS = ((512, "avx512f", "e"), (256, "avx2", "d"), (128, "sse2", "b"))
+_LETTERS = ((512, "avx512f", "e"), (256, "avx2", "d"), (128, None, "b"))
 """By size in bits: what the CPU must have, and the letter that names of functions of this size carry."""
 
 
@@ -26,12 +26,13 @@ def has(name: str) -> bool:
     return all(machine.has_symbol(_symbol(name, t)) for t in FLOAT_BITS)
 
 
-@functools.cache
 def vector_symbol(name: str, type_: str, lanes: int, arguments: int) -> str | None:
     """The name of a function on vectors of exactly that many lanes, or None if the system has none."""
     host = machine.host()
     bits = lanes * FLOAT_BITS[type_]
-    letter = next((x for size, feature, x in _LETTERS if size == bits and host.features.get(feature)), None)
+    letter = next(
+        (x for size, feature, x in _LETTERS if size == bits and (feature is None or host.features.get(feature))), None
+    )
     if letter is None or not host.triple.startswith("x86_64") or not machine.load_library(_VECTOR_LIBRARY):
         return None
     symbol = f"_ZGV{letter}N{lanes}{'v' * arguments}_{_symbol(name, type_)}"

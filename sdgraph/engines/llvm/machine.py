@@ -143,6 +143,7 @@ def add_symbol(name: str, address: int) -> None:
     llvm.add_symbol(name, address)
 
 
+@functools.cache
 def load_library(name: str) -> bool:
     """Make the functions of a shared library known to code; False where there is no such library."""
     host()

@@ -5,13 +5,10 @@ A half in a register is a float whose value a half can hold. Must not know ops o
 
 from __future__ import annotations
 
-import functools
-
 from sdgraph.engines.llvm import machine
 from sdgraph.engines.llvm.builder import Builder, Val, const
 
 
-@functools.cache
 def has_half() -> bool:
     """Whether this CPU converts halves. Elsewhere LLVM calls functions that are not there."""
     host = machine.host()

@@ -166,7 +166,7 @@ def test_what_the_library_lacks_runs_as_the_numpy_kernel(monkeypatch):
 
 def test_a_system_without_the_vector_library(monkeypatch):
     monkeypatch.setattr(libm, "_VECTOR_LIBRARY", "libnosuchlibrary.so.7")
-    assert libm.vector_symbol.__wrapped__("sin", "float", 4, 1) is None
+    assert libm.vector_symbol("sin", "float", 4, 1) is None
 
 
 def test_code_from_disk_finds_the_functions_in_a_new_process(tmp_path):

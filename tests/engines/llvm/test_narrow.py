@@ -87,6 +87,22 @@ def test_losses_of_halves(shape):
         assert np.abs(got[name].astype(float) - a.astype(float)).max() <= 4 * np.finfo(np.float16).eps * scale, name
 
 
+@needs_half
+def test_a_product_of_halves_is_rounded_once():
+    rng = np.random.default_rng(0)
+    matrix, vector = rng.uniform(-300, 300, (7, 90)), rng.uniform(-300, 300, 90)
+    sd = SameDiff("float16")
+    x, y = sd.placeholder("x", shape=(7, 90)), sd.placeholder("y", shape=(90,))
+    f = sd.compile(sd.linalg.matmul(x, y, name="z"), engine="llvm")
+    feeds = {"x": (matrix / 16).astype(np.float16), "y": (vector / 16).astype(np.float16)}
+    feeds["x"][0, :2], feeds["y"][:2] = (60000, -60000), 3  # Each product alone is too large for a half.
+    got = f(feeds)["z"]
+    with np.errstate(over="ignore"):
+        want = (feeds["x"].astype(float) @ feeds["y"].astype(float)).astype(np.float16)
+    assert "numpy" not in f.plan.notes
+    assert np.array_equal(got, want)
+
+
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 
 
