@@ -1,24 +1,25 @@
-"""The threads that share large regions.
+"""The threads that share large loops.
 
-Results do not depend on how many there are: a region is cut into chunks by its size alone. Must not know regions.
+Results do not depend on how many there are: a loop is cut into chunks by its size alone. A caller takes the workers
+that are idle and never waits for those of another caller. Must not know regions.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from sdgraph.errors import ArgumentError
 
-SHARED = 1 << 23
-"""Estimated instructions from which a loop is shared."""
+_PARTS = 4
+"""Parts per thread: who is done early takes the next one."""
 
 _lock = threading.Lock()
 _count: int | None = None
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
+_idle: list[_Worker] = []
+_workers = 0
 
 
 def usable_cores() -> int:
@@ -45,33 +46,77 @@ def set_num_threads(n: int) -> None:
     _count = n
 
 
-def _workers(n: int) -> ThreadPoolExecutor:
-    """A pool of at least n threads; made anew after a fork, which leaves threads behind."""
-    global _pool, _pool_size
+class _Worker:
+    """A thread that runs one job after another, handed over through locks: the fastest way there is in Python."""
+
+    def __init__(self) -> None:
+        self._job: Callable[[], None] | None = None
+        self._go, self._done = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._done.acquire()
+        threading.Thread(target=self._run, name="sdgraph", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._go.acquire()
+            assert self._job is not None
+            try:
+                self._job()
+            finally:
+                self._done.release()
+
+    def start(self, job: Callable[[], None]) -> None:
+        """Begin a job. What it raises is printed, not passed on."""
+        self._job = job
+        self._go.release()
+
+    def wait(self) -> None:
+        """Until the job is done."""
+        self._done.acquire()
+        self._job = None
+
+
+def _take(n: int) -> list[_Worker]:
+    """Up to n idle workers; there are never more altogether than one caller may use."""
+    global _workers
     with _lock:
-        if _pool is None or _pool_size < n:
-            _pool, _pool_size = ThreadPoolExecutor(n, thread_name_prefix="sdgraph"), n
-        return _pool
+        taken = [_idle.pop() for _ in range(min(n, len(_idle)))]
+        while len(taken) < n and _workers < n:
+            taken.append(_Worker())
+            _workers += 1
+    return taken
 
 
 def _forget() -> None:
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    """After a fork the threads are gone."""
+    global _idle, _workers, _lock
+    _idle, _workers, _lock = [], 0, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def share(loop: Callable[[int, int, int], None], block: int, chunks: int, work: int) -> None:
-    """Run ``loop(block, first, last)`` over all chunks, in parts on several threads if it is worth it."""
-    n = min(get_num_threads(), chunks)
-    if work < SHARED or n < 2:
+def share(loop: Callable[[int, int, int], None], block: int, chunks: int) -> None:
+    """Run ``loop(block, first, last)`` over all chunks, in parts on several threads."""
+    workers = _take(min(get_num_threads(), chunks) - 1)
+    if not workers:
         loop(block, 0, chunks)
         return
-    bounds = [chunks * k // n for k in range(n + 1)]
-    pool = _workers(n - 1)
-    others = [pool.submit(loop, block, bounds[k], bounds[k + 1]) for k in range(1, n)]
-    loop(block, bounds[0], bounds[1])
-    for one in others:
-        one.result()
+    parts = min(chunks, _PARTS * (len(workers) + 1))
+    numbers = itertools.count()
+
+    def work() -> None:
+        while (k := next(numbers)) < parts:
+            loop(block, chunks * k // parts, chunks * (k + 1) // parts)
+
+    for w in workers:
+        w.start(work)
+    try:
+        work()
+    finally:
+        # The arrays must live until all are done, whatever interrupts the caller.
+        for w in workers:
+            w.wait()
+        with _lock:
+            _idle.extend(workers)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.aval import Aval, broadcast_shapes
 from sdgraph.op import REGISTRY, Op
+from sdgraph.shapes import permutation
 
 if TYPE_CHECKING:
     from sdgraph.transform.lower import Lowering
@@ -40,7 +41,14 @@ def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], a
 
 
 def _permute(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
-    return inputs[0] if attrs["axes"] == tuple(range(len(aval.shape))) else None
+    """One permutation for a chain of them, none for the identity: gradients turn what is turned already."""
+    axes = permutation(attrs["axes"], len(aval.shape))
+    source = low.nodes[inputs[0]]
+    if source.op.qualname == "permute":
+        inner = permutation(source.attrs["axes"], len(axes))
+        both = tuple(inner[k] for k in axes)
+        return low.emit(source.op, source.inputs, {"axes": both}, aval)
+    return inputs[0] if axes == tuple(range(len(axes))) else None
 
 
 def _same_value(low: Lowering, i: int, value: float) -> bool:
@@ -84,6 +92,15 @@ def _filled(value: float) -> Rule:
         return broadcast(low, scalar, aval.shape)
 
     return rule
+
+
+def _full(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """As zeros and ones; a number that the dtype cannot hold is left to the kernel, whose error names the node."""
+    try:
+        scalar = np.full((), attrs["value"], aval.dtype)
+    except (OverflowError, ValueError):
+        return None
+    return broadcast(low, low.constant(scalar), aval.shape)
 
 
 def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
@@ -144,5 +161,6 @@ RULES: dict[str, Rule] = {
     "math.multiply_no_nan": _multiply_no_nan,
     "zeros_like": _filled(0.0),
     "ones_like": _filled(1.0),
+    "full_like": _full,
 }
 """Rewrite per op."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sdgraph.aval import shape_str
+from sdgraph.engines import buffers
 from sdgraph.engines import numpy as numpy_engine
 from sdgraph.engines.llvm import describe, machine
 from sdgraph.engines.llvm.liveness import frees
@@ -118,7 +119,7 @@ def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]
                 if step is None:
                     arrays = [_plain(slots[j], shape, dtype) for j, shape, dtype in inputs]
                     for i, shape, dtype in result:
-                        a = slots[i] = np.empty(shape, dtype)
+                        a = slots[i] = buffers.empty(shape, dtype)
                         arrays.append(a)
                     fn(arrays)
                     arrays = a = None  # What dies below must not live on here.

@@ -7,18 +7,22 @@ their operands was made in, so that what does not change in a loop stands before
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
+
+from sdgraph.engines.llvm import ranges
+from sdgraph.engines.llvm.ranges import ANY, Range
 
 FLOAT_BITS = {"float": 32, "double": 64}
 _INT_TYPES = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}
 
 
 def type_of(dtype: np.dtype) -> str:
-    """The LLVM type of a value of this dtype in a register."""
+    """The LLVM type of a value of this dtype in a register; halves are floats there."""
     if dtype.kind == "f":
-        return {4: "float", 8: "double"}[dtype.itemsize]
+        return {2: "float", 4: "float", 8: "double"}[dtype.itemsize]
     return "i1" if dtype.kind == "b" else _INT_TYPES[dtype.itemsize]
 
 
@@ -55,11 +59,18 @@ class _Scope:
         self.cache: dict[str, Val] = {}
 
 
-class Builder:
-    """Emits the body of one function; ``width`` is the number of lanes."""
+_RANGE_OF_CALL = {"fabs": ranges.absolute, "minnum": ranges.smaller, "maxnum": ranges.larger}
 
-    def __init__(self, width: int) -> None:
+
+class Builder:
+    """Emits the body of one function; ``width`` is the number of lanes, ``features`` what the CPU can do."""
+
+    def __init__(self, width: int, features: Collection[str] = ()) -> None:
         self.width = width
+        self.features = features
+        self.known: dict[str, Range] = {}
+        self.divisors: set[str] = set()
+        """Values that several others are divided by."""
         self.scopes = [_Scope()]
         self.allocas: list[str] = []
         self.intrinsics: dict[str, str] = {}
@@ -116,6 +127,20 @@ class Builder:
         self.line(f"{name} = {text}")
         return Val(name, type_, vec, self.depth)
 
+    # ------------------------------------------------------------------ ranges
+
+    def know(self, v: Val, range_: Range) -> Val:
+        """Remember what is known of a value."""
+        if range_ != ANY:
+            self.known[v.text] = range_
+        return v
+
+    def range(self, v: Val) -> Range:
+        """What is known of a floating value."""
+        if v.text.startswith("0x"):
+            return ranges.number(struct.unpack("<d", struct.pack("<Q", int(v.text, 16)))[0])
+        return self.known.get(v.text, ANY)
+
     # ------------------------------------------------------------------ lanes
 
     def splat(self, v: Val) -> Val:
@@ -124,11 +149,13 @@ class Builder:
             return v
         if v.text[0] != "%":
             lanes = ", ".join([f"{v.type} {v.text}"] * self.width)
-            return Val(f"<{lanes}>", v.type, True, 0)
+            return self.know(Val(f"<{lanes}>", v.type, True, 0), self.range(v))
         t = self.type(v.type, True)
         one = self.instruction(f"insertelement {t} poison, {v.type} {v.text}, i32 0", v.type, True, v)
         zeros = f"<{self.width} x i32> zeroinitializer"
-        return self.instruction(f"shufflevector {t} {one.text}, {t} poison, {zeros}", v.type, True, one)
+        return self.know(
+            self.instruction(f"shufflevector {t} {one.text}, {t} poison, {zeros}", v.type, True, one), self.range(v)
+        )
 
     def alike(self, *vs: Val) -> tuple[bool, tuple[Val, ...]]:
         """All operands uniform, or all with lanes."""
@@ -154,7 +181,8 @@ class Builder:
             return a
         vec, (c, a, b) = self.alike(c, a, b)
         text = f"select {self.typed(c)}, {self.typed(a)}, {self.typed(b)}"
-        return self.instruction(text, a.type, vec, c, a, b)
+        out = self.instruction(text, a.type, vec, c, a, b)
+        return out if out.text in self.known else self.know(out, ranges.union(self.range(a), self.range(b)))
 
     def call(self, name: str, *args: Val) -> Val:
         """An intrinsic that is overloaded on one type, such as ``fabs``."""
@@ -164,7 +192,9 @@ class Builder:
         full = self.type(t, vec)
         symbol = f"@llvm.{name}.{suffix}"
         self.declare(f"declare {full} {symbol}({', '.join([full] * len(args))})")
-        return self.instruction(f"call {full} {symbol}({', '.join(map(self.typed, args))})", t, vec, *args)
+        out = self.instruction(f"call {full} {symbol}({', '.join(map(self.typed, args))})", t, vec, *args)
+        rule = _RANGE_OF_CALL.get(name)
+        return out if rule is None else self.know(out, rule(*map(self.range, args)))
 
     def declare(self, declaration: str) -> None:
         """Declare an external function once."""
@@ -181,19 +211,20 @@ class Builder:
             return inner
         out = self.instruction(f"fneg {self.typed(v)}", v.type, v.vec, v)
         self._negated[out.text] = v
-        return out
+        return self.know(out, ranges.negative(self.range(v)))
 
     def fadd(self, a: Val, b: Val) -> Val:
         """Floating sum."""
-        return self.binary("fadd", a, b)
+        return self.know(self.binary("fadd", a, b), ranges.add(self.range(a), self.range(b)))
 
     def fsub(self, a: Val, b: Val) -> Val:
         """Floating difference."""
-        return self.binary("fsub", a, b)
+        return self.know(self.binary("fsub", a, b), ranges.add(self.range(a), ranges.negative(self.range(b))))
 
     def fmul(self, a: Val, b: Val) -> Val:
         """Floating product."""
-        return self.binary("fmul", a, b)
+        known = ranges.square(self.range(a)) if a == b else ranges.multiply(self.range(a), self.range(b))
+        return self.know(self.binary("fmul", a, b), known)
 
     def fdiv(self, a: Val, b: Val) -> Val:
         """Floating quotient."""

@@ -8,14 +8,16 @@ numbers and pointers; sizes are numbers in it, so one code serves all sizes. Mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.engines.llvm.accumulators import Accumulator, State, Variable, accumulator
+from sdgraph.engines.llvm.builder import Builder, Val, const, type_of
 from sdgraph.engines.llvm.memory import (
-    alloca,
+    array,
     from_memory,
     gather,
     iota,
@@ -30,9 +32,8 @@ from sdgraph.engines.llvm.memory import (
     to_memory,
 )
 from sdgraph.engines.llvm.phases import Pass, Phase, schedule
-from sdgraph.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
+from sdgraph.engines.llvm.region import COLUMN, COLUMN_INDEX, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
-from sdgraph.engines.llvm.scalar_ops import maximum, minimum
 
 CHUNK = 8192
 """Elements that one accumulator sums up before it is combined with the others."""
@@ -93,9 +94,10 @@ def generate(
     constants: Mapping[int, float],
     stored: Sequence[int],
     width: int,
+    features: Collection[str] = (),
 ) -> Code:
     """Emit a region. ``constants`` are values known as single numbers, ``stored`` the results others need."""
-    emitter = _Emitter(region, dtypes, constants, stored, width)
+    emitter = _Emitter(region, dtypes, constants, stored, width, features)
     return emitter.run()
 
 
@@ -107,7 +109,9 @@ class _Emitter:
         constants: Mapping[int, float],
         stored: Sequence[int],
         width: int,
+        features: Collection[str],
     ) -> None:
+        self.features = features
         self.region = region
         self.dtypes = dtypes
         self.constants = constants
@@ -130,7 +134,7 @@ class _Emitter:
             bodies.append((f"f{k + 1}", lambda b, p=phase, k=k: self._finish(b, p, k + 1)))
         builders = []
         for name, body in bodies:
-            b = Builder(self.width)
+            b = Builder(self.width, self.features)
             body(b)
             builders.append((name, b))
         whole = self._run_all()
@@ -205,12 +209,11 @@ class _Emitter:
         p = self.pointer(b, value)
         load = f"load {memory_type(dtype)}, ptr {p.text}, align 1"
         v = b.effect(load, memory_type(dtype), False) if fresh else b.instruction(load, memory_type(dtype), False, p)
-        return b.compare("icmp ne", v, const(0, "i8")) if dtype.kind == "b" else v
+        return from_memory(b, v, dtype)
 
     def store_scalar(self, b: Builder, v: Val, dtype: np.dtype[Any], p: Val) -> None:
         """Write one number in the innermost scope."""
-        if dtype.kind == "b":
-            v = b.convert("zext", v, "i8")
+        v = to_memory(b, v, dtype)
         b.line(f"store {b.typed(v)}, ptr {p.text}, align 1")
 
     # ------------------------------------------------------------------ after the loops
@@ -239,42 +242,40 @@ class _Emitter:
             self.reductions[node.id] = self.new_scratch("columns" if column else "sums")
         return self.pointer(b, -1, self.reductions[node.id])
 
+    def accumulator(self, node: Node) -> Accumulator:
+        """How a reduction gathers."""
+        assert node.reduce is not None
+        return accumulator(node.reduce, self.dtypes[node.operands[0].value], node.dtype)
+
     def _combined(self, b: Builder, node: Node) -> Val:
-        kind = accumulator(node)
+        kind = self.accumulator(node)
         base = self.partial_base(b, node)
-        acc = alloca(b, kind.type, False)
-        b.line(f"store {b.typed(kind.identity)}, ptr {acc}")
-        chunks = self.number(b, "chunks")
+        total = Variable(b, kind.identity, vec=False)
 
         def body(c: Val) -> None:
             p = self.at(b, base, c, kind.type)
             v = b.effect(f"load {kind.type}, ptr {p.text}, align 1", kind.type, False)
-            old = b.effect(f"load {kind.type}, ptr {acc}", kind.type, False)
-            b.line(f"store {b.typed(kind.combine(b, v, old))}, ptr {acc}")
+            total.set(kind.merge(b, total.get(), v))
 
-        loop(b, const(0, "i64"), chunks, 1, body)
-        return narrowed(b, b.effect(f"load {kind.type}, ptr {acc}", kind.type, False), node.dtype)
+        loop(b, const(0, "i64"), self.number(b, "chunks"), 1, body)
+        return kind.narrow(b, total.get())
 
     def _combine_columns(self, b: Builder, node: Node) -> None:
-        kind = accumulator(node)
+        kind = self.accumulator(node)
         base, out = self.partial_base(b, node), self.pointer(b, node.id)
         columns, chunks = self.number(b, "columns"), self.number(b, "chunks")
-        acc = alloca(b, kind.type, True)
-        full = b.type(kind.type, True)
 
         def over_columns(j: Val) -> None:
             mask = lanes_below(b, j, columns)
-            b.line(f"store {b.typed(b.splat(kind.identity))}, ptr {acc}")
+            total = Variable(b, kind.identity, vec=True)
 
             def over_chunks(c: Val) -> None:
                 index = b.binary("add", b.binary("mul", c, columns), j)
                 v = masked_load(b, self.at(b, base, index, kind.type), kind.type, mask)
-                old = b.effect(f"load {full}, ptr {acc}", kind.type, True)
-                b.line(f"store {b.typed(kind.combine(b, v, old))}, ptr {acc}")
+                total.set(kind.merge(b, total.get(), v))
 
             loop(b, const(0, "i64"), chunks, 1, over_chunks)
-            total = narrowed(b, b.effect(f"load {full}, ptr {acc}", kind.type, True), node.dtype)
-            masked_store(b, total, self.at(b, out, j, node.dtype), node.dtype, mask)
+            masked_store(b, kind.narrow(b, total.get()), self.at(b, out, j, node.dtype), node.dtype, mask)
 
         loop(b, const(0, "i64"), columns, self.width, over_columns)
 
@@ -295,8 +296,15 @@ class _Loops:
         self.j: Val = const(0, "i64")
         self.row_env: dict[Any, Val] = {}
         self.env: dict[Any, Val] = {}
-        self.chunk_acc: dict[int, tuple[str, bool]] = {}
+        self.chunk_states: dict[int, State] = {}
         self.chunk: Val = const(0, "i64")
+        elements = {n.id: n for one in phase.passes for n in one.elements}.values()
+        divisors = Counter(n.operands[1].value for n in elements if n.op == "math.div")
+        self.divisors = {v for v, uses in divisors.items() if uses > 1}
+        self.read_again = self._read_again() if self.across else set()
+        self.kept: dict[int, str] = {}
+        """Where values read by gathering lie for later passes."""
+        self.this_pass: set[int] = set()
 
     def emit(self) -> None:
         """Chunks, rows in them, and per row one pass over its elements after another."""
@@ -322,40 +330,33 @@ class _Loops:
     def _start_chunk(self) -> None:
         b = self.b
         for node in self.phase.reductions:
-            kind = accumulator(node)
-            if self.region.level[node.id] == COLUMN:
-                base = self.column_base(node)
-                columns = self.e.number(b, "columns")
-
-                def clear(j: Val, base: Val = base, columns: Val = columns, kind: _Kind = kind) -> None:
-                    p = self.e.at(b, base, j, kind.type)
-                    zero = b.splat(kind.identity)
-                    masked_store_raw(b, zero, p, kind.type, lanes_below(b, j, columns))
-
-                loop(b, const(0, "i64"), columns, b.width, clear)
+            kind = self.e.accumulator(node)
+            if self.region.level[node.id] != COLUMN:
+                vec = self.across or self.region.works[node.id] == ELEMENT
+                self.chunk_states[node.id] = State(b, kind, vec)
                 continue
-            vec = self.across or self.region.works[node.id] == ELEMENT
-            acc = alloca(b, kind.type, vec)
-            start = b.splat(kind.identity) if vec else kind.identity
-            b.line(f"store {b.typed(start)}, ptr {acc}")
-            self.chunk_acc[node.id] = acc, vec
+            base = self.column_base(node)
+            columns = self.e.number(b, "columns")
+
+            def clear(j: Val, base: Val = base, columns: Val = columns, kind: Accumulator = kind) -> None:
+                p = self.e.at(b, base, j, kind.type)
+                masked_store_raw(b, b.splat(kind.identity), p, kind.type, lanes_below(b, j, columns))
+
+            loop(b, const(0, "i64"), columns, b.width, clear)
 
     def _end_chunk(self) -> None:
         b = self.b
         for node in self.phase.reductions:
-            if self.region.level[node.id] == COLUMN:
-                continue
-            kind = accumulator(node)
-            acc, vec = self.chunk_acc[node.id]
-            v = b.effect(f"load {b.type(kind.type, vec)}, ptr {acc}", kind.type, vec)
-            p = self.e.at(b, self.e.partial_base(b, node), self.chunk, kind.type)
-            b.line(f"store {b.typed(kind.across(b, v) if vec else v)}, ptr {p.text}, align 1")
+            if self.region.level[node.id] != COLUMN:
+                v = self.chunk_states[node.id].total()
+                p = self.e.at(b, self.e.partial_base(b, node), self.chunk, v.type)
+                b.line(f"store {b.typed(v)}, ptr {p.text}, align 1")
 
     def column_base(self, node: Node) -> Val:
         """This chunk's column sums."""
         b = self.b
         offset = b.binary("mul", self.chunk, self.e.number(b, "columns"))
-        return self.e.at(b, self.e.partial_base(b, node), offset, accumulator(node).type)
+        return self.e.at(b, self.e.partial_base(b, node), offset, self.e.accumulator(node).type)
 
     # ------------------------------------------------------------------ rows
 
@@ -381,13 +382,20 @@ class _Loops:
         for node in phase.row_roots:
             self._row_root(node)
 
+    def _read_again(self) -> set[int]:
+        """Arrays whose elements more than one pass reads."""
+        passes: Counter[int] = Counter()
+        last = len(self.phase.passes) - 1
+        for k, one in enumerate(self.phase.passes):
+            nodes = (*one.elements, *one.sums, *(self.phase.element_roots if k == last else ()))
+            operands = ((x, n) for n in nodes for x in n.operands if x.value not in self.region.level)
+            passes.update({x.value for x, n in operands if access(x.shape, n.space) == (ELEMENT, 0)})
+        return {v for v, uses in passes.items() if uses > 1}
+
     def _pass(self, one: Pass, roots: Sequence[Node]) -> None:
         b = self.b
-        accs: dict[int, str] = {}
-        for node in one.sums:
-            kind = accumulator(node)
-            accs[node.id] = alloca(b, kind.type, True)
-            b.line(f"store {b.typed(b.splat(kind.identity))}, ptr {accs[node.id]}")
+        self.this_pass = set()
+        states = {node.id: State(b, self.e.accumulator(node), vec=True) for node in one.sums}
 
         def body(j: Val) -> None:
             self.j, self.env = j, {}
@@ -396,15 +404,14 @@ class _Loops:
             for node in one.elements:
                 self.env[node.id] = self._compute(node)
             for node in one.sums:
-                self._accumulate(node, accs[node.id], True, masked=not self.across)
+                states[node.id].take(self._reduced(node), None if self.across else self.mask)
             for node in roots:
                 self._element_root(node)
 
         loop(b, const(0, "i64"), self.count, 1 if self.across else b.width, body)
         for node in one.sums:
-            kind = accumulator(node)
-            v = b.effect(f"load {b.type(kind.type, True)}, ptr {accs[node.id]}", kind.type, True)
-            self.row_env[node.id] = narrowed(b, v if self.across else kind.across(b, v), node.dtype)
+            state = states[node.id]
+            self.row_env[node.id] = state.kind.narrow(b, state.lanes() if self.across else state.total())
 
     def _element_root(self, node: Node) -> None:
         level = self.region.level[node.id]
@@ -413,13 +420,13 @@ class _Loops:
         elif level == COLUMN:
             self._add_to_column(node)
         else:
-            self._accumulate(node, *self.chunk_acc[node.id], masked=True)
+            self.chunk_states[node.id].take(self._reduced(node), self.mask)
 
     def _row_root(self, node: Node) -> None:
         b = self.b
-        if node.id in self.chunk_acc:
-            acc, vec = self.chunk_acc[node.id]
-            self._accumulate(node, acc, vec, masked=vec)
+        if node.id in self.chunk_states:
+            state = self.chunk_states[node.id]
+            state.take(self._reduced(node), self.mask if state.vec else None)
             return
         v = self.row_env[node.id]
         p = self.e.at(b, self.e.pointer(b, node.id), self.row, node.dtype)
@@ -431,9 +438,19 @@ class _Loops:
     # ------------------------------------------------------------------ values
 
     def _compute(self, node: Node) -> Val:
+        if node.op == COLUMN_INDEX:
+            return self._column_index(node.dtype)
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
+        self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
+
+    def _column_index(self, dtype: np.dtype[Any]) -> Val:
+        b = self.b
+        j = self.j if self.region.split else b.binary("add", self.start, self.j)
+        t = type_of(dtype)
+        j = j if t == "i64" else b.convert("trunc", j, t)
+        return j if self.across else b.binary("add", b.splat(j), Val(iota(b, t), t, True, 0))
 
     def read(self, x: Operand, node: Node) -> Val:
         """An operand of a node in the current row and element."""
@@ -461,8 +478,7 @@ class _Loops:
         base = e.pointer(b, value)
         if seen == ELEMENT:
             if self.across:
-                p = e.at(b, base, b.binary("add", self.start, self.j), dtype)
-                return from_memory(b, gather(b, p, self._row_offsets(), memory_type(dtype), self.mask), dtype)
+                return from_memory(b, self._gathered(value, base), dtype)
             p = e.at(b, base, b.binary("add", self.start, self.j), dtype)
             return from_memory(b, masked_load(b, p, memory_type(dtype), self.mask), dtype)
         index = self.row if seen == ROW else self.j
@@ -472,12 +488,32 @@ class _Loops:
         t = memory_type(dtype)
         return from_memory(b, b.instruction(f"load {t}, ptr {p.text}, align 1", t, False, p), dtype)
 
+    def _gathered(self, value: int, base: Val) -> Val:
+        """One element of each lane's row. Gathering is slow, so a later pass finds it where an earlier one put it."""
+        b, e = self.b, self.e
+        t = memory_type(e.dtypes[value])
+        full = b.type(t, True)
+        first = value not in self.kept
+        if value in self.read_again and first:
+            self.kept[value] = array(b, t, SHORT_ROW)
+            self.this_pass.add(value)
+        place = None
+        if value in self.read_again:
+            p = Val(self.kept[value], "ptr", False, 0)
+            place = b.instruction(f"getelementptr {full}, ptr {p.text}, i64 {self.j.text}", "ptr", False, p, self.j)
+            if value not in self.this_pass:
+                return b.effect(f"load {full}, ptr {place.text}", t, True)
+        p = e.at(b, base, b.binary("add", self.start, self.j), e.dtypes[value])
+        v = gather(b, p, self._row_offsets(), t, self.mask)
+        if place is not None:
+            b.line(f"store {b.typed(v)}, ptr {place.text}")
+        return v
+
     def _row_offsets(self) -> Val:
         """How far the rows in the lanes are from the first one, in elements."""
         b = self.b
         count = b.convert("trunc", self.count, "i32")
-        offsets = b.binary("mul", Val(iota(b), "i32", True, 0), b.splat(count))
-        return b.convert("sext", offsets, "i64")
+        return b.binary("mul", Val(iota(b), "i32", True, 0), b.splat(count))
 
     def _store_element(self, node: Node) -> None:
         b, e = self.b, self.e
@@ -488,105 +524,19 @@ class _Loops:
         else:
             masked_store(b, v, p, node.dtype, self.mask)
 
-    def _accumulate(self, node: Node, acc: str, vec: bool, *, masked: bool) -> None:
-        b = self.b
-        kind = accumulator(node)
-        x = node.operands[0]
-        v = kind.widen(b, self.read(x, node), self.e.dtypes[x.value])
-        if vec:
-            v = b.splat(v)
-            if masked:
-                v = b.select(self.mask, v, kind.identity)
-        old = b.effect(f"load {b.type(kind.type, vec)}, ptr {acc}", kind.type, vec)
-        b.line(f"store {b.typed(kind.combine(b, v, old))}, ptr {acc}")
+    def _reduced(self, node: Node) -> Val:
+        """What a reduction gathers in the current place."""
+        return self.read(node.operands[0], node)
 
     def _add_to_column(self, node: Node) -> None:
         b = self.b
-        kind = accumulator(node)
-        x = node.operands[0]
-        v = b.splat(kind.widen(b, self.read(x, node), self.e.dtypes[x.value]))
+        kind = self.e.accumulator(node)
+        v = b.splat(kind.widen(b, self._reduced(node)))
         p = self.e.at(b, self.column_base(node), self.j, kind.type)
         if self.across:
             v = kind.across(b, b.select(self.mask, v, kind.identity))
             old = b.effect(f"load {kind.type}, ptr {p.text}, align 1", kind.type, False)
-            b.line(f"store {b.typed(kind.combine(b, v, old))}, ptr {p.text}, align 1")
+            b.line(f"store {b.typed(kind.merge(b, old, v))}, ptr {p.text}, align 1")
         else:
             old = masked_load(b, p, kind.type, self.mask, changes=True)
-            masked_store_raw(b, kind.combine(b, v, old), p, kind.type, self.mask)
-
-
-# ---------------------------------------------------------------------- accumulators
-
-
-class _Kind(NamedTuple):
-    """How one reduction accumulates: sums of floats in double, of integers in i64, extremes as they are, widened."""
-
-    type: str
-    identity: Val
-    combine: Callable[[Builder, Val, Val], Val]
-    across: Callable[[Builder, Val], Val]
-    widen: Callable[[Builder, Val, np.dtype[Any]], Val]
-
-
-def accumulator(node: Node) -> _Kind:
-    """The accumulator of a reduction."""
-    floating = node.dtype.kind == "f"
-    t = "double" if floating else "i64"
-    if node.reduce == "sum":
-        identity = const(0, t)
-        op = "fadd" if floating else "add"
-        return _Kind(t, identity, lambda b, v, old: b.binary(op, old, v), _sum_lanes, widened)
-    pick = maximum if node.reduce == "max" else minimum
-    if floating:
-        identity = const(float("-inf") if node.reduce == "max" else float("inf"), t)
-    else:
-        identity = const(-(2**63) if node.reduce == "max" else 2**63 - 1, t)
-
-    def combine(b: Builder, v: Val, old: Val) -> Val:
-        if not floating:
-            return pick(b, v, old)
-        order = "ogt" if node.reduce == "max" else "olt"
-        better = b.binary("or", b.compare(f"fcmp {order}", v, old), b.compare("fcmp uno", v, v))
-        return b.select(better, v, old)
-
-    return _Kind(t, identity, combine, lambda b, v: _fold_lanes(b, v, combine), widened)
-
-
-def widened(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
-    """A value in the type that it is accumulated in."""
-    if dtype.kind == "f":
-        return b.convert("fpext", v, "double") if v.type == "float" else v
-    if v.type == "i64":
-        return v
-    return b.convert("zext" if dtype.kind in "bu" else "sext", v, "i64")
-
-
-def narrowed(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
-    """An accumulated value in the dtype of the result."""
-    t = type_of(dtype)
-    if v.type == t:
-        return v
-    return b.convert("fptrunc" if t in FLOAT_BITS else "trunc", v, t)
-
-
-def _sum_lanes(b: Builder, v: Val) -> Val:
-    full = b.type(v.type, True)
-    if v.type in FLOAT_BITS:
-        symbol = f"@llvm.vector.reduce.fadd.v{b.width}f{FLOAT_BITS[v.type]}"
-        b.declare(f"declare {v.type} {symbol}({v.type}, {full})")
-        return b.instruction(f"call reassoc {v.type} {symbol}({v.type} 0.0, {full} {v.text})", v.type, False, v)
-    symbol = f"@llvm.vector.reduce.add.v{b.width}{v.type}"
-    b.declare(f"declare {v.type} {symbol}({full})")
-    return b.instruction(f"call {v.type} {symbol}({full} {v.text})", v.type, False, v)
-
-
-def _fold_lanes(b: Builder, v: Val, combine: Callable[[Builder, Val, Val], Val]) -> Val:
-    step = b.width // 2
-    full = b.type(v.type, True)
-    while step:
-        order = [(k + step) % b.width for k in range(b.width)]
-        lanes = f"<{b.width} x i32> <{', '.join(f'i32 {k}' for k in order)}>"
-        moved = b.instruction(f"shufflevector {full} {v.text}, {full} poison, {lanes}", v.type, True, v)
-        v = combine(b, moved, v)
-        step //= 2
-    return b.instruction(f"extractelement {full} {v.text}, i32 0", v.type, False, v)
+            masked_store_raw(b, kind.merge(b, old, v), p, kind.type, self.mask)

@@ -6,9 +6,12 @@ polynomials interpolate 60-digit values at Chebyshev nodes. Must not know ops or
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+from sdgraph.engines.llvm import special
 from sdgraph.engines.llvm.builder import Builder, Val, const, polynomial
+from sdgraph.engines.llvm.ranges import ANY, Range
 
 
 class _Format(NamedTuple):
@@ -40,9 +43,13 @@ class _Format(NamedTuple):
 
     Both for mantissas ``1 + z = (1 + s) / (1 - s)`` between sqrt(1/2) and sqrt(2).
     """
+    log1p: tuple[float, ...]
+    """``(atanh(s) / s - 1) / s^2`` in ``s^2`` for ``0 <= s <= 1/3``, least relative error."""
 
 
 _LOG2_E = 1.4426950408889634
+_FAR = 80.0
+"""Up to here exponentials are normal numbers in every type."""
 _ROOT_HALF_BITS = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 
 _FORMATS = {
@@ -78,6 +85,7 @@ _FORMATS = {
             -0.11479733846637635,
             0.06971611471451178,
         ),
+        (0.3333320656637281, 0.20010849528809763, 0.13999570548978948, 0.14012229377816587),
     ),
     "double": _Format(
         "i64",
@@ -115,6 +123,18 @@ _FORMATS = {
             0.13268638369266825,
             0.13088034850927555,
         ),
+        (
+            0.33333333333333154,
+            0.20000000000078622,
+            0.14285714273926847,
+            0.11111111984870994,
+            0.09090871962283799,
+            0.0769327996514231,
+            0.06650486748284193,
+            0.06053043460530655,
+            0.04170049386160417,
+            0.08509290032048253,
+        ),
     ),
 }
 
@@ -129,36 +149,67 @@ def _power_of_two(b: Builder, k: Val, f: _Format, type_: str) -> Val:
     return b.reinterpret(shifted, type_)
 
 
-def _exp_parts(b: Builder, x: Val) -> tuple[Val, Val, Val]:
-    """``(p, s, t)`` with ``exp(x) = (1 + p) s t``; s and t are powers of two, each a normal number."""
+def _reduced(b: Builder, x: Val) -> tuple[Val, Val, Val]:
+    """``(p, whole, k)`` with ``exp(x) = (1 + p) 2^whole``; k is whole as an integer."""
     f, t = _format(x), x.type
+    known = b.range(x)
     # Comparisons that are false for NaN let it through.
-    x = b.select(b.compare("fcmp ogt", x, const(f.exp_high, t)), const(f.exp_high, t), x)
-    x = b.select(b.compare("fcmp olt", x, const(f.exp_low, t)), const(f.exp_low, t), x)
+    if known.high > f.exp_high:
+        x = b.select(b.compare("fcmp ogt", x, const(f.exp_high, t)), const(f.exp_high, t), x)
+    if known.low < f.exp_low:
+        x = b.select(b.compare("fcmp olt", x, const(f.exp_low, t)), const(f.exp_low, t), x)
     magic = const(f.round_magic, t)
     shifted = b.fadd(b.fmul(x, const(_LOG2_E, t)), magic)
     whole = b.fsub(shifted, magic)
     r = b.fma(whole, const(-f.ln2_low, t), b.fma(whole, const(-f.ln2_high, t), x))
     p = b.fma(b.fmul(r, r), polynomial(b, r, f.expm1), r)
-    k = b.binary("sub", b.reinterpret(shifted, f.integer), b.reinterpret(magic, f.integer))
+    return p, whole, b.binary("sub", b.reinterpret(shifted, f.integer), b.reinterpret(magic, f.integer))
+
+
+def _halves(b: Builder, x: Val, k: Val) -> tuple[Val, Val]:
+    """``2^k`` in two factors, each a normal number."""
+    f = _format(x)
     half = b.binary("ashr", k, const(1, f.integer))
-    return p, _power_of_two(b, half, f, t), _power_of_two(b, b.binary("sub", k, half), f, t)
+    return _power_of_two(b, half, f, x.type), _power_of_two(b, b.binary("sub", k, half), f, x.type)
+
+
+def _exp_at(x: float, otherwise: float) -> float:
+    """Something near ``e^x``, for ranges."""
+    return math.exp(x) if abs(x) < _FAR else otherwise
 
 
 def exp(b: Builder, x: Val) -> Val:
     """``e^x``."""
-    p, s, t = _exp_parts(b, x)
-    return b.fmul(b.fmul(b.fadd(p, const(1, x.type)), s), t)
+    p, whole, k = _reduced(b, x)
+    p = b.fadd(p, const(1, x.type))
+    if special.can_scale(b, p):
+        y = special.scale(b, p, whole)
+    else:
+        s, t = _halves(b, x, k)
+        y = b.fmul(b.fmul(p, s), t)
+    low, high, nan = b.range(x)
+    return b.know(y, Range(0.99 * _exp_at(low, 0.0), 1.0 if high <= 0 else 1.01 * _exp_at(high, math.inf), nan))
 
 
 def expm1(b: Builder, x: Val) -> Val:
-    """``e^x - 1``: ``2^k p + (2^k - 1)``, with half of it computed first so that 2^k does not overflow."""
-    f = _format(x)
-    p, s, t = _exp_parts(b, x)
-    half = b.fmul(s, b.fmul(t, const(0.5, x.type)))
-    y = b.fma(half, p, b.fsub(half, const(0.5, x.type)))
-    tiny = b.compare("fcmp olt", b.abs(x), const(f.tiny * f.tiny, x.type))
-    return b.select(tiny, x, b.fadd(y, y))
+    """``e^x - 1``: ``2^k p + (2^k - 1)``, with half of it computed first where 2^k may overflow."""
+    f, t = _format(x), x.type
+    low, high, nan = b.range(x)
+    p, whole, k = _reduced(b, x)
+    halved = high > _FAR
+    if special.can_scale(b, p):
+        orders = b.fsub(whole, const(1, t)) if halved else whole
+        first, power = special.scale(b, p, orders), special.scale(b, b.splat(const(1, t)), orders)
+        y = b.fadd(first, b.fsub(power, const(0.5 if halved else 1, t)))
+    else:
+        s, r = _halves(b, x, k)
+        power = b.fmul(s, b.fmul(r, const(0.5, t)) if halved else r)
+        y = b.fma(power, p, b.fsub(power, const(0.5 if halved else 1, t)))
+    if halved:
+        y = b.fadd(y, y)
+    tiny = b.compare("fcmp olt", b.abs(x), const(f.tiny * f.tiny, t))
+    most = 0.0 if high <= 0 else 1.01 * _exp_at(high, math.inf)
+    return b.know(b.select(tiny, x, y), Range(0.0 if low >= 0 else -1.0, most, nan))
 
 
 def _log_of(b: Builder, u: Val, correction: Val | None, offset: Val | None) -> Val:
@@ -202,6 +253,9 @@ def _log_limits(b: Builder, y: Val, u: Val, x: Val) -> Val:
 def log(b: Builder, x: Val) -> Val:
     """Natural logarithm."""
     f, t = _format(x), x.type
+    known = b.range(x)
+    if known.low >= f.least_normal and known.bounded:
+        return _log_of(b, x, None, None)
     shift = f.mantissa + 2
     subnormal = b.compare("fcmp olt", x, const(f.least_normal, t))
     u = b.select(subnormal, b.fmul(x, const(2.0**shift, t)), x)
@@ -212,11 +266,41 @@ def log(b: Builder, x: Val) -> Val:
 def log1p(b: Builder, x: Val) -> Val:
     """``log(1 + x)``: what rounding 1 + x loses is put back into the mantissa."""
     f, t = _format(x), x.type
+    known = b.range(x)
+    if known.inside(0.0, 1.0):
+        return _log1p_unit(b, x)
     u = b.fadd(x, const(1, t))
     lost = b.fsub(x, b.fsub(u, const(1, t)))
-    y = _log_limits(b, _log_of(b, u, lost, None), u, x)
+    y = _log_of(b, u, lost, None)
+    if not (known.low > -0.99 and known.bounded):
+        y = _log_limits(b, y, u, x)
     tiny = b.compare("fcmp olt", b.abs(x), const(f.tiny * f.tiny, t))
     return b.select(tiny, x, y)
+
+
+def _log1p_unit(b: Builder, x: Val) -> Val:
+    """``log(1 + x) = 2 atanh(x / (2 + x))`` for x between 0 and 1. Doubled first, so that the least x is not lost."""
+    f, t = _format(x), x.type
+    s = quotient(b, b.fadd(x, x), b.fadd(x, const(2, t)))
+    s2 = b.fmul(s, s)
+    quarters = tuple(c * 0.25 ** (k + 1) for k, c in enumerate(f.log1p))
+    y = b.fma(s, b.fmul(s2, polynomial(b, s2, quarters)), s)
+    return b.know(y, Range(0.0, 0.7, b.range(x).nan))
+
+
+def quotient(b: Builder, x: Val, y: Val) -> Val:
+    """``x / y``; by way of a reciprocal where y is far from the ends of the range and that is shorter."""
+    known = b.range(y)
+    moderate = known.inside(2.0**-60, 2.0**60) or known.inside(-(2.0**60), -(2.0**-60))
+    many = y.text in b.divisors or y.depth < x.depth
+    if moderate and y.text[0] == "%" and (many or special.has_reciprocal(b, y)):
+        return b.fmul(x, special.reciprocal(b, y))
+    return b.know(b.fdiv(x, y), _quotient_range(b.range(x), known))
+
+
+def _quotient_range(x: Range, y: Range) -> Range:
+    """Of a number between 0 and 1 by one of at least 1, a common case."""
+    return Range(0.0, x.high, x.nan or y.nan) if x.inside(0.0, 1.0) and y.low >= 1 else ANY
 
 
 def tanh(b: Builder, x: Val) -> Val:
@@ -225,8 +309,8 @@ def tanh(b: Builder, x: Val) -> Val:
     a = b.abs(x)
     a = b.select(b.compare("fcmp ogt", a, const(f.tanh_high, t)), const(f.tanh_high, t), a)
     e = expm1(b, b.fadd(a, a))
-    y = b.call("copysign", b.fdiv(e, b.fadd(e, const(2, t))), x)
-    return b.select(b.compare("fcmp olt", b.abs(x), const(f.tiny, t)), x, y)
+    y = b.call("copysign", quotient(b, e, b.fadd(e, const(2, t))), x)
+    return b.know(b.select(b.compare("fcmp olt", b.abs(x), const(f.tiny, t)), x, y), Range(-1.0, 1.0, b.range(x).nan))
 
 
 def sigmoid(b: Builder, x: Val) -> Val:
@@ -234,7 +318,7 @@ def sigmoid(b: Builder, x: Val) -> Val:
     t = x.type
     e = exp(b, b.neg(b.abs(x)))
     top = b.select(b.compare("fcmp olt", x, const(0, t)), e, const(1, t))
-    return b.fdiv(top, b.fadd(e, const(1, t)))
+    return b.know(quotient(b, top, b.fadd(e, const(1, t))), Range(0.0, 1.0, b.range(x).nan))
 
 
 def softplus(b: Builder, x: Val) -> Val:

@@ -82,6 +82,11 @@ def lanes(bytes_: int) -> int:
     return max(2, host().bits // 8 // bytes_)
 
 
+def features() -> frozenset[str]:
+    """What the host's CPU can do, in LLVM's words."""
+    return frozenset(name for name, has in host().features.items() if has)
+
+
 class Kernel:
     """Compiled functions of one module; the code lives as long as the process."""
 
@@ -136,6 +141,22 @@ def add_symbol(name: str, address: int) -> None:
     """Make an address known to code under a name."""
     host()
     llvm.add_symbol(name, address)
+
+
+def load_library(name: str) -> bool:
+    """Make the functions of a shared library known to code; False where there is no such library."""
+    host()
+    try:
+        llvm.load_library_permanently(name)
+    except RuntimeError:
+        return False
+    return True
+
+
+def has_symbol(name: str) -> bool:
+    """Whether code can refer to a name. To refer to an unknown one ends the process."""
+    host()
+    return llvm.address_of_symbol(name) is not None
 
 
 def assembly(text: str) -> str:

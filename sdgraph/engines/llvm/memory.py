@@ -8,20 +8,27 @@ from typing import Any
 import numpy as np
 
 from sdgraph.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.engines.llvm.narrow import load_half, store_half
 
 
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The LLVM type of an element in memory."""
+    if dtype.char == "e":
+        return "i16"
     return "i8" if dtype.kind == "b" else type_of(dtype)
 
 
 def from_memory(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
     """A loaded element as a value."""
+    if dtype.char == "e":
+        return load_half(b, v)
     return b.compare("icmp ne", v, const(0, "i8")) if dtype.kind == "b" else v
 
 
 def to_memory(b: Builder, v: Val, dtype: np.dtype[Any]) -> Val:
     """A value as an element to store."""
+    if dtype.char == "e":
+        return store_half(b, v)
     return b.convert("zext", v, "i8") if dtype.kind == "b" else v
 
 
@@ -32,9 +39,16 @@ def alloca(b: Builder, type_: str, vec: bool) -> str:
     return name
 
 
-def iota(b: Builder) -> str:
+def array(b: Builder, type_: str, n: int) -> str:
+    """Local memory for n vectors."""
+    name = b.fresh("m")
+    b.allocas.append(f"  {name} = alloca [{n} x {b.type(type_, True)}], align 64")
+    return name
+
+
+def iota(b: Builder, t: str = "i32") -> str:
     """The lanes' numbers."""
-    return "<" + ", ".join(f"i32 {k}" for k in range(b.width)) + ">"
+    return "<" + ", ".join(f"{t} {k}" for k in range(b.width)) + ">"
 
 
 def smaller(b: Builder, x: Val, y: Val) -> Val:
@@ -75,7 +89,7 @@ def masked_store(b: Builder, v: Val, p: Val, dtype: np.dtype[Any], mask: Val) ->
 
 
 def _addresses(b: Builder, p: Val, offsets: Val, t: str) -> Val:
-    text = f"getelementptr {t}, ptr {p.text}, <{b.width} x i64> {offsets.text}"
+    text = f"getelementptr {t}, ptr {p.text}, {b.typed(offsets)}"
     return b.instruction(text, "ptr", True, p, offsets)
 
 

@@ -6,14 +6,16 @@ regions: a node sees its operand's memory in another shape. Must not know LLVM.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sdgraph.aval import Aval, normalize_axis
+from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
-    COLUMN,
+    COLUMN_INDEX,
     ELEMENT,
     MAX_OPERANDS,
     Node,
@@ -28,7 +30,21 @@ from sdgraph.engines.llvm.scalar_ops import compute_dtypes, is_native
 from sdgraph.plan import Plan, Step
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
-_REDUCTIONS = frozenset(("sum", "max", "min"))
+_REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}
+"""Ops that reduce, and how."""
+_POWERS: dict[float, tuple[str, ...]] = {
+    1: ("cast",),
+    2: ("math.square",),
+    3: ("math.square", "math.mul"),
+    4: ("math.square", "math.square"),
+    0.5: ("math.sqrt",),
+    -1: ("math.div",),
+    -2: ("math.div", "math.square"),
+}
+"""Exponents that a few simple ops raise to within 4 ulp, in less time than a logarithm; numpy does some, too."""
+_NEGATIVE = Range(-math.inf, 0.0)
+_COUNTED = Range(0.0, 2.0**48)
+"""A sum of numbers between 0 and 1; nobody has more of them."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
 _MOST_OPERANDS = MAX_OPERANDS // 16
@@ -77,6 +93,13 @@ class _Divider:
         self.reasons: dict[int, str] = {}
         self.next_id = plan.n_slots
         self.views: dict[int, Step] = {}
+        """Steps that are views, until someone needs their array."""
+        self.truths: dict[int, Operand] = {}
+        """What was cast from truths: sums of it count."""
+        self.classes: dict[int, int] = {}
+        """Integers that were checked to lie between 0 and a number of classes."""
+        self.turned: dict[int, int] = {}
+        """Matrices that are another one transposed."""
 
     def run(self) -> Division:
         """Divide."""
@@ -110,6 +133,8 @@ class _Divider:
         reason = self._native(step)
         if reason is None:
             return
+        if step.op.qualname == "checked_labels":
+            self.classes[step.out] = self.shapes[step.inputs[1]][-1]
         self.reasons[step.out] = reason
         for j in step.inputs:
             if j in self.views:
@@ -145,7 +170,11 @@ class _Divider:
             return "several results"
         if not all(j >= 0 and self.dtypes[j].kind != "O" for j in step.inputs) or not step.inputs:
             return "an operand is no array"
-        if self._view(step):
+        if name != "linalg.matmul":
+            for j in step.inputs:
+                if j in self.turned and j in self.views:
+                    self._materialise(j)
+        if self._view(step) or self._transpose(step):
             return None
         if not all(is_native(self.dtypes[j]) for j in step.inputs) or not is_native(aval.dtype):
             return "dtype"
@@ -153,8 +182,12 @@ class _Divider:
             return self._softmax(step)
         if name in _REDUCTIONS:
             return self._reduction(step)
-        if name == "math.pow":
-            return self._power(step)
+        if name == "math.pow" and self._power(step):
+            return None
+        if name == "linalg.matmul":
+            return self._product(step)
+        if name in ("take_along_axis", "add_along_axis"):
+            return self._picked(step)
         operands = [self._operand(j) for j in step.inputs]
         dtypes = [self.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
@@ -162,6 +195,8 @@ class _Divider:
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
         if any(access(x.shape, shape) is None for x in operands):
             return "broadcast neither rows nor columns"
+        if name == "cast" and dtypes[0].kind == "b":
+            self.truths[step.out] = operands[0]
         while len(operands) > _MOST_OPERANDS:
             # Only a sum has so many; its beginning becomes one operand, so the order of additions stays.
             assert name == "math.merge_add", name
@@ -225,21 +260,76 @@ class _Divider:
         self.views[step.out] = step
         return True
 
+    def _transpose(self, step: Step) -> bool:
+        """Whether the step turns a matrix, which products can read as it is."""
+        j = step.inputs[0]
+        shape = step.aval.shape
+        if step.op.qualname != "permute" or len(shape) != 2 or not is_native(self.dtypes[j]):
+            return False
+        self.turned[step.out] = j
+        self._value(step.out, shape, self.dtypes[j], self.stage[j])
+        self.views[step.out] = step
+        return True
+
+    def _matrix(self, slot: int) -> tuple[Operand, bool]:
+        """A matrix or vector as it lies in memory, and whether that is transposed."""
+        turned = slot in self.turned
+        return self._operand(self.turned[slot] if turned else slot), turned
+
+    def _product(self, step: Step) -> str | None:
+        """Products with vectors, as sums over rows or columns of the matrix where it lies in memory."""
+        (x, x_turned), (y, y_turned) = map(self._matrix, step.inputs)
+        shapes = [self.shapes[j] for j in step.inputs]
+        if not all(1 <= len(s) <= 2 and size_of(s) for s in shapes):
+            return "a batch of products"
+        if step.aval.dtype.kind != "f" or any(self.dtypes[v.value].kind != "f" for v in (x, y)):
+            return "dtype"
+        rows = shapes[0][0] if len(shapes[0]) == 2 else 1
+        columns = shapes[1][1] if len(shapes[1]) == 2 else 1
+        inner = shapes[0][-1]
+        if inner == 1:
+            return self._outer(step, x, y, rows, columns)
+        if rows != 1 and columns != 1:
+            return "a product of matrices"
+        # The matrix lies in memory as (rows, inner) for the first operand, (inner, columns) for the second, or turned.
+        matrix, vector, turned, other = (x, y, x_turned, rows) if columns == 1 else (y, x, not y_turned, columns)
+        shape = (inner, other) if turned else (other, inner)
+        along = (inner, 1) if turned else (1, inner)
+        if other == 1:
+            shape = along = (inner,)
+        operands = [Operand(matrix.value, shape), Operand(vector.value, along)]
+        if any(size_of(o.shape) != size_of(v.shape) for o, v in zip(operands, (matrix, vector), strict=True)):
+            return "a view of a smaller array"
+        # Halves are multiplied and added up as wider numbers, as by numpy.
+        dtype = np.result_type(step.aval.dtype, np.float32)
+        products = self._node(self._new(), "math.mul", operands, {}, dtype, shape, shape, step=step)
+        axes = (0,) if turned or other == 1 else (1,)
+        self._node(step.out, "sum", [products], {}, step.aval.dtype, step.aval.shape, shape, "sum", axes, step=step)
+        return None
+
+    def _outer(self, step: Step, x: Operand, y: Operand, rows: int, columns: int) -> str | None:
+        shape = (rows, columns)
+        if size_of(x.shape) != rows or size_of(y.shape) != columns:
+            return "a view of a smaller array"
+        operands = [Operand(x.value, (rows, 1)), Operand(y.value, (columns,))]
+        self._node(step.out, "math.mul", operands, {}, step.aval.dtype, step.aval.shape, shape, step=step)
+        return None
+
     def _reduction(self, step: Step) -> str | None:
         x = self._operand(step.inputs[0])
         space = self.shapes[step.inputs[0]]
         axes = normalize_axis(step.attrs["axis"], len(space))
         dtype = step.aval.dtype
-        kind = self.dtypes[x.value].kind
-        if size_of(space) == 0 or (step.op.qualname != "sum" and (kind == "b" or dtype.kind == "u")):
-            return "dtype" if size_of(space) else "empty"
-        if step.op.qualname == "sum" and dtype.kind not in "fi":
+        how, kind = _REDUCTIONS[step.op.qualname], self.dtypes[x.value].kind
+        if size_of(space) == 0:
+            return "empty"
+        if how == "sum" and dtype.kind not in "fi":
+            return "dtype"
+        if how != "sum" and (dtype.kind == "u" or kind != dtype.kind):
             return "dtype"
         split = reduction_split(space, axes)
         if split is None or access(x.shape, space) is None:
             return "axes neither lead nor trail"
-        if split[0] == COLUMN and step.op.qualname != "sum":
-            return "extreme over leading axes"
         shape = step.aval.shape
         if split[0] == ELEMENT or not squeezed(space):
             # Nothing is reduced: axes of size 1.
@@ -247,22 +337,54 @@ class _Divider:
                 return "axes neither lead nor trail"
             self._node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
             return None
-        self._node(step.out, step.op.qualname, [x], {}, dtype, shape, space, step.op.qualname, axes, step=step)
+        counted = self.truths.get(x.value) if how == "sum" else None
+        if counted is not None and counted.shape == x.shape:
+            x = counted
+        self._node(step.out, how, [x], {}, dtype, shape, space, how, axes, step=step)
         return None
 
-    def _power(self, step: Step) -> str | None:
-        """Powers with an exponent that multiplication can do."""
-        exponent = self.constants.get(self._operand(step.inputs[1]).value)
-        x = self._operand(step.inputs[0])
+    def _picked(self, step: Step) -> str | None:
+        """One entry per row read or added to, by checked class: rows are worked through anyway."""
+        x, k, *rest = (self._operand(j) for j in step.inputs)
+        shape = self.shapes[step.inputs[0]]
+        classes = shape[-1] if shape else 1
+        if self.classes.get(k.value) != classes or self.dtypes[x.value].kind != "f":
+            return "indices are not known to be classes"
+        along = normalize_axis(step.attrs["axis"], len(shape))[0]
+        if along != len(shape) - 1 or classes == 1 or k.shape != (*shape[:-1], 1) or access(x.shape, shape) is None:
+            return "not one index per row"
         dtype = step.aval.dtype
-        shape = step.aval.shape
-        if exponent not in (1, 2) or dtype.kind != "f" or self.dtypes[x.value] != dtype:
-            return "no compiled form"
-        if access(x.shape, shape) is None:
-            return "broadcast neither rows nor columns"
-        name = "math.square" if exponent == 2 else "cast"
-        self._node(step.out, name, [x], {}, dtype, shape, shape, step=step)
+
+        def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype) -> Operand:
+            return self._node(self._new(), op, operands, {}, dt, shape, shape, step=step)
+
+        here = node("eq", node(COLUMN_INDEX, dt=self.dtypes[k.value]), k, dt=np.dtype(bool))
+        if step.op.qualname == "add_along_axis":
+            added = node("math.add", x, rest[0])
+            self._node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
+            return None
+        only = node("where", here, x, self._number(0.0, dtype))
+        axes = (along,)
+        self._node(step.out, "sum", [only], {}, dtype, step.aval.shape, shape, "sum", axes, step=step)
         return None
+
+    def _power(self, step: Step) -> bool:
+        """Take a power whose exponent a few products can do; others are calls of the library."""
+        exponent = self.constants.get(self._operand(step.inputs[1]).value)
+        x = base = self._operand(step.inputs[0])
+        dtype, shape = step.aval.dtype, step.aval.shape
+        steps = _POWERS.get(exponent) if exponent is not None else None
+        if steps is None or self.dtypes[x.value] != dtype or access(x.shape, shape) is None:
+            return False
+        if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
+            return False  # In half precision each product would be rounded.
+        if dtype.kind not in "fiu":
+            return False
+        for k, op in enumerate(steps):
+            out = step.out if k == len(steps) - 1 else self._new()
+            operands = {"math.div": [self._number(1.0, dtype), x], "math.mul": [x, base]}.get(op, [x])
+            x = self._node(out, op, operands, {}, dtype, shape, shape, step=step)
+        return True
 
     def _softmax(self, step: Step) -> str | None:
         """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum."""
@@ -279,25 +401,30 @@ class _Divider:
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)
 
-        def node(op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype) -> Operand:
+        def node(
+            op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype, known: Any = None
+        ) -> Operand:
             out_shape = kept if reduce or row else shape
             space = kept if row else shape
             how, over = (op, axes) if reduce else (None, ())
-            return self._node(self._new(), op, operands, {}, dt, out_shape, space, how, over, step=step)
+            attrs = {} if known is None else {"range": known}
+            return self._node(self._new(), op, operands, attrs, dt, out_shape, space, how, over, step=step)
 
         zero, one = self._number(0.0, dtype), self._number(1.0, dtype)
-        shifted = node("math.sub", x, node("max", x, reduce=True))
+        shifted = node("math.sub", x, node("max", x, reduce=True), known=_NEGATIVE)
         powers = node("math.exp", shifted)
         largest = node("eq", shifted, zero, dt=np.dtype(bool))
         others = node("sum", node("where", largest, zero, powers), reduce=True)
-        ties = node("sum", node("cast", largest), reduce=True)
-        rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True)
+        ties = node("sum", largest, reduce=True)
+        rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True, known=_COUNTED)
+        attrs: dict[str, Any] = {}
         if step.op.qualname == "nn.softmax":
             last, b = "math.div", node("math.add", one, rest, row=True)
             a = powers
         else:
             last, a, b = "math.sub", shifted, node("math.log1p", rest, row=True)
-        self._node(step.out, last, [a, b], {}, dtype, shape, shape, step=step)
+            attrs = {"range": _NEGATIVE}
+        self._node(step.out, last, [a, b], attrs, dtype, shape, shape, step=step)
         return None
 
     def _number(self, number: float, dtype: np.dtype[Any]) -> Operand:

@@ -15,6 +15,9 @@ import numpy as np
 ELEMENT, ROW, ONCE, COLUMN = "element", "row", "once", "column"
 """Levels. The result of a reduction over rows is of level COLUMN: an array that exists only when the loop is over."""
 
+COLUMN_INDEX = "column index"
+"""An op without operands: the place along the last axis."""
+
 MAX_NODES = 160
 """Nodes of a region at most: beyond, compile time grows and code no longer fits the caches."""
 MAX_OPERANDS = 480
@@ -136,6 +139,10 @@ class Region:
         else:
             return None
         split = self.split
+        if node.op == COLUMN_INDEX and len(dims) > 1:
+            if split not in (0, len(dims) - 1):
+                return None
+            split = len(dims) - 1
         outer = inner = 0
         for x in node.operands:
             found = access(x.shape, node.space)
@@ -170,8 +177,6 @@ class Region:
                     return None
                 split = k
             if level == ELEMENT:
-                return None
-            if level == COLUMN and node.reduce != "sum":
                 return None
             if level == ROW:
                 inner += 1

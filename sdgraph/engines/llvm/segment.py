@@ -22,8 +22,10 @@ from sdgraph.engines.llvm.scalar_ops import RULES
 from sdgraph.op import attr_key
 
 _ALIGN = 64
-SMALL = 1 << 21
-"""Estimated instructions, one per element and simple op, from which a segment gives up the caller's lock."""
+SHARED = 80.0
+"""Estimated microseconds from which a region is shared among threads, and a call gives up the interpreter's lock."""
+_INSTRUCTION, _BYTE = 0.4e-3, 0.08e-3
+"""Microseconds that a vector instruction takes, and a byte of memory: roughly, on a CPU of today."""
 
 _Loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _Finish = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -40,7 +42,8 @@ class Compiled(NamedTuple):
     places: tuple[int, ...]
     """The block's pointers as places in the table of arrays and scratch memory."""
     chunks: int
-    work: int
+    time: float
+    """Estimated microseconds on one thread."""
 
 
 class Runner:
@@ -67,10 +70,10 @@ class Runner:
             width = machine.lanes(8 if np.dtype("float64") in used else 4)
             code = _code(region, dtypes, constants, needed, width)
             self.regions.append(self._compiled(region, code, width, dtypes, shapes, constants))
-        self.work = sum(r.work for r in self.regions)
+        self.time = sum(r.time for r in self.regions)
         self.program = self._program()
         call = entry()
-        self.small = call is not None and self.work < SMALL and self.bytes <= MOST_STACK
+        self.small = call is not None and self.time < SHARED and self.bytes <= MOST_STACK
         self.call: Callable[..., None] | None = call
 
     def _place(self, size: int) -> int:
@@ -103,9 +106,10 @@ class Runner:
                 self.table[p.value] = self._place(size_of(shapes[p.value]) * dtypes[p.value].itemsize)
             places.append(self.table[p.value])
         elements = size_of(region.dims) if region.dims is not None else 1
-        work = elements * sum(_cost(n.op) for n in region.nodes if region.works[n.id] != ONCE)
-        kernel = machine.kernel(code.text)
-        return Compiled(region, code, kernel, tuple(numbers), tuple(places), known["chunks"], work)
+        instructions = sum(_cost(n.op) for n in region.nodes if region.works[n.id] != ONCE) * elements / width
+        moved = sum(size_of(shapes[p.value]) * dtypes[p.value].itemsize for p in code.pointers if p.value >= 0)
+        time = max(instructions * _INSTRUCTION, moved * _BYTE)
+        return Compiled(region, code, machine.kernel(code.text), tuple(numbers), tuple(places), known["chunks"], time)
 
     def _program(self) -> np.ndarray[Any, Any]:
         """What `entry` interprets."""
@@ -131,9 +135,12 @@ class Runner:
 
 def _run_region(r: Compiled, block: int) -> None:
     address = r.kernel.address
+    if r.time < SHARED or r.chunks < 2:
+        _Finish(address("run"))(block)
+        return
     _Finish(address("f0"))(block)
     for k in range(1, r.code.phases + 1):
-        threads.share(_Loop(address(f"k{k}")), block, r.chunks, r.work)
+        threads.share(_Loop(address(f"k{k}")), block, r.chunks)
         _Finish(address(f"f{k}"))(block)
 
 
@@ -165,7 +172,7 @@ def _code(
     if found is None:
         if len(_codes) >= _MOST_CODES:
             _codes.clear()
-        found = _codes[key] = generate(region, dtypes, constants, needed, width), ids
+        found = _codes[key] = generate(region, dtypes, constants, needed, width, machine.features()), ids
     code, first = found
     if first == ids:
         return code
@@ -189,7 +196,7 @@ def _stored(regions: Sequence[Region], writes: Sequence[int]) -> list[list[int]]
 def _bits(number: float, dtype: np.dtype[Any]) -> int:
     if dtype.kind == "f":
         return struct.unpack("<q", struct.pack("<d", number))[0]
-    return int(number)
+    return (int(number) + 2**63) % 2**64 - 2**63  # Large unsigned numbers are negative as signed ones.
 
 
 def _cost(op: str) -> int:

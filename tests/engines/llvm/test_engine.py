@@ -19,8 +19,7 @@ from sdgraph.engines.llvm import machine
 @pytest.fixture
 def any_number_of_threads(monkeypatch):
     """Share every loop, however small, and put the number of threads back."""
-    monkeypatch.setattr(threads, "SHARED", 0)
-    monkeypatch.setattr("sdgraph.engines.llvm.segment.SMALL", 0)
+    monkeypatch.setattr("sdgraph.engines.llvm.segment.SHARED", 0)
     yield
     monkeypatch.setattr(threads, "_count", None)
 

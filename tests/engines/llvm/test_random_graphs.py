@@ -6,9 +6,12 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
+from sdgraph.errors import ShapeError
 
 SPACES = [(7,), (5, 4), (3, 40), (2, 3, 4), (1, 6), (17, 1), (4, 1, 3), (33,)]
 UNARY = ["neg", "abs", "square", "exp", "tanh", "sign", "floor", "sqrt", "log1p", "expm1", "ln"]
+LIBRARY = ["sin", "cos", "atan", "sinh", "cosh", "asinh", "erf", "erfc"]
+WITHIN_ONE = ["asin", "acos", "atanh", "tan"]
 
 
 def broadcastable(rng, shape):
@@ -30,11 +33,53 @@ def bounded(sd, v):
     return sd.math.clip_by_value(v, -3.0, 3.0)
 
 
-def grow(rng, sd, pool, shape):
+def called(rng, sd, a, b):
+    """A function of the C library."""
+    m = sd.math
+    kind = rng.integers(7)
+    if kind <= 1:
+        return getattr(m, LIBRARY[rng.integers(len(LIBRARY))])(bounded(sd, a))
+    if kind == 2:
+        return getattr(m, WITHIN_ONE[rng.integers(len(WITHIN_ONE))])(m.tanh(a) * 0.9)
+    if kind == 3:
+        return m.acosh(m.abs(a) + 1.5)
+    if kind == 4:
+        exponent = [0.5, -1, -2, 3, 1.7][rng.integers(5)] if rng.integers(2) else m.clip_by_value(b, -2.0, 2.0)
+        return m.pow(m.abs(bounded(sd, a)) + 0.5, exponent)
+    return m.atan2(a, m.abs(b) + 1.0) if kind == 5 else m.hypot(bounded(sd, a), bounded(sd, b) + 0.5)
+
+
+def jumping(rng, sd, leaf):
+    """Ops whose results jump: of what both engines have exactly, because a rounding could carry it over the edge."""
+    m, kind = sd.math, rng.integers(8)
+    if kind <= 2:
+        return (m.mod, m.floor_mod, m.floor_div)[kind](leaf, 0.375)
+    if kind == 3:
+        return sd.cast(sd.cast(leaf, "float16") * 3.0 + 1.0, leaf.dtype)
+    n = sd.cast(leaf * 16.0, ("int32", "int64", "int16", "int8")[rng.integers(4)])
+    if kind == 4:
+        n = sd.bitwise.xor(sd.bitwise.left_shift(n, 2), sd.bitwise.right_shift(n, 1))
+    elif kind == 5:
+        n = m.floor_div(n, 3) + m.mod(n, -5)
+    elif kind == 6:
+        n = sd.cast(m.abs(n), "uint32") * 3
+    else:
+        n = sd.where(sd.bitwise.and_(n, 1).eq(0), m.clip_by_value(n, -20, 20), m.floor_mod(n, -7))
+    return sd.cast(n, leaf.dtype) * 0.125
+
+
+def grow(rng, sd, pool, leaves, shape):
     """One more node."""
     m = sd.math
     a = pool[rng.integers(len(pool))]
-    kind = rng.integers(9)
+    kind = rng.integers(12)
+    if kind == 9:
+        return jumping(rng, sd, leaves[rng.integers(len(leaves))])
+    if kind >= 10:
+        try:
+            return called(rng, sd, a, pool[rng.integers(len(pool))])
+        except ShapeError:
+            return called(rng, sd, a, a)
     if kind <= 1:
         op = UNARY[rng.integers(len(UNARY))]
         x = m.abs(a) + 0.5 if op in ("sqrt", "log1p", "ln") else bounded(sd, a)
@@ -78,7 +123,7 @@ def build(seed, dtype):
         leaves.append(v)
         feeds[f"x{k}"] = rng.uniform(-2, 2, own).astype(dtype)
     for _ in range(int(rng.integers(2, 60))):
-        pool.append(grow(rng, sd, pool, shape))
+        pool.append(grow(rng, sd, pool, leaves, shape))
     outs = [pool[-1], *(pool[k] for k in rng.integers(len(leaves), len(pool), 2))]
     outs = [sd.identity(v) for v in {v.id: v for v in outs}.values()]
     wanted = list(outs)

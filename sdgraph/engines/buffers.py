@@ -1,0 +1,100 @@
+"""Memory of large results, used again when nobody refers to them any more.
+
+Fresh memory costs a page fault per page, which takes longer than many a loss does to fill it. So the memory of large
+arrays comes back here when the array and all its views are gone, and the next call gets it. Must not know plans.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LARGE = 1 << 20
+"""Bytes from which arrays are made here; smaller ones are no faster."""
+KEPT = 1 << 28
+"""Bytes of unused memory kept, at most."""
+
+_ALIGN = 64
+
+_lock = threading.RLock()  # Reentrant: collecting garbage in here may give more memory back.
+_free: dict[int, list[_Memory]] = {}
+_kept = 0
+
+
+class _Memory(NamedTuple):
+    """Bytes and their first aligned address."""
+
+    array: np.ndarray[Any, Any]
+    address: int
+
+
+class _Loan:
+    """What an array made here is a view of: alive as long as the array or any view of it."""
+
+    __slots__ = ("__array_interface__", "_memory")
+
+    def __init__(self, memory: _Memory, size: int) -> None:
+        self._memory = memory
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (memory.address, False),
+            "shape": (size,),
+            "typestr": "|u1",
+        }
+
+    def __del__(self) -> None:
+        if _give_back is not None:  # It is None when Python ends.
+            _give_back(self._memory)
+
+
+def _rounded(size: int) -> int:
+    """The size of memory that serves an array: one of eight per power of two, so that similar sizes share."""
+    step = 1 << max(size.bit_length() - 4, 12)
+    return -(-size // step) * step
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Like ``numpy.empty``, in memory that was used before if there is some."""
+    size = dtype.itemsize
+    for d in shape:
+        size *= d
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    loan = _Loan(_memory(_rounded(size) + _ALIGN), size)
+    return np.ndarray(shape, dtype, np.asarray(loan))
+
+
+def _memory(size: int) -> _Memory:
+    global _kept
+    with _lock:
+        several = _free.get(size)
+        if several:
+            _kept -= size
+            return several.pop()
+    fresh = np.empty(size, np.uint8)
+    address = fresh.ctypes.data
+    return _Memory(fresh, address + -address % _ALIGN)
+
+
+def _give_back(memory: _Memory) -> None:
+    global _kept
+    size = memory.array.size
+    with _lock:
+        if _kept + size <= KEPT:
+            _kept += size
+            _free.setdefault(size, []).append(memory)
+
+
+def _new_lock() -> None:
+    global _lock
+    _ALIGN = 64
+
+
+_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
