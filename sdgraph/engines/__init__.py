@@ -56,7 +56,7 @@ def engine_name(engine: str, *, once: bool = False) -> str:
         MissingDependencyError: If what it needs is not installed.
     """
     if engine == "auto":
-        chosen = os.environ.get("SDGRAPH_ENGINE", "auto")
+        chosen = os.environ.get("SDGRAPH_ENGINE") or "auto"
         if chosen == "auto":
             return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
         engine = chosen

@@ -92,8 +92,9 @@ def test_the_environment_decides_for_auto_everywhere(sd, monkeypatch, engine):
 
 
 def test_the_environment_may_say_auto_but_nothing_unknown(sd, monkeypatch):
-    monkeypatch.setenv("SDGRAPH_ENGINE", "auto")
-    assert sd["total"].eval(x=[0.0]) == 1
+    for nothing in ("auto", ""):
+        monkeypatch.setenv("SDGRAPH_ENGINE", nothing)
+        assert sd["total"].eval(x=[0.0]) == 1
     monkeypatch.setenv("SDGRAPH_ENGINE", "cuda")
     with pytest.raises(EngineError, match="no engine 'cuda'"):
         sd["total"].eval(x=[0.0])
