@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph import shapes
+from sdgraph.aval import ufunc_dtype
 from sdgraph.errors import ArgumentError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
 from sdgraph.ops import special
@@ -28,7 +29,7 @@ def _times_log(xp: Any, x: Any, y: Any, *, log: str, where_log_is_zero: int) -> 
     """``x log(y)`` for a logarithm of ``xp``, and 0 where x is 0 whatever y is."""
     dtype = xp.result_type(x, y)
     if dtype.kind not in "fc":
-        dtype = np.dtype("float64")
+        dtype = ufunc_dtype(np.log, (dtype,))
     zero = x == 0
     safe = xp.where(zero, xp.full((), where_log_is_zero, dtype), y)
     return xp.where(zero, xp.zeros((), dtype), x * getattr(xp, log)(safe))

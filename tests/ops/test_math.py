@@ -294,3 +294,14 @@ def test_mistakes_are_named(call, error, match):
     with pytest.raises(error, match=match) as caught:
         call(sd, sd.var("x", A))
     assert "test_math.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "float16"])
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+def test_products_with_logarithms_have_the_dtype_of_their_variable(name, dtype):
+    sd = SameDiff()
+    x = sd.placeholder("x", (2,), dtype=dtype)
+    y = getattr(sd.math, name)(x, x)
+    value = y.eval({"x": np.array([0, 1]).astype(dtype)})
+    assert value.dtype == y.dtype
+    assert value.tolist() == pytest.approx([0.0, 0.0 if name == "xlogy" else np.log(2)], rel=1e-3)
