@@ -89,11 +89,9 @@ def _give_back(memory: _Memory) -> None:
 
 
 def _new_lock() -> None:
+    """After a fork another thread may have held the lock, and is gone."""
     global _lock
-    _ALIGN = 64
-
-
-_lock = threading.RLock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,9 @@
 """Memory of large arrays comes back when nobody refers to it any more, and not before."""
 
 import gc
+import os
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -47,6 +50,28 @@ def test_arrays_are_ordinary():
 
 def test_small_arrays_own_their_memory():
     assert buffers.empty((3,), np.dtype("float32")).flags.owndata
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's, of forks beside threads.
+def test_a_fork_while_another_thread_holds_the_lock():
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with buffers._lock:
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # Ends the child if it waits for ever.
+        os._exit(0 if buffers.empty((N,), np.dtype("uint8")).size == N else 1)
+    done.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_no_more_is_kept_than_said(monkeypatch):
