@@ -15,6 +15,8 @@ _OPTIONAL = {
 collect_ignore_glob = [
     glob for package, path in _OPTIONAL.items() if find_spec(package) is None for glob in (path, f"{path}/**")
 ]
+# The measuring scripts are run by themselves and import each other so.
+collect_ignore_glob += ["tests/benchmarks/bench_*", "tests/benchmarks/draw_*", "tests/benchmarks/peer_*"]
 
 # The default draws the same examples every time, so a failure is never news from somewhere else.
 # HYPOTHESIS_PROFILE=nightly searches further.

@@ -5,7 +5,7 @@ Must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sdgraph.aval import shape_str
@@ -56,6 +56,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
     """The plan as this engine runs it."""
     groups: list[Group] = []
     remarks: dict[int, str] = {}
+    labels = plan.labels()
     lines = ["engine llvm:"]
     for k, part in enumerate(division.parts):
         if type(part) is Segment:
@@ -67,7 +68,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
                 facts = fused, f"{plain_bytes(spent.bytes)} moved, {spent.operations:,} operations"
                 groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
                 lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
-                lines += [f"      {line}" for line in pseudo_code(region, plan)]
+                lines += [f"      {line}" for line in pseudo_code(region, labels)]
         else:
             assert isinstance(part, Step)
             reason = division.reasons.get(part.out, "a view that is needed as an array")
@@ -125,9 +126,8 @@ def _fused(region: Region, phases: int) -> str:
     return f"{n} op{'s' if n != 1 else ''} fused, {phases} pass{'es' if phases != 1 else ''} over memory"
 
 
-def pseudo_code(region: Region, plan: Plan) -> list[str]:
+def pseudo_code(region: Region, labels: Sequence[str]) -> list[str]:
     """A region's nodes as readable lines."""
-    labels = plan.labels()
 
     def label(i: int) -> str:
         return labels[i] if i < len(labels) else f"u{i}"
@@ -146,11 +146,12 @@ def pseudo_code(region: Region, plan: Plan) -> list[str]:
 
 def source(plan: Plan, division: Division, runners: dict[int, Runner]) -> str:
     """Pseudo-code and LLVM IR of every region."""
+    labels = plan.labels()
     blocks = []
     for k, part in enumerate(division.parts):
         if type(part) is not Segment:
             continue
         for one, region in zip(runners[k].regions, part.regions, strict=True):
-            text = [f"; {line}" for line in pseudo_code(region, plan)]
+            text = [f"; {line}" for line in pseudo_code(region, labels)]
             blocks.append("\n".join([*text, one.code.text]))
     return "\n\n".join(blocks)
