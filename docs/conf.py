@@ -21,6 +21,7 @@ extensions = [
     "docstrings",
     "generated_pages",
     "loss_gallery",
+    "measured_tables",
     "samediff_names",
 ]
 exclude_patterns = ["_build", "_data"]

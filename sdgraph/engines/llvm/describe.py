@@ -68,7 +68,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
                 facts = fused, f"{plain_bytes(spent.bytes)} moved, {spent.operations:,} operations"
                 groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
                 lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
-                lines += [f"      {line}" for line in pseudo_code(region, labels)]
+                lines += [f"      {line}" for line in pseudo_code(region, labels, division.constants)]
         else:
             assert isinstance(part, Step)
             reason = division.reasons.get(part.out, "a view that is needed as an array")
@@ -126,10 +126,12 @@ def _fused(region: Region, phases: int) -> str:
     return f"{n} op{'s' if n != 1 else ''} fused, {phases} pass{'es' if phases != 1 else ''} over memory"
 
 
-def pseudo_code(region: Region, labels: Sequence[str]) -> list[str]:
+def pseudo_code(region: Region, labels: Sequence[str], constants: Mapping[int, float]) -> list[str]:
     """A region's nodes as readable lines."""
 
     def label(i: int) -> str:
+        if i in constants:
+            return f"{constants[i]:.6g}"
         return labels[i] if i < len(labels) else f"u{i}"
 
     lines = []
@@ -152,6 +154,6 @@ def source(plan: Plan, division: Division, runners: dict[int, Runner]) -> str:
         if type(part) is not Segment:
             continue
         for one, region in zip(runners[k].regions, part.regions, strict=True):
-            text = [f"; {line}" for line in pseudo_code(region, labels)]
+            text = [f"; {line}" for line in pseudo_code(region, labels, division.constants)]
             blocks.append("\n".join([*text, one.code.text]))
     return "\n\n".join(blocks)

@@ -32,7 +32,19 @@ from sdgraph.engines.llvm.memory import (
     to_memory,
 )
 from sdgraph.engines.llvm.phases import Pass, Phase, schedule
-from sdgraph.engines.llvm.region import COLUMN, COLUMN_INDEX, ELEMENT, ONCE, ROW, Node, Operand, Region, access, size_of
+from sdgraph.engines.llvm.region import (
+    COLUMN,
+    COLUMN_INDEX,
+    ELEMENT,
+    LITERALS,
+    ONCE,
+    ROW,
+    Node,
+    Operand,
+    Region,
+    access,
+    size_of,
+)
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
 
 CHUNK = 8192
@@ -40,9 +52,6 @@ CHUNK = 8192
 SHORT_ROW = 32
 """Rows up to this length lie across lanes: each lane works on a row of its own."""
 _MOST_COLUMN_CHUNKS = 32
-
-_LITERALS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
-"""Numbers written into the code, because they allow shortcuts; all others are numbers in the block."""
 
 
 class Pointer(NamedTuple):
@@ -199,7 +208,7 @@ class _Emitter:
         t = type_of(dtype)
         if value in self.constants:
             number = self.constants[value]
-            if number in _LITERALS and (number != 0 or np.signbit(number) == 0):
+            if number in LITERALS and (number != 0 or np.signbit(number) == 0):
                 return const(number, t)
             if dtype.kind == "f":
                 v = self.number(b, ("constant", value), "double")

@@ -17,6 +17,7 @@ from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
     COLUMN_INDEX,
     ELEMENT,
+    LITERALS,
     MAX_OPERANDS,
     Node,
     Operand,
@@ -193,7 +194,7 @@ class _Divider:
         if compute_dtypes(name, dtypes, aval.dtype) is None:
             return "no compiled form" if all(d.kind != "f" or is_native(d) for d in dtypes) else "dtype"
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
-        if not divisible((x.shape for x in operands), shape):
+        if not divisible(tuple(x.shape for x in operands), shape):
             return "broadcast neither rows nor columns"
         if name == "cast" and dtypes[0].kind == "b":
             self.truths[step.out] = operands[0]
@@ -228,9 +229,16 @@ class _Divider:
             stage += 1
         self._value(out, shape, dtype, stage)
         source = step.source.name if step.source is not None else ""
-        node = Node(out, op, tuple(operands), attrs, dtype, shape, space, reduce, axes, source)
+        node = Node(out, op, tuple(map(self._own, operands)), attrs, dtype, shape, space, reduce, axes, source)
         self.nodes.setdefault(stage, []).append(node)
         return Operand(out, shape)
+
+    def _own(self, x: Operand) -> Operand:
+        """A number under a name of its own, so that code does not depend on where else the same number is used."""
+        number = self.constants.get(x.value)
+        if number is None or number in LITERALS:
+            return x
+        return Operand(self._number(number, self.dtypes[x.value]).value, x.shape)
 
     def _new(self) -> int:
         self.next_id += 1
@@ -328,7 +336,7 @@ class _Divider:
         if how != "sum" and (dtype.kind == "u" or kind != dtype.kind):
             return "dtype"
         split = reduction_split(space, axes)
-        if split is None or not divisible([x.shape], space, axes):
+        if split is None or not divisible((x.shape,), space, axes):
             return "axes neither lead nor trail"
         shape = step.aval.shape
         if split[0] == ELEMENT or not squeezed(space):
@@ -349,7 +357,7 @@ class _Divider:
         if self.classes.get(k.value) != classes or self.dtypes[x.value].kind != "f":
             return "indices are not known to be classes"
         along = normalize_axis(step.attrs["axis"], len(shape))[0]
-        used = [y.shape for y in (x, k, *rest)]
+        used = tuple(y.shape for y in (x, k, *rest))
         one_per_row = along == len(shape) - 1 and k.shape == (*shape[:-1], 1)
         if classes == 1 or not one_per_row or not divisible(used, shape, (along,)):
             return "not one index per row"
@@ -374,7 +382,7 @@ class _Divider:
         x = base = self._operand(step.inputs[0])
         dtype, shape = step.aval.dtype, step.aval.shape
         steps = _POWERS.get(exponent) if exponent is not None else None
-        if steps is None or self.dtypes[x.value] != dtype or not divisible([x.shape], shape):
+        if steps is None or self.dtypes[x.value] != dtype or not divisible((x.shape,), shape):
             return False
         if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
             return False  # In half precision each product would be rounded.
@@ -396,7 +404,7 @@ class _Divider:
         axis = normalize_axis(step.attrs["axis"], len(shape))[0]
         if size_of(shape[axis + 1 :]) != 1 or shape[axis] == 1:
             return "softmax over an axis that is not the last"
-        if not divisible([x.shape], shape, (axis,)):
+        if not divisible((x.shape,), shape, (axis,)):
             return "broadcast neither rows nor columns"
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)

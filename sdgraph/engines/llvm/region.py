@@ -7,7 +7,8 @@ Must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +19,19 @@ ELEMENT, ROW, ONCE, COLUMN = "element", "row", "once", "column"
 COLUMN_INDEX = "column index"
 """An op without operands: the place along the last axis."""
 
+LITERALS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
+"""Numbers written into the code, because they allow shortcuts; all others are handed over, so that code serves many."""
+
 MAX_NODES = 160
 """Nodes of a region at most: beyond, compile time grows and code no longer fits the caches."""
 MAX_OPERANDS = 480
 """Operands of all nodes of a region at most, for the same reason; no node may have more than a sixteenth of it."""
 MAX_PHASES = 6
 """Loops after one another at most, because each computes anew what it shares with the one before."""
+
+
+_MOST_REMEMBERED = 1 << 12
+"""Answers about shapes kept: long graphs ask the same all the time."""
 
 
 class Operand(NamedTuple):
@@ -67,6 +75,7 @@ def size_of(shape: tuple[int, ...]) -> int:
     return n
 
 
+@functools.lru_cache(_MOST_REMEMBERED)
 def access(shape: tuple[int, ...], space: tuple[int, ...]) -> tuple[str, int] | None:
     """How an operand of ``shape`` is read in ``space``: the level it has there and the split it needs (0 for none).
 
@@ -84,6 +93,7 @@ def access(shape: tuple[int, ...], space: tuple[int, ...]) -> tuple[str, int] | 
     return None
 
 
+@functools.lru_cache(_MOST_REMEMBERED)
 def reduction_split(space: tuple[int, ...], axes: tuple[int, ...]) -> tuple[str, int] | None:
     """The level of a reduction's result and the split it needs, or None where axes do not lead or trail."""
     reduced = [k in axes for k, d in enumerate(space) if d != 1]
@@ -97,7 +107,8 @@ def reduction_split(space: tuple[int, ...], axes: tuple[int, ...]) -> tuple[str,
     return None
 
 
-def divisible(shapes: Iterable[tuple[int, ...]], space: tuple[int, ...], axes: tuple[int, ...] = ()) -> bool:
+@functools.lru_cache(_MOST_REMEMBERED)
+def divisible(shapes: tuple[tuple[int, ...], ...], space: tuple[int, ...], axes: tuple[int, ...] = ()) -> bool:
     """Whether one split of the space serves operands of all these shapes, and a reduction over ``axes``."""
     found = [access(shape, space) for shape in shapes]
     if axes:
