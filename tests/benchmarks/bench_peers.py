@@ -26,8 +26,8 @@ from sdgraph.engines.threads import usable_cores
 
 PAUSE = 3e-3
 """Seconds in which thread pools stop spinning."""
-TURN = 5e-4
-"""Seconds that a turn lasts at least, so that the clock does not matter."""
+TURN = 1e-2
+"""Seconds that a turn lasts at least: calls in a row, as in training, and many enough for the clock."""
 CACHES = 8 << 20
 """Bytes from which the bandwidth of memory matters."""
 
