@@ -1,12 +1,11 @@
 """Value and all gradients of typical losses: sdgraph against its peers, in one process.
 
 Run it alone: ``python tests/benchmarks/bench_peers.py``. Engines that are not installed are left out. Every
-measurement calls all engines in turn, so that a busy machine is equally unkind to all; before each turn there is a
-pause, in which the threads of the one before fall asleep, and a call that does not count. The table shows medians, how
-many times faster sdgraph's fused engine is than the best peer, and what part of the memory bandwidth it uses where the
-arrays do not fit into caches. ``--compile`` times the way to the first result instead (with
-SDGRAPH_CACHE=0 in the environment a cold one), ``--growth`` long graphs.
-``--json FILE`` keeps the figures for ``draw_peers.py``.
+measurement calls all engines in turn, so that a busy machine is equally unkind to all; the first calls of a turn do
+not count, and all rows are gone through several times. The table shows medians, how many times faster sdgraph's fused
+engine is than the best peer, and what part of the memory bandwidth it uses where arrays are larger than caches.
+``--compile`` times the way to the first result instead (with SDGRAPH_CACHE=0 in the environment a cold one),
+``--growth`` long graphs. ``--json FILE`` keeps the figures for ``draw_peers.py``.
 """
 
 import argparse
@@ -24,10 +23,10 @@ from peer_problems import all_rows
 from sdgraph import SameDiff, profiling, set_num_threads
 from sdgraph.engines.threads import usable_cores
 
-PAUSE = 3e-3
-"""Seconds in which thread pools stop spinning."""
-TURN = 1e-2
-"""Seconds that a turn lasts at least: calls in a row, as in training, and many enough for the clock."""
+WARM = 1e-2
+"""Seconds of calls at the start of a turn that do not count: caches fill, other threads fall asleep."""
+TURN = 2e-2
+"""Seconds of calls that count in a turn, at least: many in a row, as in training."""
 CACHES = 8 << 20
 """Bytes from which the bandwidth of memory matters."""
 
@@ -52,17 +51,15 @@ def timed(run, repeat=1):
     return (time.perf_counter() - start) / repeat
 
 
-def measure(runs, seconds):
-    """Median time per call of each; all are called in turn until the time is up."""
-    counts = {k: max(1, int(TURN / max(min(timed(run) for _ in range(3)), 1e-9))) for k, run in runs.items()}
-    times = {k: [] for k in runs}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(runs))]) < 7:
+def measure(runs, times, seconds):
+    """Times per call of each, added to ``times``; all are called in turn until the time is up, three turns at least."""
+    once = {k: max(min(timed(run) for _ in range(3)), 1e-9) for k, run in runs.items()}
+    end, turns = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end or turns < 3:
+        turns += 1
         for k, run in runs.items():
-            time.sleep(PAUSE)
-            run()
-            times[k].append(timed(run, counts[k]))
-    return {k: float(np.median(v)) for k, v in times.items()}
+            timed(run, max(1, int(WARM / once[k])))
+            times.setdefault(k, []).append(timed(run, max(1, int(TURN / once[k]))))
 
 
 def first_calls(row, engines):
@@ -105,11 +102,21 @@ def machine_line():
     return f"{processor()}, {usable_cores()} cores, Python {platform.python_version()}, {versions}"
 
 
-def compare(row, engines, options, bandwidth):
+def compare(rows, engines, options, bandwidth):
+    """The table. All rows are measured, then all again: a machine that is slow for a while spoils no row."""
+    runs = [{k: r for k in engines if (r := ENGINES[k][1](row)) is not None} for row in rows]
+    same = [agree([run() for run in several.values()]) for several in runs]
+    times = [{} for _ in rows]
+    for _ in range(options.sweeps):
+        for several, found in zip(runs, times, strict=True):
+            measure(several, found, options.seconds / options.sweeps)
+    print(" | ".join(["value and all gradients, float32", *engines, "fused against best peer", "of bandwidth"]))
+    found = zip(rows, times, same, strict=True)
+    return [line(row, {k: float(np.median(v)) for k, v in t.items()}, ok, engines, bandwidth) for row, t, ok in found]
+
+
+def line(row, times, same, engines, bandwidth):
     """One line of the table."""
-    runs = {k: r for k in engines if (r := ENGINES[k][1](row)) is not None}
-    same = agree([run() for run in runs.values()])
-    times = measure(runs, options.seconds)
     best = min((times[k] for k in PEERS if k in times), default=None)
     ratio = best / times[FUSED] if best and FUSED in times else None
     moved = moved_bytes(row)
@@ -164,6 +171,7 @@ def main():
     parser.add_argument("--rows", default="", help="only rows whose name contains this")
     parser.add_argument("--engines", default=",".join(ENGINES), help="comma-separated")
     parser.add_argument("--seconds", type=float, default=5.0, help="time per row")
+    parser.add_argument("--sweeps", type=int, default=4, help="how often all rows are gone through")
     parser.add_argument("--threads", type=int, help="threads of sdgraph's engine")
     parser.add_argument(
         "--compile", action="store_true", help="time to the first result; SDGRAPH_CACHE=0 for a cold one"
@@ -183,10 +191,8 @@ def main():
         print(" | ".join(["time to the first result", *engines]))
         rows = [first_results(row, engines) for make in all_rows() if options.rows in (row := make()).name]
     else:
-        print(" | ".join(["value and all gradients, float32", *engines, "fused against best peer", "of bandwidth"]))
-        rows = [
-            compare(row, engines, options, bandwidth) for make in all_rows() if options.rows in (row := make()).name
-        ]
+        problems = [row for make in all_rows() if options.rows in (row := make()).name]
+        rows = compare(problems, engines, options, bandwidth)
     if options.json:
         command = "python " + " ".join(["tests/benchmarks/bench_peers.py", *sys.argv[1:]])
         figures = {"machine": machine_line(), "command": command, "bandwidth": bandwidth, "rows": rows}

@@ -59,7 +59,7 @@ def elementwise(name, n, loss, formula, *, weights=False):
         vs = {k: sd.placeholder(k, shape=(None,)) for k in operands}
         return loss(sd, vs), [vs["x"]]
 
-    return Row(f"{name} n={n:.0e}", operands, graph, formula, ["x"])
+    return Row(f"{name}, n = {n:,}", operands, graph, formula, ["x"])
 
 
 def softmax_row(rows, classes):
@@ -127,7 +127,7 @@ def log_cosh_graph(sd, vs):
 
 
 def all_rows():
-    """Makers of the rows, by name: a row holds large arrays only while it is measured."""
+    """Makers of the rows, so that a row can be had without making all of them."""
     for n in (100, 10_000, 1_000_000, 10_000_000):
         yield lambda n=n: elementwise(
             "weighted sigmoid cross entropy",
