@@ -75,6 +75,8 @@ def torch_engine(*, compiled):
         def loss(*xs):
             return row.formula(xp, *xs)
 
+        # Compiled code is kept per code object, and only a few versions of each: every row gets one of its own.
+        loss.__code__ = loss.__code__.replace()
         f = torch.compile(loss) if compiled and not row.hvp else loss
         if row.hvp:
             if compiled:
