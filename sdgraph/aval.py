@@ -92,7 +92,8 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         raise DTypeError(
             "Arrays hold numbers or bools.", given=repr(dtype), expected="a float, integer, complex or bool dtype"
         )
-    return result.newbyteorder("=")
+    # The object that numpy has for it, not one that equals it: calls look for the same object.
+    return result if result.isnative else result.newbyteorder("=")
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:

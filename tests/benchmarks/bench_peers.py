@@ -12,6 +12,8 @@ import argparse
 import importlib.metadata
 import json
 import platform
+import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -168,7 +170,7 @@ def growth(sizes=(100, 1000, 10_000, 100_000)):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="", help="only rows whose name contains this")
+    parser.add_argument("--rows", default="", help="only rows whose name has a match of this")
     parser.add_argument("--engines", default=",".join(ENGINES), help="comma-separated")
     parser.add_argument("--seconds", type=float, default=5.0, help="time per row")
     parser.add_argument("--sweeps", type=int, default=4, help="how often all rows are gone through")
@@ -189,12 +191,12 @@ def main():
         rows = growth()
     elif options.compile:
         print(" | ".join(["time to the first result", *engines]))
-        rows = [first_results(row, engines) for make in all_rows() if options.rows in (row := make()).name]
+        rows = [first_results(row, engines) for make in all_rows() if re.search(options.rows, (row := make()).name)]
     else:
-        problems = [row for make in all_rows() if options.rows in (row := make()).name]
+        problems = [row for make in all_rows() if re.search(options.rows, (row := make()).name)]
         rows = compare(problems, engines, options, bandwidth)
     if options.json:
-        command = "python " + " ".join(["tests/benchmarks/bench_peers.py", *sys.argv[1:]])
+        command = shlex.join(["python", "tests/benchmarks/bench_peers.py", *sys.argv[1:]])
         figures = {"machine": machine_line(), "command": command, "bandwidth": bandwidth, "rows": rows}
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
 

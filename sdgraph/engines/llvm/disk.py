@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 _MAGIC = b"sdgraph kernel 1\n"
 _DIGEST = 32
 _MOST_FILES = 4096
+_ABANDONED = 3600.0
+"""Seconds after which nobody is still writing a file."""
 
 
 def enabled() -> bool:
@@ -79,7 +82,10 @@ def _is_own(status: os.stat_result) -> bool:
 
 
 def _trim(folder: Path) -> None:
-    """Drop the oldest quarter when there are too many."""
+    """Drop the oldest quarter when there are too many, and what processes that were killed left half written."""
+    for p in folder.glob(".*.tmp"):
+        if p.stat().st_mtime < time.time() - _ABANDONED:
+            p.unlink(missing_ok=True)
     files = list(folder.glob("*.kernel"))
     if len(files) <= _MOST_FILES:
         return

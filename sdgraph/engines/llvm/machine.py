@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import threading
 from typing import Any
 
@@ -135,6 +136,18 @@ def kernel(text: str) -> Kernel:
     with _guard:
         _locks.pop(text, None)
     return found
+
+
+def _renew_locks() -> None:
+    """After a fork: a thread that held one is gone."""
+    global _guard, _locks
+    _guard, _locks = threading.Lock(), {}
+    if host.cache_info().currsize:
+        host().lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def add_symbol(name: str, address: int) -> None:

@@ -121,3 +121,15 @@ def test_entries_of_other_versions_are_ignored(part, tmp_path, monkeypatch):
     finally:
         machine.host.cache_clear()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_removed_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    old, new = tmp_path / ".old.tmp", tmp_path / ".new.tmp"
+    for p in (old, new):
+        p.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    disk.store("key", b"code")
+    assert not old.exists()
+    assert new.exists()
+    assert disk.load("key") == b"code"
