@@ -39,7 +39,7 @@ def draw(figures):
     axes.set_xticks(ticks, [duration(t) for t in ticks])
     axes.grid(axis="x", color="#eceff3", zorder=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)
+    axes.tick_params(which="both", length=0)
     beside = {"xycoords": ("axes fraction", "data"), "fontsize": 8.5, "color": COLORS[FUSED]}
     for k, row in enumerate(rows):
         text = f"{duration(row['times'][FUSED])}   {row['ratio']:.1f}x"
