@@ -1,7 +1,8 @@
 """Elementary functions as arithmetic: range reduction and a polynomial, for float and double, lane by lane.
 
 Each is within 4 ulp of the true value and treats NaN, infinities, zeros and subnormal numbers as numpy does. The
-polynomials interpolate 60-digit values at Chebyshev nodes. Must not know ops or plans.
+polynomials were fitted to 60-digit values; what is known of a value's range makes shorter ways. Must not know ops or
+plans.
 """
 
 from __future__ import annotations

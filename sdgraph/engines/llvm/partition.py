@@ -366,7 +366,10 @@ class _Divider:
         def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype) -> Operand:
             return self._node(self._new(), op, operands, {}, dt, shape, shape, step=step)
 
-        here = node("eq", node(COLUMN_INDEX, dt=self.dtypes[k.value]), k, dt=np.dtype(bool))
+        # Few bits may hold all labels that occur, but not the number of every class.
+        labels = self.dtypes[k.value]
+        places = node(COLUMN_INDEX, dt=labels if labels.itemsize >= 4 else np.dtype("int32"))
+        here = node("eq", places, k, dt=np.dtype(bool))
         if step.op.qualname == "add_along_axis":
             added = node("math.add", x, rest[0])
             self._node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
