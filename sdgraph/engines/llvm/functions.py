@@ -256,7 +256,8 @@ def log(b: Builder, x: Val) -> Val:
     f, t = _format(x), x.type
     known = b.range(x)
     if known.low >= f.least_normal and known.bounded:
-        return _log_of(b, x, None, None)
+        y = _log_of(b, x, None, None)
+        return b.select(b.compare("fcmp uno", x, x), x, y) if known.nan else y
     shift = f.mantissa + 2
     subnormal = b.compare("fcmp olt", x, const(f.least_normal, t))
     u = b.select(subnormal, b.fmul(x, const(2.0**shift, t)), x)

@@ -86,3 +86,23 @@ def test_special_values_are_those_of_the_numpy_engine(name, dtype):
     assert np.array_equal(got[kinds], want[kinds], equal_nan=True)
     assert np.array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(want[~np.isnan(want)]))
     assert np.allclose(got, want, rtol=8 * info.eps, atol=2 * info.smallest_subnormal, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shorter_ways_for_bounded_arguments_give_the_same(dtype):
+    sd = SameDiff(dtype)
+    x = sd.placeholder("x", shape=(None,))
+    m, s, t = sd.math, sd.nn.sigmoid(x), sd.math.tanh(x)
+    values = [
+        m.log(s + 1.0), m.log1p(s), m.log1p(s * 0.5 + 0.2), m.log1p(t * 0.5), m.exp(-m.square(t)), m.expm1(t),
+        m.expm1(-m.square(t)), 1.0 / (s + 1.0), s / (s + 1.0) + 1.0 / (s + 1.0), m.tanh(t), sd.nn.softplus(t),
+        m.max(s, t), m.max(t, s), m.min(m.abs(t), s),
+    ]  # fmt: skip
+    info = np.finfo(dtype)
+    special = np.array([*SPECIAL, info.tiny, -info.tiny, info.smallest_subnormal, info.max, info.min])
+    feeds = {"x": np.concatenate([special, np.linspace(-50, 50, 1001), np.linspace(-1000, 1000, 101)]).astype(dtype)}
+    got, want = (sd.compile(values, engine=engine)(feeds) for engine in ("llvm", "numpy"))
+    for name, a in want.items():
+        np.testing.assert_allclose(got[name], a, rtol=8 * info.eps, atol=2 * info.tiny, err_msg=name)
+        numbers = ~np.isnan(a)
+        assert np.array_equal(np.signbit(got[name][numbers]), np.signbit(a[numbers])), name
