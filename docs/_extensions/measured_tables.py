@@ -34,7 +34,7 @@ def peers(rows):
         if "ratio" in row:
             cells += [f"**{row['ratio']:.1f}x**", f"{100 * row['roofline']:.0f} %" if row["roofline"] else "-"]
         lines.append(cells)
-    more = ["fused against the best peer", "of the memory bandwidth"] if "ratio" in rows[0] else []
+    more = ["gain", "memory"] if "ratio" in rows[0] else []
     return grid(["", *engines, *more], lines)
 
 
@@ -57,9 +57,9 @@ class Measured(Directive):
         rows = figures["rows"]
         lines = growth(rows) if "nodes" in rows[0] else peers(rows)
         lines += ["", f"{figures['machine']}. `{figures['command']}`"]
-        holder = nodes.container()
+        holder = nodes.container(classes=["measured"])
         self.state.nested_parse(StringList(lines, str(path)), self.content_offset, holder)
-        return holder.children
+        return [holder]
 
 
 def setup(app):
