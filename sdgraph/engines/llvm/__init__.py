@@ -94,7 +94,8 @@ def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> lis
             label = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
         else:
             assert isinstance(part, Step)
-            slots = [j for j in (*part.inputs, part.out) if j >= 0 and division.dtypes[j].kind != "O"]
+            looked_at = () if part.op.is_view else (*part.inputs, part.out)
+            slots = [j for j in looked_at if j >= 0 and division.dtypes[j].kind != "O"]
             moved = sum(int(np.prod(division.shapes[j])) * division.dtypes[j].itemsize for j in slots)
             label = f"numpy {part.op.qualname}"
         found.append((label, moved, _interpreter([code], ())))
