@@ -6,6 +6,7 @@ own type and remember apart whether there was a NaN. Must not know loops, region
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 
 import numpy as np
@@ -54,7 +55,7 @@ class State:
         return self.kind.gathered(self.b, self.variables)
 
 
-class Accumulator:
+class Accumulator(abc.ABC):
     """One way to reduce values of dtype ``operand`` to one of dtype ``out``."""
 
     type: str
@@ -72,13 +73,13 @@ class Accumulator:
         """What local variables begin with."""
         return [self.identity]
 
+    @abc.abstractmethod
     def widen(self, b: Builder, v: Val) -> Val:
         """A value in the type of partial results."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def merge(self, b: Builder, old: Val, v: Val) -> Val:
         """Two partial results as one."""
-        raise NotImplementedError
 
     def take(self, b: Builder, state: list[Variable], v: Val, mask: Val | None) -> None:
         """Gather a value."""
@@ -115,11 +116,8 @@ class _FloatSum(Accumulator):
         return b.binary("fadd", old, v)
 
     def across(self, b: Builder, v: Val) -> Val:
-        full = b.type(v.type, True)
-        symbol = f"@llvm.vector.reduce.fadd.v{b.width}f{FLOAT_BITS[v.type]}"
-        b.declare(f"declare {v.type} {symbol}({v.type}, {full})")
         # The order among lanes is free, but it is this one for good.
-        return b.instruction(f"call reassoc {v.type} {symbol}({v.type} 0.0, {full} {v.text})", v.type, False, v)
+        return _sum_of_lanes(b, v, "reassoc ", f"fadd.v{b.width}f{FLOAT_BITS[v.type]}", f"{v.type} 0.0")
 
 
 class _IntegerSum(Accumulator):
@@ -132,10 +130,7 @@ class _IntegerSum(Accumulator):
         return b.binary("add", old, v)
 
     def across(self, b: Builder, v: Val) -> Val:
-        full = b.type(v.type, True)
-        symbol = f"@llvm.vector.reduce.add.v{b.width}{v.type}"
-        b.declare(f"declare {v.type} {symbol}({full})")
-        return b.instruction(f"call {v.type} {symbol}({full} {v.text})", v.type, False, v)
+        return _sum_of_lanes(b, v, "", f"add.v{b.width}{v.type}")
 
 
 class _Count(_IntegerSum):
@@ -214,6 +209,14 @@ def accumulator(reduction: str, operand: np.dtype, out: np.dtype) -> Accumulator
             return _Count(operand, out)
         return (_FloatSum if out.kind == "f" else _IntegerSum)(operand, out)
     return (_FloatExtreme if out.kind == "f" else _IntegerExtreme)(operand, out, reduction == "max")
+
+
+def _sum_of_lanes(b: Builder, v: Val, flags: str, name: str, *first: str) -> Val:
+    """All lanes added by an intrinsic; ``first`` is what it begins with, where it wants that."""
+    full, symbol = b.type(v.type, True), f"@llvm.vector.reduce.{name}"
+    b.declare(f"declare {v.type} {symbol}({', '.join([v.type] * len(first) + [full])})")
+    operands = ", ".join([*first, f"{full} {v.text}"])
+    return b.instruction(f"call {flags}{v.type} {symbol}({operands})", v.type, False, v)
 
 
 def _fold(b: Builder, v: Val, merge: Callable[[Val, Val], Val]) -> Val:
