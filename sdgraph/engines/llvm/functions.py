@@ -291,13 +291,20 @@ def _log1p_unit(b: Builder, x: Val) -> Val:
 
 
 def quotient(b: Builder, x: Val, y: Val) -> Val:
-    """``x / y``; by way of a reciprocal where y is far from the ends of the range and that is shorter."""
-    known = b.range(y)
-    moderate = known.inside(2.0**-60, 2.0**60) or known.inside(-(2.0**60), -(2.0**-60))
+    """``x / y``, by way of a reciprocal where that is shorter and harmless.
+
+    It is harmless where ``|x| <= p <= y`` with a power of two p, whose reciprocal is exact: the result is off by two
+    units in the last place at most, and never above 1. Otherwise ``x / x`` might not be 1.
+    """
+    numerator, known = b.range(x), b.range(y)
+    exact = known.low > 0 and math.frexp(known.low)[0] == 0.5
+    harmless = exact and known.inside(2.0**-60, 2.0**60) and numerator.inside(-known.low, known.low)
     many = y.text in b.divisors or y.depth < x.depth
-    if moderate and y.text[0] == "%" and (many or special.has_reciprocal(b, y)):
-        return b.fmul(x, special.reciprocal(b, y))
-    return b.know(b.fdiv(x, y), _quotient_range(b.range(x), known))
+    if harmless and y.text[0] == "%" and (many or special.has_reciprocal(b, y)):
+        out = b.fmul(x, special.reciprocal(b, y))
+    else:
+        out = b.fdiv(x, y)
+    return b.know(out, _quotient_range(numerator, known))
 
 
 def _quotient_range(x: Range, y: Range) -> Range:

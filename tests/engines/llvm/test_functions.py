@@ -106,3 +106,20 @@ def test_shorter_ways_for_bounded_arguments_give_the_same(dtype):
         np.testing.assert_allclose(got[name], a, rtol=8 * info.eps, atol=2 * info.tiny, err_msg=name)
         numbers = ~np.isnan(a)
         assert np.array_equal(np.signbit(got[name][numbers]), np.signbit(a[numbers])), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_quotient_of_equals_misses_one_and_no_tanh_exceeds_it(dtype):
+    sd = SameDiff(dtype)
+    x = sd.placeholder("x", shape=(None,))
+    m, s = sd.math, sd.nn.sigmoid(x)
+    quotients = [x / m.min(m.max(x, 0.5), 2.0), s / m.max(s, 0.5)]
+    f = sd.compile(
+        [*(sd.identity(q, name=f"q{k}") for k, q in enumerate(quotients)), sd.identity(m.tanh(x), name="t")],
+        engine="llvm",
+    )
+    got = f(x=np.linspace(0.5, 2.0, 100_001).astype(dtype))
+    assert f.engine == "llvm"
+    assert (got["q0"] == 1).all()
+    assert (got["q1"] == 1).all()
+    assert (got["t"] <= 1).all()
