@@ -1,20 +1,54 @@
-"""A computer that can do less: code for it must be as right as code for this one."""
+"""Computers that can do less: code for them must be as right as code for this one."""
+
+import platform
 
 import pytest
 
+_OF_AVX2 = [
+    "sse2",
+    "sse3",
+    "ssse3",
+    "sse4.1",
+    "sse4.2",
+    "popcnt",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "bmi",
+    "bmi2",
+    "lzcnt",
+    "movbe",
+]
 
-@pytest.fixture
-def plain_cpu(monkeypatch):
-    """Compile for the oldest CPU of this architecture: short registers, no instructions beyond arithmetic."""
+
+def _other_cpu(monkeypatch, name, features):
+    """Compile for another CPU than this one."""
     llvm = pytest.importorskip("llvmlite.binding")
     from sdgraph.engines.llvm import machine, segment
 
     machine.host()  # Start LLVM before its answers are changed.
-    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: "")
-    none = type(llvm.get_host_cpu_features())()
-    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: none)
+    known = type(llvm.get_host_cpu_features())(dict.fromkeys(features, True))
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: known)
     other = machine._Host()
     monkeypatch.setattr(machine, "host", lambda: other)
     monkeypatch.setattr(machine, "_kernels", {})
     monkeypatch.setattr(segment, "_codes", {})
     return other
+
+
+@pytest.fixture
+def plain_cpu(monkeypatch):
+    """The oldest CPU of this architecture: short registers, no instructions beyond arithmetic."""
+    return _other_cpu(monkeypatch, "", ())
+
+
+@pytest.fixture
+def avx2_cpu(monkeypatch):
+    """A CPU with registers of 256 bits and no masks; this one must be able to run its code."""
+    llvm = pytest.importorskip("llvmlite.binding")
+    here = llvm.get_host_cpu_features()
+    if platform.machine() not in ("x86_64", "AMD64") or not all(here.get(k) for k in _OF_AVX2):
+        pytest.skip("this CPU has no AVX2")
+    return _other_cpu(monkeypatch, "haswell", _OF_AVX2)
