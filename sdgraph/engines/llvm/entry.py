@@ -163,7 +163,7 @@ def entry() -> Callable[..., None] | None:
     machine.add_symbol("_Py_NoneStruct", id(None))
     # From Python 3.12 on None is not counted.
     code = machine.kernel(_text(offset, counts_none=sys.version_info < (3, 12)))
-    definition = _MethodDef(b"run_regions", code.address("entry"), _METH_FASTCALL, None)
+    definition = _MethodDef(b"run_regions", code.addresses["entry"], _METH_FASTCALL, None)
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     make.restype = ctypes.py_object

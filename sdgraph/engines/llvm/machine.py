@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import threading
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -18,6 +20,7 @@ from sdgraph._version import __version__
 from sdgraph.engines.llvm import disk
 
 _REGISTER_BITS = (("avx512f", 512), ("avx", 256))
+_FUNCTION = re.compile(r"^define .*?@\.(\w+)\(", re.MULTILINE)
 
 
 class _Host:
@@ -58,11 +61,11 @@ class _Host:
         _optimise(module, self.machine)
         return self.machine.emit_object(module)
 
-    def load(self, code: bytes) -> Any:
-        """Link object code into this process."""
+    def load(self, code: bytes, prefix: str, names: Collection[str]) -> dict[str, int]:
+        """Link object code into this process; the addresses of its functions ``prefix + name``."""
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
-        return self.engine
+        return {name: self.engine.get_function_address(prefix + name) for name in names}
 
 
 def _optimise(module: Any, target: Any) -> None:
@@ -88,19 +91,14 @@ def features() -> frozenset[str]:
     return frozenset(name for name, has in host().features.items() if has)
 
 
-class Kernel:
-    """Compiled functions of one module; the code lives as long as the process."""
+class Kernel(NamedTuple):
+    """Compiled functions of one module."""
 
-    __slots__ = ("_engine", "_prefix", "text")
-
-    def __init__(self, engine: Any, prefix: str, text: str) -> None:
-        self._engine = engine
-        self._prefix = prefix
-        self.text = text
-
-    def address(self, name: str) -> int:
-        """Address of a function, or 0."""
-        return self._engine.get_function_address(self._prefix + name)
+    text: str
+    addresses: Mapping[str, int]
+    """Where each function starts. Looked up once: asking LLVM waits for whoever compiles."""
+    owner: Any
+    """What the code lives as long as."""
 
 
 _kernels: dict[str, Kernel] = {}
@@ -132,7 +130,7 @@ def kernel(text: str) -> Kernel:
                 code = computer.compile(text.replace("@.", "@" + prefix))
                 compiled_count += 1
                 disk.store(key, code)
-            found = _kernels[text] = Kernel(computer.load(code), prefix, text)
+            found = _kernels[text] = Kernel(text, computer.load(code, prefix, _FUNCTION.findall(text)), computer.engine)
     with _guard:
         _locks.pop(text, None)
     return found

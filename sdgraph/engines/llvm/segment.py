@@ -31,12 +31,30 @@ _Loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _Finish = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
+class Functions(NamedTuple):
+    """What is called of a region's code."""
+
+    run: Any
+    """All phases, on one thread."""
+    first: Any
+    """What comes before the first phase."""
+    phases: tuple[tuple[Any, Any], ...]
+    """Per phase its loop over chunks, and what finishes it."""
+
+
+def _functions(kernel: machine.Kernel, phases: int) -> Functions:
+    at = kernel.addresses
+    loops = tuple((_Loop(at[f"k{k}"]), _Finish(at[f"f{k}"])) for k in range(1, phases + 1))
+    return Functions(_Finish(at["run"]), _Finish(at["f0"]), loops)
+
+
 class Compiled(NamedTuple):
     """One region of a segment with its code."""
 
     region: Region
     code: Code
     kernel: machine.Kernel
+    functions: Functions
     numbers: tuple[int, ...]
     """The block's numbers as 64-bit patterns."""
     places: tuple[int, ...]
@@ -109,14 +127,16 @@ class Runner:
         instructions = sum(_cost(n.op) for n in region.nodes if region.works[n.id] != ONCE) * elements / width
         moved = sum(size_of(shapes[p.value]) * dtypes[p.value].itemsize for p in code.pointers if p.value >= 0)
         time = max(instructions * _INSTRUCTION, moved * _BYTE)
-        return Compiled(region, code, machine.kernel(code.text), tuple(numbers), tuple(places), known["chunks"], time)
+        kernel = machine.kernel(code.text)
+        functions = _functions(kernel, code.phases)
+        return Compiled(region, code, kernel, functions, tuple(numbers), tuple(places), known["chunks"], time)
 
     def _program(self) -> np.ndarray[Any, Any]:
         """What `entry` interprets."""
         most = max(len(r.numbers) + len(r.places) for r in self.regions)
         words = [len(self.offsets), self.bytes, len(self.regions), most, *self.offsets]
         for r in self.regions:
-            words += [r.kernel.address("run"), len(r.numbers), len(r.places), *r.numbers, *r.places]
+            words += [r.kernel.addresses["run"], len(r.numbers), len(r.places), *r.numbers, *r.places]
         return np.array(words, np.int64)
 
     def run(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
@@ -134,14 +154,13 @@ class Runner:
 
 
 def _run_region(r: Compiled, block: int) -> None:
-    address = r.kernel.address
     if r.time < SHARED or r.chunks < 2:
-        _Finish(address("run"))(block)
+        r.functions.run(block)
         return
-    _Finish(address("f0"))(block)
-    for k in range(1, r.code.phases + 1):
-        threads.share(_Loop(address(f"k{k}")), block, r.chunks)
-        _Finish(address(f"f{k}"))(block)
+    r.functions.first(block)
+    for loop, finish in r.functions.phases:
+        threads.share(loop, block, r.chunks)
+        finish(block)
 
 
 _codes: dict[Any, tuple[Code, tuple[int, ...]]] = {}

@@ -120,7 +120,7 @@ def vectors(name, type_, width):
     body = [f"  %x{k} = load {full}, ptr %p{k}, align 1" for k in range(2)] + b.scopes[0].lines
     head = "\n".join([*b.intrinsics, "define void @.call(ptr %p0, ptr %p1, ptr %out) {"])
     text = "\n".join([head, *body, f"  store {full} {out.text}, ptr %out, align 1", "  ret void", "}"])
-    run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(machine.kernel(text).address("call"))
+    run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(machine.kernel(text).addresses["call"])
 
     def call(x, y):
         result = np.empty(width, x.dtype)
