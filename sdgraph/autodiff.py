@@ -219,9 +219,13 @@ def vjp_op(op: Op, k: int, n: int, n_outputs: int) -> Op:
         (result,) = backpropagate(scratch, seeds, [x]) if seeds else (None,)
         return scratch.zeros_like(x) if result is None else result
 
+    def infer(*avals: Any, **attrs: Any) -> Aval:
+        assert op.infer is not None
+        op.infer(*avals[:n], **attrs)
+        return avals[k]
+
     # A composite that is traced for concrete shapes only has a gradient that is, too; its aval is the operand's.
-    infer = None if op.infer is None else (lambda *avals, **_: avals[k])
-    result = Op(f"{op.name}_vjp", body=body, infer=infer)
+    result = Op(f"{op.name}_vjp", body=body, infer=None if op.infer is None else infer)
     result.namespace = op.namespace
     result.qualname = f"{op.qualname}_vjp"
     prefix = "g"

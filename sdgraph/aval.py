@@ -120,6 +120,33 @@ def ufunc_dtype(ufunc: np.ufunc, dtypes: tuple[np.dtype[Any], ...]) -> np.dtype[
         ) from e
 
 
+class TurnedOne(str):
+    """An unknown size that turned out to be 1: to shape rules still a name, as it was when the graph was built.
+
+    Whoever runs a rule again to learn whether it would broadcast that size marks it with this, which remembers the
+    operand and the axis it belongs to. Two without a name are equal, as None is to None.
+    """
+
+    operand: int
+    axis: int
+
+    @classmethod
+    def of(cls, dim: str | None, operand: int, axis: int) -> TurnedOne:
+        """The mark of an unknown dimension of an operand."""
+        mark = cls("?" if dim is None else dim)
+        mark.operand, mark.axis = operand, axis
+        return mark
+
+
+class UnknownBroadcastError(Exception):
+    """A size marked as `TurnedOne` met another size in a broadcast. Never leaves the package."""
+
+    def __init__(self, mark: TurnedOne, size: int) -> None:
+        super().__init__(mark, size)
+        self.mark = mark
+        self.size = size
+
+
 def _broadcast_dim(a: Dim, b: Dim) -> Dim:
     """One broadcast dimension. An unknown one counts as equal to the other, never as 1."""
     if a == b or b == 1:
@@ -129,8 +156,12 @@ def _broadcast_dim(a: Dim, b: Dim) -> Dim:
     if type(a) is int:
         if type(b) is int:
             raise ValueError
+        if type(b) is TurnedOne:
+            raise UnknownBroadcastError(b, a)
         return a
     if type(b) is int:
+        if type(a) is TurnedOne:
+            raise UnknownBroadcastError(a, b)
         return b
     return a if a is not None else b
 
@@ -161,6 +192,19 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
                 fix="Reshape one of them, for example (n,) to (n, 1).",
             ) from None
     return result
+
+
+def broadcasts_to(shape: Shape, target: Shape) -> bool:
+    """Whether an array of a shape broadcasts to another shape, as far as the sizes are known.
+
+    Example:
+        >>> broadcasts_to((3,), (2, 3)), broadcasts_to((2, 3), (1, 3)), broadcasts_to((None,), (2, 3))
+        (True, False, True)
+    """
+    if len(shape) > len(target):
+        return False
+    joint = broadcast_shapes(shape, target)
+    return not any(b == 1 and a != 1 for a, b in zip(joint, target, strict=True))
 
 
 def compatible(symbolic: Sequence[Dim], concrete: Sequence[int]) -> bool:

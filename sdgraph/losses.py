@@ -123,7 +123,9 @@ def _fit_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     fits = len(weights.shape) == len(shape)
     if fits and not any(w != 1 and _differ(w, n) for w, n in zip(weights.shape, shape, strict=True)):
-        return weights
+        # Where the loss has a size of 1 the weights have it, too, known or not.
+        ones = tuple(k for k, n in enumerate(shape) if n == 1 and type(weights.shape[k]) is not int)
+        return weights.sd.expand_dims(weights.sd.squeeze(weights, ones), ones) if ones else weights
     raise ShapeError(
         "weights must be a scalar, or have the rank of the per-element loss and broadcast to it.",
         given=f"weights {shape_str(weights.shape)}, per-element loss {shape_str(shape)}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph import shapes
-from sdgraph.aval import Aval, Dim, Shape, as_shape, broadcast_shapes, normalize_axis, promote, shape_str
+from sdgraph.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.op import composite, primitive
 from sdgraph.variable import Namespace, SDVariable
@@ -46,16 +46,26 @@ def _reshaped_like(x: Aval, like: Aval) -> Aval:
     return Aval(like.shape, x.dtype)
 
 
+def _target(shape: Shape, wanted: Shape) -> Shape:
+    """The shape that an array is broadcast to: its own size where none is given.
+
+    Raises:
+        ArgumentError: If the array has no such axis.
+    """
+    lead = len(wanted) - len(shape)
+    if any(type(d) is not int for d in wanted[: max(lead, 0)]):
+        raise ArgumentError("The size of an axis that is added must be known.", given=shape_str(wanted))
+    return tuple(
+        d if type(d) is int or type(shape[k - lead]) is not int else shape[k - lead] for k, d in enumerate(wanted)
+    )
+
+
 def _broadcast_to(x: Aval, *, shape: Any) -> Aval:
-    wanted = as_shape(shape)
-    if broadcast_shapes(x.shape, wanted) != wanted:
-        raise ShapeError("This does not broadcast to that shape.", given=f"{shape_str(x.shape)} to {shape_str(wanted)}")
-    return Aval(wanted, x.dtype)
+    return _broadcast_like(x, Aval(_target(x.shape, as_shape(shape)), x.dtype))
 
 
 def _broadcast_like(x: Aval, like: Aval) -> Aval:
-    joint = broadcast_shapes(x.shape, like.shape)
-    if len(joint) != len(like.shape) or any(b == 1 and a != 1 for a, b in zip(joint, like.shape, strict=True)):
+    if not broadcasts_to(x.shape, like.shape):
         raise ShapeError(
             "This does not broadcast to that shape.", given=f"{shape_str(x.shape)} to {shape_str(like.shape)}"
         )
@@ -250,15 +260,16 @@ class SDArranging(Namespace, prefix=""):
 
     @primitive(
         infer=_broadcast_to,
-        kernel=lambda xp, x, shape: xp.broadcast_to(x, _sizes(shape)),
+        kernel=lambda xp, x, shape: xp.broadcast_to(x, _target(x.shape, as_shape(shape))),
         vjp=lambda g, y, x, shape: g,
         is_view=True,
     )
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
-        """``x`` broadcast to ``shape``.
+        """``x`` broadcast to ``shape``; where that has -1, None or a name, ``x`` keeps its size.
 
         Raises:
             ShapeError: If it does not broadcast to that shape.
+            ArgumentError: If the size of an axis that ``x`` lacks is not given.
 
         Example:
             >>> from sdgraph import SameDiff

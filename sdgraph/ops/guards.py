@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval, broadcast_shapes
-from sdgraph.errors import LabelError
+from sdgraph.aval import Aval, broadcasts_to, shape_str
+from sdgraph.errors import LabelError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, primitive
 from sdgraph.shapes import same
 from sdgraph.variable import Namespace, SDVariable
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def _masked(x: Aval, mask: Aval) -> Aval:
-    broadcast_shapes(x.shape, mask.shape)
+    if not broadcasts_to(mask.shape, x.shape):
+        raise ShapeError(
+            "The mask does not broadcast to the array.", given=f"{shape_str(mask.shape)} to {shape_str(x.shape)}"
+        )
     return x
 
 

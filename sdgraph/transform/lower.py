@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval, shape_str
-from sdgraph.errors import SDGraphError, ShapeError
+from sdgraph.aval import Aval
+from sdgraph.errors import SDGraphError
 from sdgraph.graph import ABSENT, NO_ATTRS, Node, VariableKind, reachable
 from sdgraph.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
 from sdgraph.transform.simplify import RULES, strip_broadcasts
+from sdgraph.transform.unknown_sizes import broadcast_of_unknown, check_gradient, unknown_broadcast
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -70,6 +71,15 @@ class _Frame:
         self.target = -1
 
 
+def _symbolic(frame: _Frame, node: Node) -> tuple[Any, ...]:
+    """The avals of a node's operands as they were when it was built."""
+    return tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
+
+
+def _without_stream(attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs
+
+
 class Lowering:
     """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
 
@@ -86,7 +96,7 @@ class Lowering:
     def run(self, fetches: Sequence[int]) -> list[int]:
         """Lower everything the fetches need; return the lowered id of each fetch."""
         sd = self.sd
-        root = _Frame(sd.nodes, reachable(sd.nodes, list(fetches)), sd.values, ())
+        root = self._root = _Frame(sd.nodes, reachable(sd.nodes, list(fetches)), sd.values, ())
         stack = [root]
         while stack:
             frame = stack[-1]
@@ -105,6 +115,7 @@ class Lowering:
             entered = self._node(frame, i)
             if entered is not None:
                 stack.append(entered)
+        self._check_gradients()
         return [root.map[f] for f in fetches]
 
     def _node(self, frame: _Frame, i: int) -> _Frame | None:
@@ -143,10 +154,11 @@ class Lowering:
 
     def _enter(self, frame: _Frame, i: int, node: Node, inputs: tuple[int, ...]) -> _Frame:
         """The frame of a composite's body, with its parameters bound."""
+        avals = symbolic = _symbolic(frame, node)
         if node.op.infer is not None:
             avals = self._avals(inputs)
-        else:
-            avals = tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
+            if avals != symbolic:
+                self._check_unknown(node.op, _without_stream(node.attrs), symbolic, inputs)
         body = node.op.trace(self.sd, avals, node.attrs)
         entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
         entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
@@ -155,36 +167,39 @@ class Lowering:
 
     def _primitive(self, frame: _Frame, node: Node, inputs: tuple[int, ...]) -> int:
         op, attrs = node.op, node.attrs
-        symbolic = tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
+        symbolic = _symbolic(frame, node)
         avals = self._avals(inputs)
         if avals == symbolic:
             aval = node.aval
         else:
-            infer_attrs = {k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs
+            infer_attrs = _without_stream(attrs)
             assert op.infer is not None
             aval = op.infer(*avals, **infer_attrs)
-            if op.broadcasts:
-                self._check_broadcast(op, symbolic, avals, aval)
+            self._check_unknown(op, infer_attrs, symbolic, inputs)
         if op.is_random:
             seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
             attrs = {**attrs, "seed": seed, STREAM: frame.stream + attrs[STREAM]}
             inputs = (*inputs, self._step_leaf())
         return self.emit(op, inputs, attrs, aval)
 
-    def _check_broadcast(self, op: Op, symbolic: tuple[Any, ...], avals: tuple[Any, ...], out: Aval) -> None:
+    def _check_unknown(
+        self, op: Op, attrs: Mapping[str, Any], symbolic: tuple[Any, ...], inputs: tuple[int, ...]
+    ) -> None:
         """An unknown dimension never broadcasts: it counted as equal to the others when gradients were built."""
-        for was, now in zip(symbolic, avals, strict=True):
-            if was is None or was.shape == now.shape:
-                continue
-            lead = len(out.shape) - len(now.shape)
-            for k, (d, n) in enumerate(zip(was.shape, now.shape, strict=True)):
-                if type(d) is not int and n != out.shape[lead + k]:
-                    raise ShapeError(
-                        f"An unknown dimension turned out to be {n} where {op.qualname} needs {out.shape[lead + k]}.",
-                        given=", ".join(shape_str(a.shape) for a in avals if a is not None),
-                        expected="unknown dimensions never broadcast: only a dimension declared as 1 does",
-                        fix="Declare that dimension as 1 in the placeholder's shape, or feed the full size.",
-                    )
+        found = broadcast_of_unknown(op, attrs, symbolic, self._avals(inputs))
+        if found is not None:
+            assert self._source is not None
+            nodes, mapped = self.sd.nodes, self._root.map
+            operands = [(nodes[j], mapped[j]) if j >= 0 else None for j in self._source.inputs]
+            raise unknown_broadcast(found, self.nodes, inputs[found.mark.operand], self._source, operands)
+
+    def _check_gradients(self) -> None:
+        """The gradients that were lowered have the shapes of their variables."""
+        mapped, nodes = self._root.map, self.nodes
+        for g in mapped.keys() & self.sd.cotangents.keys():
+            v = self.sd.cotangents[g]
+            if type(mapped[g]) is int and type(mapped.get(v)) is int:
+                check_gradient(self.sd.nodes[v], nodes[mapped[v]].aval.shape, nodes[mapped[g]].aval.shape)
 
     def _step_leaf(self) -> int:
         if self._step < 0:

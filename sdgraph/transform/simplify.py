@@ -30,6 +30,13 @@ def _unchanged(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any],
     return inputs[0] if low.nodes[inputs[0]].aval == aval else None
 
 
+def _broadcast_to(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    """None for the shape it has; else with every size, of which a user may leave out those that stay."""
+    if attrs["shape"] == aval.shape:
+        return _unchanged(low, inputs, attrs, aval)
+    return broadcast(low, inputs[0], aval.shape)
+
+
 def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """One reshape for a chain of them, none if the shape is the operand's."""
     source = low.nodes[inputs[0]]
@@ -149,7 +156,7 @@ RULES: dict[str, Rule] = {
     "stop_gradient": _first,
     "mask_gradient": _first,
     "cast": _unchanged,
-    "broadcast_to": _unchanged,
+    "broadcast_to": _broadcast_to,
     "squeeze": _unchanged,
     "expand_dims": _unchanged,
     "reshape": _reshape,
