@@ -88,6 +88,14 @@ def integer_index(x: Aval, what: str) -> None:
         raise DTypeError(f"{what} must be integers.", given=x.dtype.name, fix="Cast them: v.cast('int64').")
 
 
+def must_have(x: Aval, shape: Shape, what: str) -> None:
+    """Raise ShapeError unless an operand can have a shape, as far as sizes are known."""
+    if len(x.shape) != len(shape) or any(
+        type(d) is int and type(e) is int and d != e for d, e in zip(x.shape, shape, strict=True)
+    ):
+        raise ShapeError(what, given=shape_str(x.shape), expected=shape_str(shape))
+
+
 # ---------------------------------------------------------------------- reductions
 
 

@@ -120,6 +120,7 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
 
 
 def _part(g: Aval, *inputs: Aval, axis: int, part: int) -> Aval:
+    shapes.must_have(g, _concatenated(*inputs, axis=axis).shape, "This is not the shape of the operands' concat.")
     return Aval(inputs[part].shape, g.dtype)
 
 
@@ -160,7 +161,8 @@ def _tiled(x: Aval, *, reps: Any) -> Aval:
     return Aval(tuple(map(_times, dims, counts)), x.dtype)
 
 
-def _untiled(x: Aval, like: Aval, **_: Any) -> Aval:
+def _untiled(x: Aval, like: Aval, *, reps: Any) -> Aval:
+    shapes.must_have(x, _tiled(like, reps=reps).shape, "This is not the shape of what is tiled.")
     return Aval(like.shape, x.dtype)
 
 
@@ -177,6 +179,11 @@ def _repeated(x: Aval, *, repeats: Any, axis: int | None) -> Aval:
         if type(d) is int and d != len(repeats):
             raise ArgumentError("repeats names each element or none.", given=f"{len(repeats)} counts for {d} elements")
     return Aval((*before, n, *after), x.dtype)
+
+
+def _unrepeated(x: Aval, like: Aval, *, repeats: Any, axis: int | None) -> Aval:
+    shapes.must_have(x, _repeated(like, repeats=repeats, axis=axis).shape, "This is not the shape of what is repeated.")
+    return Aval(like.shape, x.dtype)
 
 
 def _flipped(x: Aval, *, axis: Any) -> Aval:
@@ -531,7 +538,7 @@ class SDArranging(Namespace, prefix=""):
         return sd.gather(x, _repeat_indices(x.shape[axis], repeats), axis)  # type: ignore[arg-type]
 
     @composite(
-        infer=_untiled,
+        infer=_unrepeated,
         vjp=lambda g, y, x, like, repeats, axis: (g.sd.repeat(g, repeats, axis), None),
     )
     def unrepeat(

@@ -71,8 +71,9 @@ def _key_str(key: tuple[Any, ...]) -> str:
     return f"[{', '.join(parts)}]"
 
 
-def _like(g: Aval, like: Aval, **_: Any) -> Aval:
-    return Aval(like.shape, g.dtype)
+def _put_back(x: Aval, like: Aval, *, key: tuple[Any, ...]) -> Aval:
+    shapes.must_have(x, _index(like, key=key).shape, "This is not the shape of what is picked out.")
+    return Aval(like.shape, x.dtype)
 
 
 def _gathered(x: Aval, indices: Aval, *, axis: int) -> Aval:
@@ -87,14 +88,7 @@ def _scattered(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> Aval:
 
 
 def _check_updates(expected: Shape, updates: Aval) -> None:
-    if len(expected) != len(updates.shape) or any(
-        type(a) is int and type(b) is int and a != b for a, b in zip(expected, updates.shape, strict=True)
-    ):
-        raise ShapeError(
-            "The updates do not have the shape that is picked out.",
-            given=shape_str(updates.shape),
-            expected=shape_str(expected),
-        )
+    shapes.must_have(updates, expected, "The updates do not have the shape that is picked out.")
 
 
 def _gathered_nd(x: Aval, indices: Aval) -> Aval:
@@ -147,6 +141,53 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
     if not isinstance(num_segments, int) or num_segments < 0:
         raise ArgumentError("num_segments counts segments.", given=repr(num_segments), expected="an integer >= 0")
     return Aval((num_segments, *data.shape[n:]), shapes.sum_dtype(data.dtype))
+
+
+# ---------------------------------------------------------------------- blocks as keys
+
+
+def _block_key(begin: Sequence[int], size: Sequence[int]) -> tuple[Any, ...]:
+    return tuple(("slice", b, None if s == -1 else b + s, None) for b, s in zip(begin, size, strict=True))
+
+
+def _block(x: Aval, *, begin: Sequence[int], size: Sequence[int]) -> Aval:
+    if len(begin) != len(x.shape) or len(size) != len(x.shape):
+        raise ArgumentError("begin and size name every axis.", given=f"begin={begin}, size={size}, rank {len(x.shape)}")
+    for d, b, s in zip(x.shape, begin, size, strict=True):
+        if b < 0 or s < -1 or (type(d) is int and b + max(s, 0) > d):
+            raise ArgumentError("The block does not lie inside the array.", given=f"begin={begin}, size={size}, {x}")
+    rest = _index(x, key=_block_key(begin, size)).shape
+    return Aval(tuple(d if s == -1 else s for d, s in zip(rest, size, strict=True)), x.dtype)
+
+
+def _strided_key(
+    begin: Sequence[int],
+    end: Sequence[int],
+    strides: Sequence[int] | None,
+    begin_mask: int,
+    end_mask: int,
+    ellipsis_mask: int,
+    new_axis_mask: int,
+    shrink_axis_mask: int,
+) -> tuple[Any, ...]:
+    """The key that a strided slice with its masks stands for."""
+    steps = (1,) * len(begin) if strides is None else strides
+    if not len(begin) == len(end) == len(steps):
+        raise ArgumentError(
+            "begin, end and strides differ in length.", given=f"{begin}, {end}, {steps}", expected="one per axis"
+        )
+    key: list[Any] = []
+    for k, (b, e, s) in enumerate(zip(begin, end, steps, strict=True)):
+        bit = 1 << k
+        if ellipsis_mask & bit:
+            key.append(Ellipsis)
+        elif new_axis_mask & bit:
+            key.append(None)
+        elif shrink_axis_mask & bit:
+            key.append(b)
+        else:
+            key.append(("slice", None if begin_mask & bit else b, None if end_mask & bit else e, s))
+    return tuple(key)
 
 
 # ---------------------------------------------------------------------- kernels
@@ -320,7 +361,7 @@ class SDIndexing(Namespace, prefix=""):
         ...
 
     @primitive(
-        infer=_like,
+        infer=_put_back,
         kernel=_put,
         vjp=lambda g, y, x, like, key: (g.sd.index(g, key=key), None),
     )
@@ -335,7 +376,10 @@ class SDIndexing(Namespace, prefix=""):
         """
         ...
 
-    @composite
+    @composite(
+        infer=_block,
+        vjp=lambda g, y, x, begin, size: g.sd.index_scatter(g, x, key=_block_key(begin, size)),
+    )
     def slice(self, x: Operand, begin: Sequence[int], size: Sequence[int], *, name: str | None = None) -> SDVariable:
         """The block of ``size`` that starts at ``begin``; a size of -1 reaches to the end.
 
@@ -349,18 +393,9 @@ class SDIndexing(Namespace, prefix=""):
             array([[2.],
                    [4.]])
         """
-        x = self.sd.as_variable(x)
-        if len(begin) != x.ndim or len(size) != x.ndim:
-            raise ArgumentError("begin and size name every axis.", given=f"begin={begin}, size={size}, rank {x.ndim}")
-        for d, b, s in zip(x.shape, begin, size, strict=True):
-            if b < 0 or s < -1 or (type(d) is int and b + max(s, 0) > d):
-                raise ArgumentError(
-                    "The block does not lie inside the array.", given=f"begin={begin}, size={size}, {x.aval}"
-                )
-        key = tuple(("slice", b, None if s == -1 else b + s, None) for b, s in zip(begin, size, strict=True))
-        return self.sd.index(x, key=key)
+        return self.sd.index(x, key=_block_key(begin, size))
 
-    @composite
+    @composite(vjp=lambda g, y, x, **attrs: g.sd.index_scatter(g, x, key=_strided_key(**attrs)))
     def strided_slice(
         self,
         x: Operand,
@@ -390,23 +425,8 @@ class SDIndexing(Namespace, prefix=""):
             >>> sd.strided_slice([1.0, 2.0, 3.0, 4.0], (0,), (4,), (2,)).eval()
             array([1., 3.])
         """
-        steps = (1,) * len(begin) if strides is None else strides
-        if not len(begin) == len(end) == len(steps):
-            raise ArgumentError(
-                "begin, end and strides differ in length.", given=f"{begin}, {end}, {steps}", expected="one per axis"
-            )
-        key: list[Any] = []
-        for k, (b, e, s) in enumerate(zip(begin, end, steps, strict=True)):
-            bit = 1 << k
-            if ellipsis_mask & bit:
-                key.append(Ellipsis)
-            elif new_axis_mask & bit:
-                key.append(None)
-            elif shrink_axis_mask & bit:
-                key.append(b)
-            else:
-                key.append(("slice", None if begin_mask & bit else b, None if end_mask & bit else e, s))
-        return self.sd.index(x, key=tuple(key))
+        masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+        return self.sd.index(x, key=_strided_key(begin, end, strides, *masks))
 
     @primitive(
         infer=_gathered,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.op import composite, primitive
@@ -66,6 +67,12 @@ def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
             )
         out.append(d + before + after if type(d) is int else (None if before or after else d))
     return Aval(tuple(out), x.dtype)
+
+
+def _infer_unpad(g: Aval, x: Aval, *, padding: Any, mode: str) -> Aval:
+    padded = _infer_pad(x, padding=padding, mode=mode, constant=0.0)
+    shapes.must_have(g, padded.shape, "This is not the shape of what is padded.")
+    return Aval(x.shape, g.dtype)
 
 
 def _pad(xp: Any, x: Any, *, padding: Any, mode: str, constant: float) -> Any:
@@ -419,7 +426,7 @@ class SDLayers(Namespace, prefix="nn"):
         ...
 
     @primitive(
-        infer=lambda g, x, *, padding, mode: Aval(x.shape, g.dtype),
+        infer=_infer_unpad,
         kernel=_unpad,
         vjp=lambda h, y, g, x, *, padding, mode: (h.sd.nn.pad(h, padding, mode), None),
         is_view=True,

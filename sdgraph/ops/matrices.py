@@ -113,11 +113,7 @@ def _infer_diag_part(x: Aval) -> Aval:
 
 def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
     matrix(x)
-    want = (*x.shape[:-2], _smaller(x.shape))
-    if len(g.shape) != len(want) or any(
-        type(d) is int and type(e) is int and d != e for d, e in zip(g.shape, want, strict=True)
-    ):
-        raise ShapeError("These are not the diagonals.", given=shape_str(g.shape), expected=shape_str(want))
+    shapes.must_have(g, (*x.shape[:-2], _smaller(x.shape)), "These are not the diagonals.")
     return Aval(x.shape, g.dtype)
 
 

@@ -76,10 +76,6 @@ def _symbolic(frame: _Frame, node: Node) -> tuple[Any, ...]:
     return tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
 
 
-def _without_stream(attrs: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs
-
-
 class Lowering:
     """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
 
@@ -158,7 +154,7 @@ class Lowering:
         if node.op.infer is not None:
             avals = self._avals(inputs)
             if avals != symbolic:
-                self._check_unknown(node.op, _without_stream(node.attrs), symbolic, inputs)
+                self._infer(node, symbolic, inputs)
         body = node.op.trace(self.sd, avals, node.attrs)
         entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
         entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
@@ -169,29 +165,30 @@ class Lowering:
         op, attrs = node.op, node.attrs
         symbolic = _symbolic(frame, node)
         avals = self._avals(inputs)
-        if avals == symbolic:
-            aval = node.aval
-        else:
-            infer_attrs = _without_stream(attrs)
-            assert op.infer is not None
-            aval = op.infer(*avals, **infer_attrs)
-            self._check_unknown(op, infer_attrs, symbolic, inputs)
+        aval = node.aval if avals == symbolic else self._infer(node, symbolic, inputs)
         if op.is_random:
             seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
             attrs = {**attrs, "seed": seed, STREAM: frame.stream + attrs[STREAM]}
             inputs = (*inputs, self._step_leaf())
         return self.emit(op, inputs, attrs, aval)
 
-    def _check_unknown(
-        self, op: Op, attrs: Mapping[str, Any], symbolic: tuple[Any, ...], inputs: tuple[int, ...]
-    ) -> None:
-        """An unknown dimension never broadcasts: it counted as equal to the others when gradients were built."""
-        found = broadcast_of_unknown(op, attrs, symbolic, self._avals(inputs))
+    def _infer(self, node: Node, symbolic: tuple[Any, ...], inputs: tuple[int, ...]) -> Any:
+        """What a node's rule says now that sizes are known; raises if the node does not allow them.
+
+        An unknown dimension never broadcasts: it counted as equal to the others when gradients were built.
+        """
+        op, attrs, avals = node.op, node.attrs, self._avals(inputs)
+        if STREAM in attrs:
+            attrs = {k: v for k, v in attrs.items() if k != STREAM}
+        assert op.infer is not None
+        aval = op.infer(*avals, **attrs)
+        found = broadcast_of_unknown(op, attrs, symbolic, avals)
         if found is not None:
             assert self._source is not None
             nodes, mapped = self.sd.nodes, self._root.map
             operands = [(nodes[j], mapped[j]) if j >= 0 else None for j in self._source.inputs]
             raise unknown_broadcast(found, self.nodes, inputs[found.mark.operand], self._source, operands)
+        return aval
 
     def _check_gradients(self) -> None:
         """The gradients that were lowered have the shapes of their variables."""

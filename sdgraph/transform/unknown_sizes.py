@@ -7,7 +7,7 @@ tells here; so the check holds for each op that there is or will be. Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.aval import Aval, TurnedOne, UnknownBroadcastError, shape_str
@@ -41,7 +41,7 @@ def _marked(symbolic: Sequence[Any], concrete: Sequence[Any]) -> list[Any] | Non
     marked = list(concrete)
     found = False
     for k, (was, now) in enumerate(zip(symbolic, concrete, strict=True)):
-        ones = list(turned_one(was, now))
+        ones = turned_one(was, now)
         if ones:
             shape = [TurnedOne.of(was.shape[axis], k, axis) if axis in ones else d for axis, d in enumerate(now.shape)]
             marked[k] = Aval(tuple(shape), now.dtype)
@@ -49,12 +49,12 @@ def _marked(symbolic: Sequence[Any], concrete: Sequence[Any]) -> list[Any] | Non
     return marked if found else None
 
 
-def turned_one(was: Any, now: Any) -> Iterator[int]:
+def turned_one(was: Any, now: Any) -> list[int]:
     """The axes of an operand whose size was unknown and turned out to be 1."""
-    if type(was) is Aval and was.shape != now.shape:
-        for axis, (d, n) in enumerate(zip(was.shape, now.shape, strict=True)):
-            if n == 1 and type(d) is not int:
-                yield axis
+    if type(was) is not Aval or was.shape == now.shape:
+        return []
+    sizes = zip(was.shape, now.shape, strict=True)
+    return [axis for axis, (d, n) in enumerate(sizes) if n == 1 and type(d) is not int]
 
 
 def unknown_broadcast(
@@ -77,9 +77,7 @@ def unknown_broadcast(
     names = [f"operand {k}" for k in range(len(operands))] if op.variadic else op.operand_names
     given = {k: x for k, x in enumerate(operands) if x is not None and type(x[1]) is int}
     from_operands = _origins(nodes, culprit, {i for _, i in given.values()})
-    guilty = [
-        names[k] for k, (node, i) in given.items() if i in from_operands and any(turned_one(node.aval, nodes[i].aval))
-    ]
+    guilty = [names[k] for k, (node, i) in given.items() if i in from_operands and turned_one(node.aval, nodes[i].aval)]
     error = ShapeError(
         f"An unknown dimension turned out to be 1 where {' or '.join(guilty) or op.qualname} needs {found.size}.",
         expected="unknown dimensions never broadcast: only a dimension declared as 1 does",

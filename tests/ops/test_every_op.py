@@ -4,6 +4,8 @@ Samples are made in `tests.ops.samples`, independent references in `tests.ops.re
 `tests.ops.misuse`. What is exempt from a rule stands in a table here, with the reason.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,89 @@ def test_unknown_sizes(name):
             continue
         for a, b in zip(values, evaluate(sample), strict=True):
             assert same_bits(a, b), sample
+
+
+# Ops whose gradient needs sizes; without them the error comes when it is computed.
+GRADIENT_NEEDS_SIZES = {"linalg.qr": "wide matrices have none"}
+# Ops that must know of a size that it is 1 when they are built.
+LABELS = {"keras.sparse_categorical_crossentropy", "keras.categorical_generalized_cross_entropy"}
+
+
+def alike(xs, ys):
+    """Equal shapes, dtypes and, but for roundings, numbers."""
+    return all(
+        x.shape == y.shape and x.dtype == y.dtype and np.allclose(x, y, rtol=1e-9, atol=1e-9, equal_nan=True)
+        for x, y in zip(xs, ys, strict=True)
+    )
+
+
+def value_and_gradients(sample, feeds, unknown):
+    """Values of the op, then the gradients of a scalar of them; either may be the error that was raised instead.
+
+    ``feeds`` are arrays by the operand's position, ``unknown`` the pairs of operand and axis declared without a size.
+    """
+    sd = SameDiff("float64")
+    op = REGISTRY[sample.op]
+    operands = [x.value if isinstance(x, Literal) else x for x in sample.operands]
+    for k, x in feeds.items():
+        shape = tuple(None if (k, axis) in unknown else n for axis, n in enumerate(x.shape))
+        operands[k] = sd.placeholder(f"x{k}", shape, x.dtype)
+    call, named = getattr(namespace_of(sd, op), op.name), {f"x{k}": x for k, x in feeds.items()}
+    values = grads = None
+    try:
+        if op.variadic:
+            out = call(*operands, **sample.attrs)
+        else:
+            out = call(**dict(zip(op.operand_names, operands, strict=False)), **sample.attrs)
+        outs = out if isinstance(out, tuple) else (out,)
+        values = list(sd.output(named, outs).values())
+        y = joined(sd, floating(outs))
+        wrt = [k for k, x in named.items() if x.dtype.kind == "f"]
+        if y is not None and wrt:
+            found = sd.grad(sd.sum(y * y) + sd.sum(y), wrt)
+            grads = [sd.output(named, [g])[g.name] for g in found]
+    except errors.SDGraphError as e:
+        return (e, e) if values is None else (values, e)
+    return values, grads
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if REGISTRY[name].operand_names])
+def test_an_unknown_size_that_is_1_or_another(name):
+    """It is refused, or value and gradients are those of the graph built with the sizes: never a missing sum."""
+    seen = set()
+    for sample in samples_of(name):
+        feeds = {
+            k: np.asarray(x) for k, x in enumerate(sample.operands) if x is not None and not isinstance(x, Literal)
+        }
+        kind = str([x.shape for x in feeds.values()]) + str({k: v for k, v in sample.attrs.items() if "reduc" not in k})
+        if kind in seen or len(seen) == 4:
+            continue
+        seen.add(kind)
+        every = {(k, axis) for k, x in feeds.items() for axis in range(x.ndim)}
+        for (k, axis), size in itertools.product(sorted(every), (1, 4)):
+            n = feeds[k].shape[axis]
+            if n < 2 or n == size:
+                continue
+            fed = feeds | {k: np.resize(np.moveaxis(feeds[k], axis, 0), (size, *np.delete(feeds[k].shape, axis)))}
+            fed[k] = np.ascontiguousarray(np.moveaxis(fed[k], 0, axis))
+            values, grads = value_and_gradients(sample, fed, set())
+            for unknown in ({(k, axis)}, every):
+                got, slopes = value_and_gradients(sample, fed, unknown)
+                what = f"{sample}, axis {axis} of operand {k} unknown and {size}"
+                if isinstance(got, errors.SDGraphError):
+                    refused = isinstance(values, errors.SDGraphError) or name in NEEDS_SIZES or name in LABELS
+                    assert refused or "turned out to be 1 where" in str(got), (what, got)
+                    continue
+                assert not isinstance(values, errors.SDGraphError), (what, values)
+                assert alike(got, values), what
+                if name in GRADIENT_NEEDS_SIZES:
+                    continue
+                # What has a gradient with known sizes has it here, too, or was refused before.
+                if isinstance(grads, errors.SDGraphError) or grads is None:
+                    assert isinstance(slopes, errors.SDGraphError) or slopes is None, what
+                    continue
+                assert not isinstance(slopes, errors.SDGraphError), (what, slopes)
+                assert alike(slopes, grads), what
 
 
 def layouts(x):
