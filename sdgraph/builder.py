@@ -5,12 +5,15 @@ Everything that can fail is done before the first node is appended, so that a re
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
+from sdgraph import bookkeeping
 from sdgraph.aval import Aval, as_dtype, is_floating, shape_str
+from sdgraph.bookkeeping import Numbering, Table
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, ShapeError
 from sdgraph.graph import ABSENT, NO_ATTRS, Graph
 from sdgraph.op import CONSTANT, ITEM, STREAM, Op
@@ -26,6 +29,13 @@ _INT64 = np.dtype("int64")
 
 class GraphBuilder(Graph):
     """A graph that ops can be appended to."""
+
+    tables: ClassVar[tuple[Table, ...]] = (
+        *Graph.tables,
+        Table("loss_nodes", bookkeeping.listed),
+        Table("cotangents", bookkeeping.id_to_id),
+        Table("_implicit", bookkeeping.to_id),
+    )
 
     dtype: np.dtype[Any]
 
@@ -48,7 +58,6 @@ class GraphBuilder(Graph):
         self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
     ) -> Any:
         """Append one call of ``op``; return its output, a tuple of outputs if it has several."""
-        nodes = self.nodes
         ids: list[int] = []
         avals: list[Aval | None] = []
         literals = False
@@ -56,8 +65,9 @@ class GraphBuilder(Graph):
             if type(x) is SDVariable:
                 if x.sd is not self:
                     raise self._foreign(op, x)
-                ids.append(x.id)
-                avals.append(nodes[x.id].aval)
+                node = x.node
+                ids.append(node.id)
+                avals.append(node.aval)
             else:
                 if x is None and not op.is_optional(len(ids)):
                     raise self._not_an_operand(op, len(ids), x)
@@ -71,12 +81,18 @@ class GraphBuilder(Graph):
             e.in_call(*self._call(op, operands, avals))
             raise
         full = self.full_name(name) if name is not None else None
-        for k, (key, array) in arrays.items():
-            ids[k] = self._implicit_constant(key, array)
-        if op.plain and type(aval) is not tuple:
-            i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
-            return self.handle(i)
-        return self._append_call(op, ids, avals, attrs, aval, full)
+        size = len(self.nodes)
+        try:
+            for k, (key, array) in arrays.items():
+                ids[k] = self._implicit_constant(key, array)
+            if op.plain and type(aval) is not tuple:
+                i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
+                return self.handle(i)
+            return self._append_call(op, ids, avals, attrs, aval, full)
+        except BaseException:
+            # A call that is stopped by a signal between its nodes leaves none of them.
+            self.take_back(size)
+            raise
 
     def _append_call(
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
@@ -155,10 +171,15 @@ class GraphBuilder(Graph):
 
     def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
         """Append a leaf under a name already checked."""
-        i = self.append(op, (), NO_ATTRS, aval, name)
-        if value is not None:
-            value.flags.writeable = False
-            self.values[i] = value
+        size = len(self.nodes)
+        try:
+            i = self.append(op, (), NO_ATTRS, aval, name)
+            if value is not None:
+                value.flags.writeable = False
+                self.values[i] = value
+        except BaseException:
+            self.take_back(size)
+            raise
         return i
 
     def as_variable(self, x: Any) -> SDVariable:
@@ -180,33 +201,40 @@ class GraphBuilder(Graph):
         """
         need = self.reachable(wanted)
         fresh, names = self.nodes[start:], [n.name for n in self.nodes]
-        values = {i: self.values.pop(i) for i in range(start, len(self.nodes)) if i in self.values}
+        kept = [i for i in range(start, len(need)) if need[i]]
+        moved = {old: i for i, old in enumerate(kept, start)}
         for node in fresh:
             del self.ids[node.name]
         del self.nodes[start:]
-        self._implicit = {k: i for k, i in self._implicit.items() if i < start}
-        moved: dict[int, int] = {}
+        self._renumber(start, moved)
         for old, node in enumerate(fresh, start):
-            if old >= len(need) or not need[old]:
+            if old not in moved:
+                node.drop()
                 continue
             forward = cotangent_of.get(old)
             node.inputs = tuple([moved[j] if j >= start else j for j in node.inputs])
             node.name = self.free_name(node.op.name if forward is None else names[forward])
-            i = moved[old] = len(self.nodes)
+            node.id = moved[old]
+            self.ids[node.name] = node.id
             self.nodes.append(node)
-            self.ids[node.name] = i
-            if old in values:
-                self.values[i] = values[old]
             if forward is not None:
-                self.cotangents[i] = forward
+                self.cotangents[node.id] = forward
         return moved
 
-    # ------------------------------------------------------------------ other
+    def _renumber(self, start: int, moved: dict[int, int]) -> None:
+        """Let all that is kept about nodes follow those that moved."""
+        # A later gradient makes its own constants, so that each can be drawn by itself.
+        self._implicit = {k: i for k, i in self._implicit.items() if i < start}
+        kept = list(moved)
+        new = Numbering(
+            lambda i: i if i < start else moved.get(i),
+            lambda i: min(i, start) + bisect.bisect_left(kept, i),
+        )
+        bookkeeping.renumber(self, new)
+        if self.journal is not None:
+            self.journal.lose(start, self.version)
 
-    def _rolled_back(self, size: int) -> None:
-        self._implicit = {k: i for k, i in self._implicit.items() if i < size}
-        self.loss_nodes = [i for i in self.loss_nodes if i < size]
-        self.cotangents = {g: v for g, v in self.cotangents.items() if g < size}
+    # ------------------------------------------------------------------ other
 
     def _call(self, op: Op, operands: Sequence[Any], avals: Sequence[Aval | None]) -> tuple[str, str]:
         """A failed call as the user wrote it: the op, and each operand with its name, dtype and shape."""

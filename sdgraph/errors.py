@@ -27,6 +27,7 @@ __all__ = [
     "RendererNotFound",
     "SDGraphError",
     "ShapeError",
+    "TakenBackError",
     "UnknownVariableError",
     "VariableNameError",
 ]
@@ -133,6 +134,10 @@ class VariableNameError(SDGraphError, ValueError):
 
 class UnknownVariableError(SDGraphError, KeyError):
     """A name the graph does not have."""
+
+
+class TakenBackError(SDGraphError, ReferenceError):
+    """A variable or a compiled function that was made in a call that failed, and is gone with it."""
 
 
 class FeedError(SDGraphError, ValueError):

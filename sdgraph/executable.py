@@ -6,16 +6,18 @@ arrays, so any number of threads may call one.
 
 from __future__ import annotations
 
+import copy
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
-from sdgraph.errors import ArgumentTypeError, EngineError
+from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
 from sdgraph.plan import NO_SLOT, Plan, make_plan
@@ -117,6 +119,8 @@ class Executable:
         self._compiled: dict[Any, _Compiled] = {}
         self._last: _Compiled | None = None
         self._lock = threading.Lock()
+        if sd.journal is not None:
+            sd.journal.made.append(_notice(self))
         if self._all_static:
             self._compile([p.aval for p in self.placeholders])
 
@@ -245,6 +249,20 @@ class Executable:
         """The names of the fetches."""
         return self._names
 
+    def __copy__(self) -> Executable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Executable:
+        sd = copy.deepcopy(self._sd, memo)
+        return Executable(sd, [sd.handle(i) for i in self._ids], self._engine, check_numerics=self._check)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A compiled function cannot be pickled: it belongs to its graph.",
+            given=repr(self),
+            fix="Build the graph where the function is needed, and compile it there.",
+        )
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self._sd.executable_bundle(self)
 
@@ -291,3 +309,35 @@ class Executable:
             i = sd.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 raise unknown(name, {v.name: v for v in sd.placeholders()})
+
+
+class _TakenBack(Executable):
+    """A compiled function of variables that were taken back: every use of it raises, at no cost to others."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return super().__getattribute__(name) if name.startswith("__") else _refuse(self)
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse(self)
+
+    __repr__ = __deepcopy__ = __reduce_ex__ = __call__
+
+
+def _refuse(f: Executable) -> NoReturn:
+    names = ", ".join(map(repr, object.__getattribute__(f, "_names")))
+    raise TakenBackError(
+        f"This function of {names} is gone: it was compiled in a call that failed or was stopped, and was taken back.",
+        fix="Make the variables again, outside of what failed, and compile them there.",
+    )
+
+
+def _notice(f: Executable) -> Callable[[int, int], None]:
+    """What ends ``f`` if nodes that it computes are gone, or the graph it was made of is not what it was."""
+    known, last, version = weakref.ref(f), max(f._ids, default=-1), f._sd.version
+
+    def notice(size: int, current: int) -> None:
+        f = known()
+        if f is not None and (last >= size or current != version):
+            f.__class__ = _TakenBack
+
+    return notice

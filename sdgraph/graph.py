@@ -8,12 +8,14 @@ from __future__ import annotations
 import bisect
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
+from sdgraph import bookkeeping
 from sdgraph.aval import Aval
-from sdgraph.errors import UnknownVariableError, VariableNameError
+from sdgraph.bookkeeping import Journal, Mark, Table
+from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError
 from sdgraph.origin import Origin, user_origin, user_place
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class VariableKind(enum.Enum):
 class Node:
     """One record of the table. ``aval`` is a tuple of avals for an op with several outputs."""
 
-    __slots__ = ("attrs", "aval", "inputs", "name", "op", "origin")
+    __slots__ = ("attrs", "aval", "id", "inputs", "name", "op", "origin")
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Node:
         aval: Any,
         name: str,
         origin: Origin | None,
+        id: int,
     ) -> None:
         self.op = op
         self.inputs = inputs
@@ -65,10 +68,55 @@ class Node:
         self.aval: Aval = aval
         self.name = name
         self.origin = origin
+        self.id = id
+
+    is_gone: ClassVar[bool] = False
+    """Whether the graph no longer has the node."""
+
+    def check(self) -> None:
+        """Raise TakenBackError if the graph no longer has the node."""
+
+    def drop(self) -> None:
+        """Refuse every use from now on: the graph no longer has this node, and its id may be used again."""
+        self.__class__ = DroppedNode  # type: ignore[assignment]
+
+
+class DroppedNode(Node):
+    """A node that was taken back. It shows whoever still holds it that it is gone, at no cost to those that are not."""
+
+    __slots__ = ()
+
+    is_gone = True
+
+    def check(self) -> NoReturn:
+        """Raise the error that every use of the node raises."""
+        name, origin = Node.name.__get__(self), Node.origin.__get__(self)  # type: ignore[attr-defined]
+        raise TakenBackError(
+            f"The variable {name!r} is gone: it was made in a call that failed or was stopped, and was taken back.",
+            node=name,
+            node_origin=origin,
+            fix="Make it again, outside of what failed.",
+        )
+
+    attrs = aval = id = inputs = name = op = origin = property(check)  # type: ignore[assignment]
 
 
 class Graph:
     """The storage under a `SameDiff`: nodes, their names and the values of variables and constants."""
+
+    tables: ClassVar[tuple[Table, ...]] = (
+        Table("ids", bookkeeping.to_id),
+        Table("values", bookkeeping.by_id),
+        Table("gradient_ranges", bookkeeping.ranges),
+        Table("gradient_spans", bookkeeping.ranges),
+        Table("frozen", bookkeeping.members),
+        Table("version", saved=True, copied=False),
+        Table("_next_suffix", saved=True),
+        Table("_scopes", saved=True, copied=False),
+        Table("_scope", saved=True, copied=False),
+        Table("_origin", saved=True, copied=False),
+    )
+    """Everything but the nodes that a graph of this class keeps; subclasses add theirs."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -87,6 +135,8 @@ class Graph:
         self._scope = ""
         self._origins: dict[tuple[int, int], Origin] = {}
         self._origin: Origin | None = None
+        self.journal: Journal | None = None
+        """What an open `transaction` must undo if it fails; None outside of one."""
 
     # ------------------------------------------------------------------ appending
 
@@ -94,8 +144,10 @@ class Graph:
         """Append a node under a name that `full_name` or `free_name` returned; return its id."""
         i = len(self.nodes)
         origin = self._origin or self._shared_origin(user_place(1))
-        self.nodes.append(Node(op, inputs, attrs, aval, name, origin))
+        node = Node(op, inputs, attrs, aval, name, origin, i)
+        # The interpreter stops for a signal after a call only: both have happened by then, or neither.
         self.ids[name] = i
+        self.nodes.append(node)
         return i
 
     def _shared_origin(self, place: tuple[CodeType, int] | None) -> Origin | None:
@@ -120,27 +172,46 @@ class Graph:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Leave the graph exactly as it was if the block raises."""
-        size, suffixes = len(self.nodes), dict(self._next_suffix)
-        ranges, spans = len(self.gradient_ranges), len(self.gradient_spans)
-        scopes, scope = list(self._scopes), self._scope
+        """Leave the graph exactly as it was if the block raises.
+
+        Nodes that the block made are gone then: every use of a handle or a compiled function of them raises.
+        """
+        mark = Mark(self)
         try:
+            if mark.outermost:
+                self.journal = Journal()
             yield
         except BaseException:
-            for node in self.nodes[size:]:
-                del self.ids[node.name]
-            for i in range(size, len(self.nodes)):
-                self.values.pop(i, None)
-                self.frozen.discard(i)
-            del self.nodes[size:]
-            del self.gradient_ranges[ranges:]
-            del self.gradient_spans[spans:]
-            self._next_suffix, self._scopes, self._scope = suffixes, scopes, scope
-            self._rolled_back(size)
+            interrupt = None
+            while True:
+                # To its end, however often somebody presses Ctrl-C: a graph that is taken back by half is worse.
+                try:
+                    mark.take_back()
+                    break
+                except KeyboardInterrupt as e:
+                    interrupt = e
+            if interrupt is not None:
+                raise interrupt from None
             raise
+        finally:
+            if mark.outermost:
+                self.journal = None
 
-    def _rolled_back(self, size: int) -> None:
-        """Hook: ids from ``size`` on no longer exist."""
+    def take_back(self, size: int) -> None:
+        """Drop the nodes from ``size`` on, and all that is kept about them."""
+        self.drop_nodes(size)
+        bookkeeping.renumber(self, bookkeeping.up_to(size))
+
+    def drop_nodes(self, size: int) -> None:
+        """Drop the nodes from ``size`` on, and nothing else."""
+        for node in self.nodes[size:]:
+            node.drop()
+        del self.nodes[size:]
+
+    def can_undo(self, node: Node, undo: Callable[[], None]) -> None:
+        """Call ``undo`` if the open transaction fails; for a change of a node that may have existed before it."""
+        if self.journal is not None:
+            self.journal.undo.append(lambda: None if node.is_gone else undo())
 
     # ------------------------------------------------------------------ names
 
@@ -205,10 +276,22 @@ class Graph:
     def rename_node(self, i: int, name: str) -> None:
         """Give node ``i`` the full name ``name``."""
         node = self.nodes[i]
-        del self.ids[node.name]
-        node.name = name
-        self.ids[name] = i
+        before = node.name
+        self.can_undo(node, lambda: self._set_name(node, before))
+        self._set_name(node, name)
         self.version += 1
+
+    def _set_name(self, node: Node, name: str) -> None:
+        self.ids.pop(node.name, None)
+        node.name = name
+        self.ids[name] = node.id
+
+    def set_array(self, i: int, array: np.ndarray[Any, Any]) -> None:
+        """Give leaf ``i`` another value, which the graph keeps."""
+        node, before = self.nodes[i], self.values[i]
+        self.can_undo(node, lambda: self.values.__setitem__(node.id, before))
+        array.flags.writeable = False
+        self.values[i] = array
 
     def id_of(self, name: str) -> int:
         """The id of a name; raises UnknownVariableError with near misses."""

@@ -189,9 +189,7 @@ class GraphLeaves(GraphBuilder):
             raise DTypeError(
                 f"The new value of {v.name!r} does not cast to {v.dtype.name}.", given=array.dtype.name, node=v.name
             )
-        array = array.astype(v.dtype, copy=False)
-        array.flags.writeable = False
-        self.values[v.id] = array
+        self.set_array(v.id, array.astype(v.dtype, copy=False))
 
 
 def with_article(kind: VariableKind) -> str:

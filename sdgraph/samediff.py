@@ -8,14 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sdgraph import derivatives
+from sdgraph import bookkeeping, derivatives
 from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
+from sdgraph.bookkeeping import Table
 from sdgraph.engines import engine_name
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, UnknownVariableError
 from sdgraph.executable import Executable
@@ -68,6 +69,15 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                [6.]], dtype=float32)
     """
 
+    tables: ClassVar[tuple[Table, ...]] = (
+        *GraphLeaves.tables,
+        Table("_explicit_losses", bookkeeping.listed, saved=True),
+        Table("_extra_losses", bookkeeping.listed, saved=True),
+        Table("_gradients", bookkeeping.answers),
+        Table("_executables", bookkeeping.caches, saved=True, copied=False),
+        Table("_in_gradient", saved=True, copied=False),
+    )
+
     def __init__(self, dtype: DTypeLike = "float32", *, seed: int = 0) -> None:
         GraphLeaves.__init__(self, dtype)
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -89,7 +99,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         """Bit operations on integers."""
         self._explicit_losses: list[int] = []
         self._extra_losses: list[int] = []
-        self._gradients: dict[Any, list[SDVariable]] = {}
+        self._gradients: dict[Any, tuple[int, ...]] = {}
         self._executables: dict[Any, Executable] = {}
         self._check_numerics = False
         self._in_gradient = False
@@ -114,7 +124,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
 
     def __contains__(self, name: object) -> bool:
         if type(name) is SDVariable:
-            return name.sd is self
+            return name.sd is self and not name.node.is_gone
         return name in self.ids
 
     def __len__(self) -> int:
@@ -173,6 +183,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         if type(v) is SDVariable:
             if v.sd is not self:
                 raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
+            v.node.check()
             return v
         if isinstance(v, str):
             return self[v]
@@ -219,28 +230,42 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                 given=repr(v),
                 node=v.name,
             )
-        self.nodes[v.id].op = CONSTANT if new is VariableKind.CONSTANT else VARIABLE
-        (self.frozen.add if new is VariableKind.CONSTANT else self.frozen.discard)(v.id)
-        self._implicit = {k: i for k, i in self._implicit.items() if i != v.id}
+        node, implicit, was_frozen = v.node, self._implicit, v.id in self.frozen
+
+        def undo() -> None:
+            self._set_kind(v, old, frozen=was_frozen)
+            self._implicit = {**implicit, **self._implicit}
+
+        self.can_undo(node, undo)
+        self._set_kind(v, new, frozen=new is VariableKind.CONSTANT)
+        self._implicit = {k: i for k, i in implicit.items() if i != v.id}
         self.version += 1
         return v
+
+    def _set_kind(self, v: SDVariable, kind: VariableKind, *, frozen: bool) -> None:
+        v.node.op = CONSTANT if kind is VariableKind.CONSTANT else VARIABLE
+        (self.frozen.add if frozen else self.frozen.discard)(v.id)
 
     def copy(self) -> SameDiff:
         """An independent copy: same variables under the same names, values copied on write."""
         other = self.scratch()
-        other.nodes = [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin) for n in self.nodes]
-        other.ids = dict(self.ids)
-        other.values = dict(self.values)
-        other.frozen = set(self.frozen)
-        other.gradient_ranges = list(self.gradient_ranges)
-        other.gradient_spans = list(self.gradient_spans)
-        other.loss_nodes = list(self.loss_nodes)
-        other.cotangents = dict(self.cotangents)
-        other._explicit_losses = list(self._explicit_losses)
-        other._extra_losses = list(self._extra_losses)
-        other._next_suffix = dict(self._next_suffix)
-        other._implicit = dict(self._implicit)
+        other.nodes = [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
+        bookkeeping.carry(self, other, bookkeeping.SAME)
         return other
+
+    def __copy__(self) -> SameDiff:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SameDiff:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A graph cannot be pickled: its ops are functions.",
+            given=repr(self),
+            fix="Build it again where it is needed, and send the values of its variables: "
+            "{v.name: v.value for v in sd.trainable_variables()}. sd.copy() makes a second one here.",
+        )
 
     def expand(self, v: SDVariable | str) -> SameDiff:
         """The inside of a composite op as a graph of its own; its placeholders are named after the operands.
@@ -363,11 +388,11 @@ array([ 6., 12.], dtype=float32))
         """Gradients, the same variables for the same question."""
         if not wrt:
             return []
-        key = (tuple(y.id for y in ys), tuple(w.id for w in wrt))
+        question = _question(ys, wrt)
         with self._appending:
-            if key not in self._gradients:
-                self._gradients[key] = gradients(self, ys, wrt)
-            return list(self._gradients[key])
+            if question not in self._gradients:
+                self._gradients[question] = tuple(g.id for g in gradients(self, ys, wrt))
+            return [SDVariable(self, i) for i in self._gradients[question]]
 
     def loss_gradients(self, wrt: Sequence[SDVariable]) -> list[SDVariable]:
         """Gradients of the current losses."""
@@ -428,12 +453,6 @@ array([ 6., 12.], dtype=float32))
         finally:
             self._scope = before
 
-    def _rolled_back(self, size: int) -> None:
-        super()._rolled_back(size)
-        self._gradients = {k: vs for k, vs in self._gradients.items() if all(v.id < size for v in vs)}
-        self._explicit_losses = [i for i in self._explicit_losses if i < size]
-        self._extra_losses = [i for i in self._extra_losses if i < size]
-
     def calculate_gradients(
         self, feeds: Feeds | None = None, wrt: Any = None, *, engine: str = "auto", step: int = 0
     ) -> dict[str, np.ndarray[Any, Any]]:
@@ -477,13 +496,23 @@ array([ 6., 12.], dtype=float32))
         """
         outs = self._several(fetches)
         targets = self._several(wrt) if wrt is not None else self.trainable_variables()
-        grads = self.loss_gradients(targets)
-        f = self._executable([*outs, *grads], engine)
-        values = f.run(as_mapping(feeds), step)
-        return (
-            {v.name: a for v, a in zip(outs, values, strict=False)},
-            {v.name: a for v, a in zip(targets, values[len(outs) :], strict=True)},
-        )
+        given = as_mapping(feeds)
+
+        def evaluated(grads: list[SDVariable]) -> tuple[dict[str, Any], dict[str, Any]]:
+            values = self._executable([*outs, *grads], engine).run(given, step)
+            return (
+                {v.name: a for v, a in zip(outs, values, strict=False)},
+                {v.name: a for v, a in zip(targets, values[len(outs) :], strict=True)},
+            )
+
+        with self._appending:
+            losses = self.loss_variables()
+            if _question(losses, targets) not in self._gradients:
+                # Feeds that do not fit show when it runs, and a rejected call leaves no gradients behind.
+                with self.transaction():
+                    return evaluated(self._grad(losses, targets))
+            grads = self._grad(losses, targets)
+        return evaluated(grads)
 
     # ------------------------------------------------------------------ evaluation
 
@@ -561,3 +590,8 @@ array([ 6., 12.], dtype=float32))
             yield
         finally:
             self._check_numerics = before
+
+
+def _question(ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What is differentiated, by what."""
+    return tuple(y.id for y in ys), tuple(w.id for w in wrt)

@@ -5,6 +5,7 @@ Knows how Python syntax maps to ops. Must not know kernels, gradients or engines
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from sdgraph.aval import Aval, Dim, Shape, shape_str
 from sdgraph.errors import ArgumentTypeError, GradientError
 from sdgraph.graph import NO_ATTRS, VariableKind
+from sdgraph.index_key import index_key
 from sdgraph.op import register
 
 if TYPE_CHECKING:
@@ -81,35 +83,41 @@ class SDVariable:
         array([3., 9.], dtype=float32)
     """
 
-    __slots__ = ("id", "sd")
+    __slots__ = ("node", "sd")
     # Makes numpy hand ``ndarray * variable`` to our reflected operators.
     __array_ufunc__ = None
 
     def __init__(self, sd: SameDiff, id: int) -> None:
         self.sd = sd
-        self.id = id
+        # The record itself, not its place: places are used again after a call that was taken back.
+        self.node = sd.nodes[id]
 
     # ------------------------------------------------------------------ facts
 
     @property
+    def id(self) -> int:
+        """The place among the variables of the graph."""
+        return self.node.id
+
+    @property
     def name(self) -> str:
         """The name, with its scopes."""
-        return self.sd.nodes[self.id].name
+        return self.node.name
 
     @property
     def shape(self) -> Shape:
         """The shape; an unknown dimension is None or its name."""
-        return self.sd.nodes[self.id].aval.shape
+        return self.node.aval.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy dtype."""
-        return self.sd.nodes[self.id].aval.dtype
+        return self.node.aval.dtype
 
     @property
     def aval(self) -> Aval:
         """Shape and dtype together."""
-        return self.sd.nodes[self.id].aval
+        return self.node.aval
 
     @property
     def ndim(self) -> int:
@@ -119,18 +127,18 @@ class SDVariable:
     @property
     def kind(self) -> VariableKind:
         """Placeholder, variable, constant or array."""
-        return self.sd.nodes[self.id].op.kind
+        return self.node.op.kind
 
     @property
     def op_name(self) -> str | None:
         """The op that makes this variable, such as ``"loss.huber_loss"``; None for a leaf."""
-        op = self.sd.nodes[self.id].op
+        op = self.node.op
         return op.qualname if op.kind is VariableKind.ARRAY else None
 
     @property
     def origin(self) -> Origin | None:
         """The line of the user's code that made this variable."""
-        return self.sd.nodes[self.id].origin
+        return self.node.origin
 
     @property
     def value(self) -> np.ndarray[Any, Any]:
@@ -158,10 +166,24 @@ class SDVariable:
 
     def __eq__(self, other: object) -> bool:
         """Whether both are handles of the same variable; use ``eq`` to compare values."""
-        return type(other) is SDVariable and other.sd is self.sd and other.id == self.id
+        return type(other) is SDVariable and other.node is self.node
 
     def __hash__(self) -> int:
-        return hash((id(self.sd), self.id))
+        return hash(self.node)
+
+    def __copy__(self) -> SDVariable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SDVariable:
+        """The same variable of a copy of the graph, which is one copy for all that is copied together."""
+        return SDVariable(copy.deepcopy(self.sd, memo), self.id)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            f"{self.name!r} cannot be pickled: it belongs to its graph, which cannot be pickled either.",
+            given=repr(self),
+            fix="Pickle its value, v.value or v.eval(feeds), or its name.",
+        )
 
     # ------------------------------------------------------------------ what a symbol cannot do
 
@@ -551,37 +573,6 @@ def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping
             "Feeds are given by name.", given=f"{type(feeds).__name__}: {feeds!r:.120}", expected="{'x': array, ...}"
         )
     return {**feeds, **named} if named else feeds
-
-
-def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:
-    """A numpy basic index as a hashable tuple; a slice becomes ("slice", start, stop, step)."""
-    out: list[Any] = []
-    for k in key if isinstance(key, tuple) else (key,):
-        if k is None or k is Ellipsis:
-            out.append(k)
-        elif isinstance(k, int | np.integer) and not isinstance(k, bool):
-            out.append(int(k))
-        elif isinstance(k, slice):
-            bounds = [None if b is None else _bound(b, key, x) for b in (k.start, k.stop, k.step)]
-            out.append(("slice", *bounds))
-        else:
-            raise _bad_index(key, x)
-    return tuple(out)
-
-
-def _bound(b: Any, key: Any, x: SDVariable) -> int:
-    if isinstance(b, int | np.integer) and not isinstance(b, bool):
-        return int(b)
-    raise _bad_index(key, x)
-
-
-def _bad_index(key: Any, x: SDVariable) -> ArgumentTypeError:
-    return ArgumentTypeError(
-        f"{x.name!r} cannot be indexed like this.",
-        given=f"{key!r:.200}",
-        expected="integers, slices, ... and None",
-        fix="Use sd.gather(v, indices, axis=0) for index arrays and sd.where(mask, v, other) for masks.",
-    )
 
 
 __all__ = ["Dim", "Namespace", "SDVariable"]

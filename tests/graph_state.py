@@ -2,17 +2,21 @@
 
 from sdgraph import SameDiff
 
+LASTING = {"dtype", "seed", "math", "nn", "loss", "keras", "linalg", "random", "bitwise", "_origins", "_appending"}
+"""Attributes that no call changes, or whose change nobody can see."""
+
+OF_BLOCKS = {"journal", "_check_numerics"}
+"""What is set while a block is open, and not kept by any table."""
+
 
 def graph_state(sd: SameDiff) -> dict:
-    nodes = [(id(n), n.op, n.inputs, dict(n.attrs), n.aval, n.name, n.origin) for n in sd.nodes]
-    return {
-        "nodes": nodes,
-        "ids": dict(sd.ids),
-        "values": {i: (id(a), a.tobytes()) for i, a in sd.values.items()},
-        "frozen": set(sd.frozen),
-        "scope": sd.current_scope,
-        "version": sd.version,
-        "losses": list(sd.loss_nodes),
-        "gradient_ranges": list(sd.gradient_ranges),
-        "next automatic names": sd.name_counters(),
-    }
+    """All tables of the graph, all fields of its nodes, and what open blocks have set."""
+    nodes = [(id(n), n.id, n.op, n.inputs, dict(n.attrs), n.aval, n.name, n.origin) for n in sd.nodes]
+    values = {i: (id(a), a.tobytes()) for i, a in sd.values.items()}
+    tables = {t.name: _held(getattr(sd, t.name)) for t in sd.tables}
+    blocks = {name: getattr(sd, name) for name in OF_BLOCKS}
+    return {"nodes": nodes, **tables, "values": values, **blocks, "dtype": sd.dtype, "seed": sd.seed}
+
+
+def _held(table):
+    return table.copy() if isinstance(table, list | dict | set) else table

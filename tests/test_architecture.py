@@ -22,7 +22,7 @@ LAYERS = [
     # What a message looks like; shapes and types.
     {"_version", "origin", "errors", "aval", "data"},
     # The node table; what an op is; shape rules.
-    {"graph", "op", "shapes"},
+    {"bookkeeping", "graph", "op", "shapes", "index_key"},
     # The handle on a node.
     {"variable"},
     # The operations themselves.

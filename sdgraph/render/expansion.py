@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdgraph.aval import Aval
+from sdgraph.bookkeeping import Numbering, carry
 from sdgraph.errors import ArgumentError
 from sdgraph.graph import ABSENT, Node
 from sdgraph.variable import SDVariable
@@ -37,15 +38,12 @@ def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
         firsts.append(len(work.nodes))
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         mapped[i] = _inline(sd, work, i, inputs) if i in chosen else _copy(work, node, inputs, node.name)
-        if i in sd.values:
-            work.values[mapped[i]] = sd.values[i]
     firsts.append(len(work.nodes))
-    work.gradient_ranges = [(firsts[start], firsts[end]) for start, end in sd.gradient_ranges]
-    work.cotangents = {mapped[g]: mapped[v] for g, v in sd.cotangents.items()}
-    work.frozen = {mapped[i] for i in sd.frozen}
-    work.loss_nodes = [mapped[i] for i in sd.loss_nodes]
-    work._explicit_losses = [mapped[i] for i in sd._explicit_losses]
-    work._implicit |= {key: mapped[i] for key, i in sd._implicit.items()}
+    ids, values, implicit = work.ids, work.values, work._implicit
+    carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
+    work.ids |= ids
+    work.values |= values
+    work._implicit |= implicit
     return work
 
 
