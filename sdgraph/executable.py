@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
+from sdgraph.engines.program import Program, Run
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
@@ -32,7 +33,7 @@ _Array = np.ndarray
 
 
 class _Compiled:
-    """One plan with its engine's function and the slots every run starts from."""
+    """One plan with what its engine made of it and the slots every run starts from."""
 
     __slots__ = (
         "_described",
@@ -40,6 +41,7 @@ class _Compiled:
         "expected",
         "feed_slots",
         "plan",
+        "program",
         "reads_graph",
         "run",
         "step_slot",
@@ -50,27 +52,26 @@ class _Compiled:
     def __init__(
         self,
         plan: Plan,
-        run: Callable[[list[Any]], list[Any]],
+        program: Program,
         engine: str,
         placeholders: Sequence[Placeholder],
         avals: Sequence[Aval],
     ) -> None:
         self.plan = plan
         self._described: Plan | None = None
-        self.run = run
+        self.program = program
+        self.run = program.run
         self.engine = engine
-        self.template: list[Any] = [None] * plan.n_slots
-        for slot, value in plan.constants:
-            self.template[slot] = value
+        self.template = program.slots(plan)
         position = {p.id: k for k, p in enumerate(placeholders)}
         self.feed_slots = tuple((slot, position[i]) for slot, i in plan.feeds)
         slot_of = {i: slot for slot, i in plan.feeds}
         # Per placeholder: name, slot, shape and dtype. A feed that the plan does not need goes to a slot of its own.
         self.expected = tuple(
-            (p.name, slot_of.get(p.id, plan.n_slots), aval.shape, aval.dtype)
+            (p.name, slot_of.get(p.id, program.n_slots), aval.shape, aval.dtype)
             for p, aval in zip(placeholders, avals, strict=True)
         )
-        if any(slot == plan.n_slots for _, slot, _, _ in self.expected):
+        if any(slot == program.n_slots for _, slot, _, _ in self.expected):
             self.template.append(None)
         self.variables = plan.variables
         self.step_slot = plan.step_slot
@@ -80,7 +81,7 @@ class _Compiled:
         """The plan with what the engine made of it, once that is asked for."""
         plan = self._described
         if plan is None:
-            describe = getattr(self.run, "describe", None)
+            describe = self.program.describe
             plan = self._described = self.plan if describe is None else describe()
         return plan
 
@@ -185,7 +186,7 @@ class Executable:
             slots[compiled.step_slot] = step
         return compiled.run(slots)
 
-    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Any]] | None]:
+    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Run]] | None]:
         """For measuring: filled slots, and the parts that ran last as text, bytes moved and a function of the slots.
 
         The parts are None where the engine does not tell them.
@@ -202,7 +203,7 @@ class Executable:
             slots[slot] = self._sd.values[i]
         if compiled.step_slot != NO_SLOT:
             slots[compiled.step_slot] = 0
-        parts = getattr(compiled.run, "parts", None)
+        parts = compiled.program.parts
         return slots, None if parts is None else parts()
 
     @property
@@ -231,7 +232,7 @@ class Executable:
         Raises:
             EngineError: If the engine makes no code.
         """
-        source = getattr(self._last.run, "source", None) if self._last is not None else None
+        source = self._last.program.source if self._last is not None else None
         if source is None:
             raise EngineError(
                 f"The engine {self.engine!r} has made no code.",
@@ -289,8 +290,8 @@ class Executable:
     def _build(self, avals: list[Aval]) -> _Compiled:
         leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
         plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
-        run, engine = compile_plan(plan, self._engine, check_numerics=self._check)
-        return _Compiled(plan, run, engine, self.placeholders, avals)
+        program, engine = compile_plan(plan, self._engine, check_numerics=self._check)
+        return _Compiled(plan, program, engine, self.placeholders, avals)
 
     def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

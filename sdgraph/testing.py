@@ -176,10 +176,8 @@ class _Function:
         lowering.wide = dtype
         names = [v.name for v in fetches]
         plan = schedule(lowering.nodes, lowering.run([v.id for v in fetches]), names)
-        self._run = compile_plan(plan, check_numerics=False)
-        self._template: list[Any] = [None] * plan.n_slots
-        for slot, value in plan.constants:
-            self._template[slot] = value
+        program = compile_plan(plan, check_numerics=False)
+        self._run, self._template = program.run, program.slots(plan)
         if plan.step_slot != NO_SLOT:
             self._template[plan.step_slot] = step
         self._leaves = (*plan.feeds, *plan.variables)

@@ -7,11 +7,11 @@ import importlib
 import importlib.util
 import os
 import warnings
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sdgraph.aval import Aval
+from sdgraph.engines.program import Program
 from sdgraph.errors import EngineError, MissingDependencyError
 from sdgraph.graph import did_you_mean
 from sdgraph.plan import Plan
@@ -37,9 +37,6 @@ _WORTH_COMPILING = 1 << 24
 That many take numpy some 25 ms, which is what compiling a loss and its gradient takes. With fewer, the first value in a
 notebook would wait for the compiler and gain nothing.
 """
-
-_Run = Callable[[list[Any]], list[Any]]
-
 
 def engine_name(engine: str, *, once: bool = False) -> str:
     """The engine that a user's choice stands for.
@@ -79,8 +76,8 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[_Run, str]:
-    """A function from the arrays in the plan's slots to the arrays of its outputs, and the engine that runs it.
+def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[Program, str]:
+    """The plan made to run, and the engine that runs it.
 
     That engine is numpy where the wanted one cannot run the plan.
     """
@@ -88,9 +85,9 @@ def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[_Run
         engine = "llvm" if _computed(plan) >= _WORTH_COMPILING else "numpy"
     for name in (engine, "numpy"):
         module = _working(name)
-        run = None if module is None else module.compile_plan(plan, check_numerics=check_numerics)
-        if run is not None:
-            return run, name
+        program = None if module is None else module.compile_plan(plan, check_numerics=check_numerics)
+        if program is not None:
+            return program, name
     raise AssertionError("the numpy engine runs every plan")
 
 

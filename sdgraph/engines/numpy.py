@@ -6,16 +6,14 @@ one compiled plan serves any number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sdgraph.aval import shape_str
+from sdgraph.engines.program import Program, Run
 from sdgraph.errors import ExecutionError, NumericsError, SDGraphError
 from sdgraph.plan import Plan, Step
-
-_Run = Callable[[list[Any]], list[Any]]
 
 # These two ufuncs want the array to write into by name only.
 _OUT_BY_NAME: dict[Any, Any] = {
@@ -28,12 +26,14 @@ def probe() -> None:
     """Raise if this engine does not work here."""
 
 
-def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run:
-    """A function that takes the filled slots and returns the outputs."""
+def compile_plan(plan: Plan, *, check_numerics: bool) -> Program:
+    """The plan step by step; every value in its slot of the plan."""
     code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
+    return Program(_checked(plan, code) if check_numerics else _plain(plan, code), plan.n_slots)
+
+
+def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     outs = tuple(zip(plan.outs, plan.copied, strict=True))
-    if check_numerics:
-        return _checked(plan, code)
 
     def run(slots: list[Any]) -> list[Any]:
         k = 0
@@ -80,7 +80,7 @@ def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
     return fn, arity, a, b, c, inputs, step.out, frees
 
 
-def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> _Run:
+def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     """Like the plain run, but looks at every result and raises at the first that is not finite."""
 
     def run(slots: list[Any]) -> list[Any]:

@@ -5,7 +5,6 @@ Needs llvmlite. Results equal the numpy engine's up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,40 +16,41 @@ from sdgraph.engines.llvm import describe, machine
 from sdgraph.engines.llvm.liveness import frees
 from sdgraph.engines.llvm.partition import Division, Segment, divide
 from sdgraph.engines.llvm.segment import Runner
+from sdgraph.engines.program import Program, Run
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.plan import Plan, Step
-
-_Run = Callable[[list[Any]], list[Any]]
-
 
 def probe() -> None:
     """Raise if LLVM cannot compile and load code on this computer."""
     machine.kernel("define i64 @.probe() {\n  ret i64 7\n}")
 
 
-def compile_plan(plan: Plan, *, check_numerics: bool) -> _Run | None:
-    """A function that takes the filled slots and returns the outputs; None where this engine cannot run the plan."""
+def compile_plan(plan: Plan, *, check_numerics: bool) -> Program | None:
+    """The plan as segments of compiled code and numpy steps; None where this engine cannot run it."""
     if check_numerics:
         # Looking at every intermediate result is what fusing does away with.
         return None
     division = divide(plan)
     runners = {k: _runner(part, division) for k, part in enumerate(division.parts) if type(part) is Segment}
-    run: Any = None
+    run = None
     if len(division.parts) == 1 and runners and not any(plan.copied):
         run = _one_segment(plan, division, runners[0])
     if run is None:
         run = _mixed(plan, division, runners)
-    run.describe = lambda: describe.described(plan, division, runners)
-    run.source = lambda: describe.source(plan, division, runners)
-    run.parts = lambda: _timeable(plan, division, runners)
-    return run
+    return Program(
+        run,
+        division.n_slots,
+        describe=lambda: describe.described(plan, division, runners),
+        source=lambda: describe.source(plan, division, runners),
+        parts=lambda: _timeable(plan, division, runners),
+    )
 
 
 def _runner(segment: Segment, division: Division) -> Runner:
     return Runner(segment.regions, segment.reads, segment.writes, division.dtypes, division.shapes, division.constants)
 
 
-def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
+def _one_segment(plan: Plan, division: Division, runner: Runner) -> Run | None:
     """The whole plan is one call."""
     if set(plan.outs) != set(runner.writes) or not runner.small:
         return None
@@ -75,7 +75,7 @@ def _one_segment(plan: Plan, division: Division, runner: Runner) -> _Run | None:
     return run
 
 
-def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
+def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> Run:
     """Segments and numpy steps in turn."""
     dead = frees(plan, division)
     code = [_code(part, division, runners.get(k), dead[k]) for k, part in enumerate(division.parts)]
@@ -83,10 +83,10 @@ def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> _Run:
     return _interpreter(code, outs)
 
 
-def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, _Run]]:
+def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, Run]]:
     """Each part by itself, for measuring: what it is, the bytes it moves, and a function of the slots."""
     dead = frees(plan, division)
-    found: list[tuple[str, int, _Run]] = []
+    found: list[tuple[str, int, Run]] = []
     for k, part in enumerate(division.parts):
         code = _code(part, division, runners.get(k), dead[k])
         if type(part) is Segment:
@@ -103,17 +103,20 @@ def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> lis
 
 
 def _code(part: Segment | Step, division: Division, runner: Runner | None, dead: tuple[int, ...]) -> tuple[Any, ...]:
-    """One part as `_interpreter` reads it."""
+    """One part as `_interpreter` reads it. ``dead`` are values."""
+    freed = tuple(map(division.slot, dead))
     if type(part) is Segment:
         assert runner is not None
-        inputs = tuple((j, division.shapes[j], division.dtypes[j]) for j in runner.reads)
-        makes = tuple((i, division.shapes[i], division.dtypes[i]) for i in runner.writes)
-        return None, runner.run, inputs, makes, dead
+        inputs, makes = (
+            tuple((division.slot(i), division.shapes[i], division.dtypes[i]) for i in values)
+            for values in (runner.reads, runner.writes)
+        )
+        return None, runner.run, inputs, makes, freed
     assert isinstance(part, Step)
-    return part, part.op.bind_kernel(np, "numpy", part.attrs), part.inputs, part.out, dead
+    return part, part.op.bind_kernel(np, "numpy", part.attrs), part.inputs, part.out, freed
 
 
-def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]) -> _Run:
+def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]) -> Run:
     def run(slots: list[Any]) -> list[Any]:
         with np.errstate(all="ignore"):
             for step, fn, inputs, result, dead in code:

@@ -8,6 +8,7 @@ numbers and pointers; sizes are numbers in it, so one code serves all sizes. Mus
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -36,13 +37,14 @@ from sdgraph.engines.llvm.region import (
     COLUMN,
     COLUMN_INDEX,
     ELEMENT,
-    LITERALS,
     ONCE,
     ROW,
     Node,
     Operand,
     Region,
     access,
+    counted,
+    is_literal,
     size_of,
 )
 from sdgraph.engines.llvm.scalar_ops import emit as emit_op
@@ -82,6 +84,11 @@ def rows_and_columns(region: Region) -> tuple[int, int]:
     return (size_of(dims[: region.split]), size_of(dims[region.split :])) if region.split else (0, size_of(dims))
 
 
+def short_rows(region: Region) -> bool:
+    """Whether lanes are rows, not columns."""
+    return bool(region.split) and rows_and_columns(region)[1] <= SHORT_ROW
+
+
 def sizes(region: Region, width: int) -> dict[str, int]:
     """The numbers that describe this region's space, and how it is cut into chunks."""
     rows, columns = rows_and_columns(region)
@@ -92,7 +99,7 @@ def sizes(region: Region, width: int) -> dict[str, int]:
     per_chunk = max(1, CHUNK // max(columns, 1))
     if COLUMN in region.level.values():
         per_chunk = max(per_chunk, -(-rows // _MOST_COLUMN_CHUNKS))
-    if columns <= SHORT_ROW:
+    if short_rows(region):
         per_chunk = -(-per_chunk // width) * width
     return {"rows": rows, "columns": columns, "per_chunk": per_chunk, "chunks": -(-rows // per_chunk)}
 
@@ -127,7 +134,7 @@ class _Emitter:
         self.width = width
         self.made = {n.id: n for n in region.nodes}
         self.stored = {v for v in stored if region.level[v] in (ELEMENT, ROW)}
-        self.across = bool(region.split) and rows_and_columns(region)[1] <= SHORT_ROW
+        self.across = short_rows(region)
         self.numbers: dict[Any, int] = {}
         self.pointers: dict[Pointer, int] = {}
         self.scratch: list[str] = []
@@ -159,7 +166,7 @@ class _Emitter:
         text = "\n".join([*declarations, *functions, whole])
         text = re.sub(r"<pointer (\d+)>", lambda m: str(at + int(m[1])), text)
         return Code(
-            text,
+            sys.intern(text),  # Other regions may have the same, which is long.
             len(self.plan),
             tuple(self.numbers),
             tuple(self.pointers),
@@ -208,7 +215,7 @@ class _Emitter:
         t = type_of(dtype)
         if value in self.constants:
             number = self.constants[value]
-            if number in LITERALS and (number != 0 or np.signbit(number) == 0):
+            if is_literal(number):
                 return const(number, t)
             if dtype.kind == "f":
                 v = self.number(b, ("constant", value), "double")
@@ -448,18 +455,19 @@ class _Loops:
 
     def _compute(self, node: Node) -> Val:
         if node.op == COLUMN_INDEX:
-            return self._column_index(node.dtype)
+            return self._column_index(node)
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
         self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
 
-    def _column_index(self, dtype: np.dtype[Any]) -> Val:
+    def _column_index(self, node: Node) -> Val:
         b = self.b
-        j = self.j if self.region.split else b.binary("add", self.start, self.j)
-        t = type_of(dtype)
+        seen = self.seen(counted(node), node)
+        t = type_of(node.dtype)
+        j = self.row if seen == ROW else self.j if seen == COLUMN else b.binary("add", self.start, self.j)
         j = j if t == "i64" else b.convert("trunc", j, t)
-        return j if self.across else b.binary("add", b.splat(j), Val(iota(b, t), t, True, 0))
+        return j if (seen == ROW) != self.across else b.binary("add", b.splat(j), Val(iota(b, t), t, True, 0))
 
     def read(self, x: Operand, node: Node) -> Val:
         """An operand of a node in the current row and element."""
@@ -468,18 +476,21 @@ class _Loops:
             return self.env[x.value]
         if level == ROW:
             return self.row_env[x.value]
-        found = access(x.shape, node.space)
-        assert found is not None
-        seen = found[0]
+        seen = self.seen(x.shape, node)
         if seen == ONCE:
             return self.e.scalar(self.b, x.value)
-        if self.region.works[node.id] == ROW:
-            seen = ROW
         cache = self.row_env if seen == ROW else self.env
         key = (x.value, seen)
         if key not in cache:
             cache[key] = self._load(x.value, seen)
         return cache[key]
+
+    def seen(self, shape: tuple[int, ...], node: Node) -> str:
+        """The level, in this region, of an array that a node reads in a shape."""
+        found = access(shape, node.space)
+        assert found is not None
+        # All that a node reads which works on rows are rows; its space has no other axes.
+        return ROW if self.region.works[node.id] == ROW and found[0] == ELEMENT else found[0]
 
     def _load(self, value: int, seen: str) -> Val:
         b, e = self.b, self.e

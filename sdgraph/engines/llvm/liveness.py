@@ -13,7 +13,7 @@ from sdgraph.plan import Plan, Step
 
 
 def frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
-    """Per part the slots that nobody reads any more; constants and leaves stay."""
+    """Per part the values that nobody reads any more; constants and leaves stay."""
     last: dict[int, int] = {}
     for k, part in enumerate(division.parts):
         if type(part) is Segment:

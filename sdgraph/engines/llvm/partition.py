@@ -17,12 +17,12 @@ from sdgraph.engines.llvm.ranges import Range
 from sdgraph.engines.llvm.region import (
     COLUMN_INDEX,
     ELEMENT,
-    LITERALS,
     MAX_OPERANDS,
     Node,
     Operand,
     Region,
     divisible,
+    is_literal,
     reduction_split,
     size_of,
     squeezed,
@@ -71,6 +71,13 @@ class Division(NamedTuple):
     """Values that are one known number."""
     reasons: dict[int, str]
     """Why a step does not fuse, by its slot."""
+    own: dict[int, int]
+    """Slots, after those of the plan, of values that are not the plan's and that one part leaves for another."""
+    n_slots: int
+
+    def slot(self, value: int) -> int:
+        """Where a value that parts exchange stands in a run."""
+        return self.own.get(value, value)
 
 
 def divide(plan: Plan) -> Division:
@@ -108,7 +115,10 @@ class _Divider:
         for step in self.plan.steps:
             self._step(step)
         parts = self._parts()
-        return Division(tuple(parts), self.dtypes, self.shapes, self.constants, self.reasons)
+        n = self.plan.n_slots
+        crossing = {i for part in parts if type(part) is Segment for i in part.writes if i >= n}
+        own = {i: n + k for k, i in enumerate(sorted(crossing))}
+        return Division(tuple(parts), self.dtypes, self.shapes, self.constants, self.reasons, own, n + len(own))
 
     # ------------------------------------------------------------------ values
 
@@ -236,7 +246,7 @@ class _Divider:
     def _own(self, x: Operand) -> Operand:
         """A number under a name of its own, so that code does not depend on where else the same number is used."""
         number = self.constants.get(x.value)
-        if number is None or number in LITERALS:
+        if number is None or is_literal(number):
             return x
         return Operand(self._number(number, self.dtypes[x.value]).value, x.shape)
 
@@ -398,7 +408,10 @@ class _Divider:
         return True
 
     def _softmax(self, step: Step) -> str | None:
-        """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum."""
+        """Softmax and its logarithm in elementary nodes; the largest entry's own 1 is kept out of the sum.
+
+        Halves are computed with in single precision and rounded once: a sum of them may not be a half.
+        """
         x = self._operand(step.inputs[0])
         shape = step.aval.shape
         dtype = step.aval.dtype
@@ -411,9 +424,10 @@ class _Divider:
             return "broadcast neither rows nor columns"
         kept = (*shape[:axis], 1, *shape[axis + 1 :])
         axes = (axis,)
+        wide = np.result_type(dtype, np.float32)
 
         def node(
-            op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = dtype, known: Any = None
+            op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = wide, known: Any = None
         ) -> Operand:
             out_shape = kept if reduce or row else shape
             space = kept if row else shape
@@ -421,7 +435,7 @@ class _Divider:
             attrs = {} if known is None else {"range": known}
             return self._node(self._new(), op, operands, attrs, dt, out_shape, space, how, over, step=step)
 
-        zero, one = self._number(0.0, dtype), self._number(1.0, dtype)
+        zero, one = self._number(0.0, wide), self._number(1.0, wide)
         shifted = node("math.sub", x, node("max", x, reduce=True), known=_NEGATIVE)
         powers = node("math.exp", shifted)
         largest = node("eq", shifted, zero, dt=np.dtype(bool))
@@ -435,7 +449,10 @@ class _Divider:
         else:
             last, a, b = "math.sub", shifted, node("math.log1p", rest, row=True)
             attrs = {"range": _NEGATIVE}
-        self._node(step.out, last, [a, b], attrs, dtype, shape, shape, step=step)
+        out = step.out if dtype == wide else self._new()
+        result = self._node(out, last, [a, b], attrs, wide, shape, shape, step=step)
+        if out != step.out:
+            self._node(step.out, "cast", [result], {}, dtype, shape, shape, step=step)
         return None
 
     def _number(self, number: float, dtype: np.dtype[Any]) -> Operand:

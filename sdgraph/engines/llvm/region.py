@@ -8,6 +8,7 @@ Must not know LLVM.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,10 +18,9 @@ ELEMENT, ROW, ONCE, COLUMN = "element", "row", "once", "column"
 """Levels. The result of a reduction over rows is of level COLUMN: an array that exists only when the loop is over."""
 
 COLUMN_INDEX = "column index"
-"""An op without operands: the place along the last axis."""
+"""An op without operands: the place along the last axis of its space, as if it read an array that counts."""
 
-LITERALS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
-"""Numbers written into the code, because they allow shortcuts; all others are handed over, so that code serves many."""
+_LITERALS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
 
 MAX_NODES = 160
 """Nodes of a region at most: beyond, compile time grows and code no longer fits the caches."""
@@ -30,6 +30,8 @@ MAX_PHASES = 6
 """Loops after one another at most, because each computes anew what it shares with the one before."""
 
 
+_COUNTED = -1
+"""A value that nothing makes."""
 _MOST_REMEMBERED = 1 << 12
 """Answers about shapes kept: long graphs ask the same all the time."""
 
@@ -39,12 +41,6 @@ class Operand(NamedTuple):
 
     value: int
     shape: tuple[int, ...]
-
-
-class Scalar(NamedTuple):
-    """Where the engine needs a number that the plan has not: a literal with its dtype."""
-
-    number: float
 
 
 class Node(NamedTuple):
@@ -60,6 +56,14 @@ class Node(NamedTuple):
     reduce: str | None
     axes: tuple[int, ...]
     source: str
+
+
+def is_literal(number: float) -> bool:
+    """Whether a number is written into the code, because it allows shortcuts.
+
+    All others, -0.0 among them, are handed over, so that one code serves many numbers.
+    """
+    return number in _LITERALS and (number != 0 or math.copysign(1, number) > 0)
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -116,6 +120,11 @@ def divisible(shapes: tuple[tuple[int, ...], ...], space: tuple[int, ...], axes:
     return None not in found and len({split for _, split in filter(None, found)} - {0}) <= 1
 
 
+def counted(node: Node) -> tuple[int, ...]:
+    """The shape that the array would have which a `COLUMN_INDEX` seems to read."""
+    return node.space[-1:]
+
+
 class Region:
     """Nodes in topological order with their levels; grows while a plan is partitioned."""
 
@@ -158,12 +167,8 @@ class Region:
         else:
             return None
         split = self.split
-        if node.op == COLUMN_INDEX and len(dims) > 1:
-            if split not in (0, len(dims) - 1):
-                return None
-            split = len(dims) - 1
         outer = inner = 0
-        for x in node.operands:
+        for x in (Operand(_COUNTED, counted(node)),) if node.op == COLUMN_INDEX else node.operands:
             found = access(x.shape, node.space)
             if found is None:
                 return None

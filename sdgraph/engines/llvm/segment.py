@@ -15,9 +15,9 @@ import numpy as np
 
 from sdgraph.engines import threads
 from sdgraph.engines.llvm import machine
-from sdgraph.engines.llvm.emit import SHORT_ROW, Code, generate, rows_and_columns, sizes
+from sdgraph.engines.llvm.emit import Code, generate, short_rows, sizes
 from sdgraph.engines.llvm.entry import MOST_STACK, entry
-from sdgraph.engines.llvm.region import ONCE, Region, access, size_of
+from sdgraph.engines.llvm.region import ONCE, Node, Operand, Region, access, is_literal, size_of
 from sdgraph.engines.llvm.scalar_ops import RULES
 from sdgraph.op import attr_key
 
@@ -178,15 +178,14 @@ def _code(
     place: dict[int, int] = {}
     nodes = []
     for n in region.nodes:
-        operands = tuple((place.setdefault(x.value, len(place)), access(x.shape, n.space)) for x in n.operands)
+        operands = tuple((place.setdefault(x.value, len(place)), _seen(x, n)) for x in n.operands)
         place.setdefault(n.id, len(place))
         kind = n.dtype.char, n.reduce, region.works[n.id], region.level[n.id]
         nodes.append((n.op, attr_key(n.attrs), operands, place[n.id], *kind))
     ids = tuple(place)
-    # Texts keep 0.0 and -0.0 apart.
-    values = tuple((dtypes[i].char, repr(constants[i]) if i in constants else None) for i in ids)
-    short = rows_and_columns(region)[1] <= SHORT_ROW
-    key = (width, bool(region.split), short, region.dims is None, tuple(nodes), values, tuple(place[i] for i in needed))
+    values = tuple((dtypes[i].char, _written(constants[i]) if i in constants else None) for i in ids)
+    shape = bool(region.split), short_rows(region), region.dims is None
+    key = (width, *shape, tuple(nodes), values, tuple(place[i] for i in needed))
     found = _codes.get(key)
     if found is None:
         if len(_codes) >= _MOST_CODES:
@@ -200,6 +199,16 @@ def _code(
         numbers=tuple(("constant", now[k[1]]) if isinstance(k, tuple) else k for k in code.numbers),
         pointers=tuple(p if p.value < 0 else p._replace(value=now[p.value]) for p in code.pointers),
     )
+
+
+def _seen(x: Operand, node: Node) -> str | None:
+    found = access(x.shape, node.space)
+    return found and found[0]
+
+
+def _written(number: float) -> str:
+    """What the code says of a known number; the value of most is handed over."""
+    return repr(number) if is_literal(number) else "number"
 
 
 def _stored(regions: Sequence[Region], writes: Sequence[int]) -> list[list[int]]:

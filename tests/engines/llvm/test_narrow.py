@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from scipy import special
+
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import narrow
 
@@ -127,3 +129,20 @@ def test_floats_in_range_become_integers_exactly(old, new):
 def test_what_is_no_integer_becomes_the_smallest_one(dtype):
     x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30])
     assert np.all(cast(x, dtype) == np.iinfo(dtype).min)
+
+
+@needs_half
+@pytest.mark.parametrize("classes", [7, 40, 65536, 70000])
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+def test_probabilities_of_halves_are_added_up_in_single_precision(op, classes):
+    sd = SameDiff("float16")
+    x = sd.placeholder("x", shape=(None, classes))
+    f = sd.compile(sd.identity(getattr(sd.nn, op)(x), name="y"), engine="llvm")
+    drawn = np.random.default_rng(0).normal(size=(3, classes)).astype(np.float16)
+    for rows in (drawn, np.zeros((1, classes), np.float16)):
+        true = getattr(special, op)(rows.astype(np.float64), axis=1)
+        got = f(x=rows)["y"]
+        assert got.dtype == np.float16
+        # To the nearest half, but for what rounding to single precision before may tip over.
+        assert np.all(np.abs(got.astype(np.float64) - true) <= 0.501 * np.spacing(true.astype(np.float16)).astype(float))
+    assert "numpy" not in f.plan.notes
