@@ -38,6 +38,7 @@ That many take numpy some 25 ms, which is what compiling a loss and its gradient
 notebook would wait for the compiler and gain nothing.
 """
 
+
 def engine_name(engine: str, *, once: bool = False) -> str:
     """The engine that a user's choice stands for.
 

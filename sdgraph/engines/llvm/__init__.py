@@ -20,6 +20,7 @@ from sdgraph.engines.program import Program, Run
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.plan import Plan, Step
 
+
 def probe() -> None:
     """Raise if LLVM cannot compile and load code on this computer."""
     machine.kernel("define i64 @.probe() {\n  ret i64 7\n}")

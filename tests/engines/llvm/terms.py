@@ -9,7 +9,6 @@ import sys
 import numpy as np
 
 from sdgraph import SameDiff, errors
-from sdgraph.op import REGISTRY
 from tests.ops.samples import Literal, Sample, samples_of
 from tests.ops.test_every_op import OPS, apply, floating
 
