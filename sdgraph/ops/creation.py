@@ -5,12 +5,13 @@ What depends on no operand is a constant of the traced body. Must not know varia
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdgraph import shapes
-from sdgraph.aval import Aval, as_shape
+from sdgraph.aval import Aval, as_dtype, as_shape
 from sdgraph.errors import ArgumentError
 from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.variable import Namespace, SDVariable
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 
 def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:
     return x if dtype is None else Aval(x.shape, dtype)
+
+
+def _number(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """One number as a scalar of a dtype that can hold it."""
+    scalar = None
+    if value is not None:  # which numpy would make NaN
+        with contextlib.suppress(TypeError, ValueError, ArithmeticError), np.errstate(over="raise", invalid="raise"):
+            scalar = np.asarray(value, dtype=dtype)
+    if scalar is None or scalar.ndim or (dtype.kind in "iub" and scalar != value):
+        raise ArgumentError(f"The value is no number that {dtype.name} can hold.", given=f"{value!r:.120}")
+    return scalar
+
+
+def _full_like(x: Aval, *, value: Any, dtype: np.dtype[Any] | None) -> Aval:
+    out = _like(x, dtype=dtype)
+    _number(value, out.dtype)
+    return out
 
 
 def _filled_like(xp: Any, x: Any, *, dtype: Any, value: Any) -> Any:
@@ -51,6 +69,9 @@ class SDCreation(Namespace, prefix=""):
     ) -> SDVariable:
         """An array of ``shape`` that is ``value`` everywhere.
 
+        Raises:
+            ArgumentError: If the dtype cannot hold the value, or a size is unknown.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -61,8 +82,8 @@ class SDCreation(Namespace, prefix=""):
         sizes = as_shape(shape)
         if not all(isinstance(d, int) for d in sizes):
             raise ArgumentError("An array is filled at a known shape.", given=repr(shape))
-        scalar = sd.as_variable(np.asarray(value, dtype=sd.dtype if dtype is None else dtype))
-        return sd.broadcast_to(scalar, sizes)
+        number = _number(value, sd.dtype if dtype is None else as_dtype(dtype))
+        return sd.broadcast_to(sd.as_variable(number), sizes)
 
     @composite
     def range(
@@ -140,7 +161,7 @@ class SDCreation(Namespace, prefix=""):
         ...
 
     @primitive(
-        infer=lambda x, value, dtype: _like(x, dtype=dtype),
+        infer=_full_like,
         kernel=lambda xp, x, value, dtype: _filled_like(xp, x, dtype=dtype, value=value),
         vjp=ZERO_GRADIENT,
         shape_only=True,
@@ -149,6 +170,9 @@ class SDCreation(Namespace, prefix=""):
         self, x: Operand, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
     ) -> SDVariable:
         """``value`` everywhere, in the shape and unless told otherwise the dtype of ``x``.
+
+        Raises:
+            ArgumentError: If the dtype cannot hold the value.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -191,7 +215,7 @@ class SDCreation(Namespace, prefix=""):
         n = indices.ndim + 1
         k = shapes.one_axis(axis, n)
         places = np.arange(depth).reshape((-1,) + (1,) * (n - k - 1))
-        values = [np.asarray(v, dtype=sd.dtype if dtype is None else dtype) for v in (on, off)]
+        values = [_number(v, sd.dtype if dtype is None else as_dtype(dtype)) for v in (on, off)]
         return sd.where(sd.eq(sd.expand_dims(indices, k), places), *values)
 
     @primitive(infer=_mask, kernel=_sequence_mask, vjp=NOT_DIFFERENTIABLE, literals={"lengths": "int64"})

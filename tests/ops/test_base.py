@@ -399,6 +399,34 @@ def test_made_arrays_take_the_graphs_dtype():
     assert sd.math.eye(2, 3, None, (4,)).shape == (4, 2, 3)
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(300, "uint8"), (-1, "uint8"), (1.5, "int32"), (np.nan, "int64"), (1e60, "float32"), (2, "bool")],
+)
+def test_a_number_that_the_dtype_cannot_hold_fills_nothing(value, dtype):
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(3,), dtype=dtype)
+    for call in (
+        lambda: sd.fill((3,), value, dtype),
+        lambda: sd.full_like(x, value),
+        lambda: sd.one_hot([0, 1], 2, on=value, dtype=dtype),
+    ):
+        with pytest.raises(ArgumentError, match=f"no number that {dtype} can hold"):
+            call()
+
+
+@pytest.mark.parametrize("value", ["a", [1.0, 2.0], None, object()])
+def test_only_numbers_fill(value):
+    with pytest.raises(ArgumentError, match="no number that float32 can hold"):
+        SameDiff().fill((3,), value)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e-60, True, np.float64(0.1)])
+def test_what_a_float_can_only_round_fills(value):
+    got = SameDiff().full_like(np.zeros(2, np.float32), value).eval()
+    np.testing.assert_array_equal(got, np.full(2, value, np.float32))
+
+
 def test_facts_about_unknown_shapes():
     sd = SameDiff()
     x = sd.placeholder("x", shape=(None, 3))
