@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import re
 import warnings
 from types import ModuleType
 from typing import NamedTuple
@@ -21,11 +22,13 @@ class _Engine(NamedTuple):
     module: str
     package: str | None = None
     """What must be installed."""
+    oldest: tuple[int, ...] = ()
+    """Its first version that has everything the engine calls: the lower bound in pyproject.toml."""
 
 
 _ENGINES = {
     "numpy": _Engine("sdgraph.engines.numpy"),
-    "llvm": _Engine("sdgraph.engines.llvm", "llvmlite"),
+    "llvm": _Engine("sdgraph.engines.llvm", "llvmlite", (0, 45)),
 }
 
 ONCE = "auto, once"
@@ -51,7 +54,7 @@ def engine_name(engine: str, *, once: bool = False) -> str:
 
     Raises:
         EngineError: If there is no such engine.
-        MissingDependencyError: If what it needs is not installed.
+        MissingDependencyError: If what it needs is not installed, or too old.
     """
     if engine == "auto":
         chosen = os.environ.get("SDGRAPH_ENGINE") or "auto"
@@ -64,17 +67,38 @@ def engine_name(engine: str, *, once: bool = False) -> str:
             expected=f"one of {', '.join(map(repr, ('auto', *_ENGINES)))}",
             fix=did_you_mean(str(engine), _ENGINES),
         )
-    package = _ENGINES[engine].package
-    if package is not None and not _installed(package):
+    _check_installed(engine)
+    return engine
+
+
+def _check_installed(engine: str) -> None:
+    """Raise MissingDependencyError if what an engine needs is not there, or too old."""
+    _, package, oldest = _ENGINES[engine]
+    if package is None:
+        return
+    if not _installed(package):
         raise MissingDependencyError(
             f"The engine {engine!r} needs {package}, which is not installed.", fix="pip install 'sdgraph[fast]'"
         )
-    return engine
+    version = _version(package)
+    if tuple(map(int, re.findall(r"\d+", version)[: len(oldest)])) < oldest:
+        raise MissingDependencyError(
+            f"The engine {engine!r} needs {package} {'.'.join(map(str, oldest))} or newer; {version} is installed.",
+            fix="pip install --upgrade 'sdgraph[fast]'",
+        )
 
 
 @functools.cache
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+@functools.cache
+def _version(package: str) -> str:
+    # Imported here: it takes longer than the rest of this package together, and most programs never ask.
+    from importlib import metadata
+
+    return metadata.version(package)
 
 
 def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[Program, str]:
@@ -96,6 +120,7 @@ def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[Prog
 def _working(engine: str) -> ModuleType | None:
     """The engine's code; None where what it needs is installed but does not work here, which is said once."""
     try:
+        _check_installed(engine)
         module = importlib.import_module(_ENGINES[engine].module)
         module.probe()
     except Exception as e:

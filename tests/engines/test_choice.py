@@ -1,14 +1,17 @@
 """Which engine runs: what "auto" stands for, what the environment says, what happens where an engine does not work."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sdgraph import SameDiff, engines, nd
-from sdgraph.errors import EngineError, NumericsError
+from sdgraph.errors import EngineError, MissingDependencyError, NumericsError
 
 needs_llvm = pytest.mark.skipif(not engines._installed("llvmlite"), reason="needs llvmlite")
 
@@ -128,6 +131,42 @@ def test_a_computer_where_code_cannot_be_compiled_is_told_once(sd, monkeypatch, 
     assert got == sd.compile("total", engine="numpy")(x=[1.0, 2.0])
     sd.compile("total", engine="llvm")(x=[0.0])  # Silent: warnings are errors here.
     engines._working.cache_clear()
+
+
+def lower_bound(package):
+    """The lowest version that pyproject.toml allows."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    everything = [*project["dependencies"], *(r for rs in project["optional-dependencies"].values() for r in rs)]
+    (version,) = {r.partition(">=")[2] for r in everything if r.partition(">=")[0] == package}
+    return tuple(map(int, version.split(".")))
+
+
+def test_what_an_engine_needs_is_what_pyproject_says():
+    for engine in engines._ENGINES.values():
+        assert engine.package is None or engine.oldest == lower_bound(engine.package)
+
+
+@needs_llvm
+@pytest.mark.parametrize("version", ["0.43.0", "0.44.1", "0.9.9"])
+def test_an_old_llvmlite_is_one_clear_error_and_under_auto_one_warning(sd, monkeypatch, version):
+    engines._working.cache_clear()
+    monkeypatch.setattr(engines, "_version", lambda package: version)
+    message = re.escape(f"needs llvmlite 0.45 or newer; {version} is installed")
+    with pytest.raises(MissingDependencyError, match=message):
+        sd.compile("total", engine="llvm")
+    with pytest.warns(RuntimeWarning, match=message):
+        f = sd.compile("total")
+        f(x=[1.0])
+    assert f.engine == "numpy"
+    sd.compile("y")(x=[0.0])  # Silent: warnings are errors here.
+    engines._working.cache_clear()
+
+
+@needs_llvm
+@pytest.mark.parametrize("version", ["0.45", "0.47.0dev0+12.gabc", "0.100.2", "1.0.0rc1"])
+def test_newer_ones_are_taken(sd, monkeypatch, version):
+    monkeypatch.setattr(engines, "_version", lambda package: version)
+    assert sd.compile("total", engine="llvm").engine == "llvm"
 
 
 @needs_llvm
