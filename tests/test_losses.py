@@ -208,9 +208,10 @@ def test_softmax_of_extreme_logits(mode):
         x = rng.choice(LOGITS, (3, 4))
         y = rng.choice([0.0, 1.0, 0.25], (3, 4))
         w = rng.choice([0.0, 0.5, 2.0], 3)
-        count = {LossReduce.MEAN_BY_WEIGHT: w.sum(), LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT: np.count_nonzero(w)}.get(
-            mode, 1
-        )
+        count = {
+            LossReduce.MEAN_BY_WEIGHT: w.sum(),
+            LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT: int(np.count_nonzero(w)),
+        }.get(mode, 1)
         with mpmath.workdps(60):
             log_p = [log_softmax([mpf(v) for v in row]) for row in x.tolist()]
             units = [-sum(b * v for b, v in zip(*rows, strict=True)) for rows in zip(y, log_p, strict=True)]
