@@ -597,6 +597,32 @@ def test_outputs_never_share_memory():
     np.testing.assert_array_equal(feed, kept)
 
 
+VIEWS = {
+    "repeated rows": lambda sd, y: sd.broadcast_to(y, (3, 2, 4)),
+    "a repeated number": lambda sd, y: sd.broadcast_to(sd.sum(y), (3, 4)),
+    "turned": lambda sd, y: y.T,
+    "another shape": lambda sd, y: sd.reshape(y, (8,)),
+    "a part": lambda sd, y: y[:, 1:3],
+    "backwards": lambda sd, y: y[::-1],
+    "like another": lambda sd, y: sd.broadcast_like(y[:1], y),
+    "a gradient": lambda sd, y: sd.grad(sd.sum(y), y),
+}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_alone_is_the_callers_own(view, engine):
+    """What is returned is no view of something else, whose entries may be one in memory or not be written."""
+    sd = SameDiff()
+    x = sd.placeholder("x", (2, 4))
+    y = VIEWS[view](sd, sd.math.exp(x))
+    [result] = sd.compile(y, engine=engine).run({"x": np.zeros((2, 4), np.float32)})
+    assert result.flags.writeable and result.flags.owndata
+    before = result.copy()
+    result.flat[0] += 1
+    assert np.count_nonzero(result != before) == 1
+
+
 def test_outputs_are_arrays_of_the_declared_shape_and_dtype():
     sd = SameDiff()
     x = sd.placeholder("x", (None, 3))

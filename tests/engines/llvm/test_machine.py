@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+import llvmlite.binding as llvm
+
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import machine
 
@@ -49,3 +51,39 @@ def test_code_outlives_the_compiler(monkeypatch):
         assert ctypes.CFUNCTYPE(ctypes.c_int64)(kernel.addresses["forty"])() == 40
     finally:
         machine.host.cache_clear()
+
+
+def with_another(feature, features):
+    """The features with one of them turned around."""
+    return type(features)({**features, feature: not features.get(feature)})
+
+
+OTHER_COMPUTERS = {
+    "cpu": ("get_host_cpu_name", lambda name: "generic"),
+    "features": ("get_host_cpu_features", lambda features: with_another("sha", features)),
+    "system": ("get_process_triple", lambda triple: triple.replace("linux", "linux2")),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_COMPUTERS)
+def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeypatch):
+    """A home folder may be shared by computers whose CPUs differ; code for the wrong one can end the process."""
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    text = "define i64 @.answer() {\n  ret i64 42\n}"
+
+    def compiled_anew():
+        monkeypatch.setattr(machine, "_kernels", {})
+        before = machine.compiled_count
+        machine.kernel(text)
+        return machine.compiled_count - before
+
+    assert [compiled_anew(), compiled_anew()] == [1, 0]
+    name, changed = OTHER_COMPUTERS[what]
+    answer = changed(getattr(llvm, name)())
+    monkeypatch.setattr(llvm, name, lambda: answer)
+    identity = machine._Host().identity
+    monkeypatch.undo()
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(machine.host(), "identity", identity)
+    assert [compiled_anew(), compiled_anew()] == [1, 0]
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,5 +1,6 @@
 """What is known of ranges holds for the numbers themselves."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
+from sdgraph import SameDiff
 from sdgraph.engines.llvm import ranges
 from sdgraph.engines.llvm.ranges import Range
 
@@ -41,6 +43,31 @@ def test_results_lie_in_the_range(rule, dtype, a, b):
     with np.errstate(all="ignore"):
         y = float(function(dtype(a[1]), dtype(b[1])))
     assert known.nan if math.isnan(y) else known.low <= y <= known.high
+
+
+ENDS = (-math.inf, -2.0, -0.0, 0.0, 3.0, math.inf)
+RANGES = [Range(low, high, False) for low in ENDS for high in ENDS if low <= high]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ranges_with_infinite_and_zero_ends(rule):
+    derived, function = RULES[rule]
+    for a, b in itertools.product(RANGES, RANGES):
+        known = derived(a, b)
+        inside = [[x for x in (*ENDS, 1.0, -1.0, 2.5) if r.low <= x <= r.high] for r in (a, b)]
+        for x, y in itertools.product(*inside):
+            with np.errstate(all="ignore"):
+                z = float(function(np.float64(x), np.float64(y)))
+            assert known.nan if math.isnan(z) else known.low <= z <= known.high, (a, b, x, y)
+
+
+def test_opposite_infinities_make_nan_in_code():
+    """A shortcut for what cannot be NaN would give something else."""
+    sd = SameDiff("float64")
+    x, y = sd.placeholder("x", (None,)), sd.placeholder("y", (None,))
+    total = sd.math.exp(x) - sd.math.exp(y)
+    f = sd.compile([sd.max(total), sd.math.maximum(total, 0.0), sd.math.maximum(0.0, total)], engine="llvm")
+    assert all(np.isnan(v).all() for v in f(x=[1000.0], y=[1000.0]).values())
 
 
 def test_nan_is_not_forgotten():

@@ -57,6 +57,32 @@ def test_losses_of_classes_over_equal_sizes(shapes):
         np.testing.assert_allclose(got[f"grad/x{n}"], slope, atol=1e-14)
 
 
+@pytest.mark.parametrize("penalty_first", [False, True])
+@pytest.mark.parametrize(
+    "shape, others, axis",
+    [
+        ((1, 2, 3), (2, 3, 4), -1),
+        ((2, 3, 4), (2, 3, 4), (1, 2)),
+        ((2, 1, 3), (2, 3, 4), -1),
+        ((1, 1, 3), (3, 2, 2), (1, 2)),
+    ],
+)
+def test_losses_of_classes_beside_norms(shape, others, axis, penalty_first):
+    """Places along an axis join no rows that have more axes, and no rows that are divided elsewhere."""
+    sd = SameDiff("float64")
+    rng = np.random.default_rng(0)
+    x, k, w = sd.placeholder("x", shape), sd.placeholder("k", shape[:-1], "int64"), sd.placeholder("w", others)
+    terms = [lambda: sd.sum(sd.loss.sparse_softmax_cross_entropy(x, k)), lambda: sd.sum(sd.norm2(w, axis=axis))]
+    loss = sum(term() for term in (terms[::-1] if penalty_first else terms))
+    logits, labels = rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])
+    weights = rng.normal(size=others)
+    got = sd.compile([loss, sd.grad(loss, x)], engine="llvm")(x=logits, k=labels, w=weights)
+    want = (logsumexp(logits, axis=-1) - np.take_along_axis(logits, labels[..., None], -1)[..., 0]).sum()
+    assert got[loss.name] == pytest.approx(want + np.sqrt((weights**2).sum(axis)).sum(), rel=1e-13)
+    slope = softmax(logits, axis=-1) - np.eye(shape[-1])[labels]
+    np.testing.assert_allclose(got["grad/x"], slope, atol=1e-14)
+
+
 @pytest.mark.parametrize("first", (0, 40, 80))
 def test_sums_of_unrelated_terms(first):
     found = {seed: text for seed in range(first, first + 40) if (text := difference(seed))}
