@@ -14,6 +14,7 @@ from sdgraph.aval import Aval, is_floating
 from sdgraph.errors import GradientError
 from sdgraph.graph import ABSENT, Node, VariableKind, reachable
 from sdgraph.op import ITEM, NOT_DIFFERENTIABLE, Body, Op
+from sdgraph.totals import total
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def backpropagate(
         if i in of_items:
             g: Any = _item_cotangents(sd, i, node, of_items.pop(i))
         else:
-            g = _total(sd, terms.pop(i))
+            g = total(sd, terms.pop(i))
             if cotangent_of is not None and g.id >= first:
                 cotangent_of.setdefault(g.id, i)
             if i in wanted:
@@ -158,16 +159,9 @@ def _item(sd: SameDiff, i: int, index: int) -> SDVariable:
 def _item_cotangents(sd: SameDiff, i: int, node: Node, found: dict[int, list[SDVariable]]) -> tuple[Any, ...]:
     """Cotangents of all outputs of a node that has several; zeros for those nobody used."""
     return tuple(
-        _total(sd, found[k]) if k in found else sd.zeros_like(_item(sd, i, k))
+        total(sd, found[k]) if k in found else sd.zeros_like(_item(sd, i, k))
         for k in range(len(node.aval))  # type: ignore[arg-type]
     )
-
-
-def _total(sd: SameDiff, terms: list[SDVariable]) -> SDVariable:
-    """The sum of all contributions; one node however many there are."""
-    if len(terms) == 1:
-        return terms[0]
-    return terms[0] + terms[1] if len(terms) == 2 else sd.math.merge_add(*terms)
 
 
 def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:

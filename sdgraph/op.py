@@ -77,6 +77,7 @@ class Op:
         is_random: Whether the output depends on the step as well.
         is_loss: Whether the output is an implicit loss of its graph.
         literals: Dtype that Python literals take at an operand, where it is not that of the other operands.
+        total: Rule that adds up several results of the op: a list of them to a shorter list with the same sum.
     """
 
     __slots__ = (
@@ -108,6 +109,7 @@ class Op:
         "qualname",
         "shape_only",
         "signature",
+        "total",
         "ufunc",
         "variadic",
         "vjp",
@@ -129,6 +131,7 @@ class Op:
         is_random: bool = False,
         is_loss: bool = False,
         literals: Mapping[str, str] = NO_ATTRS,
+        total: Callable[..., Any] | None = None,
     ) -> None:
         self.kind = kind
         self.infer = infer
@@ -142,6 +145,7 @@ class Op:
         self.is_random = is_random
         self.is_loss = is_loss
         self.literals = literals
+        self.total = total
         self.namespace = ""
         self.owner: type | None = None
         self.broadcasts: bool = getattr(infer, "broadcasts", False)
@@ -381,6 +385,7 @@ def primitive(
     shape_only: bool = False,
     is_random: bool = False,
     literals: Mapping[str, str] = NO_ATTRS,
+    total: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make the decorated method an op with a shape rule, a kernel and a gradient rule of its own.
 
@@ -399,6 +404,7 @@ def primitive(
             shape_only=shape_only,
             is_random=is_random,
             literals=literals,
+            total=total,
         )
         return _method(op, fn)
 

@@ -25,8 +25,8 @@ LAYERS = [
     {"bookkeeping", "graph", "op", "shapes", "index_key"},
     # The handle on a node.
     {"variable"},
-    # The operations themselves.
-    {"losses", "ctc", "ops", "keras.weighting", "keras.formulas"},
+    # The operations themselves, and sums of their results.
+    {"losses", "ctc", "ops", "totals", "keras.weighting", "keras.formulas"},
     # From graph to graph, and appending to one.
     {"builder", "initializers", "leaves", "loss_variables", "autodiff", "derivatives", "transform"},
     # What to compute, and from which feeds.

@@ -119,9 +119,9 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
     return Aval((*rest[:k], joined, *rest[k:]), functools.reduce(promote, (a.dtype for a in avals)))
 
 
-def _part(g: Aval, *inputs: Aval, axis: int, part: int) -> Aval:
-    shapes.must_have(g, _concatenated(*inputs, axis=axis).shape, "This is not the shape of the operands' concat.")
-    return Aval(inputs[part].shape, g.dtype)
+def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:
+    shapes.must_have(x, _concatenated(*inputs, axis=axis).shape, "This is not the shape of the operands' concat.")
+    return tuple(Aval(v.shape, x.dtype) for v in inputs)
 
 
 def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
@@ -194,31 +194,21 @@ def _flipped(x: Aval, *, axis: Any) -> Aval:
 # ---------------------------------------------------------------------- kernels and gradients
 
 
-def _concat_part(xp: Any, g: Any, *inputs: Any, axis: int, part: int) -> Any:
-    start = sum(v.shape[axis] for v in inputs[:part])
-    key = (slice(None),) * (axis % g.ndim) + (slice(start, start + inputs[part].shape[axis]),)
-    return g[key]
+def _unconcat(xp: Any, x: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
+    ends = np.cumsum([v.shape[axis] for v in inputs])
+    return tuple(xp.split(x, ends[:-1].tolist(), axis=axis))
 
 
 def _concat_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) -> tuple[SDVariable, ...]:
     sd, k, start = g.sd, axis % g.ndim, 0
+    if not all(type(v.shape[k]) is int for v in inputs):
+        return sd.unconcat(g, *inputs, axis=axis)
     parts = []
-    for part, v in enumerate(inputs):
-        d = v.shape[k]
-        if type(d) is int and start is not None:
-            parts.append(sd.index(g, key=(*(("slice", None, None, None),) * k, ("slice", start, start + d, None))))
-            start += d
-        else:
-            start = None
-            parts.append(sd.concat_part(g, *inputs, axis=axis, part=part))
+    for v in inputs:
+        d: Any = v.shape[k]
+        parts.append(sd.index(g, key=(*(("slice", None, None, None),) * k, ("slice", start, start + d, None))))
+        start += d
     return tuple(parts)
-
-
-def _concat_part_vjp(
-    g: SDVariable, y: SDVariable, x: SDVariable, *inputs: SDVariable, axis: int, part: int
-) -> tuple[SDVariable | None, ...]:
-    pieces = [g if k == part else g.sd.zeros_like(v, g.dtype) for k, v in enumerate(inputs)]
-    return (g.sd.concat(*pieces, axis=axis), *(None,) * len(inputs))
 
 
 def _repeat_indices(n: int, repeats: int | tuple[int, ...]) -> Any:
@@ -408,19 +398,28 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_part, kernel=_concat_part, vjp=_concat_part_vjp, is_view=True)
-    def concat_part(self, x: Operand, *inputs: Operand, axis: int, part: int, name: str | None = None) -> SDVariable:
-        """What ``inputs[part]`` became in ``x``, which has the shape of their `concat`.
+    @primitive(
+        infer=_unconcatenated,
+        kernel=_unconcat,
+        vjp=lambda g, y, x, *inputs, axis: (x.sd.concat(*g, axis=axis), *(None,) * len(inputs)),
+        is_view=True,
+    )
+    def unconcat(self, x: Operand, *inputs: Operand, axis: int, name: str | None = None) -> tuple[SDVariable, ...]:
+        """What each of ``inputs`` became in ``x``, which has the shape of their `concat`; their values do not matter.
+
+        Raises:
+            ShapeError: If ``x`` does not have that shape.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.concat_part([1.0, 2.0, 3.0], [0.0], [0.0, 0.0], axis=0, part=1).eval()
+            >>> first, second = sd.unconcat([1.0, 2.0, 3.0], [0.0], [0.0, 0.0], axis=0)
+            >>> second.eval()
             array([2., 3.])
         """
         ...
 
-    @composite
+    @composite(vjp=lambda g, y, *inputs, axis: g.sd.unstack(g, axis % g.ndim, len(inputs)))
     def stack(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands along a new axis; give them one by one or as a list.
 

@@ -6,6 +6,7 @@ errors, because in labels they are mistakes. Must not know losses.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, Shape, promote, shape_str
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.ops.pieces import total_of_added, total_of_slices
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -74,6 +76,14 @@ def _key_str(key: tuple[Any, ...]) -> str:
 def _put_back(x: Aval, like: Aval, *, key: tuple[Any, ...]) -> Aval:
     shapes.must_have(x, _index(like, key=key).shape, "This is not the shape of what is picked out.")
     return Aval(like.shape, x.dtype)
+
+
+def _put_all(like: Aval, *parts: Aval, keys: tuple[tuple[Any, ...], ...]) -> Aval:
+    if not parts or len(parts) != len(keys):
+        raise ArgumentError("There must be one part per key.", given=f"{len(parts)} parts, {len(keys)} keys")
+    for part, key in zip(parts, keys, strict=True):
+        _put_back(part, like, key=key)
+    return Aval(like.shape, functools.reduce(promote, (a.dtype for a in parts)))
 
 
 def _gathered(x: Aval, indices: Aval, *, axis: int) -> Aval:
@@ -216,6 +226,16 @@ def _put(xp: Any, g: Any, like: Any, *, key: tuple[Any, ...]) -> Any:
     if xp is not np:
         return out.at[_slices(key)].set(g)
     out[_slices(key)] = g
+    return out
+
+
+def _put_all_kernel(xp: Any, like: Any, *parts: Any, keys: tuple[tuple[Any, ...], ...]) -> Any:
+    out = xp.zeros(like.shape, xp.result_type(*parts))
+    for part, key in zip(parts, keys, strict=True):
+        if xp is not np:
+            out = out.at[_slices(key)].add(part)
+        else:
+            out[_slices(key)] += part
     return out
 
 
@@ -364,6 +384,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_put_back,
         kernel=_put,
         vjp=lambda g, y, x, like, key: (g.sd.index(g, key=key), None),
+        total=total_of_slices,
     )
     def index_scatter(self, x: Operand, like: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
         """``x`` put at ``key`` into zeros of the shape of ``like``: the gradient of `index`.
@@ -373,6 +394,37 @@ class SDIndexing(Namespace, prefix=""):
             >>> sd = SameDiff(dtype="float64")
             >>> sd.index_scatter(7.0, [1.0, 2.0, 3.0], key=(1,)).eval()
             array([0., 7., 0.])
+        """
+        ...
+
+    @primitive(
+        infer=_put_all,
+        kernel=_put_all_kernel,
+        vjp=lambda g, y, like, *parts, keys: (None, *[g.sd.index(g, key=key) for key in keys]),
+    )
+    def scatter_slices(
+        self, like: Operand, *parts: Operand, keys: tuple[tuple[Any, ...], ...], name: str | None = None
+    ) -> SDVariable:
+        """Several arrays added at their ``keys`` to zeros of the shape of ``like``: the gradient of several `index`.
+
+        Args:
+            like: Lends its shape to the result; its values do not matter.
+            parts: One array per key, of the shape that `index` picks out with it.
+            keys: As for `index`. Where they overlap, the parts add up.
+
+        Returns:
+            ``like``'s shape, the parts' promoted dtype.
+
+        Raises:
+            ShapeError: If a part does not have the shape of what is picked out.
+            ArgumentError: If there is not one part per key.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> keys = ((0,), (("slice", 0, 2, None),))
+            >>> sd.scatter_slices([0.0, 0.0, 0.0], 7.0, [1.0, 2.0], keys=keys).eval()
+            array([8., 2., 0.])
         """
         ...
 
@@ -512,6 +564,7 @@ class SDIndexing(Namespace, prefix=""):
         kernel=_add_along,
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.take_along_axis(g, indices, axis)),
         literals=_INDICES,
+        total=total_of_added,
     )
     def add_along_axis(
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = -1, *, name: str | None = None
@@ -531,6 +584,7 @@ class SDIndexing(Namespace, prefix=""):
         kernel=_scatter(_add_at),
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.gather(g, indices, axis)),
         literals=_INDICES,
+        total=total_of_added,
     )
     def scatter_add(
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = 0, *, name: str | None = None
@@ -595,6 +649,7 @@ class SDIndexing(Namespace, prefix=""):
         kernel=_scatter_nd_add,
         vjp=lambda g, y, ref, indices, updates: (g, None, g.sd.gather_nd(g, indices)),
         literals=_INDICES,
+        total=total_of_added,
     )
     def scatter_nd_add(
         self, ref: Operand, indices: Operand, updates: Operand, *, name: str | None = None

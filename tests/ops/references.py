@@ -81,6 +81,19 @@ def _add_along_axis(ref, indices, updates, axis=-1):
     return out
 
 
+def _scatter_slices(like, *parts, keys):
+    out = np.zeros(like.shape)
+    for part, key in zip(parts, keys, strict=True):
+        place = np.zeros(like.shape)
+        place[tuple(slice(*k[1:]) if isinstance(k, tuple) else k for k in key)] = part
+        out = out + place
+    return out
+
+
+def _unconcat(x, *inputs, axis):
+    return tuple(np.split(x, np.cumsum([v.shape[axis] for v in inputs])[:-1], axis=axis))
+
+
 def _scatter_nd_add(ref, indices, updates):
     out = ref.copy()
     for where in np.ndindex(*indices.shape[:-1]):
@@ -286,6 +299,7 @@ REFERENCES = {
     "gather": lambda x, indices, axis=0: np.take(x, indices, axis),
     "gather_nd": lambda x, indices: x[tuple(np.moveaxis(np.asarray(indices), -1, 0))],
     "take_along_axis": lambda x, indices, axis=-1: np.take_along_axis(x, indices, axis),
+    "unconcat": _unconcat, "scatter_slices": _scatter_slices,
     "add_along_axis": _add_along_axis, "scatter_add": _scatter(np.add),
     "scatter_update": _scatter(lambda old, new: new),
     "scatter_nd_add": _scatter_nd_add, "segment_sum": _segment_sum, "unsorted_segment_sum": _segment_sum,

@@ -182,7 +182,7 @@ def test_what_a_mask_covers():
         (lambda sd, x: sd.unrepeat(x, ONES(2), 2), 2),
         (lambda sd, x: sd.nn.unpad(x, ONES(3), ((1, 1),)), 4),
         (lambda sd, x: sd.linalg.on_diagonal(x, ONES((2, 2))), 1),
-        (lambda sd, x: sd.concat_part(x, ONES(1), ONES(2), axis=0, part=1), 2),
+        (lambda sd, x: sd.unconcat(x, ONES(1), ONES(2), axis=0)[1], 2),
         (lambda sd, x: sd.loss.ctc_loss(ONES((2, 2), int), ONES((2, 3, 3)), sd.cast(x, int), ONES(2, int)), 1),
     ],
 )
@@ -193,4 +193,4 @@ def test_what_is_refused_with_known_sizes_is_refused_at_run_time(build, feed):
     y = build(sd, sd.placeholder("x", (None,)))
     with pytest.raises((ShapeError, ArgumentError)) as caught:
         y.eval(x=ONES(feed))
-    assert caught.value.node == y.name
+    assert str(caught.value.node).split(":")[0] == y.name.split(":")[0]
