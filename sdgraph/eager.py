@@ -5,12 +5,14 @@ Each call of an op becomes a small graph of its own, compiled once per op, setti
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph import forks
 from sdgraph.aval import Aval
 from sdgraph.builder import own_array
 from sdgraph.graph import NO_ATTRS
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _MAX_COMPILED = 512
 
 _lock = threading.Lock()
+forks.renew(sys.modules[__name__], "_lock", threading.Lock)
 _compiled: dict[Any, tuple[Executable, list[str], bool]] = {}
 # Turns Python values into arrays as any graph does; nothing is ever added to it.
 _reader = SameDiff()

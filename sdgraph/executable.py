@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdgraph import forks
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
 from sdgraph.engines.program import Program, Run
@@ -120,6 +121,7 @@ class Executable:
         self._compiled: dict[Any, _Compiled] = {}
         self._last: _Compiled | None = None
         self._lock = threading.Lock()
+        forks.renew(self, "_lock", threading.Lock)
         if sd.journal is not None:
             sd.journal.made.append(_notice(self))
         if self._all_static:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sdgraph import bookkeeping, derivatives
+from sdgraph import bookkeeping, derivatives, forks
 from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
 from sdgraph.bookkeeping import Table
@@ -105,6 +105,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         self._in_gradient = False
         self._appending = threading.RLock()
         """Held while gradients are appended: `calculate_gradients` may be called from several threads."""
+        forks.renew(self, "_appending", threading.RLock, waits=True)
 
     @property
     def sd(self) -> SameDiff:  # type: ignore[override]

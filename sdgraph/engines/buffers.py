@@ -6,8 +6,6 @@ arrays comes back here when the array and all its views are gone, and the next c
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +17,9 @@ KEPT = 1 << 28
 
 _ALIGN = 64
 
-_lock = threading.RLock()  # Reentrant: collecting garbage in here may give more memory back.
+# Memory comes back whenever an array dies: in any thread, amid a call of `empty`, in a signal's handler. So there are
+# no locks and no counters here, only single operations on lists.
 _free: dict[int, list[_Memory]] = {}
-_kept = 0
 
 
 class _Memory(NamedTuple):
@@ -68,31 +66,20 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def _memory(size: int) -> _Memory:
-    global _kept
-    with _lock:
-        several = _free.get(size)
-        if several:
-            _kept -= size
-            return several.pop()
-    fresh = np.empty(size, np.uint8)
+    try:
+        return _free[size].pop()
+    except (KeyError, IndexError):
+        fresh = np.empty(size, np.uint8)
     address = fresh.ctypes.data
     return _Memory(fresh, address + -address % _ALIGN)
 
 
+def kept() -> int:
+    """Bytes of unused memory that wait to be used again."""
+    return sum(size * len(several) for size, several in list(_free.items()))
+
+
 def _give_back(memory: _Memory) -> None:
-    global _kept
     size = memory.array.size
-    with _lock:
-        if _kept + size <= KEPT:
-            _kept += size
-            _free.setdefault(size, []).append(memory)
-
-
-def _new_lock() -> None:
-    """After a fork another thread may have held the lock, and is gone."""
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    if kept() + size <= KEPT:
+        _free.setdefault(size, []).append(memory)

@@ -7,24 +7,44 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
+import sys
 import threading
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from sdgraph import forks
 from sdgraph._version import __version__
+from sdgraph.engines import threads
 from sdgraph.engines.llvm import disk
 
 _REGISTER_BITS = (("avx512f", 512), ("avx", 256))
 _FUNCTION = re.compile(r"^define .*?@\.(\w+)\(", re.MULTILINE)
 
+_T = TypeVar("_T")
+
+_using = threading.RLock()
+"""Held around every use of llvmlite, which has a lock of its own: once a fork has this one, that one is free."""
+
+forks.renew(sys.modules[__name__], "_using", threading.RLock, waits=True)
+
+
+def _ask(question: Callable[[], _T]) -> _T:
+    """What LLVM says. An interrupt of the caller must not leave it half way, or llvmlite's lock taken."""
+
+    def ask() -> _T:
+        with _using:
+            return question()
+
+    return threads.apart(ask)
+
 
 class _Host:
-    """The compiler for this computer."""
+    """The compiler for this computer. Its methods are for who holds the lock."""
 
     def __init__(self) -> None:
         # Newer versions initialise LLVM themselves and have made the first call an error.
@@ -36,7 +56,6 @@ class _Host:
         self.triple = llvm.get_process_triple()
         self.cpu = llvm.get_host_cpu_name()
         self.features = llvm.get_host_cpu_features()
-        self.lock = threading.Lock()
         self.machine = self._machine()
         backing = llvm.parse_assembly("")
         backing.triple = self.triple
@@ -54,12 +73,19 @@ class _Host:
 
     def compile(self, text: str) -> bytes:
         """Object code of a module."""
-        module = llvm.parse_assembly(text)
-        module.triple = self.triple
-        module.data_layout = str(self.machine.target_data)
-        module.verify()
-        _optimise(module, self.machine)
-        return self.machine.emit_object(module)
+        with llvm.parse_assembly(text) as module:
+            module.triple = self.triple
+            module.data_layout = str(self.machine.target_data)
+            module.verify()
+            _optimise(module, self.machine)
+            return self.machine.emit_object(module)
+
+    def assembly(self, text: str) -> str:
+        """What `compile` makes of a module, for reading."""
+        with llvm.parse_assembly(text) as module:
+            module.triple = self.triple
+            _optimise(module, self.machine)
+            return self.machine.emit_assembly(module)
 
     def load(self, code: bytes, prefix: str, names: Collection[str]) -> dict[str, int]:
         """Link object code into this process; the addresses of its functions ``prefix + name``."""
@@ -70,15 +96,19 @@ class _Host:
 
 def _optimise(module: Any, target: Any) -> None:
     """Bring local variables into registers. The code comes vectorised and without repetition; more takes longer."""
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1)))
+    with (
+        llvm.create_pipeline_tuning_options(speed_level=1) as options,
+        llvm.create_pass_builder(target, options) as builder,
+        llvm.create_new_module_pass_manager() as passes,
+    ):
+        passes.add_sroa_pass()
+        passes.run(module, builder)
 
 
 @functools.cache
 def host() -> _Host:
     """The compiler, started on first use."""
-    return _Host()
+    return _ask(_Host)
 
 
 def lanes(bytes_: int) -> int:
@@ -102,80 +132,61 @@ class Kernel(NamedTuple):
 
 
 _kernels: dict[str, Kernel] = {}
-_locks: dict[str, threading.Lock] = {}
-_guard = threading.Lock()
 compiled_count = 0
 """How many modules this process has compiled, those from disk not counted."""
 
 
 def kernel(text: str) -> Kernel:
     """Machine code for IR whose functions are all named ``@.name``; from the caches where it is known."""
-    global compiled_count
     found = _kernels.get(text)
-    if found is not None:
-        return found
-    with _guard:
-        lock = _locks.setdefault(text, threading.Lock())
-    # One thread compiles a text, others that need it wait; other texts are not held up.
-    with lock:
+    return threads.apart(partial(_made, text)) if found is None else found
+
+
+def _made(text: str) -> Kernel:
+    global compiled_count
+    computer = host()
+    key = hashlib.sha256(f"{computer.identity}\n{text}".encode()).hexdigest()
+    prefix = f"s{key[:16]}_"
+    with _using:
         found = _kernels.get(text)
         if found is not None:
             return found
-        computer = host()
-        key = hashlib.sha256(f"{computer.identity}\n{text}".encode()).hexdigest()
-        prefix = f"s{key[:16]}_"
-        code = disk.load(key)
-        with computer.lock:
-            if code is None:
-                code = computer.compile(text.replace("@.", "@" + prefix))
-                compiled_count += 1
-                disk.store(key, code)
-            found = _kernels[text] = Kernel(text, computer.load(code, prefix, _FUNCTION.findall(text)), computer.engine)
-    with _guard:
-        _locks.pop(text, None)
+        stored = disk.load(key)
+        code = computer.compile(text.replace("@.", "@" + prefix)) if stored is None else stored
+        found = Kernel(text, computer.load(code, prefix, _FUNCTION.findall(text)), computer.engine)
+        _kernels[text] = found
+        compiled_count += stored is None
+    if stored is None:
+        disk.store(key, code)
     return found
-
-
-def _renew_locks() -> None:
-    """After a fork: a thread that held one is gone."""
-    global _guard, _locks
-    _guard, _locks = threading.Lock(), {}
-    if host.cache_info().currsize:
-        host().lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def add_symbol(name: str, address: int) -> None:
     """Make an address known to code under a name."""
     host()
-    llvm.add_symbol(name, address)
+    _ask(lambda: llvm.add_symbol(name, address))
 
 
 @functools.cache
 def load_library(name: str) -> bool:
     """Make the functions of a shared library known to code; False where there is no such library."""
     host()
+    has_symbol.cache_clear()
     try:
-        llvm.load_library_permanently(name)
+        _ask(lambda: llvm.load_library_permanently(name))
     except RuntimeError:
         return False
     return True
 
 
+@functools.cache
 def has_symbol(name: str) -> bool:
     """Whether code can refer to a name. To refer to an unknown one ends the process."""
     host()
-    return llvm.address_of_symbol(name) is not None
+    return _ask(lambda: llvm.address_of_symbol(name)) is not None
 
 
 def assembly(text: str) -> str:
     """The machine instructions of a module, for reading."""
     computer = host()
-    with computer.lock:
-        module = llvm.parse_assembly(text.replace("@.", "@"))
-        module.triple = computer.triple
-        _optimise(module, computer.machine)
-        return computer.machine.emit_assembly(module)
+    return _ask(lambda: computer.assembly(text.replace("@.", "@")))

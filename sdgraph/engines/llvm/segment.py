@@ -150,16 +150,16 @@ class Runner:
         table = [a.ctypes.data for a in arrays] + [base + offset for offset in self.offsets]
         for r in self.regions:
             block = np.array([*r.numbers, *(table[k] for k in r.places)], np.int64)
-            _run_region(r, block.ctypes.data)
+            _run_region(r, block.ctypes.data, (tuple(arrays), scratch, block))
 
 
-def _run_region(r: Compiled, block: int) -> None:
+def _run_region(r: Compiled, block: int, keep: Any) -> None:
     if r.time < SHARED or r.chunks < 2:
         r.functions.run(block)
         return
     r.functions.first(block)
     for loop, finish in r.functions.phases:
-        threads.share(loop, block, r.chunks)
+        threads.share(loop, block, r.chunks, keep)
         finish(block)
 
 

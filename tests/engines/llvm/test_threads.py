@@ -157,3 +157,92 @@ def test_a_fork_after_use(tmp_path):
     env = {**os.environ, "SDGRAPH_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", FORK], env=env, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+BUSY = """
+import os, signal, sys, threading, warnings
+import numpy as np
+import sdgraph
+from sdgraph import SameDiff
+
+warnings.simplefilter("ignore")  # Python warns of forks in processes with threads, which is what this is about.
+sdgraph.set_num_threads(3)
+
+def function(k):
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None,))
+    y = sd.math.tanh(x)
+    for j in range(10):
+        y = sd.math.tanh(y * x) if k >> j & 1 else sd.math.sin(y + x)
+    return sd.compile([sd.sum(y, name="y"), sd.grad(y, x)], engine="llvm")
+
+large = np.linspace(-1, 1, 400_000, dtype=np.float32)
+known = function(0)
+want = known(x=large)
+ended = threading.Event()
+
+def compiling():
+    k = 1
+    while not ended.is_set():
+        function(k)(x=large[:5])
+        k += 1
+
+def new_shapes():
+    n = 10
+    while not ended.is_set():
+        known(x=large[:n])
+        n += 1
+
+def running():
+    while not ended.is_set():
+        known(x=large)
+
+busy = [threading.Thread(target=t) for t in (compiling, new_shapes, running)]
+for t in busy:
+    t.start()
+failed = 0
+for k in range(int(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(40)  # Ends the child if it waits for ever.
+        got = known(x=large)
+        ok = all(got[name].tobytes() == want[name].tobytes() for name in want)
+        ok = ok and np.isfinite(known(x=large[: 5000 + k])["y"])
+        ok = ok and np.isfinite(function(1000 - k)(x=large)["y"])
+        os._exit(0 if ok else 1)
+    failed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+ended.set()
+for t in busy:
+    t.join()
+sys.exit(failed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_forks_beside_threads_that_compile_and_run():
+    env = {**os.environ, "SDGRAPH_CACHE": "0"}
+    done = subprocess.run([sys.executable, "-c", BUSY, "6"], env=env, timeout=500, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threads, monkeypatch):
+    functions, given, wanted = problems
+    number_of_threads(2)
+    share, seen = threads.share, []
+
+    def owned(address, keep):
+        memory = [m for part in keep for m in (part if isinstance(part, tuple) else (part,))]
+        return any(m.ctypes.data <= address < m.ctypes.data + m.nbytes for m in memory)
+
+    def checked(loop, block, chunks, keep=None):
+        (words,) = (m for m in keep if isinstance(m, np.ndarray) and m.ctypes.data == block)
+        # What is as large as an address is one: sizes and strides here are small, constants are floats.
+        pointers = [int(w) for w in words if 1 << 32 < w < 1 << 56]
+        assert pointers and all(owned(p, keep) for p in pointers)
+        seen.append(block)
+        share(loop, block, chunks, keep)
+
+    monkeypatch.setattr(threads, "share", checked)
+    for f, want in zip(functions, wanted, strict=True):
+        assert same_bits(f(given[0]), want[0])
+    assert seen
