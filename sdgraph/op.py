@@ -234,11 +234,19 @@ class Op:
                 attrs[k] = freeze(k, v)
             except SDGraphError as e:
                 e.in_call(f"sd.{self.qualname}", "")
+                e.fix = e.fix or self._namesake()
                 raise
         for k in self.attr_names:
             if k not in attrs:
                 raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())
         return operands, attrs
+
+    def _namesake(self) -> str | None:
+        """The operation of the same name that takes more arrays, if there is one: a user may have meant it."""
+        for qualname, op in REGISTRY.items():
+            if op.name == self.name and op.n_operands > self.n_operands:
+                return f"For {op.n_operands} arrays there is sd.{qualname}({', '.join(op.operand_names)})."
+        return None
 
     def _usage(self) -> str:
         parts = []

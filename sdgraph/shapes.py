@@ -187,7 +187,8 @@ def permuted(x: Aval, *, axes: Any) -> Aval:
 def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
     """One axis as a non-negative integer."""
     if not isinstance(axis, int) or isinstance(axis, bool):
-        raise ArgumentError(f"{what} must be one axis.", given=repr(axis))
+        fix = "Make them one axis first, with reshape." if isinstance(axis, list | tuple) else None
+        raise ArgumentError(f"{what} must be one axis.", given=repr(axis), fix=fix)
     return normalize_axis(axis, ndim, what=what)[0]
 
 

@@ -399,6 +399,19 @@ def test_made_arrays_take_the_graphs_dtype():
     assert sd.math.eye(2, 3, None, (4,)).shape == (4, 2, 3)
 
 
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_a_tensor_for_an_axis_leads_to_the_operation_on_two_arrays(name):
+    sd = SameDiff()
+    x, y = sd.var("x", [1.0, 2.0]), sd.var("y", [2.0, 1.0])
+    with pytest.raises(ArgumentTypeError, match=rf"fixed setting(.|\n)*there is sd\.math\.{name}\(x, y\)"):
+        getattr(sd, name)(x, y)
+
+
+def test_several_axes_where_one_is_taken_lead_to_reshape():
+    with pytest.raises(ArgumentError, match=r"one axis(.|\n)*reshape"):
+        SameDiff().argmax(np.zeros((2, 3, 4)), axis=(1, 2))
+
+
 @pytest.mark.parametrize(
     ("value", "dtype"),
     [(300, "uint8"), (-1, "uint8"), (1.5, "int32"), (np.nan, "int64"), (1e60, "float32"), (2, "bool")],
