@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sdgraph import bookkeeping, derivatives, forks
+from sdgraph import bookkeeping, checking, derivatives, forks
 from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
 from sdgraph.bookkeeping import Table
@@ -101,7 +101,6 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         self._extra_losses: list[int] = []
         self._gradients: dict[Any, tuple[int, ...]] = {}
         self._executables: dict[Any, Executable] = {}
-        self._check_numerics = False
         self._in_gradient = False
         self._appending = threading.RLock()
         """Held while gradients are appended: `calculate_gradients` may be called from several threads."""
@@ -557,24 +556,27 @@ array([ 6., 12.], dtype=float32))
         Raises:
             EngineError: If there is no such engine.
         """
-        check = check_numerics or self._check_numerics
+        check = check_numerics or checking.is_checked(self)
         return Executable(self, self._several(fetches), engine_name(engine), check_numerics=check)
 
     def _executable(self, fetches: list[SDVariable], engine: str = "auto") -> Executable:
         """A compiled function for evaluating once, kept for the next call with the same fetches."""
         name = engine_name(engine, once=True)
-        key = (tuple(v.id for v in fetches), name, self._check_numerics, self.version)
+        check = checking.is_checked(self)
+        key = (tuple(v.id for v in fetches), name, check, self.version)
         found = self._executables.get(key)
         if found is None:
             if len(self._executables) >= _MAX_EXECUTABLES:
                 # Other threads may add or drop entries meanwhile.
                 self._executables.pop(next(iter(list(self._executables))), None)
-            found = self._executables[key] = Executable(self, fetches, name, check_numerics=self._check_numerics)
+            found = self._executables[key] = Executable(self, fetches, name, check_numerics=check)
         return found
 
-    @contextmanager
-    def check_numerics(self) -> Iterator[None]:
+    def check_numerics(self) -> AbstractContextManager[None]:
         """In this block, evaluation raises NumericsError at the first node that produces NaN or infinity.
+
+        Like ``numpy.errstate`` it counts for the thread or asyncio task that enters the block and for tasks that are
+        started in it, not for other threads.
 
         Example:
             >>> sd = SameDiff()
@@ -586,11 +588,7 @@ array([ 6., 12.], dtype=float32))
             sdgraph.errors.NumericsError: sd.math.sqrt: This node produced NaN; all its operands were finite.
             ...
         """
-        before, self._check_numerics = self._check_numerics, True
-        try:
-            yield
-        finally:
-            self._check_numerics = before
+        return checking.checked(self)
 
 
 def _question(ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> tuple[tuple[int, ...], tuple[int, ...]]:

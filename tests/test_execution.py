@@ -1,10 +1,12 @@
 """Running graphs: feeds, plans, threads, memory, errors of kernels."""
 
+import asyncio
 import gc
 import re
 import sys
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -717,6 +719,93 @@ def test_check_numerics_looks_at_constant_parts_too():
     with sd.check_numerics(), pytest.raises(NumericsError) as caught:
         y.eval(x=1.0)
     assert caught.value.node == "constant part"
+
+
+def undefined():
+    """A graph, and a value of it that is NaN."""
+    sd = SameDiff()
+    x = sd.placeholder("x")
+    return sd, sd.math.log(x, name="y"), {"x": np.float32(-1.0)}
+
+
+def test_check_numerics_in_a_thread_is_its_own():
+    sd, y, feeds = undefined()
+    entered, left, seen = threading.Event(), threading.Event(), []
+
+    def other():
+        with sd.check_numerics():
+            entered.set()
+            left.wait(30)
+            with pytest.raises(NumericsError):
+                y.eval(feeds)
+            seen.append(True)
+
+    thread = threading.Thread(target=other)
+    with sd.check_numerics():
+        thread.start()
+        assert entered.wait(30)
+    assert np.isnan(y.eval(feeds))  # The other thread's block is open.
+    left.set()
+    thread.join(30)
+    assert seen == [True]
+    assert np.isnan(y.eval(feeds))
+    assert np.isnan(sd.compile(y)(feeds)["y"])
+
+
+def test_check_numerics_in_a_task_is_its_own():
+    sd, y, feeds = undefined()
+
+    async def checked(steps):
+        with sd.check_numerics():
+            for _ in range(steps):
+                await asyncio.sleep(0)
+                with pytest.raises(NumericsError):
+                    y.eval(feeds)
+            return await asyncio.create_task(inherited())
+
+    async def inherited():
+        with pytest.raises(NumericsError):
+            y.eval(feeds)
+        return True
+
+    async def plain():
+        for _ in range(10):
+            await asyncio.sleep(0)
+            assert np.isnan(y.eval(feeds))
+        return True
+
+    async def both():
+        return await asyncio.gather(checked(3), plain(), checked(6))
+
+    assert asyncio.run(both()) == [True] * 3
+    assert np.isnan(y.eval(feeds))
+
+
+def test_check_numerics_is_of_one_graph_and_its_blocks_may_end_in_any_order():
+    (a, y, feeds), (b, z, _) = undefined(), undefined()
+    first, second, third = a.check_numerics(), b.check_numerics(), a.check_numerics()
+    for block in (first, second, third):
+        block.__enter__()
+    first.__exit__(None, None, None)
+    for v in (y, z):
+        with pytest.raises(NumericsError):
+            v.eval(feeds)
+    third.__exit__(None, None, None)
+    assert np.isnan(y.eval(feeds))
+    with pytest.raises(NumericsError):
+        z.eval(feeds)
+    second.__exit__(None, None, None)
+    assert np.isnan(z.eval(feeds))
+
+
+def test_check_numerics_keeps_no_graph():
+    sd, _, _ = undefined()
+    with sd.check_numerics():
+        pass
+    there = weakref.ref(sd)
+    del sd, _
+    gc.collect()
+    assert there() is None
 
 
 # ---------------------------------------------------------------------- size
