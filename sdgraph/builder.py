@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from sdgraph import bookkeeping
+from sdgraph.arrays import as_numbers, converted, own_array
 from sdgraph.aval import Aval, as_dtype, is_floating, shape_str
 from sdgraph.bookkeeping import Numbering, Table
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, ShapeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
 from sdgraph.graph import ABSENT, NO_ATTRS, Graph
 from sdgraph.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.variable import SDVariable
@@ -115,6 +116,26 @@ class GraphBuilder(Graph):
             for k, (a, n) in enumerate(zip(aval, names, strict=True))
         )
 
+    # ------------------------------------------------------------------ variables, given as such or by name
+
+    def _own(self, v: Any) -> SDVariable:
+        """A variable of this graph for a name or a handle."""
+        if type(v) is SDVariable:
+            if v.sd is not self:
+                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
+            v.node.check()
+            return v
+        if isinstance(v, str):
+            return self.handle(self.id_of(v))
+        raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
+
+    def _several(self, vs: Any) -> list[SDVariable]:
+        if type(vs) is SDVariable or isinstance(vs, str):
+            return [self._own(vs)]
+        if not isinstance(vs, Iterable):
+            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names")
+        return [self._own(v) for v in vs]
+
     # ------------------------------------------------------------------ operands that are not variables yet
 
     def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, tuple[Any, Any]]:
@@ -138,26 +159,36 @@ class GraphBuilder(Graph):
             name = op.operand_names[0 if op.variadic else k]
             try:
                 array = self._literal(x, op.literals.get(name), dtypes)
-            except (TypeError, ValueError, OverflowError) as e:
-                raise self._not_an_operand(op, k, x) from e
+            except (SDGraphError, TypeError, ValueError, OverflowError) as e:
+                raise self._not_an_operand(op, k, x, e) from e
             key = quick or ((self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
             found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
         return found
 
     def _literal(self, x: Any, dtype: str | None, others: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
+        """A Python value in the dtype of the other operands, if it is one of its values; arrays keep theirs."""
         if isinstance(x, np.ndarray | np.generic):
             return own_array(x)
+        array = None if isinstance(x, _SCALARS) else as_numbers(x)
         if dtype is not None:
-            return np.asarray(x).astype(dtype, casting="same_kind")
-        scalar = isinstance(x, _SCALARS)
-        kind = type(x) if scalar else _KINDS[own_array(x).dtype.kind]
-        if not others:
-            return np.asarray(x, bool if kind is bool else self.dtype)
+            array = as_numbers(x) if array is None else array
+            fixed = np.dtype(dtype)
+            return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
+        kind = type(x) if array is None else _KINDS[array.dtype.kind]
+        if others:
+            wanted = np.result_type(*others, x if array is None else kind(0))
+        else:
+            wanted = np.dtype(bool) if kind is bool else self.dtype
+        if array is None:
+            return _scalar(x, wanted)
         try:
-            return np.asarray(x, np.result_type(*others, x if scalar else kind(0)))
-        except OverflowError:
-            return np.asarray(x, _INT64)
+            return converted(array, wanted, literal=True)
+        except DTypeError:
+            # As for a scalar: integers that the other operand cannot hold make it a wider one.
+            if array.dtype.kind not in "iu" or wanted.kind not in "iu":
+                raise
+            return converted(array, _INT64, literal=True)
 
     def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
         """A constant for a literal operand; equal scalars of one scope share a node."""
@@ -246,11 +277,14 @@ class GraphBuilder(Graph):
                 parts.append(f"{param}{label}: {aval}")
         return f"sd.{op.qualname}", "\n".join(parts)
 
-    def _not_an_operand(self, op: Op, k: int, x: Any) -> SDGraphError:
+    def _not_an_operand(self, op: Op, k: int, x: Any, why: Exception | None = None) -> SDGraphError:
+        told = why if isinstance(why, SDGraphError) else None
+        name = op.operand_names[0 if op.variadic else k]
         return ArgumentTypeError(
-            f"{op.qualname} cannot use its operand {op.operand_names[0 if op.variadic else k]!r}.",
-            given=f"{type(x).__name__}: {x!r:.200}",
+            f"{op.qualname} cannot use its operand {name!r}." + (f" {told.message}" if told else ""),
+            given=f"{type(x).__name__}: {shown(x)}",
             expected="an SDVariable of this graph, a number, or an array of numbers",
+            fix=told.fix if told else None,
         )
 
     def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
@@ -261,19 +295,12 @@ class GraphBuilder(Graph):
         )
 
 
-def own_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """A copy of an array in C order and native byte order that the graph may keep.
-
-    Raises:
-        ShapeError: For ragged nested sequences.
-        DTypeError: For values that are not numbers or bools.
-    """
+def _scalar(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A Python number as an array; an integer that the dtype cannot hold becomes int64."""
     try:
-        array = np.array(x, dtype=dtype, order="C")
-    except (TypeError, ValueError) as e:
-        if "inhomogeneous" in str(e):
-            raise ShapeError("The rows of this nested sequence differ in length.", given=f"{x!r:.200}") from e
-        raise DTypeError(
-            "These values are not numbers.", given=f"{x!r:.200}", expected=f"values for {np.dtype(dtype or float).name}"
-        ) from e
-    return array.astype(as_dtype(array.dtype), copy=False)
+        with np.errstate(over="raise"):
+            return np.asarray(x, dtype)
+    except OverflowError:
+        return np.asarray(x, _INT64)
+    except FloatingPointError as e:
+        raise DTypeError(f"{shown(x)} is no value of {dtype.name}.") from e

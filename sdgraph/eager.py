@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph import forks
+from sdgraph.arrays import own_array
 from sdgraph.aval import Aval
-from sdgraph.builder import own_array
 from sdgraph.graph import NO_ATTRS
 from sdgraph.op import Op, attr_key
 from sdgraph.samediff import SameDiff

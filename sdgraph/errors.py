@@ -5,6 +5,7 @@ Knows how a message reads. Must not know graphs, ops or engines: the raiser pass
 
 from __future__ import annotations
 
+import reprlib
 import textwrap
 from typing import Any
 
@@ -34,6 +35,36 @@ __all__ = [
 
 
 _WIDTH = 108
+_LONGEST = 1900
+"""Characters of a whole message."""
+
+_PART = 1200
+"""Characters of one part of it, before the parts have to share."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxtuple, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxset = 5, 20, 20, 10, 10
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 400
+
+
+def shown(x: object, limit: int = 200) -> str:
+    """What a message shows of a value that a caller gave: at most ``limit`` characters, whatever the value is.
+
+    It takes no longer for a large value than for a small one, and does not fail where the value cannot be shown.
+
+    Example:
+        >>> shown([1, "a"]), shown("b" * 1000, limit=12), len(shown([[7] * 1000] * 1000)) <= 200
+        ("[1, 'a']", "'bbbbbbbb...", True)
+    """
+    try:
+        text = _SHORT.repr(x)
+    except Exception:
+        text = f"<{type(x).__name__} that cannot be shown>"
+    return cut(text, limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= limit else text[: max(0, limit - 3)] + "..."
 
 
 class SDGraphError(Exception):
@@ -71,13 +102,14 @@ class SDGraphError(Exception):
         node_origin: Origin | None = None,
         fix: str | None = None,
     ) -> None:
+        message = cut(message, _PART)
         super().__init__(message)
         self.message = message
-        self.given = given
-        self.expected = expected
+        self.given = given and cut(given, _PART)
+        self.expected = expected and cut(expected, _PART)
         self.node = node
         self.node_origin = node_origin
-        self.fix = fix
+        self.fix = fix and cut(fix, _PART)
         self.op: str | None = None
         self.operands: str | None = None
         self.called_at = user_origin()
@@ -90,21 +122,35 @@ class SDGraphError(Exception):
         made = None
         if self.node is not None:
             made = f"{self.node!r}" + (f", made at {self.node_origin}" if self.node_origin else "")
-        parts = (
-            ("operands", self.operands),
-            ("given", self.given),
-            ("expected", self.expected),
-            ("node", made),
-            ("at", str(self.called_at) if self.called_at else None),
-            ("fix", self.fix),
-        )
-        lines = [f"{self.op}: {self.message}" if self.op else self.message]
-        for label, text in parts:
+        head = f"{self.op}: {self.message}" if self.op else self.message
+        parts = {
+            "operands": self.operands,
+            "given": self.given,
+            "expected": self.expected,
+            "node": made,
+            "at": str(self.called_at) if self.called_at else None,
+            "fix": self.fix,
+        }
+        share = _share([len(text) for text in (head, *parts.values()) if text])
+        lines = [cut(head, share)]
+        for label, text in parts.items():
             if text:
-                head, *rest = [part for line in text.split("\n") for part in _wrapped(line)]
-                lines.append(f"  {label + ':':<9} {head}")
+                first, *rest = [part for line in cut(text, share).split("\n") for part in _wrapped(line)]
+                lines.append(f"  {label + ':':<9} {first}")
                 lines += [" " * 12 + line for line in rest]
         return "\n".join(lines)
+
+
+def _share(lengths: list[int]) -> int:
+    """The most characters that each part may have, if all together are to stay within a message."""
+    left, parts = _LONGEST, len(lengths)
+    for n in sorted(lengths):
+        # A line that begins with a label, or is wrapped, takes some more.
+        need = n + n // 8 + 16
+        if need * parts > left:
+            return (left // parts - 16) * 8 // 9
+        left, parts = left - need, parts - 1
+    return _LONGEST
 
 
 def _wrapped(line: str) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.arrays import as_numbers, converted
 from sdgraph.aval import Aval, Shape, compatible, shape_str
-from sdgraph.errors import FeedError
+from sdgraph.errors import DTypeError, FeedError, ShapeError
 from sdgraph.graph import did_you_mean
 from sdgraph.origin import Origin
 
@@ -47,41 +48,12 @@ def as_array(p: Placeholder, value: Any) -> np.ndarray[Any, Any]:
 
 
 def _converted(p: Placeholder, value: Any) -> np.ndarray[Any, Any]:
+    what = f"The feed for {p.name!r}"
     try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as e:
-        ragged = "inhomogeneous" in str(e)
-        what = "is ragged: its rows differ in length" if ragged else "is not an array of numbers"
-        raise _bad(p, f"The feed for {p.name!r} {what}.", given=f"{value!r:.120}") from e
-    dtype = p.aval.dtype
-    if not _fits(array, dtype, literal=not hasattr(value, "dtype")):
-        raise _bad(
-            p,
-            f"The feed for {p.name!r} does not cast to {dtype.name}.",
-            given=f"{array.dtype.name} {shape_str(array.shape)}",
-            fix=None if array.dtype.kind == "O" else f"Convert it first, for example array.astype({dtype.name!r}).",
-        )
-    return np.asarray(array, dtype=dtype, order="C")
-
-
-def _fits(array: np.ndarray[Any, Any], dtype: np.dtype[Any], *, literal: bool) -> bool:
-    """Whether a feed casts: no number of another kind becomes one of this, none overflows.
-
-    A Python literal has no dtype to lose: it fits if every value survives.
-    """
-    kind = array.dtype.kind
-    if kind not in "biufc" or (kind == "c" and dtype.kind != "c"):
-        return False
-    if np.can_cast(array.dtype, dtype, "safe"):
-        return True
-    if not literal and not np.can_cast(array.dtype, dtype, "same_kind"):
-        return False
-    try:
-        with np.errstate(over="raise", invalid="ignore"):
-            cast = array.astype(dtype)
-    except FloatingPointError:
-        return False
-    return dtype.kind in "fc" or bool((cast == array).all())
+        array = converted(as_numbers(value, what=what), p.aval.dtype, literal=not hasattr(value, "dtype"), what=what)
+    except (DTypeError, ShapeError) as e:
+        raise _bad(p, e.message, given=e.given, fix=e.fix) from e
+    return np.asarray(array, order="C")
 
 
 def _shape_fix(shape: Shape, given: tuple[int, ...]) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from sdgraph.arrays import as_numbers, converted, own_array
 from sdgraph.aval import Aval, as_dtype, as_shape, shape_str
-from sdgraph.builder import GraphBuilder, own_array
+from sdgraph.builder import GraphBuilder
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from sdgraph.graph import VariableKind
 from sdgraph.initializers import initial_value
@@ -157,10 +158,16 @@ class GraphLeaves(GraphBuilder):
         if isinstance(value, np.ndarray | np.generic):
             return own_array(value, None if dtype is None else as_dtype(dtype))
         array = own_array(value)
-        return array.astype(self._leaf_dtype(array, dtype), copy=False)
+        return converted(array, self._leaf_dtype(array, dtype), literal=True)
 
-    def get_value(self, v: SDVariable) -> np.ndarray[Any, Any]:
-        """The array of a variable or constant."""
+    def get_value(self, v: SDVariable | str) -> np.ndarray[Any, Any]:
+        """The array of a variable or constant, given as such or by name.
+
+        Raises:
+            ArgumentTypeError: For placeholders and op outputs, which have no value of their own.
+            UnknownVariableError: If there is no such variable.
+        """
+        v = self._own(v)
         try:
             return self.values[v.id]
         except KeyError:
@@ -170,26 +177,44 @@ class GraphLeaves(GraphBuilder):
                 fix="Use v.eval(feeds).",
             ) from None
 
-    def set_value(self, v: SDVariable, value: ArrayLike) -> None:
-        """Give a variable a new value of its shape and a dtype that casts to its own."""
+    def set_value(self, v: SDVariable | str, value: ArrayLike) -> None:
+        """Give a variable a new value, of its shape and of a dtype that casts to its own.
+
+        Args:
+            v: The variable or its name.
+            value: The new value, copied. As for a feed, no number may change its kind or be too large for the dtype.
+
+        Raises:
+            ArgumentTypeError: If it is not of the kind that takes new values.
+            ShapeError: If the value has another shape, or is ragged.
+            DTypeError: If the variable's dtype cannot hold it, or it is no array of numbers, or masked.
+            UnknownVariableError: If there is no such variable.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> sd.set_value("w", [3.0, 4.0])
+            >>> w.value
+            array([3., 4.], dtype=float32)
+        """
+        v = self._own(v)
         if v.kind is not VariableKind.VARIABLE:
             raise ArgumentTypeError(
                 f"Only variables take a new value: {v.name!r} is {with_article(v.kind)}.", given=repr(v), node=v.name
             )
-        array = own_array(value)
-        if array.shape != v.shape:
-            raise ShapeError(
-                f"The new value of {v.name!r} has another shape.",
-                given=shape_str(array.shape),
-                expected=shape_str(v.shape),
-                node=v.name,
-                node_origin=v.origin,
-            )
-        if not np.can_cast(array.dtype, v.dtype, "same_kind"):
-            raise DTypeError(
-                f"The new value of {v.name!r} does not cast to {v.dtype.name}.", given=array.dtype.name, node=v.name
-            )
-        self.set_array(v.id, array.astype(v.dtype, copy=False))
+        what = f"The new value of {v.name!r}"
+        try:
+            array = as_numbers(value, copy=True, what=what)
+            if array.shape != v.shape:
+                raise ShapeError(
+                    f"{what} has another shape.", given=shape_str(array.shape), expected=shape_str(v.shape)
+                )
+            array = converted(array, v.dtype, literal=not hasattr(value, "dtype"), what=what)
+        except (DTypeError, ShapeError) as e:
+            e.node, e.node_origin = v.name, v.origin
+            raise
+        self.set_array(v.id, array)
 
 
 def with_article(kind: VariableKind) -> str:

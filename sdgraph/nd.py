@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.arrays import as_numbers
 from sdgraph.eager import call
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, SDGraphError
 from sdgraph.graph import NO_ATTRS
 from sdgraph.keras.formulas import SDKeras
 from sdgraph.losses import SDLoss
@@ -62,9 +63,9 @@ class _Arrays:
 
 def _as_array(x: Any) -> Any:
     try:
-        return np.asarray(x)
-    except ValueError:
-        return x  # A ragged list: the op says so with its own name.
+        return as_numbers(x)
+    except SDGraphError:
+        return x  # The op says so with its own name.
 
 
 _stand_in: SameDiff = _Arrays()  # type: ignore[assignment]

@@ -6,7 +6,7 @@ Everything here is a thin front: the work is done by the modules it names.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, overload
 
@@ -18,7 +18,7 @@ from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
 from sdgraph.bookkeeping import Table
 from sdgraph.engines import engine_name
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, UnknownVariableError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError
 from sdgraph.executable import Executable
 from sdgraph.graph import GRADIENT_SCOPE, VariableKind
 from sdgraph.keras.formulas import SDKeras
@@ -177,24 +177,6 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
     def constants(self) -> list[SDVariable]:
         """The constants, in creation order."""
         return self.variables(VariableKind.CONSTANT)
-
-    def _own(self, v: Any) -> SDVariable:
-        """A variable of this graph for a name or a handle."""
-        if type(v) is SDVariable:
-            if v.sd is not self:
-                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
-            v.node.check()
-            return v
-        if isinstance(v, str):
-            return self[v]
-        raise ArgumentTypeError("Not a variable.", given=f"{v!r:.120}", expected="an SDVariable or a name")
-
-    def _several(self, vs: Any) -> list[SDVariable]:
-        if type(vs) is SDVariable or isinstance(vs, str):
-            return [self._own(vs)]
-        if not isinstance(vs, Iterable):
-            raise ArgumentTypeError("Not variables.", given=f"{vs!r:.120}", expected="SDVariables or names")
-        return [self._own(v) for v in vs]
 
     # ------------------------------------------------------------------ changing what exists
 

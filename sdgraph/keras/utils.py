@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.builder import own_array
+from sdgraph.arrays import own_array
 from sdgraph.errors import ArgumentError, DTypeError, LabelError
 
 if TYPE_CHECKING:

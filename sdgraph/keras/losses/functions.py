@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
 from sdgraph import eager
-from sdgraph.builder import own_array
+from sdgraph.arrays import own_array
 from sdgraph.errors import ArgumentTypeError
 from sdgraph.keras.formulas import SDKeras
 from sdgraph.op import Op
