@@ -264,7 +264,7 @@ def test_the_oldest_make_room(folder, monkeypatch, limit):
         os.utime(folder / f"{k}.kernel", (k, k))
     disk.store("last", b"code")
     left = sorted(p.stem for p in folder.iterdir())
-    assert left == sorted(["last", *(f"{k}" for k in range(7, 21))])
+    assert left == sorted(["last", *(f"{k}" for k in range(6, 21))])
 
 
 def test_a_process_looks_at_the_size_of_the_folder_now_and_then(folder, monkeypatch):
