@@ -599,6 +599,28 @@ def test_outputs_never_share_memory():
     np.testing.assert_array_equal(feed, kept)
 
 
+HUGE, LARGE = (2**40, 2**40), (2**25, 2**25)
+"""More than can be counted, and more than any computer can address."""
+TOO_MUCH = {
+    "a fused result": lambda sd, x: sd.math.exp(sd.broadcast_to(x, LARGE) * 2.0),
+    "a result of a kernel": lambda sd, x: sd.cumsum(sd.broadcast_to(x, LARGE), axis=0),
+    "a view to return": lambda sd, x: sd.broadcast_to(sd.math.exp(x), LARGE),
+    "more than can be counted": lambda sd, x: sd.sum(sd.broadcast_to(x, HUGE)),
+    "more in an axis": lambda sd, x: sd.sum(sd.math.exp(sd.broadcast_to(x, (2**63,)))),
+    "nothing of very much": lambda sd, x: sd.math.exp(sd.broadcast_to(x, (0, *HUGE))),
+}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_what_finds_no_memory_is_an_execution_error(what, engine):
+    sd = SameDiff()
+    f = sd.compile(TOO_MUCH[what](sd, sd.placeholder("x", (), "float32")), engine=engine)
+    with pytest.raises(ExecutionError) as caught:
+        f(x=1.0)
+    assert len(str(caught.value)) < 2000
+
+
 VIEWS = {
     "repeated rows": lambda sd, y: sd.broadcast_to(y, (3, 2, 4)),
     "a repeated number": lambda sd, y: sd.broadcast_to(sd.sum(y), (3, 4)),

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from sdgraph.aval import shape_str
-from sdgraph.engines.program import Program, Run
+from sdgraph.engines.program import Program, Run, outputs
 from sdgraph.errors import ExecutionError, NumericsError, SDGraphError
 from sdgraph.plan import Plan, Step
+
+_LOOKED_AT = 1 << 28
+"""Elements of an operand that a message has statistics of, at most: repeated ones may be more than memory holds."""
 
 # These two ufuncs want the array to write into by name only.
 _OUT_BY_NAME: dict[Any, Any] = {
@@ -33,7 +36,7 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> Program:
 
 
 def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
-    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+    finish = outputs(plan)
 
     def run(slots: list[Any]) -> list[Any]:
         k = 0
@@ -56,14 +59,9 @@ def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
             raise
         except Exception as e:
             raise failed(plan.steps[k], slots, e) from e
-        return _outputs(slots, outs)
+        return finish(slots)
 
     return run
-
-
-def _outputs(slots: list[Any], outs: tuple[tuple[int, bool], ...]) -> list[Any]:
-    # numpy returns scalars for 0-d results; users get arrays that are theirs.
-    return [np.array(slots[o]) if copy else np.asarray(slots[o]) for o, copy in outs]
 
 
 def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
@@ -82,6 +80,7 @@ def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
 
 def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     """Like the plain run, but looks at every result and raises at the first that is not finite."""
+    finish = outputs(plan)
 
     def run(slots: list[Any]) -> list[Any]:
         k = 0
@@ -98,7 +97,7 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
             raise
         except Exception as e:
             raise failed(plan.steps[k], slots, e) from e
-        return [np.array(slots[o]) for o in plan.outs]
+        return finish(slots)
 
     return run
 
@@ -119,7 +118,7 @@ def _describe(value: Any) -> str:
         return "not given"
     a = np.asarray(value)
     text = f"{a.dtype.name} {shape_str(a.shape)}"
-    if a.dtype.kind not in "fc" or not a.size:
+    if a.dtype.kind not in "fc" or not 0 < a.size <= _LOOKED_AT:
         return text
     good = a[np.isfinite(a)]
     spread = f", finite values from {good.min():.6g} to {good.max():.6g}" if good.size and a.dtype.kind == "f" else ""

@@ -1,10 +1,16 @@
-"""What an engine makes of a plan: a function of slots, and how many slots that needs. Must not know any engine."""
+"""What an engine makes of a plan: a function of slots, how many slots that needs, and what a run ends with.
+
+Must not know any engine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from sdgraph.errors import ExecutionError
 from sdgraph.plan import Plan
 
 Run = Callable[[list[Any]], list[Any]]
@@ -30,3 +36,17 @@ class Program(NamedTuple):
         for slot, value in plan.constants:
             slots[slot] = value
         return slots
+
+
+def outputs(plan: Plan) -> Run:
+    """A function that takes the outputs out of the slots, as arrays of the caller's own."""
+    outs = tuple(zip(plan.outs, plan.copied, strict=True))
+
+    def run(slots: list[Any]) -> list[Any]:
+        try:
+            # Kernels return numbers for arrays of rank 0.
+            return [np.array(slots[o]) if copy else np.asarray(slots[o]) for o, copy in outs]
+        except MemoryError as e:
+            raise ExecutionError(f"MemoryError: {e}", given=f"the results {', '.join(plan.names):.200}") from e
+
+    return run

@@ -15,8 +15,9 @@ from sdgraph.engines import numpy as numpy_engine
 from sdgraph.engines.llvm import describe, machine
 from sdgraph.engines.llvm.liveness import frees
 from sdgraph.engines.llvm.partition import Division, Segment, divide
+from sdgraph.engines.llvm.region import size_of
 from sdgraph.engines.llvm.segment import Runner
-from sdgraph.engines.program import Program, Run
+from sdgraph.engines.program import Program, Run, outputs
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.plan import Plan, Step
 
@@ -80,8 +81,7 @@ def _mixed(plan: Plan, division: Division, runners: dict[int, Runner]) -> Run:
     """Segments and numpy steps in turn."""
     dead = frees(plan, division)
     code = [_code(part, division, runners.get(k), dead[k]) for k, part in enumerate(division.parts)]
-    outs = tuple(zip(plan.outs, plan.copied, strict=True))
-    return _interpreter(code, outs)
+    return _interpreter(plan, code, outputs(plan))
 
 
 def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> list[tuple[str, int, Run]]:
@@ -99,7 +99,7 @@ def _timeable(plan: Plan, division: Division, runners: dict[int, Runner]) -> lis
             slots = [j for j in looked_at if j >= 0 and division.dtypes[j].kind != "O"]
             moved = sum(int(np.prod(division.shapes[j])) * division.dtypes[j].itemsize for j in slots)
             label = f"numpy {part.op.qualname}"
-        found.append((label, moved, _interpreter([code], ())))
+        found.append((label, moved, _interpreter(plan, [code], lambda slots: [])))
     return found
 
 
@@ -117,16 +117,19 @@ def _code(part: Segment | Step, division: Division, runner: Runner | None, dead:
     return part, part.op.bind_kernel(np, "numpy", part.attrs), part.inputs, part.out, freed
 
 
-def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]) -> Run:
+def _interpreter(plan: Plan, code: list[tuple[Any, ...]], finish: Run) -> Run:
     def run(slots: list[Any]) -> list[Any]:
         with np.errstate(all="ignore"):
             for step, fn, inputs, result, dead in code:
                 if step is None:
-                    arrays = [_plain(slots[j], shape, dtype) for j, shape, dtype in inputs]
-                    for i, shape, dtype in result:
-                        a = slots[i] = buffers.empty(shape, dtype)
-                        arrays.append(a)
-                    fn(arrays)
+                    try:
+                        arrays = [_plain(slots[j], shape, dtype) for j, shape, dtype in inputs]
+                        for i, shape, dtype in result:
+                            a = slots[i] = buffers.empty(shape, dtype)
+                            arrays.append(a)
+                        fn(arrays)
+                    except MemoryError as e:
+                        raise _no_memory(plan, result, e) from e
                     arrays = a = None  # What dies below must not live on here.
                 else:
                     try:
@@ -138,9 +141,21 @@ def _interpreter(code: list[tuple[Any, ...]], outs: tuple[tuple[int, bool], ...]
                         raise numpy_engine.failed(step, slots, e) from e
                 for j in dead:
                     slots[j] = None
-        return [np.array(slots[o]) if copy else np.asarray(slots[o]) for o, copy in outs]
+        return finish(slots)
 
     return run
+
+
+def _no_memory(plan: Plan, result: tuple[tuple[int, tuple[int, ...], np.dtype[Any]], ...], e: MemoryError) -> Exception:
+    """The error of a segment whose results found no room."""
+    makes = ", ".join(f"{dtype.name} {shape_str(shape)}" for _, shape, dtype in result)
+    error = ExecutionError(f"MemoryError: {e}", given=f"fused loops that make {makes:.200}")
+    sizes = {slot: size_of(shape) * dtype.itemsize for slot, shape, dtype in result}
+    largest = max(sizes, key=sizes.__getitem__)
+    source = next((step.source for step in plan.steps if step.out == largest), None)
+    if source is not None:
+        error.node, error.node_origin = source.name, source.origin
+    return error
 
 
 def _plain(a: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

@@ -21,6 +21,7 @@ from sdgraph.engines.llvm.region import (
     Node,
     Operand,
     Region,
+    countable,
     divisible,
     is_literal,
     reduction_split,
@@ -189,6 +190,8 @@ class _Divider:
             return None
         if not all(is_native(self.dtypes[j]) for j in step.inputs) or not is_native(aval.dtype):
             return "dtype"
+        if not all(map(countable, (aval.shape, *(self.shapes[j] for j in step.inputs)))):
+            return "more elements than can be counted"
         if name in ("nn.log_softmax", "nn.softmax"):
             return self._softmax(step)
         if name in _REDUCTIONS:

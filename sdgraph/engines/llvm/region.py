@@ -80,6 +80,12 @@ def size_of(shape: tuple[int, ...]) -> int:
 
 
 @functools.lru_cache(_MOST_REMEMBERED)
+def countable(shape: tuple[int, ...]) -> bool:
+    """Whether loops can count the elements in 64 bits, with room for their bytes; axes of size 0 hide no others."""
+    return size_of(tuple(d or 1 for d in shape)) < 2**59
+
+
+@functools.lru_cache(_MOST_REMEMBERED)
 def access(shape: tuple[int, ...], space: tuple[int, ...]) -> tuple[str, int] | None:
     """How an operand of ``shape`` is read in ``space``: the level it has there and the split it needs (0 for none).
 
