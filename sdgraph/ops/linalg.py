@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
-from sdgraph.ops.matrices import SDMatrices, matrix, outer, swap_last
+from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
 from sdgraph.shapes import INT64
 from sdgraph.variable import SDVariable
 
@@ -157,12 +157,14 @@ def _cholesky_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     return 0.5 * (full + swap_last(full))
 
 
-def _solution_products(g: SDVariable, y: SDVariable, b: SDVariable, adjoint: bool, solved: SDVariable) -> SDVariable:
+def _solution_products(
+    matrix: SDVariable, y: SDVariable, b: SDVariable, adjoint: bool, solved: SDVariable
+) -> SDVariable:
     """The cotangent of the matrix, given that of the right-hand side."""
     if b.ndim == 1:
         return -(outer(y, solved) if adjoint else outer(solved, y))
     left, right = (y, solved) if adjoint else (solved, y)
-    return -g.sd.linalg.matmul(left, swap_last(right))
+    return -product_for(matrix, left, swap_last(right))
 
 
 def _solve_vjp(
@@ -173,7 +175,7 @@ def _solve_vjp(
         solved = sd.squeeze(sd.linalg.solve(matrix, sd.expand_dims(g, -1), adjoint=not adjoint), -1)
     else:
         solved = sd.linalg.solve(matrix, g, adjoint=not adjoint)
-    return _solution_products(g, y, rhs, adjoint, solved), solved
+    return _solution_products(matrix, y, rhs, adjoint, solved), solved
 
 
 def _triangular_solve_vjp(
@@ -183,7 +185,7 @@ def _triangular_solve_vjp(
     h = sd.expand_dims(g, -1) if rhs.ndim == 1 else g
     solved = sd.linalg.triangular_solve(matrix, h, lower=lower, adjoint=not adjoint)
     solved = sd.squeeze(solved, -1) if rhs.ndim == 1 else solved
-    full = _solution_products(g, y, rhs, adjoint, solved)
+    full = _solution_products(matrix, y, rhs, adjoint, solved)
     return sd.linalg.tril(full) if lower else sd.linalg.triu(full), solved
 
 

@@ -6,6 +6,7 @@ Everything works on the last two axes; axes before them are batches. Decompositi
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from sdgraph.op import composite, primitive
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import DTypeLike
 
     from sdgraph.variable import Operand
@@ -41,15 +44,42 @@ def outer(a: SDVariable, b: SDVariable) -> SDVariable:
     return a.sd.expand_dims(a, -1) * a.sd.expand_dims(b, -2)
 
 
+def product_for(like: SDVariable, a: SDVariable, b: SDVariable) -> SDVariable:
+    """``a @ b`` for the gradient of ``like``: added up over the batch axes along which that was broadcast."""
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    same = len(batch) == like.ndim - 2 and all(
+        (d == 1) == (e == 1) for d, e in zip(batch, like.shape[:-2], strict=True)
+    )
+    return a.sd.linalg.matmul(a, b) if same else a.sd.linalg.matmul_like(a, b, like)
+
+
 def _matmul_vjp(g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable) -> tuple[SDVariable, SDVariable]:
-    # The driver sums over batch axes that were broadcast.
+    sd = g.sd
     if a.ndim == 1 and b.ndim == 1:
         return g * b, g * a
     if a.ndim == 1:
-        return _times_vector(b, g), outer(a, g)
+        return _times_vector(b, g), outer(a, g)  # The driver sums over batches.
     if b.ndim == 1:
-        return outer(g, b), _times_vector(swap_last(a), g)
-    return a.sd.linalg.matmul(g, swap_last(b)), a.sd.linalg.matmul(swap_last(a), g)
+        if a.ndim == 2:
+            return outer(g, b), _times_vector(swap_last(a), g)
+        column = product_for(sd.expand_dims(b, 1), swap_last(a), sd.expand_dims(g, -1))
+        return outer(g, b), sd.squeeze(column, 1)
+    return product_for(a, g, swap_last(b)), product_for(b, swap_last(a), g)
+
+
+def _matmul_like_vjp(
+    g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, like: SDVariable
+) -> tuple[SDVariable, SDVariable, None]:
+    return product_for(a, g, swap_last(b)), product_for(b, swap_last(a), g), None
+
+
+def _merged_rows(x: SDVariable, batches: Sequence[int]) -> SDVariable:
+    """The rows of several batches as the rows of one matrix; sizes are known."""
+    rest = [k for k in range(x.ndim - 2) if k not in batches]
+    ordered = x.sd.permute(x, (*rest, *batches, x.ndim - 2, x.ndim - 1))
+    sizes: Any = x.shape
+    rows = math.prod(sizes[k] for k in (*batches, x.ndim - 2))
+    return x.sd.reshape(ordered, (*[sizes[k] for k in rest], rows, sizes[-1]))
 
 
 # ---------------------------------------------------------------------- shape rules
@@ -60,6 +90,13 @@ def matrix(x: Aval) -> Aval:
     if len(x.shape) < 2:
         raise ShapeError("A matrix is needed.", given=shape_str(x.shape), expected="rank 2 or more")
     return x
+
+
+def _infer_matmul_like(a: Aval, b: Aval, like: Aval) -> Aval:
+    out = shapes.matmul(matrix(a), matrix(b))
+    shapes.must_have(Aval(matrix(like).shape[-2:], out.dtype), out.shape[-2:], "These are not the product's sizes.")
+    broadcast_shapes(out.shape[:-2], like.shape[:-2])
+    return Aval(like.shape, out.dtype)
 
 
 def _check_diagonal(diagonal: Any) -> None:
@@ -159,6 +196,47 @@ class SDMatrices(Namespace, prefix="linalg"):
             array([3., 7.])
         """
         ...
+
+    @composite(infer=_infer_matmul_like, vjp=_matmul_like_vjp)
+    def matmul_like(self, a: Operand, b: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
+        """``a @ b`` added up over the batch axes that ``like`` lacks or has with size 1: its gradient in a product.
+
+        The sum over batches is part of one matrix product of all rows; no product per batch is kept.
+
+        Args:
+            a: Shape ``(..., n, k)``.
+            b: Shape ``(..., k, m)``. Axes before the last two broadcast.
+            like: Lends its shape ``(..., n, m)`` to the result; its values do not matter. Where only it has a batch
+                axis, the result repeats.
+
+        Returns:
+            ``like``'s shape, the promoted dtype of ``a`` and ``b``.
+
+        Raises:
+            ShapeError: If sizes do not match, or an operand has less than two axes.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.matmul_like([[[1.0, 2.0]], [[3.0, 4.0]]], [[[1.0], [1.0]], [[2.0], [2.0]]], [[0.0]]).eval()
+            array([[17.]])
+        """
+        sd = self.sd
+        a, b, like = sd.as_variable(a), sd.as_variable(b), sd.as_variable(like)
+        rank = max(a.ndim, b.ndim, like.ndim)
+        shape = (1,) * (rank - like.ndim) + like.shape
+        a, b = (x if x.ndim == rank else sd.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in (a, b))
+        over_a = tuple(k for k in range(rank - 2) if shape[k] == 1 != a.shape[k] and b.shape[k] == 1)
+        over_b = tuple(k for k in range(rank - 2) if shape[k] == 1 != b.shape[k] and a.shape[k] == 1)
+        # What one factor alone brings is added up before the product, what both bring is part of it.
+        a = sd.sum(a, over_a, True) if over_a else a
+        b = sd.sum(b, over_b, True) if over_b else b
+        both = [k for k in range(rank - 2) if shape[k] == 1 != a.shape[k]]
+        if both:
+            a, b = swap_last(_merged_rows(swap_last(a), both)), _merged_rows(b, both)
+        out = self.matmul(a, b)
+        kept = [d for k, d in enumerate(shape) if k not in both]
+        return sd.reshape(sd.broadcast_to(out, kept), like.shape)
 
     @composite
     def mmul(

@@ -90,6 +90,14 @@ def _scatter_slices(like, *parts, keys):
     return out
 
 
+def _matmul_like(a, b, like):
+    product = a @ b
+    lead = product.ndim - like.ndim
+    product = product.sum(tuple(range(lead))) if lead > 0 else product
+    ones = tuple(k for k in range(product.ndim) if like.shape[k - product.ndim] == 1)
+    return np.broadcast_to(product.sum(ones, keepdims=True), like.shape)
+
+
 def _unconcat(x, *inputs, axis):
     return tuple(np.split(x, np.cumsum([v.shape[axis] for v in inputs])[:-1], axis=axis))
 
@@ -299,7 +307,7 @@ REFERENCES = {
     "gather": lambda x, indices, axis=0: np.take(x, indices, axis),
     "gather_nd": lambda x, indices: x[tuple(np.moveaxis(np.asarray(indices), -1, 0))],
     "take_along_axis": lambda x, indices, axis=-1: np.take_along_axis(x, indices, axis),
-    "unconcat": _unconcat, "scatter_slices": _scatter_slices,
+    "linalg.matmul_like": _matmul_like, "unconcat": _unconcat, "scatter_slices": _scatter_slices,
     "add_along_axis": _add_along_axis, "scatter_add": _scatter(np.add),
     "scatter_update": _scatter(lambda old, new: new),
     "scatter_nd_add": _scatter_nd_add, "segment_sum": _segment_sum, "unsorted_segment_sum": _segment_sum,

@@ -368,6 +368,11 @@ BATCHED = [s(f(3, 3)), s(f(2, 3)), s(f(2, 2, 3)), s(f(1, 1)), s(f(0, 3))]
 LINALG = {
     "linalg.matmul": MATMUL,
     "linalg.mmul": [*MATMUL, *TRANSPOSED, s(f(2, 3), f(3, 2), alpha=2.5)],
+    "linalg.matmul_like": [
+        s(f(2, 3, 2), f(2, 2, 4), f(3, 4)), s(f(2, 3), f(3, 2), f(2, 2)), s(f(2, 1, 2, 3), f(3, 3, 2), f(1, 3, 2, 2)),
+        s(f(2, 3, 2, 2), f(2, 3, 2, 1), f(2, 1, 2, 1)), s(f(2, 3, 2, 2), f(2, 3, 2, 1), f(3, 2, 1)),
+        s(f(3, 2), f(2, 2, 4), f(1, 3, 4)), s(f(3, 2), f(2, 4), f(2, 3, 4)), s(f(0, 3, 2), f(0, 2, 4), f(3, 4)),
+    ],
     "linalg.cross": [s(f(3), f(3)), s(f(2, 3), f(2, 3)), s(f(2, 1, 3), f(1, 2, 3)), s(f(0, 3), f(3))],
     "linalg.diag": [s(f(3)), s(f(2, 3)), s(f(1)), s(f(0)), s(f(0, 2))],
     "linalg.diag_part": BATCHED,

@@ -1,12 +1,14 @@
 """Matrix products of every rank, and decompositions and solvers with their gradients."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, DTypeError, ExecutionError, GradientError, ShapeError
+from sdgraph.testing import check_grads
 
 RNG = np.random.default_rng(7)
 
@@ -308,3 +310,46 @@ def test_singular_and_indefinite_matrices_name_the_node():
     for y in (sd.linalg.matrix_inverse(x, name="inv"), sd.linalg.cholesky(-1 * x, name="chol")):
         with pytest.raises(ExecutionError, match=y.name):
             y.eval()
+
+
+# ---------------------------------------------------------------------- operands that were broadcast over batches
+
+
+BATCHES = [((5, 4, 3), (3, 2)), ((4, 3), (5, 3, 2)), ((2, 5, 4, 3), (3, 2)), ((2, 1, 4, 3), (5, 3, 2)),
+           ((2, 5, 4, 3), (1, 5, 3, 2)), ((5, 4, 3), (3,)), ((3,), (5, 3, 2)), ((1, 4, 3), (2, 3, 5))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), BATCHES)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_gradient_summed_over_batches_is_one_product(a, b, known):
+    """No product per batch is kept: the largest array is not larger than an operand or the result."""
+    sd = SameDiff("float64")
+    xs = {"a": np.sin(np.arange(math.prod(a))).reshape(a), "b": np.cos(np.arange(math.prod(b))).reshape(b)}
+    va, vb = (sd.placeholder(k, tuple(n if n == 1 or known else None for n in x.shape)) for k, x in xs.items())
+    y = va @ vb
+    slopes = sd.grad(sd.sum(sd.math.sin(y)), [va, vb])
+    check_grads(sd.sum(sd.math.sin(y)), xs, order=2)
+    f = sd.compile(list(slopes), engine="numpy")
+    got = f(xs)
+    g = np.cos(xs["a"] @ xs["b"])
+    if len(a) > 1 and len(b) > 1:
+        full = g[..., None, :] * xs["b"][..., None, :, :]  # [..., n, k, m]
+        want = full.sum(-1)
+        want = want.sum(tuple(range(want.ndim - len(a))))
+        ones = tuple(k for k, n in enumerate(a) if n == 1)
+        np.testing.assert_allclose(got[slopes[0].name], want.sum(ones, keepdims=True), rtol=1e-12, atol=1e-12)
+    products = [s for s in f.plan.steps if s.op.name == "matmul"]
+    assert len(products) <= 3
+    assert all(s.aval.size <= max(x.size for x in (*xs.values(), g)) for s in f.plan.steps)
+
+
+@pytest.mark.parametrize("solve", ["solve", "triangular_solve"])
+def test_a_matrix_for_many_right_hand_sides(solve):
+    sd = SameDiff("float64")
+    matrix, rhs = sd.placeholder("a", (3, 3)), sd.placeholder("b", (None, 3, 2))
+    y = sd.sum(sd.math.square(getattr(sd.linalg, solve)(matrix, rhs)))
+    xs = {"a": np.diag([1.0, 2.0, 3.0]) + 0.1, "b": np.sin(np.arange(24.0)).reshape(4, 3, 2)}
+    check_grads(y, xs, order=2)
+    f = sd.compile(list(sd.grad(y, [matrix, rhs])), engine="numpy")
+    f(xs)
+    assert max(s.aval.size for s in f.plan.steps) <= 24

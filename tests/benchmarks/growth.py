@@ -1,0 +1,42 @@
+"""What a plan computes, counted: the measure by which costs are said to grow. Nothing here depends on a clock."""
+
+import math
+
+from sdgraph.aval import Aval
+from sdgraph.op import ITEM
+
+CUBIC = {
+    "linalg.solve", "linalg.triangular_solve", "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd",
+    "linalg.matrix_determinant", "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors",
+}  # fmt: skip
+
+
+def size(aval):
+    return aval.size if type(aval) is Aval else sum(map(size, aval))
+
+
+def work(plan):
+    """Elements that a plan computes and moves; a product counts its multiplications, a view counts 1."""
+    shapes = {slot: aval.shape for slot, aval in plan.leaf_avals.items()}
+    shapes |= {slot: value.shape for slot, value in plan.constants}
+    total = 0
+    for step in plan.steps:
+        shapes[step.out] = step.aval.shape if type(step.aval) is Aval else ()
+        name, first = step.op.qualname, shapes.get(step.inputs[0], ()) if step.inputs else ()
+        if step.op.is_view or step.op is ITEM:
+            total += 1
+        elif name == "linalg.matmul":
+            total += step.aval.size * first[-1]
+        elif name == "tensordot":
+            total += step.aval.size * math.prod(first[k] for k in step.attrs["axes_x"])
+        elif name in CUBIC:
+            total += math.prod(first) * first[-1]
+        else:
+            total += max(size(step.aval), math.prod(first))
+        total += len(step.inputs)
+    return total
+
+
+def memory(plan):
+    """Elements of float64 alive at once, at most."""
+    return plan.peak_bytes / 8
