@@ -5,7 +5,7 @@ from sdgraph import SameDiff
 LASTING = {"dtype", "seed", "math", "nn", "loss", "keras", "linalg", "random", "bitwise", "_origins", "_appending"}
 """Attributes that no call changes, or whose change nobody can see."""
 
-OF_BLOCKS = {"journal", "_check_numerics"}
+OF_BLOCKS = {"journal"}
 """What is set while a block is open, and not kept by any table."""
 
 
