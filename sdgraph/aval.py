@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, shown
+from sdgraph.names import EXPECTED, is_short, is_writable
 
 Dim: TypeAlias = int | str | None
 """A dimension: a size, the name of an unknown size, or None for an unnamed unknown size."""
@@ -69,15 +70,15 @@ def as_shape(shape: Iterable[Dim] | int | str | None) -> Shape:
     dims = [shape] if isinstance(shape, int | str | np.integer) else list(shape)
     out: list[Dim] = []
     for d in dims:
-        if d is None or (isinstance(d, str) and d):
+        if d is None or (isinstance(d, str) and d and is_short(d) and is_writable(d)):
             out.append(d)
         elif isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1:
             out.append(None if d == -1 else int(d))
         else:
             raise ArgumentError(
                 "A shape has a dimension that is none.",
-                given=repr(shape),
-                expected="whole numbers >= 0, names, and None or -1 for unknown sizes",
+                given=shown(shape),
+                expected=f"whole numbers >= 0, names, and None or -1 for unknown sizes; a name has {EXPECTED}",
             )
     return tuple(out)
 

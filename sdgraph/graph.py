@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from sdgraph import bookkeeping
 from sdgraph.aval import Aval
 from sdgraph.bookkeeping import Journal, Mark, Table
-from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError
+from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError, shown
+from sdgraph.names import EXPECTED, is_short, is_writable
 from sdgraph.origin import Origin, user_origin, user_place
 
 if TYPE_CHECKING:
@@ -329,10 +330,16 @@ def reachable(nodes: list[Node], outs: list[int]) -> bytearray:
 
 def check_name(name: object) -> None:
     """Raise VariableNameError unless ``name`` can name a variable or a scope."""
+    if isinstance(name, str) and not (is_short(name) and is_writable(name)):
+        raise VariableNameError(
+            "This is not a name for a variable.",
+            given=f"{len(name):,} characters: {shown(name, 80)}",
+            expected=EXPECTED,
+        )
     if not isinstance(name, str) or _MALFORMED.search(name):
         raise VariableNameError(
             "This is not a name for a variable.",
-            given=repr(name),
+            given=shown(name),
             expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
             "empty and which does not end in ':' and a number (that names an op's further outputs)",
         )

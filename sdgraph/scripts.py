@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,8 +50,20 @@ def run_script(path: Path) -> dict[str, Any]:
     with _as_main(path):
         try:
             return runpy.run_path(str(path), run_name="__main__")
-        except (Exception, SystemExit) as e:
+        except SystemExit as e:
+            if e.code is not None and e.code != 0:
+                raise ScriptFailed(str(path)) from e
+            return _globals(e, path)
+        except Exception as e:
             raise ScriptFailed(str(path)) from e
+
+
+def _globals(end: SystemExit, path: Path) -> dict[str, Any]:
+    """The globals of a script that ended itself: those of the outermost frame of its file."""
+    for frame, _ in traceback.walk_tb(end.__traceback__):
+        if frame.f_code.co_filename == str(path):
+            return dict(frame.f_globals)
+    return {}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ PACKAGE = Path(sdgraph.__file__).parent
 
 LAYERS = [
     # What a message looks like; shapes and types.
-    {"_version", "origin", "errors", "aval", "arrays", "data", "forks", "checking"},
+    {"_version", "origin", "errors", "aval", "arrays", "data", "forks", "checking", "names"},
     # The node table; what an op is; shape rules.
     {"bookkeeping", "graph", "op", "shapes", "index_key"},
     # The handle on a node.

@@ -164,33 +164,33 @@ class DotWriter:
         boxes: dict[tuple[str, ...], list[int]] = {}
         for k in cards:
             boxes.setdefault(self._scene.cards[k].path, []).append(k)
-        paths = {p[:n] for p in boxes for n in range(len(p) + 1)}
-        ordered = sorted(paths, key=lambda p: (_first(boxes, p), len(p)))
-        self._emit((), ordered, boxes, indent, lines)
+        first = _first_cards(boxes)
+        children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for path in sorted(first, key=lambda p: (first[p], len(p))):
+            if path:
+                children.setdefault(path[:-1], []).append(path)
+        lines: list[str] = []
+        # What is left to write, last first: a scope, or the end of one.
+        pending: list[tuple[str, ...] | str] = [()]
+        while pending:
+            path = pending.pop()
+            if isinstance(path, str):
+                lines.append(path)
+                continue
+            within = indent + "  " * len(path)
+            lines += self._opening(path, first[path], within[2:]) if path else []
+            lines += [f"{within}{self._card(k)}" for k in boxes.get(path, ())]
+            pending += [f"{within[2:]}}}"] if path else []
+            pending += reversed(children.get(path, ()))
         return lines
 
-    def _emit(
-        self,
-        path: tuple[str, ...],
-        paths: list[tuple[str, ...]],
-        boxes: Mapping[tuple[str, ...], list[int]],
-        indent: str,
-        lines: list[str],
-    ) -> None:
-        lines += [f"{indent}{self._card(k)}" for k in boxes.get(path, ())]
-        children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-        for p in paths:
-            if len(p) > len(path):
-                children.setdefault(p[: len(path) + 1], []).append(p)
-        for child, inside in children.items():
-            lines.append(f'{indent}subgraph "cluster_{_first(boxes, child)}_{len(child)}" {{')
-            facts = self._scene.facts.get(child)
-            words = "" if facts else child[-1]
-            lines.append(f"{indent}  {self._box(words, 'detail', 'cluster', False, top=False)}")
-            if facts:
-                lines.append(f"{indent}  {self._plate(_first(boxes, child), child[-1], facts)}")
-            self._emit(child, inside, boxes, indent + "  ", lines)
-            lines.append(f"{indent}}}")
+    def _opening(self, path: tuple[str, ...], first: int, indent: str) -> Iterable[str]:
+        """The beginning of a box."""
+        facts = self._scene.facts.get(path)
+        yield f'{indent}subgraph "cluster_{first}_{len(path)}" {{'
+        yield f"{indent}  {self._box('' if facts else path[-1], 'detail', 'cluster', False, top=False)}"
+        if facts:
+            yield f"{indent}  {self._plate(first, path[-1], facts)}"
 
     def _plate(self, k: int, title: str, facts: Iterable[str]) -> str:
         """The title and facts of a box as a node inside it: arrows pass by a node, but cross a box's own label."""
@@ -292,9 +292,13 @@ class DotWriter:
         return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{markup}</FONT>'
 
 
-def _first(boxes: Mapping[tuple[str, ...], list[int]], path: tuple[str, ...]) -> int:
-    """The first card inside a scope, which gives the scope its place and its id."""
-    return min((ks[0] for p, ks in boxes.items() if p[: len(path)] == path), default=-1)
+def _first_cards(boxes: Mapping[tuple[str, ...], list[int]]) -> dict[tuple[str, ...], int]:
+    """For each scope the first card inside it, which gives the scope its place and its id; -1 for an empty picture."""
+    first: dict[tuple[str, ...], int] = {}
+    for path, cards in boxes.items():
+        for n in range(len(path) + 1):
+            first[path[:n]] = min(first.get(path[:n], cards[0]), cards[0])
+    return first or {(): -1}
 
 
 def _fill(card: Card) -> Tone:

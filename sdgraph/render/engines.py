@@ -18,6 +18,13 @@ from sdgraph.errors import LayoutError, RendererNotFound
 from sdgraph.render import fonts
 
 NAMES: Final = ("dot", "pygraphviz")
+_BEGINS: Final = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF"}
+"""What stands near the beginning of each format; a program that is called dot may be any."""
+_HEAD: Final = 4096
+_WAYS_OUT: Final = (
+    "Draw less with focus=, depth= or max_nodes=, or take another engine with engine=.\n"
+    "sd.to_dot() gives the source that it was given, sd.to_mermaid() one that needs no engine."
+)
 _CHILD: Final = Path(__file__).with_name("layout_child.py")
 
 
@@ -101,7 +108,15 @@ def _run(dot: str, fmt: str, engine: str, timeout: float, configuration: str | N
         raise LayoutError(f"The layout engine {engine} does not start.", given=str(e)) from e
     if done.returncode != 0 or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[-500:]
-        raise LayoutError(f"The layout engine {engine} failed.", given=said or f"exit code {done.returncode}")
+        raise LayoutError(
+            f"The layout engine {engine} failed.", given=said or f"exit code {done.returncode}", fix=_WAYS_OUT
+        )
+    if _BEGINS.get(fmt, b"") not in done.stdout[:_HEAD]:
+        raise LayoutError(
+            f"The layout engine {engine} made something else than {fmt.upper()}.",
+            given=f"{len(done.stdout):,} bytes that begin with {done.stdout[:40]!r}",
+            fix=_WAYS_OUT,
+        )
     return done.stdout
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 from sdgraph.render.parts import Arc, Part, Parts, nearest
 from sdgraph.render.text import counted
 
+DEEPEST: Final = 50
+"""Levels of scopes that are drawn open, at most: no reader follows more boxes in boxes, and no layout either."""
 _MIN_STACK: Final = 3
 _NUMBERED: Final = re.compile(r"^(.*?)(\d+)$")
 
@@ -54,7 +56,7 @@ def group(found: Parts, depth: int | None, max_nodes: int | None) -> Groups:
     """Group the parts of a picture so that at most ``max_nodes`` cards are left."""
     limit = max_nodes if max_nodes is not None else len(found.parts)
     paths = {i: _path(found, p) for i, p in found.parts.items()}
-    deepest = max((len(p) for p in paths.values()), default=0)
+    deepest = min(max((len(p) for p in paths.values()), default=0), DEEPEST)
     level = deepest if depth is None else min(depth, deepest)
     keyed = _keyed(found, paths, level)
     if depth is None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError
 from sdgraph.graph import did_you_mean
+from sdgraph.names import is_writable
 
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "view": ("forward", "gradient", "both"),
@@ -96,7 +97,9 @@ class Options:
         _require(self, "radius", lambda v: _whole(v, 0), "0, 1, 2 ...")
         _require(self, "timeout", _positive, "a number of seconds above 0")
         _require(self, "dpi", lambda v: _positive(v) and v <= 2400, "a number above 0, at most 2400")
-        _require(self, "title", lambda v: v is None or isinstance(v, str), "a text")
+        _require(
+            self, "title", lambda v: v is None or (isinstance(v, str) and is_writable(v)), "a text that a file can hold"
+        )
 
 
 def make_options(options: Mapping[str, Any]) -> Options:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdgraph.aval import Aval, shape_str
+from sdgraph.aval import Aval
 from sdgraph.op import ITEM
 from sdgraph.plan import NO_SLOT, Plan, Step, plain_bytes
+from sdgraph.render.grouping import DEEPEST
 from sdgraph.render.options import Options
 from sdgraph.render.scene import ORDERLESS, Card, Line, Link, Scene
-from sdgraph.render.text import counted, number, shortened
+from sdgraph.render.text import counted, number, shortened, typed
 
 
 def make_plan_scene(plan: Plan, options: Options) -> Scene:
@@ -70,7 +71,7 @@ class _PlanScene:
         cards = {s: self._leaf("placeholder", self._names[s], avals[s]) for s, _ in plan.feeds}
         cards |= {s: self._leaf("variable", self._names[s], avals[s]) for s, _ in plan.variables}
         cards |= {
-            s: self._leaf("constant", "", f"{v.dtype.name} {shape_str(v.shape)}")
+            s: self._leaf("constant", "", typed(Aval(v.shape, v.dtype)))
             for s, v in plan.constants
             if s not in self._numbers or s in self._outs
         }
@@ -83,7 +84,7 @@ class _PlanScene:
         """Plans keep no avals of leaves; one that is returned as it is has that of the output."""
         for out, aval in zip(self._plan.outs, self._plan.avals, strict=True):
             if out == slot:
-                return str(aval)
+                return typed(aval)
         return ""
 
     def _leaf(self, kind: str, name: str, detail: str) -> Card:
@@ -105,7 +106,7 @@ class _PlanScene:
         source = step.source
         scopes = self._boxes.get(step.out, ())
         if source is not None and self._options.show_scopes and not self._plan.groups:
-            parts = tuple(source.name.split("/"))
+            parts = tuple(source.name.split("/"))[:DEEPEST]
             scopes = parts if id(source) in self._shared else parts[:-1]
         first = len(self._plan.steps) - len(self._steps) + 1
         dropped = ", ".join(self._labels[f] for f in step.frees)
@@ -144,5 +145,5 @@ def _shared_sources(plan: Plan) -> set[int]:
 
 def _aval(aval: Any) -> str:
     if type(aval) is Aval:
-        return str(aval)
+        return typed(aval)
     return ", ".join(map(_aval, aval))

@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from sdgraph.aval import shape_str
 from sdgraph.graph import VariableKind
 from sdgraph.render.colouring import Colouring, Scale, dtype_family, make_colouring
-from sdgraph.render.grouping import Group, Groups
+from sdgraph.render.grouping import DEEPEST, Group, Groups
 from sdgraph.render.local_derivative import local_derivative
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Arc, Parts
-from sdgraph.render.text import counted, number, shortened
+from sdgraph.render.text import counted, number, shortened, sizes
 from sdgraph.render.theme import KINDS, LEAVES
 from sdgraph.render.values import Values
 from sdgraph.summary import FROZEN
@@ -185,7 +184,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, colours: Col
     lines += _value_lines(found, item, part.order, values, options, colours)
     if item.id in values.bad:
         kind, heat = "bad", None
-    path = item.scope if not part.order else ()
+    path = item.scope[:DEEPEST] if not part.order else ()
     outline = card_kind(base) if part.order and base is not None and item.wrt is not None else kind
     tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
     return Card(
@@ -274,7 +273,7 @@ def _lines(item: Item, options: Options) -> list[Line]:
     if options.show_dtypes:
         words.append(item.aval.dtype.name)
     if options.show_shapes:
-        words.append(shape_str(item.aval.shape))
+        words.append(sizes(item.aval.shape))
     return [Line(" ".join(words))] if words else []
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from sdgraph.errors import LayoutError
 from sdgraph.render.scene import Scene
 from sdgraph.render.text import clean
 from sdgraph.render.theme import dark_css
@@ -27,7 +28,7 @@ def finished(svg: str, scene: Scene, *, adaptive: bool) -> str:
     start = svg.find("<svg")
     found = _OPEN_TAG.search(svg, max(start, 0))
     if found is None:
-        return svg
+        raise LayoutError("A layout engine made something else than an SVG.", given=f"{svg[:40]!r}")
     opening = found.group().replace("<svg", '<svg role="img"', 1)
     head = f"<title>{html.escape(clean(scene.title))}</title><desc>{html.escape(clean(scene.alt))}</desc>"
     if adaptive:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from sdgraph.aval import Aval, Dim, shape_str
+
 MAX_NAME: Final = 24
+_MAX_TEXT: Final = 500
+"""Characters of any text in a picture's source: Graphviz refuses the whole source for one of more than 16,384."""
 
 
 def number(value: Any) -> str:
@@ -40,13 +45,13 @@ def clean(text: str) -> str:
 def escaped(text: str) -> str:
     r"""The text made safe inside HTML-like labels and quoted attributes alike.
 
-    A backslash would start an escape sequence in either, so it is written as a character reference.
+    A very long text is cut. A backslash would start an escape sequence in either, so it is written as a character reference.
 
     Example:
         >>> escaped('a<b> "c" & \\N')
         'a&lt;b&gt; &quot;c&quot; &amp; &#92;N'
     """
-    return html.escape(clean(text)).replace("\\", "&#92;")
+    return html.escape(shortened(text, _MAX_TEXT)).replace("\\", "&#92;")
 
 
 def shortened(text: str, width: int = MAX_NAME) -> str:
@@ -61,6 +66,26 @@ def shortened(text: str, width: int = MAX_NAME) -> str:
         return text
     head = (width - 1) // 2
     return text[:head] + "…" + text[len(text) - (width - 1 - head) :]
+
+
+def sizes(shape: Sequence[Dim]) -> str:
+    """A shape, the names of sizes shortened.
+
+    Example:
+        >>> sizes((None, "the_length_of_the_longest_sentence", 3))
+        '(?, the_length_…est_sentence, 3)'
+    """
+    return shape_str([shortened(d) if isinstance(d, str) else d for d in shape])
+
+
+def typed(aval: Aval) -> str:
+    """A dtype and a shape.
+
+    Example:
+        >>> typed(Aval(("batch", 3), np.dtype("float32")))
+        'float32 (batch, 3)'
+    """
+    return f"{aval.dtype.name} {sizes(aval.shape)}"
 
 
 def counted(n: int, word: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sdgraph.render import engines, svg
 from sdgraph.render.dot import DotWriter
-from sdgraph.render.grouping import Group, Groups, group
+from sdgraph.render.grouping import DEEPEST, Group, Groups, group
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Parts
 from sdgraph.render.scene import Scene, make_scene
@@ -108,7 +108,7 @@ def _opened(groups: Groups) -> Iterator[Path]:
 
 
 def _scope(g: Group) -> Path:
-    return g.members[0].item.scope if not g.order and not g.is_scope else ()
+    return g.members[0].item.scope[:DEEPEST] if not g.order and not g.is_scope else ()
 
 
 def _parent(views: list[View], kind: str, scope: Path) -> int:
@@ -138,7 +138,7 @@ def _inside(parts: Parts, scope: Path) -> Parts:
 
 def _grouped(parts: Parts, level: int, options: Options) -> Groups:
     """As many levels of scopes below ``level`` opened as fit."""
-    deepest = max((len(p.item.scope) for p in parts.parts.values()), default=level)
+    deepest = min(max((len(p.item.scope) for p in parts.parts.values()), default=level), DEEPEST)
     if options.max_nodes is None:
         return group(parts, None, None)
     for depth in range(max(deepest, level), level, -1):
