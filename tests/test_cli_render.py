@@ -131,6 +131,18 @@ def test_a_script_that_fails(script, tmp_path, capsys, text):
     assert not (tmp_path / "g.dot").exists()
 
 
+@pytest.mark.parametrize("code", ["", "0", "None", "False"])
+def test_a_script_that_ends_itself_well(script, tmp_path, code):
+    ending = "def end():\n    sys.exit(CODE)\n\nend()\nnever = SameDiff()\n".replace("CODE", code)
+    out = tmp_path / "graph.dot"
+    assert main(["render", script(ONE + ending), str(out)]) == 0
+    assert titles(out) >= {"x", "w", "h", "loss"}
+
+
+def test_a_script_that_ends_itself_well_before_there_is_a_graph(script, tmp_path, capsys):
+    assert "leaves no graph" in failure([script("raise SystemExit"), str(tmp_path / "g.dot")], capsys)
+
+
 def test_a_wrong_suffix_and_an_unknown_variable(script, tmp_path, capsys):
     assert ".svg" in failure([script(ONE), str(tmp_path / "g.gif")], capsys)
     assert "layer/h" in failure([script(ONE), str(tmp_path / "g.dot"), "--focus", "layer/hh"], capsys)

@@ -22,7 +22,8 @@ from sdgraph.errors import (
 from tests.graph_state import graph_state
 
 MALFORMED = ["", " ", "a ", " a", "/", "a/", "/a", "a//b", "a\n", "a\tb", "a\x00", "\x7f", "w:0", "w:12", None, 3, b"w"]
-WELL_FORMED = ["a", "a b", "layer1/w", "α", "w:x", "a.b", "0", "a-b", "a" * 500]
+MALFORMED += ["a" * 1001, "a/" * 8000 + "b", "\ud800", "a\udfffb"]
+WELL_FORMED = ["a", "a b", "layer1/w", "α", "w:x", "a.b", "0", "a-b", "a" * 1000]
 
 
 def names(sd: SameDiff) -> list[str]:
@@ -54,7 +55,7 @@ def test_well_formed_names_are_kept(name):
     assert v.name == name and name in sd and sd[name] == v
 
 
-@pytest.mark.parametrize("name", MALFORMED, ids=repr)
+@pytest.mark.parametrize("name", MALFORMED, ids=lambda name: f"{name!r:.20}")
 def test_malformed_names_are_refused(name):
     sd = SameDiff()
     x = sd.placeholder("x")
@@ -72,6 +73,18 @@ def test_malformed_names_are_refused(name):
         with pytest.raises(VariableNameError, match="not a name"):
             call()
         assert graph_state(sd) == before
+
+
+@pytest.mark.parametrize("name", ["a" * 1001, "a" * 100_000, "\ud800"], ids=lambda name: f"{name!r:.20}")
+def test_a_malformed_name_of_a_size_is_refused(name):
+    sd = SameDiff()
+    before = graph_state(sd)
+    with pytest.raises(ArgumentError, match="at most 1,000 characters") as caught:
+        sd.placeholder("x", shape=(3, name))
+    str(caught.value).encode()
+    assert len(str(caught.value)) < 2000
+    assert graph_state(sd) == before
+    assert sd.placeholder("x", shape=(3, "a" * 1000)).shape == (3, "a" * 1000)
 
 
 def test_a_taken_name_says_where_it_was_taken():

@@ -97,9 +97,7 @@ class Options:
         _require(self, "radius", lambda v: _whole(v, 0), "0, 1, 2 ...")
         _require(self, "timeout", _positive, "a number of seconds above 0")
         _require(self, "dpi", lambda v: _positive(v) and v <= 2400, "a number above 0, at most 2400")
-        _require(
-            self, "title", lambda v: v is None or (isinstance(v, str) and is_writable(v)), "a text that a file can hold"
-        )
+        _require(self, "title", _title, "a text that a file can hold: no half of a surrogate pair")
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
@@ -137,6 +135,10 @@ def _require(options: Options, name: str, holds: Callable[[Any], bool], expected
 
 def _colours(value: Any) -> bool:
     return value in COLOURS if isinstance(value, str) else isinstance(value, Mapping) or callable(value)
+
+
+def _title(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and is_writable(value))
 
 
 def _whole(value: Any, least: int) -> bool:

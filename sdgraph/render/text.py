@@ -45,7 +45,7 @@ def clean(text: str) -> str:
 def escaped(text: str) -> str:
     r"""The text made safe inside HTML-like labels and quoted attributes alike.
 
-    A very long text is cut. A backslash would start an escape sequence in either, so it is written as a character reference.
+    A very long text is cut. A backslash would start an escape sequence in either, so it becomes a character reference.
 
     Example:
         >>> escaped('a<b> "c" & \\N')

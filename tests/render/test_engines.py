@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError, LayoutError, RendererNotFound
-from sdgraph.render import engines
+from sdgraph.render import engines, svg
 from sdgraph.viz import engines as versions
 from tests.render.graphs import layers, logistic_regression, weighted_loss
 from tests.render.parsing import SVG, parsed, svg_groups, svg_texts, svg_tree
@@ -197,6 +197,41 @@ def test_a_broken_dot_is_reported_with_what_it_said(fake_dot):
 def test_the_chain_goes_on_when_dot_is_broken(fake_dot):
     fake_dot("import sys\nsys.exit(1)")
     assert engines.lay_out("digraph { chain }", "svg").engine == "pygraphviz"
+
+
+GARBAGE = "import sys\nsys.stdin.buffer.read()\nsys.stdout.write('y' * 100_000)"
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_a_dot_that_prints_something_else_is_not_believed(fake_dot, tmp_path, suffix):
+    fake_dot(GARBAGE)
+    sd, _ = weighted_loss()
+    with pytest.raises(LayoutError, match="something else than") as caught:
+        sd.render(tmp_path / f"g.{suffix}", engine="dot")
+    assert "engine=" in caught.value.fix and "sd.to_dot()" in caught.value.fix
+    assert [p.name for p in tmp_path.iterdir()] == ["dot"]
+
+
+@pytest.mark.skipif(engines.command("pygraphviz", "svg") is None, reason="pygraphviz is not installed")
+def test_the_chain_goes_on_when_dot_prints_something_else(fake_dot):
+    fake_dot(GARBAGE)
+    sd, _ = weighted_loss()
+    view = sd.plot()
+    assert "<svg" in view.svg and view.engine_used == "pygraphviz"
+
+
+def test_what_an_engine_says_comes_with_what_to_do(fake_dot):
+    fake_dot("import sys\nsys.exit('DotError: Invalid Input')")
+    sd, _ = weighted_loss()
+    with pytest.raises(LayoutError, match="Invalid Input") as caught:
+        _ = sd.plot(engine="dot").svg
+    assert "sd.to_dot()" in str(caught.value)
+
+
+def test_an_svg_without_a_beginning_is_refused():
+    scene = weighted_loss()[0].plot().scene
+    with pytest.raises(LayoutError, match="something else than an SVG"):
+        svg.finished("y" * 1000, scene, adaptive=True)
 
 
 def test_the_layout_process_does_not_load_the_package():

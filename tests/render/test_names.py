@@ -1,13 +1,14 @@
 """Names a user may choose must come out as text, whatever they look like to DOT, HTML, XML or Mermaid."""
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgraph import SameDiff
-from sdgraph.errors import VariableNameError
+from sdgraph.errors import ArgumentError, VariableNameError
 from sdgraph.render import engines
 from tests.render.parsing import SVG, cards, svg_groups, svg_texts, svg_tree
 
@@ -31,7 +32,6 @@ NASTY = [
     "λ’s ∂",
     "日本語",
     "a\u202eb",
-    "\ud800",
     "é\u0301",
     "%d %s {}",
     "#quot;",
@@ -107,3 +107,82 @@ def test_any_name_makes_valid_svg(name):
     except VariableNameError:
         return
     assert len(svg_groups(sd.plot(title=name).svg, "node")) == 2
+
+
+# ---------------------------------------------------------------------- long names and deep scopes
+
+LONG = "l" * 400 + "<&" * 100 + "m" * 400
+LONGEST_TEXT = 16_384
+"""Characters of a text that Graphviz takes; it refuses the whole source for a longer one."""
+
+
+def long_names(scopes):
+    """A graph whose names, sizes and scopes are all as long as they may be."""
+    sd = SameDiff()
+    x = sd.placeholder(LONG, shape=(LONG.replace("l", "b"), LONG.replace("l", "c")))
+    for k in range(scopes):
+        sd._scope += f"{k}{LONG[: 999 - len(str(k))]}/"
+    for _ in range(3):
+        x = sd.math.add(sd.math.square(x, name=f"{LONG[1:]}{len(sd)}"), x)
+    return sd
+
+
+def texts(dot):
+    """All quoted and all HTML-like texts of a source."""
+    return re.findall(r'"[^"]*"', dot) + re.findall(r"<FONT[^>]*>[^<]*", dot)
+
+
+@pytest.mark.parametrize("scopes", [0, 1, 40])
+def test_no_text_of_a_source_is_too_long_for_an_engine(scopes):
+    sd = long_names(scopes)
+    dot = sd.to_dot(title="t" * 50_000)
+    assert max(map(len, texts(dot))) < LONGEST_TEXT / 4
+    if engines.available():
+        assert len(svg_groups(sd.plot(title="t" * 50_000).svg, "node")) == 7
+
+
+def test_names_of_sizes_are_shortened_on_cards_as_names_are():
+    sd = SameDiff()
+    sd.placeholder("x", shape=("the_length_of_the_longest_sentence", None, 3))
+    [(title, sizes)] = [lines[:2] for lines in cards(sd.to_dot())]
+    assert (title, sizes) == ("x placeholder", "float32 (the_length_…est_sentence, ?, 3)")
+
+
+@pytest.mark.parametrize("inside", [1, 2])
+def test_scopes_that_nest_deeper_than_any_recursion(inside):
+    depth = 3000
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(2,))
+    for k in range(depth):
+        sd._scope += "s/"
+        if k % (depth // 8) == 0:
+            for _ in range(inside):
+                x = sd.math.tanh(x)
+    n = len(sd)
+    assert len(cards(sd.to_dot())) <= n
+    assert sd.to_mermaid().count("subgraph") <= 60
+    if engines.available():
+        assert svg_groups(sd.plot().svg, "node")
+        assert "<svg" in sd.explore().html
+    f = sd.compile(x, engine="numpy")
+    assert sd.plot(plan=f.plan).dot
+
+
+def test_deep_scopes_cost_no_more_than_their_names():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(2,))
+    sd._scope = "s/" * 20_000
+    for _ in range(5):
+        x = sd.math.tanh(x)
+    tracemalloc.start()
+    try:
+        sd.to_dot()
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("make", ["to_dot", "plot", "explore"])
+def test_a_title_that_no_file_can_hold_is_refused(make):
+    with pytest.raises(ArgumentError, match="title cannot be this"):
+        getattr(graph("x"), make)(title="a\ud800")
