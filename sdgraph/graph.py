@@ -113,7 +113,6 @@ class Graph:
         Table("frozen", bookkeeping.members),
         Table("version", saved=True, copied=False),
         Table("_next_suffix", saved=True),
-        Table("_scopes", saved=True, copied=False),
         Table("_scope", saved=True, copied=False),
         Table("_origin", saved=True, copied=False),
     )
@@ -132,7 +131,6 @@ class Graph:
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._next_suffix: dict[str, int] = {}
-        self._scopes: list[str] = []
         self._scope = ""
         self._origins: dict[tuple[int, int], Origin] = {}
         self._origin: Origin | None = None
@@ -165,8 +163,9 @@ class Graph:
     @contextmanager
     def one_origin(self) -> Iterator[None]:
         """Let all nodes made in the block have the origin of the call: a transform makes many for one line."""
-        before, self._origin = self._origin, self._origin or user_origin()
+        before = self._origin
         try:
+            self._origin = before or user_origin()
             yield
         finally:
             self._origin = before
@@ -229,12 +228,13 @@ class Graph:
             'layer1/w'
         """
         check_name(name)
-        self._scopes.append(self._scope)
-        self._scope = f"{self._scope}{name}/"
+        length = len(self._scope)
+        # Inside, here and in other blocks: an interrupt may fall between a change and a block that follows it.
         try:
+            self._scope = f"{self._scope}{name}/"
             yield self._scope[:-1]
         finally:
-            self._scope = self._scopes.pop()
+            self._scope = self._scope[:length]
 
     @property
     def current_scope(self) -> str:

@@ -417,8 +417,8 @@ array([ 6., 12.], dtype=float32))
     def gradient_scope(self) -> Iterator[None]:
         """Name what is made in the block under ``grad/``, whatever scopes are open, and count it as gradients."""
         start, outermost = len(self.nodes), not self._in_gradient
-        self._in_gradient = True
         try:
+            self._in_gradient = True
             with self._outside_scopes(GRADIENT_SCOPE + "/"):
                 yield
         finally:
@@ -429,8 +429,8 @@ array([ 6., 12.], dtype=float32))
     @contextmanager
     def _outside_scopes(self, scope: str) -> Iterator[None]:
         before = self._scope
-        self._scope = scope
         try:
+            self._scope = scope
             yield
         finally:
             self._scope = before

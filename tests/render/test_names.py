@@ -1,5 +1,6 @@
 """Names a user may choose must come out as text, whatever they look like to DOT, HTML, XML or Mermaid."""
 
+import contextlib
 import re
 import tracemalloc
 
@@ -120,11 +121,19 @@ def long_names(scopes):
     """A graph whose names, sizes and scopes are all as long as they may be."""
     sd = SameDiff()
     x = sd.placeholder(LONG, shape=(LONG.replace("l", "b"), LONG.replace("l", "c")))
-    for k in range(scopes):
-        sd._scope += f"{k}{LONG[: 999 - len(str(k))]}/"
-    for _ in range(3):
-        x = sd.math.add(sd.math.square(x, name=f"{LONG[1:]}{len(sd)}"), x)
+    with inside(sd, [f"{k}{LONG[: 999 - len(str(k))]}" for k in range(scopes)]):
+        for _ in range(3):
+            x = sd.math.add(sd.math.square(x, name=f"{LONG[1:]}{len(sd)}"), x)
     return sd
+
+
+@contextlib.contextmanager
+def inside(sd, scopes):
+    """Scopes in scopes."""
+    with contextlib.ExitStack() as stack:
+        for name in scopes:
+            stack.enter_context(sd.name_scope(name))
+        yield
 
 
 def texts(dot):
@@ -148,18 +157,17 @@ def test_names_of_sizes_are_shortened_on_cards_as_names_are():
     assert (title, sizes) == ("x placeholder", "float32 (the_length_…est_sentence, ?, 3)")
 
 
-@pytest.mark.parametrize("inside", [1, 2])
-def test_scopes_that_nest_deeper_than_any_recursion(inside):
-    depth = 3000
+@pytest.mark.parametrize("each", [1, 2])
+def test_scopes_that_nest_deeper_than_any_recursion(each):
     sd = SameDiff()
     x = sd.placeholder("x", shape=(2,))
-    for k in range(depth):
-        sd._scope += "s/"
-        if k % (depth // 8) == 0:
-            for _ in range(inside):
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(inside(sd, ["s"] * 400))
+            for _ in range(each):
                 x = sd.math.tanh(x)
-    n = len(sd)
-    assert len(cards(sd.to_dot())) <= n
+    assert x.name.count("/") == 3200
+    assert len(cards(sd.to_dot())) <= len(sd)
     assert sd.to_mermaid().count("subgraph") <= 60
     if engines.available():
         assert svg_groups(sd.plot().svg, "node")
@@ -171,11 +179,11 @@ def test_scopes_that_nest_deeper_than_any_recursion(inside):
 def test_deep_scopes_cost_no_more_than_their_names():
     sd = SameDiff()
     x = sd.placeholder("x", shape=(2,))
-    sd._scope = "s/" * 20_000
-    for _ in range(5):
-        x = sd.math.tanh(x)
     tracemalloc.start()
     try:
+        with inside(sd, ["s"] * 20_000):
+            for _ in range(5):
+                x = sd.math.tanh(x)
         sd.to_dot()
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
