@@ -30,6 +30,7 @@ from sdgraph.engines.llvm.region import (
 )
 from sdgraph.engines.llvm.scalar_ops import compute_dtypes, is_native
 from sdgraph.plan import Plan, Step
+from sdgraph.shapes import permutation
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
 _REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}
@@ -286,6 +287,8 @@ class _Divider:
         j = step.inputs[0]
         shape = step.aval.shape
         if step.op.qualname != "permute" or len(shape) != 2 or not is_native(self.dtypes[j]):
+            return False
+        if permutation(step.attrs["axes"], 2) != (1, 0):
             return False
         self.turned[step.out] = j
         self._value(step.out, shape, self.dtypes[j], self.stage[j])

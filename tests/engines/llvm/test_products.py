@@ -6,6 +6,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
+from sdgraph.engines.llvm import compile_plan
+from sdgraph.plan import make_plan
 
 EPS = {"float32": 2e-6, "float64": 1e-14}
 
@@ -81,3 +83,18 @@ def test_a_product_of_matrices_is_left_to_blas():
     assert "a product of matrices" in str(f.plan)
     x = np.random.default_rng(0).normal(size=(20, 30)).astype("float32")
     np.testing.assert_allclose(next(iter(f(a=x).values())), x @ x.T, rtol=1e-5, atol=1e-5)
+
+
+def test_only_a_permutation_that_turns_a_matrix_is_read_as_turned():
+    sd = SameDiff("float64")
+    x, v = sd.placeholder("x", (2, 2)), sd.placeholder("v", (2,))
+    y = sd.permute(x, (1, 0)) @ v
+    plan = make_plan(sd, [y.id], {k.id: k.aval for k in (x, v)}, ["y"])
+    rows, vector = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0])
+    for axes, want in (((1, 0), rows.T @ vector), ((0, 1), rows @ vector), ((-1, -2), rows.T @ vector)):
+        steps = tuple(s._replace(attrs={"axes": axes}) if s.op.qualname == "permute" else s for s in plan.steps)
+        program = compile_plan(plan._replace(steps=steps), check_numerics=False)
+        slots = program.slots(plan)
+        for slot, i in plan.feeds:
+            slots[slot] = rows if i == x.id else vector
+        assert np.array_equal(program.run(slots)[0], want)

@@ -83,7 +83,7 @@ def test_losses_of_classes_beside_norms(shape, others, axis, penalty_first):
     np.testing.assert_allclose(got["grad/x"], slope, atol=1e-14)
 
 
-@pytest.mark.parametrize("first", (0, 40, 80))
+@pytest.mark.parametrize("first", (0, 30))
 def test_sums_of_unrelated_terms(first):
-    found = {seed: text for seed in range(first, first + 40) if (text := difference(seed))}
+    found = {seed: text for seed in range(first, first + 30) if (text := difference(seed))}
     assert not found
