@@ -156,6 +156,38 @@ def test_a_discrete_op_beside_a_smooth_path_passes_nothing(sd):
     close(sd.grad(sd.sum(y), x).eval(), [1.0, 0.0])
 
 
+def test_gradients_that_are_one_node_are_told_apart(sd):
+    a, b = sd.var("a", [1.0, 2.0]), sd.var("b", [3.0, 4.0])
+    ga, gb, again = sd.grad(sd.sum(a + b), [a, b, a])
+    assert (ga.name, gb.name) == ("grad/a", "grad/b")
+    assert len({ga.id, gb.id, again.id}) == 3
+    close(sd.compile([ga, gb, again])({}).popitem()[1], [1.0, 1.0])
+
+
+def test_a_gradient_that_was_there_before_gets_a_node_of_its_own():
+    @primitive(infer=same, kernel="sin", vjp=lambda g, y, x: x)
+    def odd(sd, x: Operand, *, name=None):
+        """A sine whose gradient is said to be its operand."""
+        ...
+
+    sd = SameDiff("float64")
+    x = sd.var("x", [1.0, 2.0])
+    g = sd.grad(odd(sd, x), x)
+    assert g.name == "grad/x" and g.id > x.id and sd.is_gradient(g.id) and not sd.is_gradient(x.id)
+    close(g.eval(), x.value)
+
+
+def test_what_was_dropped_from_a_gradient_uses_up_no_names(sd):
+    x, z = sd.var("x", [1.0, 2.0]), sd.var("z", [3.0, 4.0])
+    sd.grad(sd.sum(sd.math.square(x * z)), x)
+    sd.grad(sd.sum(sd.math.square(x + z)), x)
+    names = {v.name for v in sd}
+    for name in names:
+        base, _, number = name.rpartition("_")
+        if number.isdigit() and int(number) > 1:
+            assert f"{base}_{int(number) - 1}" in names, name
+
+
 def test_an_op_without_a_rule_raises_and_is_named():
     @primitive(infer=same, kernel="sin", vjp=NOT_DIFFERENTIABLE)
     def opaque(sd, x: Operand, *, name=None):
