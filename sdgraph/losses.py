@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from sdgraph.aval import Dim, is_floating, shape_str
 from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
@@ -18,6 +20,8 @@ from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sdgraph.variable import Operand
 
 
@@ -37,6 +41,7 @@ class LossReduce(enum.Enum):
     """``sum(L) / count(W != 0)``."""
 
 
+_HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 _DEFAULT = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
 
 
@@ -45,9 +50,22 @@ def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce
 
     A unit of weight 0 counts exactly 0 even where its loss is infinite or NaN, while the gradient with respect to that
     weight is still the unit's loss. The divisor is guarded, not the quotient, so that its gradient is 0 and not NaN.
+    Half precision is weighted, added up and counted in single precision; the result is rounded once.
     """
-    sd = per_element.sd
+    w = None if weights is None else _widened(weights)
+    return _reduction(loss_reduce, w, per_element, weights)(_widened(per_element))
+
+
+def _reduction(
+    loss_reduce: LossReduce, weights: SDVariable | None, *operands: Operand | None
+) -> Callable[[SDVariable], SDVariable]:
+    """What weights and reduces a per-element loss, and rounds the result to the dtype of the operands as given."""
     loss_reduce = _as_reduce(loss_reduce)
+    return lambda each: _rounded(_reduced(each, weights, loss_reduce), *operands)
+
+
+def _reduced(per_element: SDVariable, weights: SDVariable | None, loss_reduce: LossReduce) -> SDVariable:
+    sd = per_element.sd
     if weights is None:
         if loss_reduce is LossReduce.NONE:
             return per_element
@@ -88,11 +106,31 @@ def _symbols(*operands: Operand) -> list[SDVariable]:
     return cast("list[SDVariable]", list(operands))
 
 
+def _floating_dtype(like: SDVariable) -> np.dtype[Any]:
+    """What integers and bools count as: the dtype of ``like``, or the graph's if that is no float either."""
+    return like.dtype if is_floating(like.dtype) else like.sd.dtype
+
+
 def _floats(*operands: Operand, like: Operand) -> list[SDVariable]:
-    """Operands with integers and bools cast to the dtype of ``like``, or to the graph's if that is no float either."""
-    (model,) = _symbols(like)
-    dtype = model.dtype if is_floating(model.dtype) else model.sd.dtype
-    return [v if is_floating(v.dtype) else v.sd.cast(v, dtype) for v in _symbols(*operands)]
+    """Operands as numbers to compute with: integers and bools in the dtype of ``like``, halves in single precision."""
+    dtype = _floating_dtype(*_symbols(like))
+    return [_widened(v) if is_floating(v.dtype) else v.sd.cast(v, _wide(dtype)) for v in _symbols(*operands)]
+
+
+def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that a loss is computed in: neither the sum of many halves nor their number fits into float16."""
+    return _SINGLE if dtype == _HALF else dtype
+
+
+def _widened(x: SDVariable) -> SDVariable:
+    return x.sd.cast(x, _SINGLE) if x.dtype == _HALF else x
+
+
+def _rounded(result: SDVariable, *operands: Operand | None) -> SDVariable:
+    """A result in half precision if all floating operands have it; integers count as the first operand does."""
+    first, *others = [v for v in _symbols(*operands) if v is not None]
+    half = _floating_dtype(first) == _HALF and all(v.dtype == _HALF or not is_floating(v.dtype) for v in others)
+    return result.sd.cast(result, _HALF) if half else result
 
 
 def _same_shape(**operands: Operand) -> None:
@@ -159,17 +197,17 @@ def _masked(weights: SDVariable | None, *operands: SDVariable) -> list[SDVariabl
 
 
 def _elementwise(
-    label: Operand, predictions: Operand, weights: Operand | None, names: tuple[str, str]
-) -> tuple[SDVariable, SDVariable, SDVariable | None]:
-    """Operands of an elementwise loss, checked and prepared."""
+    label: Operand, predictions: Operand, weights: Operand | None, loss_reduce: LossReduce, names: tuple[str, str]
+) -> tuple[SDVariable, SDVariable, Callable[[SDVariable], SDVariable]]:
+    """Operands of an elementwise loss, checked and prepared, and what weights and reduces it."""
     _same_shape(**{names[0]: label, names[1]: predictions})
     p, y = _floats(predictions, label, like=predictions)
-    if weights is None:
-        return y, p, None
-    (w,) = _floats(weights, like=p)
-    w = _fit_weights(w, p.shape)
-    y, p = _masked(w, y, p)
-    return y, p, w
+    w = None
+    if weights is not None:
+        (w,) = _floats(weights, like=p)
+        w = _fit_weights(w, p.shape)
+        y, p = _masked(w, y, p)
+    return y, p, _reduction(loss_reduce, w, predictions, label, weights)
 
 
 _NAMES = ("label", "predictions")
@@ -188,9 +226,12 @@ def _half_log_two_pi(y: SDVariable) -> SDVariable:
 
 
 def _cross_entropy_terms(labels: SDVariable, logits: SDVariable, positive: SDVariable) -> SDVariable:
-    """``(1 - labels) softplus(logits) + positive softplus(-logits)``: no term cancels another at any logit."""
-    nn = logits.sd.nn
-    return (1 - labels) * nn.softplus(logits) + positive * nn.softplus(-logits)
+    """``(1 - labels) softplus(logits) + positive softplus(-logits)``: no term cancels another at any logit.
+
+    A label that excludes a term makes it 0 even where the logit is infinite.
+    """
+    nn, times = logits.sd.nn, logits.sd.math.multiply_no_nan
+    return times(nn.softplus(logits), 1 - labels) + times(nn.softplus(-logits), positive)
 
 
 class SDLoss(Namespace, prefix="loss"):
@@ -232,8 +273,8 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.absolute_difference([1.0, 2.0], [1.5, 4.0]).eval()
             array(1.25, dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
-        return reduce_loss(self.sd.math.abs(p - y), w, loss_reduce)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
+        return reduced(self.sd.math.abs(p - y))
 
     @composite(is_loss=True)
     def cosine_distance(
@@ -280,7 +321,8 @@ class SDLoss(Namespace, prefix="loss"):
             (w,) = _floats(weights, like=p)
             w = _fit_weights(w, tuple(1 if k == axis else d for k, d in enumerate(p.shape)))
             y, p = _masked(w, y, p)
-        return reduce_loss(1 - sd.sum(p * y, axis=axis, keepdims=True), w, loss_reduce)
+        reduced = _reduction(loss_reduce, w, predictions, label, weights)
+        return reduced(1 - sd.sum(p * y, axis=axis, keepdims=True))
 
     @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS)
     def ctc_loss(
@@ -324,8 +366,9 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.ctc_loss(np.array([[1]]), logits, np.array([1]), np.array([2])).eval()
             array([1.09861229])
         """
-        operands = _symbols(target_labels, logit_input, target_label_lengths, logit_input_lengths)
-        return ctc_negative_log_likelihood(self.sd, *operands, blank=blank_index)
+        labels, logits, *lengths = _symbols(target_labels, logit_input, target_label_lengths, logit_input_lengths)
+        each = ctc_negative_log_likelihood(self.sd, labels, _widened(logits), *lengths, blank=blank_index)
+        return _rounded(each, logits)
 
     @composite(is_loss=True)
     def hinge_loss(
@@ -358,8 +401,8 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.hinge_loss([1.0, 0.0], [0.5, 0.5]).eval()
             array(1., dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
-        return reduce_loss(self.sd.nn.relu(1 - (2 * y - 1) * p), w, loss_reduce)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
+        return reduced(self.sd.nn.relu(1 - (2 * y - 1) * p))
 
     @composite(is_loss=True)
     def huber_loss(
@@ -398,14 +441,14 @@ class SDLoss(Namespace, prefix="loss"):
             array(1.3125, dtype=float32)
         """
         _check_not_negative("delta", delta)
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd = self.sd
         d = p - y
         size = sd.math.abs(d)
         near = size <= delta
         # Selecting before squaring keeps a huge difference from overflowing in the branch that is not taken.
         close = sd.where(near, d, 0)
-        return reduce_loss(sd.where(near, 0.5 * sd.math.square(close), delta * (size - 0.5 * delta)), w, loss_reduce)
+        return reduced(sd.where(near, 0.5 * sd.math.square(close), delta * (size - 0.5 * delta)))
 
     @composite(is_loss=True)
     def l2_loss(self, var: Operand, *, name: str | None = None) -> SDVariable:
@@ -424,7 +467,7 @@ class SDLoss(Namespace, prefix="loss"):
             array(12.5, dtype=float32)
         """
         (x,) = _floats(var, like=var)
-        return 0.5 * self.sd.sum(self.sd.math.square(x))
+        return _rounded(0.5 * self.sd.sum(self.sd.math.square(x)), var)
 
     @composite(is_loss=True)
     def log_loss(
@@ -464,13 +507,14 @@ class SDLoss(Namespace, prefix="loss"):
             array(0.34657359)
         """
         _check_not_negative("epsilon", epsilon)
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd, m = self.sd, self.sd.math
         # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
         high = p > 0.5
         far = sd.where(high, (1 - p) + epsilon, 1)
         near = sd.where(high, 0, epsilon - p)
-        return reduce_loss(-(m.xlogy(y, p + epsilon) + (m.xlogy(1 - y, far) + m.xlog1py(1 - y, near))), w, loss_reduce)
+        # Not the negative of the sum: a loss of nothing is 0.0, not -0.0.
+        return reduced(0.0 - (m.xlogy(y, p + epsilon) + (m.xlogy(1 - y, far) + m.xlog1py(1 - y, near))))
 
     @composite(is_loss=True)
     def log_poisson(
@@ -504,13 +548,13 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff(dtype="float64").loss.log_poisson([2.0], [0.0]).eval()
             array(1.)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         # A rate of 0 has the logarithm -infinity, and a label of 0 does not mind.
         loss = self.sd.math.exp(p) - self.sd.math.multiply_no_nan(p, y)
         if full:
             large = y > 1
             loss = loss + self.sd.where(large, _half_log_two_pi(self.sd.where(large, y, 2)), 0)
-        return reduce_loss(loss, w, loss_reduce)
+        return reduced(loss)
 
     @composite(is_loss=True)
     def mean_pairwise_squared_error(
@@ -555,15 +599,16 @@ class SDLoss(Namespace, prefix="loss"):
             w = _fit_row_weights(w, p.shape)
             per_element = w if w.shape == () else sd.expand_dims(w, tuple(range(1, p.ndim)))
             y, p = _masked(per_element, y, p)
+        reduced = _reduction(loss_reduce, w, predictions, label, weights)
         d = p - y
         axes = tuple(range(1, d.ndim))
         if not axes:
-            return reduce_loss(sd.zeros_like(d), w, loss_reduce)
+            return reduced(sd.zeros_like(d))
         # Centring twice keeps a large common offset from swallowing the differences; the loss does not depend on it.
         r = d - sd.largest(d, axes)
         r = r - sd.mean(r, axis=axes, keepdims=True)
         n = sd.axis_size(d, axis=axes, dtype=d.dtype)
-        return reduce_loss(2 * sd.sum(sd.math.square(r), axis=axes) / sd.math.max(n - 1, 1), w, loss_reduce)
+        return reduced(2 * sd.sum(sd.math.square(r), axis=axes) / sd.math.max(n - 1, 1))
 
     @composite(is_loss=True)
     def mean_squared_error(
@@ -595,8 +640,8 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff().loss.mean_squared_error([1.0, 2.0], [1.5, 4.0]).eval()
             array(2.125, dtype=float32)
         """
-        y, p, w = _elementwise(label, predictions, weights, _NAMES)
-        return reduce_loss(self.sd.math.square(p - y), w, loss_reduce)
+        y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
+        return reduced(self.sd.math.square(p - y))
 
     @composite(is_loss=True)
     def sigmoid_cross_entropy(
@@ -634,10 +679,10 @@ class SDLoss(Namespace, prefix="loss"):
             array(0.34657359)
         """
         _check_not_negative("label_smoothing", label_smoothing)
-        z, x, w = _elementwise(label, prediction_logits, weights, _LOGIT_NAMES)
+        z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
-        return reduce_loss(_cross_entropy_terms(z, x, z), w, loss_reduce)
+        return reduced(_cross_entropy_terms(z, x, z))
 
     @composite(is_loss=True)
     def softmax_cross_entropy(
@@ -684,13 +729,16 @@ class SDLoss(Namespace, prefix="loss"):
         w = None
         if weights is not None:
             (w,) = _floats(weights, like=x)
+            if w.ndim == x.ndim and w.shape[-1] == 1:
+                w = sd.squeeze(w, -1)  # One weight per row as a column, as the labels are laid out.
             w = _fit_weights(w, x.shape[:-1])
             z, x = _masked(w if w.shape == () else sd.expand_dims(w, -1), z, x)
         if label_smoothing:
             classes = sd.axis_size(x, axis=-1, dtype=x.dtype)
             z = (1 - label_smoothing) * z + label_smoothing / classes
-        surprise = -sd.nn.log_softmax(x)
-        return reduce_loss(sd.sum(sd.math.multiply_no_nan(surprise, z), axis=-1), w, loss_reduce)
+        reduced = _reduction(loss_reduce, w, logit_predictions, one_hot_labels, weights)
+        surprise = 0.0 - sd.nn.log_softmax(x)
+        return reduced(sd.sum(sd.math.multiply_no_nan(surprise, z), axis=-1))
 
     @composite(is_loss=True, literals={"labels": "int64"})
     def sparse_softmax_cross_entropy(self, logits: Operand, labels: Operand, *, name: str | None = None) -> SDVariable:
@@ -723,7 +771,7 @@ class SDLoss(Namespace, prefix="loss"):
             raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
         _check_label_shape(x.shape, k.shape)
         k = sd.expand_dims(sd.checked_labels(k, x), -1)
-        return -sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1)
+        return _rounded(0.0 - sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1), logits)
 
     @composite(is_loss=True)
     def weighted_cross_entropy_with_logits(
@@ -755,7 +803,7 @@ class SDLoss(Namespace, prefix="loss"):
         _same_shape(targets=targets, inputs=inputs)
         x, z = _floats(inputs, targets, like=inputs)
         if weights is None:
-            return _cross_entropy_terms(z, x, z)
+            return _rounded(_cross_entropy_terms(z, x, z), inputs, targets)
         (q,) = _floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
@@ -766,7 +814,7 @@ class SDLoss(Namespace, prefix="loss"):
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
                 fix="Give a scalar, or one weight per output (the last dimension).",
             )
-        return _cross_entropy_terms(z, x, q * z)
+        return _rounded(_cross_entropy_terms(z, x, q * z), inputs, targets, weights)
 
 
 def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:

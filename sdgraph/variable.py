@@ -339,7 +339,7 @@ class SDVariable:
         return self.sd.math.floor_div(self, other, name=name)
 
     def mod(self, other: Operand, *, name: str | None = None) -> SDVariable:
-        """Remainder with the sign of the dividend; ``%`` takes the sign of the divisor."""
+        """``self % other``: the remainder with the sign of the divisor; `sd.math.fmod` takes that of the dividend."""
         return self.sd.math.mod(self, other, name=name)
 
     def pow(self, exponent: Operand, *, name: str | None = None) -> SDVariable:

@@ -220,7 +220,7 @@ def test_softmax_of_extreme_logits(mode):
                 for row, labels in zip(log_p, y, strict=True)
             ]
             weighted = [a * b for a, b in zip(w, units, strict=True)]
-            over_all = 1 / mpf(count) if count else 0
+            over_all = 1 / mpf(float(count)) if count else 0
             value = np.array(
                 [number(v) for v in weighted] if mode is LossReduce.NONE else number(sum(weighted) * over_all)
             )

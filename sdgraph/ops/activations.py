@@ -14,11 +14,12 @@ import numpy as np
 from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.op import composite, primitive
+from sdgraph.ops import slopes
 from sdgraph.shapes import floating, one_axis
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sdgraph.variable import Operand
 
@@ -46,6 +47,20 @@ def _number(x: Aval, **_: Any) -> Aval:
 _number.broadcasts = True  # type: ignore[attr-defined]
 
 
+def _number_or_cutoff(x: Aval, *, cutoff: float) -> Aval:
+    """The operand's aval; an integer must be able to be the cutoff."""
+    if x.dtype.kind in "iu" and not float(cutoff).is_integer():
+        raise ArgumentError(
+            "The cutoff of integers is a whole number.",
+            given=f"cutoff={cutoff!r} for {x.dtype.name}",
+            fix="Cast the operand to a floating dtype first.",
+        )
+    return _number(x)
+
+
+_number_or_cutoff.broadcasts = True  # type: ignore[attr-defined]
+
+
 def _over_classes(x: Aval, *, axis: int) -> Aval:
     """The operand's shape, a floating dtype; ``axis`` must be one of its axes."""
     out = _real(x)
@@ -61,13 +76,26 @@ def _as_float(x: Any) -> Any:
 
 
 def _decay(x: SDVariable) -> tuple[SDVariable, SDVariable]:
-    """The operand as a float, and ``exp(-|x|)``, which never overflows.
-
-    Sigmoid and softplus of ``x`` and of ``-x`` share it: together they cost one exponential.
-    """
+    """The operand as a float, and ``exp(-|x|)``."""
     dtype = floating(x.aval).dtype
     x = x if x.dtype == dtype else x.sd.cast(x, dtype)
-    return x, x.sd.math.exp(-x.sd.math.abs(x))
+    return x, slopes.decay(x)
+
+
+def _relu6(xp: Any, x: Any, *, cutoff: float) -> Any:
+    if x.dtype.kind in "iu":
+        return xp.clip(x, max(min(int(cutoff), 6), int(np.iinfo(x.dtype).min)), 6)
+    return xp.minimum(xp.maximum(x, cutoff), 6)
+
+
+def _rounded_once(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that computes float16 in float32: neither a sum of many halves nor what is below 2^-24 fits into it."""
+
+    def rounding(xp: Any, x: Any, *, axis: int) -> Any:
+        x = _as_float(x)
+        return kernel(xp, x.astype(xp.float32), axis).astype(x.dtype) if x.dtype.char == "e" else kernel(xp, x, axis)
+
+    return rounding
 
 
 def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
@@ -83,16 +111,16 @@ def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
     return shifted, powers, xp.sum(powers * others, axis=axis, keepdims=True)
 
 
-def _softmax(xp: Any, x: Any, *, axis: int) -> Any:
-    x = _as_float(x)
+@_rounded_once
+def _softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.shape[axis]:
         return xp.exp(x)
     _, powers, rest = _softmax_parts(xp, x, axis)
     return powers / (1 + rest)
 
 
-def _log_softmax(xp: Any, x: Any, *, axis: int) -> Any:
-    x = _as_float(x)
+@_rounded_once
+def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.shape[axis]:
         return xp.exp(x)
     shifted, _, rest = _softmax_parts(xp, x, axis)
@@ -102,13 +130,23 @@ def _log_softmax(xp: Any, x: Any, *, axis: int) -> Any:
 # ---------------------------------------------------------------------- gradient rules
 
 
+def _in_single(op: Callable[..., SDVariable], x: SDVariable, g: SDVariable, y: SDVariable, axis: int) -> Any:
+    """Cotangent and value to work with: of half precision in single, where the value is not rounded yet."""
+    if y.dtype.char != "e":
+        return g, y
+    single = np.dtype("float32")
+    return g.sd.cast(g, single), op(x.sd.cast(x, single), axis)
+
+
 def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
+    g, y = _in_single(x.sd.nn.softmax, x, g, y, axis)
     return y * (g - g.sd.sum(g * y, axis=axis, keepdims=True))
 
 
 def _log_softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
     # g - p * sum(g), written as g * (1 - p) - p * (sum of the other g): for a class that has nearly all the probability
     # 1 - p cancels to nothing, and -expm1(log p) does not.
+    g, y = _in_single(x.sd.nn.log_softmax, x, g, y, axis)
     math = g.sd.math
     others = g.sd.sum(g, axis=axis, keepdims=True) - g
     return -(g * math.expm1(y)) - math.exp(y) * others
@@ -128,6 +166,8 @@ def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SD
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 _GELU_SIGMOID = 1.702
+_GELU_SATURATED = 32.0
+"""From here on the tanh form is x or 0 in every dtype: its cubic goes no further, lest it overflow."""
 # Fixed point of mean 0 and variance 1, Klambauer et al., arXiv:1706.02515.
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -139,7 +179,7 @@ class SDActivations(Namespace, prefix="nn"):
     # ------------------------------------------------------------------ smooth activations
 
     # The rules stand beside the bodies because a derivative of |x| would be wrong at 0 from the second order on.
-    @composite(vjp=lambda g, y, x: g * (y * g.sd.nn.sigmoid(-x)))
+    @composite(vjp=lambda g, y, x: g * slopes.logistic_slope(g.sd, x))
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 
@@ -305,16 +345,16 @@ class SDActivations(Namespace, prefix="nn"):
         return self.sd.math.max(x, 0) if cutoff == 0 else self.sd.where(x < cutoff, 0, x)  # type: ignore[operator]
 
     @primitive(
-        infer=_number,
-        kernel=lambda xp, x, *, cutoff: xp.minimum(xp.where(x < cutoff, 0, x), 6),
+        infer=_number_or_cutoff,
+        kernel=_relu6,
         vjp=_relu6_vjp,
     )
     def relu6(self, x: Operand, cutoff: float = 0.0, *, name: str | None = None) -> SDVariable:
-        """Rectifier that stops at 6: ``min(relu(x, cutoff), 6)``.
+        """Rectifier that stops at 6: ``min(max(x, cutoff), 6)``. Unlike `relu` it gives the cutoff itself below it.
 
         Args:
             x: Any shape, real numbers.
-            cutoff: Where the function starts to let ``x`` pass.
+            cutoff: The least value.
 
         Returns:
             ``x``'s shape and dtype. The derivative is 1 between the cutoff and 6, and 0 elsewhere, at both corners too.
@@ -494,9 +534,11 @@ class SDActivations(Namespace, prefix="nn"):
         m = self.sd.math
         v = self.sd.as_variable(x)
         if approximate == "none":
-            return v * (0.5 * m.erfc(v * -math.sqrt(0.5)))
+            near = m.clip_by_value(v, -slopes.GAUSS_VANISHES, slopes.GAUSS_VANISHES)
+            return v * (0.5 * m.erfc(near * -math.sqrt(0.5)))
         if approximate == "tanh":
-            return v * self.sigmoid((2 * _GELU_SCALE) * (v + _GELU_CUBIC * m.cube(v)))
+            near = m.clip_by_value(v, -_GELU_SATURATED, _GELU_SATURATED)
+            return v * self.sigmoid((2 * _GELU_SCALE) * (near + _GELU_CUBIC * m.cube(near)))
         if approximate == "sigmoid":
             return v * self.sigmoid(_GELU_SIGMOID * v)
         raise ArgumentError(
@@ -545,7 +587,7 @@ class SDActivations(Namespace, prefix="nn"):
     @primitive(
         infer=_real,
         kernel=lambda xp, x: _as_float(x) / (1 + xp.abs(_as_float(x))),
-        vjp=lambda g, y, x: g / g.sd.math.square(1 + g.sd.math.abs(x)),
+        vjp=lambda g, y, x: g * g.sd.math.square(slopes.softsign_factor(g.sd, x)),
     )
     def softsign(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x / (1 + abs(x))``.

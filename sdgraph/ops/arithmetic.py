@@ -58,6 +58,10 @@ def _merged(*avals: Aval) -> Aval:
     return shapes.elementwise(*avals)
 
 
+def _rint(xp: Any, x: Any) -> Any:
+    return xp.rint(x) if x.dtype.kind in "fc" else x
+
+
 def _clipped(x: Aval, *, clip_value_min: float, clip_value_max: float) -> Aval:
     if not clip_value_min <= clip_value_max:
         raise ArgumentError(
@@ -88,9 +92,11 @@ def _pow_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tupl
     dy = m.multiply_no_nan(z, m.log(sd.where(x > 0, x, 1.0)))
     exponent = y.value if y.kind is VariableKind.CONSTANT else None
     if exponent is not None and exponent.ndim == 0 and exponent != 0:
-        return g * (y * (x if exponent == 2 else m.pow(x, y - 1))), g * dy
+        return g * (y * (x if exponent == 2 else m.pow(x, y - 1))), m.multiply_no_nan(dy, g)
     safe = sd.where(m.and_(sd.eq(x, 0), sd.eq(y, 0)), 1.0, y)
-    return g * m.multiply_no_nan(m.pow(x, safe - 1), y), g * dy
+    # A cotangent of 0 stays 0 where the slope is infinite: in higher derivatives an exponent that has reached 0 leaves
+    # one, and the power next to it is that of the exponent below.
+    return m.multiply_no_nan(m.multiply_no_nan(m.pow(x, safe - 1), y), g), m.multiply_no_nan(dy, g)
 
 
 def _max_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
@@ -197,13 +203,13 @@ class SDArithmetic(Namespace, prefix="math"):
         vjp=lambda g, z, x, y: (g, -(g * g.sd.math.round((x - z) / y))),
         domain=(0.3, 2),
     )
-    def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
-        """Remainder of ``x / y`` with the sign of ``x``, as C's fmod. `floor_mod` has the sign of ``y``.
+    def fmod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Remainder of ``x / y`` with the sign of ``x``, as C's fmod. `mod` has the sign of ``y``.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.math.mod([7.0, -7.0], 3.0).eval()
+            >>> sd.math.fmod([7.0, -7.0], 3.0).eval()
             array([ 1., -1.])
         """
         ...
@@ -225,12 +231,24 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         ...
 
+    @composite(domain=(0.3, 2))
+    def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
+        """Remainder of ``x / y`` with the sign of ``y``: the same as `floor_mod`. `fmod` has the sign of ``x``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.mod([5.0, -5.0], [-3.0, 3.0]).eval()
+            array([-1.,  1.])
+        """
+        return self.sd.math.floor_mod(x, y)
+
     @primitive(infer=like_ufunc(np.power), kernel="power", vjp=_pow_vjp, domain=(0.2, 3))
     def pow(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` to the power ``y``, a number or a variable.
 
         The gradient for ``x`` is ``y x^(y-1)`` and 0 where ``y`` is 0; for ``y`` it is ``x^y log x`` and 0 where ``x``
-        is not positive.
+        is not positive. At ``x`` = 0 it is infinite for ``0 < y < 1``, where that of `sqrt` is 0.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -450,9 +468,14 @@ class SDArithmetic(Namespace, prefix="math"):
         if not clip_value >= 0:
             raise ArgumentError("A norm is not negative.", given=f"clip_value={clip_value!r}", expected="a number >= 0")
         sd = self.sd
-        norm = sd.norm2(x, axis, True)
+        v = sd.as_variable(x)
+        # The norm of halves need not fit into float16.
+        half = v.dtype.char == "e"
+        wide = sd.cast(v, "float32") if half else v
+        norm = sd.norm2(wide, axis, True)
         large = norm > clip_value
-        return sd.where(large, sd.math.mul(x, clip_value / sd.where(large, norm, 1.0)), x)
+        out = sd.where(large, wide * (clip_value / sd.where(large, norm, 1.0)), wide)
+        return sd.cast(out, v.dtype) if half else out
 
     # ------------------------------------------------------------------ rounding
 
@@ -480,9 +503,9 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.rint), kernel="rint", vjp=ZERO_GRADIENT)
+    @primitive(infer=shapes.elementwise, kernel=_rint, vjp=ZERO_GRADIENT)
     def round(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Rounded to the nearest whole number, halves to the even one; the gradient is 0.
+        """Rounded to the nearest whole number, halves to the even one; the gradient is 0. Integers stay what they are.
 
         Example:
             >>> from sdgraph import SameDiff

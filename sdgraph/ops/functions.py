@@ -15,7 +15,7 @@ from sdgraph import shapes
 from sdgraph.aval import ufunc_dtype
 from sdgraph.errors import ArgumentError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
-from sdgraph.ops import special
+from sdgraph.ops import slopes, special
 from sdgraph.shapes import like_ufunc
 from sdgraph.variable import Namespace, SDVariable
 
@@ -37,8 +37,15 @@ def _times_log(xp: Any, x: Any, y: Any, *, log: str, where_log_is_zero: int) -> 
 
 def _bell(g: SDVariable, x: SDVariable) -> SDVariable:
     """``g`` times the derivative of erf, ``2 / sqrt(pi) * exp(-x^2)``."""
-    m = g.sd.math
-    return g * (_TWO_OVER_ROOT_PI * m.exp(-m.square(x)))
+    return g * (_TWO_OVER_ROOT_PI * slopes.bell(g.sd, x))
+
+
+def _log_of(function: str, neutral: float, g: SDVariable, x: SDVariable, y: SDVariable) -> SDVariable:
+    """``g`` times the logarithm of y, 0 where x is 0 and the logarithm infinite: as that of sqrt at 0, or entropies of
+    probabilities that are 0 would make every gradient behind them NaN."""
+    sd, m = g.sd, g.sd.math
+    log = m.ln if function == "log" else m.log1p
+    return g * log(sd.where(m.and_(sd.eq(x, 0), sd.eq(y, neutral - 1)), neutral, y))
 
 
 def _atan2_vjp(g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
@@ -122,13 +129,13 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=shapes.floating,
         kernel=functools.partial(_times_log, log="log", where_log_is_zero=1),
-        vjp=lambda g, z, x, y: (g.sd.math.xlogy(g, y), g.sd.math.xdivy(g * x, y)),
+        vjp=lambda g, z, x, y: (_log_of("log", 1, g, x, y), g.sd.math.xdivy(g * x, y)),
         domain=(0.1, 3),
     )
     def xlogy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x log y``, and 0 where ``x`` is 0, also for ``y`` = 0.
 
-        The gradient for ``x`` is ``log y``; for ``y`` it is ``x / y``, and 0 where ``x`` is 0.
+        The gradient for ``x`` is ``log y``, and 0 where both are 0; for ``y`` it is ``x / y``, and 0 where ``x`` is 0.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -141,13 +148,14 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=shapes.floating,
         kernel=functools.partial(_times_log, log="log1p", where_log_is_zero=0),
-        vjp=lambda g, z, x, y: (g.sd.math.xlog1py(g, y), g.sd.math.xdivy(g * x, 1 + y)),
+        vjp=lambda g, z, x, y: (_log_of("log1p", 0, g, x, y), g.sd.math.xdivy(g * x, 1 + y)),
         domain=(-0.8, 3),
     )
     def xlog1py(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x log(1 + y)``, accurate for small ``y``, and 0 where ``x`` is 0, also for ``y`` = -1.
 
-        The gradient for ``x`` is ``log(1 + y)``; for ``y`` it is ``x / (1 + y)``, and 0 where ``x`` is 0.
+        The gradient for ``x`` is ``log(1 + y)``, and 0 where ``x`` is 0 and ``y`` is -1; for ``y`` it is
+        ``x / (1 + y)``, and 0 where ``x`` is 0.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -250,7 +258,7 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=like_ufunc(np.arcsin),
         kernel="arcsin",
-        vjp=lambda g, y, x: g / g.sd.math.sqrt((1.0 - x) * (1.0 + x)),
+        vjp=lambda g, y, x: g * slopes.asin_slope(g.sd, x),
         domain=(-0.9, 0.9),
     )
     def asin(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -267,7 +275,7 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=like_ufunc(np.arccos),
         kernel="arccos",
-        vjp=lambda g, y, x: -(g / g.sd.math.sqrt((1.0 - x) * (1.0 + x))),
+        vjp=lambda g, y, x: -(g * slopes.asin_slope(g.sd, x)),
         domain=(-0.9, 0.9),
     )
     def acos(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -281,7 +289,7 @@ class SDFunctions(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g / (1.0 + g.sd.math.square(x)))
+    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g * slopes.witch(g.sd, x))
     def atan(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Inverse tangent, between -pi/2 and pi/2.
 
@@ -329,7 +337,7 @@ class SDFunctions(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * (1.0 - g.sd.math.square(y)))
+    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * slopes.sech_squared(g.sd, x))
     def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic tangent, between -1 and 1.
 
@@ -356,7 +364,7 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=like_ufunc(np.arccosh),
         kernel="arccosh",
-        vjp=lambda g, y, x: g / (g.sd.math.sqrt(x - 1.0) * g.sd.math.sqrt(x + 1.0)),
+        vjp=lambda g, y, x: g * slopes.acosh_slope(g.sd, x),
         domain=(1.1, 4),
     )
     def acosh(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -373,7 +381,7 @@ class SDFunctions(Namespace, prefix="math"):
     @primitive(
         infer=like_ufunc(np.arctanh),
         kernel="arctanh",
-        vjp=lambda g, y, x: g / ((1.0 - x) * (1.0 + x)),
+        vjp=lambda g, y, x: g * slopes.atanh_slope(g.sd, x),
         domain=(-0.9, 0.9),
     )
     def atanh(self, x: Operand, *, name: str | None = None) -> SDVariable:

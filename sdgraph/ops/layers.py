@@ -16,6 +16,7 @@ from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.op import composite, primitive
 from sdgraph.ops.matrices import swap_last
+from sdgraph.ops.reductions import working_dtype
 from sdgraph.shapes import INT64
 from sdgraph.variable import Namespace, SDVariable
 
@@ -142,6 +143,24 @@ def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
         if k not in axes:
             v = x.sd.expand_dims(v, k)
     return v
+
+
+def _normalized(x: SDVariable, axes: tuple[int, ...], epsilon: float) -> SDVariable:
+    """``(x - mean) / sqrt(variance + epsilon)``, divided by the largest deviation before anything is squared.
+
+    That size, or the root of epsilon if it is larger, cancels: to gradients it is a constant.
+    """
+    sd, m = x.sd, x.sd.math
+    work = working_dtype(x)
+    x = sd.cast(x, work.wide)
+    centred = x - sd.mean(x, axis=axes, keepdims=True)
+    root = math.sqrt(epsilon)
+    size = m.max(sd.largest(m.abs(centred), axes), root)
+    # 0, infinity and NaN cannot scale.
+    size = sd.where(m.and_(size > 0, size < np.inf), size, 1.0)
+    scaled = centred / size
+    spread = m.sqrt(sd.mean(m.square(scaled), axis=axes, keepdims=True) + m.square(root / size))
+    return sd.cast(scaled / spread if epsilon else m.divide_no_nan(scaled, spread), work.narrow)
 
 
 def _check_epsilon(epsilon: float) -> None:
@@ -304,6 +323,9 @@ class SDLayers(Namespace, prefix="nn"):
     ) -> SDVariable:
         """``gain * (x - mean) / sqrt(variance + epsilon) + bias`` with the statistics of ``x`` over ``axis``.
 
+        The epsilon is 1e-5 unless you give another; SameDiff has none, which is ``epsilon=0``. Then elements that are all
+        equal give 0. Nothing overflows or vanishes on the way, however large or small the deviations are.
+
         Args:
             x: Rank 1 or more.
             gain: Scale per channel, shape ``(channels,)``; None means 1.
@@ -329,9 +351,7 @@ class SDLayers(Namespace, prefix="nn"):
         _check_epsilon(epsilon)
         v = sd.as_variable(x)
         axes = normalize_axis(axis, v.ndim)
-        centred = v - sd.mean(v, axis=axes, keepdims=True)
-        spread = sd.math.sqrt(sd.mean(sd.math.square(centred), axis=axes, keepdims=True) + epsilon)
-        out = centred / spread
+        out = _normalized(v, axes, epsilon)
         channel = normalize_axis(1 if channels_first else -1, v.ndim, what="channel axis")
         if gain is not None:
             out = out * _along(sd.as_variable(gain), v, channel)

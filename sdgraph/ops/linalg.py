@@ -13,6 +13,7 @@ import numpy as np
 from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.ops import determinants
 from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
 from sdgraph.shapes import INT64
 from sdgraph.variable import SDVariable
@@ -64,6 +65,21 @@ def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
 def _fewer(x: Aval) -> Dim:
     n, m = x.shape[-2:]
     return min(n, m) if type(n) is int and type(m) is int else (n if n == m else None)
+
+
+def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
+    a = _real(matrix)
+    if len(rhs.shape) < 2:
+        raise ShapeError("The right-hand side is a matrix.", given=shape_str(rhs.shape), expected="rank 2 or more")
+    n, m = a.shape[-2:]
+    rows = rhs.shape[-2]
+    if type(rows) is int and type(n) is int and rows != n:
+        raise ShapeError(
+            "Matrix and right-hand side differ in the number of rows.",
+            given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
+        )
+    dtype = np.promote_types(a.dtype, _real(Aval((1, 1), rhs.dtype)).dtype)
+    return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), m, rhs.shape[-1]), dtype)
 
 
 def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
@@ -193,6 +209,21 @@ def _per_matrix(g: SDVariable) -> SDVariable:
     return g.sd.expand_dims(g.sd.expand_dims(g, -1), -1)
 
 
+def _cofactors_gradient_vjp(g: SDVariable, y: SDVariable, h: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
+    """The third derivative of the determinant, by way of the inverse.
+
+    With ``Y`` the inverse, ``D = det(X)`` and ``t`` the trace, the second one is ``D (t(YG) t(YH) - t(YGYH))``.
+    """
+    linalg, trace = g.sd.linalg, g.sd.math.trace
+    inverse = linalg.matrix_inverse(x)
+    p, q = linalg.matmul(inverse, g), linalg.matmul(inverse, h)
+    pq, qp = linalg.matmul(p, q), linalg.matmul(q, p)
+    second = _per_matrix(trace(p) * trace(q) - trace(pq))
+    inner = second * g.sd.math.eye_like(x) - _per_matrix(trace(q)) * p - _per_matrix(trace(p)) * q + pq + qp
+    scale = _per_matrix(linalg.matrix_determinant(x))
+    return linalg.cofactors_gradient(g, x), scale * swap_last(linalg.matmul(inner, inverse))
+
+
 def _inverse_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     t = swap_last(y)
     return -g.sd.linalg.matmul(g.sd.linalg.matmul(t, g), t)
@@ -304,7 +335,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         """
         ...
 
-    @composite
+    @composite(infer=_infer_lstsq)
     def lstsq(
         self,
         matrix: Operand,
@@ -316,8 +347,11 @@ class SDLinalg(SDMatrices, prefix="linalg"):
     ) -> SDVariable:
         """The ``x`` with the least ``sum((matrix @ x - rhs)**2) + l2_regularizer * sum(x**2)``.
 
+        Where a matrix has more columns than rows and there is no penalty, many ``x`` solve the equations exactly: it is
+        the one of least norm.
+
         Args:
-            matrix: Shape ``(..., n, m)`` with ``n >= m`` and independent columns.
+            matrix: Shape ``(..., n, m)`` with independent columns, or independent rows if ``n < m``.
             rhs: Shape ``(..., n, k)``.
             l2_regularizer: Weight of the penalty, 0 or more.
             fast: Whether to solve the normal equations, which square the condition number; else QR is used. With a
@@ -327,27 +361,31 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             Shape ``(..., m, k)``, floating dtype.
 
         Raises:
-            ShapeError: If the numbers of rows differ, or ``m`` is unknown where it is needed.
+            ShapeError: If the numbers of rows differ.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
             >>> sd.linalg.lstsq([[1.0], [1.0]], [[1.0], [3.0]]).eval()
             array([[2.]])
+            >>> sd.linalg.lstsq([[3.0, 4.0]], [[5.0]]).eval()
+            array([[0.6],
+                   [0.8]])
         """
         a, b = self.sd.as_variable(matrix), self.sd.as_variable(rhs)
+        n, m = a.shape[-2:]
+        t = swap_last(a)
         if l2_regularizer:
-            m = a.shape[-1]
-            if type(m) is not int:
-                raise ShapeError("The penalty needs a known number of columns.", given=shape_str(a.shape))
-            penalty = np.eye(m, dtype=a.dtype)
-        else:
-            penalty = None
-        if fast or penalty is not None:
-            normal = self.matmul(swap_last(a), a)
-            normal = normal if penalty is None else normal + l2_regularizer * penalty
-            return self.solve(normal, self.matmul(swap_last(a), b))
-        q, r = self.qr(a)
+            penalty = l2_regularizer * np.eye(m, dtype=a.dtype)  # type: ignore[arg-type]
+            return self.solve(self.matmul(t, a) + penalty, self.matmul(t, b))
+        wide = n < m  # type: ignore[operator]
+        if fast:
+            if wide:
+                return self.matmul(t, self.solve(self.matmul(a, t), b))
+            return self.solve(self.matmul(t, a), self.matmul(t, b))
+        q, r = self.qr(t if wide else a)
+        if wide:
+            return self.matmul(q, self.triangular_solve(r, b, lower=False, adjoint=True))
         return self.triangular_solve(r, self.matmul(swap_last(q), b), lower=False)
 
     @primitive(infer=_square, kernel=lambda xp, x: xp.linalg.inv(x), vjp=_inverse_vjp)
@@ -377,7 +415,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
     @primitive(
         infer=_scalar_per_matrix,
         kernel=lambda xp, x: xp.linalg.det(x),
-        vjp=lambda g, y, x: _per_matrix(g * y) * swap_last(g.sd.linalg.matrix_inverse(x)),
+        vjp=lambda g, y, x: _per_matrix(g) * g.sd.linalg.cofactors(x),
     )
     def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The determinant of square matrices.
@@ -386,7 +424,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             x: Shape ``(..., n, n)``.
 
         Returns:
-            Shape ``(...)``, floating dtype. The gradient inverts the matrix and fails if that is singular.
+            Shape ``(...)``, floating dtype. The gradient is the matrix of `cofactors`, also where the matrix is singular.
 
         Raises:
             ShapeError: If ``x`` is not square.
@@ -397,6 +435,65 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             >>> sd = SameDiff(dtype="float64")
             >>> float(sd.linalg.matrix_determinant([[2.0, 1.0], [0.0, 4.0]]).eval().round(12))
             8.0
+        """
+        ...
+
+    @primitive(
+        infer=_square,
+        kernel=determinants.cofactors,
+        vjp=lambda g, y, x: g.sd.linalg.cofactors_gradient(g, x),
+    )
+    def cofactors(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The cofactors of square matrices: the derivatives of the determinant by each entry.
+
+        For an invertible matrix they are the determinant times the transposed inverse; they exist for every matrix.
+
+        Args:
+            x: Shape ``(..., n, n)``.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.cofactors([[1.0, 2.0], [2.0, 4.0]]).eval().round(12)
+            array([[ 4., -2.],
+                   [-2.,  1.]])
+        """
+        ...
+
+    @primitive(
+        infer=lambda g, x: _square(x),
+        kernel=determinants.cofactors_gradient,
+        vjp=_cofactors_gradient_vjp,
+    )
+    def cofactors_gradient(self, g: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """The gradient of ``sum(g * cofactors(x))``: the second derivative of the determinant, for every matrix.
+
+        Its own gradient for ``x`` needs an invertible matrix.
+
+        Args:
+            g: Shape ``(..., n, n)``.
+            x: Matrices of the same shape.
+
+        Returns:
+            ``x``'s shape, floating dtype.
+
+        Raises:
+            ShapeError: If ``x`` is not square.
+            DTypeError: For complex and half precision numbers.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.cofactors_gradient([[1.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 4.0]]).eval().round(12) + 0.0
+            array([[0., 0.],
+                   [0., 1.]])
         """
         ...
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 def _log_sum_exp_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
     """The softmax of the row; a row of minus infinities has none and gets 0."""
     sd = g.sd
+    wide = working_dtype(x).wide
+    if x.dtype != wide:
+        # The value rounded to half precision would spoil each probability by as much as it was moved.
+        x = sd.cast(x, wide)
+        y, keepdims, g = sd.math.log_sum_exp(x, axis, True), True, unreduce(g, x, axis, keepdims)
     total = unreduce(y, x, axis, keepdims)
     return unreduce(g, x, axis, keepdims) * sd.math.exp(x - sd.where(sd.eq(total, -np.inf), 0.0, total))
 
@@ -74,9 +79,11 @@ class SDMeasures(Namespace, prefix="math"):
         """
         sd, m = self.sd, self.sd.math
         a, b = _same_shape(sd.as_variable(x), sd.as_variable(y))
+        work, other = working_dtype(a), working_dtype(b)
+        a, b = sd.cast(a, work.wide), sd.cast(b, other.wide)
         unit_a = m.divide_no_nan(a, sd.norm2(a, axis, True))
         unit_b = m.divide_no_nan(b, sd.norm2(b, axis, True))
-        return sd.sum(unit_a * unit_b, axis, keepdims)
+        return sd.cast(sd.sum(unit_a * unit_b, axis, keepdims), np.promote_types(work.narrow, other.narrow))
 
     @composite
     def cosine_distance(
@@ -136,7 +143,7 @@ class SDMeasures(Namespace, prefix="math"):
 
     @composite
     def zero_fraction(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Share of elements that are 0, in the dtype of ``x`` (the graph's for integers); NaN for no elements.
+        """Share of elements that are 0, in the dtype of the `mean`: float64 for integers; NaN for no elements.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -146,11 +153,11 @@ class SDMeasures(Namespace, prefix="math"):
         """
         sd = self.sd
         x = sd.as_variable(x)
-        return sd.mean(sd.cast(sd.eq(x, 0), x.dtype if x.dtype.kind == "f" else sd.dtype))
+        return sd.mean(sd.cast(sd.eq(x, 0), working_dtype(x).narrow))
 
     @composite(domain=(0.1, 3))
     def entropy(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
-        """``-sum(x log x)`` over ``axis``, with ``0 log 0 = 0``.
+        """``-sum(x log x)`` over ``axis``, with ``0 log 0 = 0``, and the gradient 0 there.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -158,7 +165,7 @@ class SDMeasures(Namespace, prefix="math"):
             >>> sd.math.entropy([0.5, 0.5, 0.0]).eval()
             array(0.69314718)
         """
-        return -self.sd.sum(self.sd.math.xlogy(x, x), axis, keepdims)
+        return 0.0 - self.sd.sum(self.sd.math.xlogy(x, x), axis, keepdims)
 
     @composite
     def standardize(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
@@ -171,8 +178,10 @@ class SDMeasures(Namespace, prefix="math"):
             array([-1.,  1.])
         """
         sd, m = self.sd, self.sd.math
-        centred = m.sub(x, sd.mean(x, axis, True))
-        return m.divide_no_nan(centred, sd.standard_deviation(centred, axis, False, True))
+        work = working_dtype(sd.as_variable(x))
+        x = sd.cast(x, work.wide)
+        centred = x - sd.mean(x, axis, True)
+        return sd.cast(m.divide_no_nan(centred, sd.standard_deviation(centred, axis, False, True)), work.narrow)
 
     @composite
     def moments(

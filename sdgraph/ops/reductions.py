@@ -77,6 +77,21 @@ def working_dtype(x: SDVariable) -> Working:
     return Working(np.dtype("float32") if narrow.char == "e" else narrow, narrow)
 
 
+def _summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | None]:
+    """Operands in the dtype to form what is summed, and the dtype to round the sum to, if that is another.
+
+    Small integers are made as wide as their sum, halves are added up in single precision.
+    """
+    common = np.result_type(*(x.dtype for x in operands))
+    narrow = common if common.char == "e" else None
+    wide = np.dtype("float32") if narrow else shapes.sum_dtype(common)
+    return [x if x.dtype.kind == "c" or x.dtype == wide else x.sd.cast(x, wide) for x in operands], narrow
+
+
+def _rounded(total: SDVariable, dtype: np.dtype[Any] | None) -> SDVariable:
+    return total if dtype is None else total.sd.cast(total, dtype)
+
+
 # ---------------------------------------------------------------------- kernels
 
 
@@ -157,7 +172,7 @@ def spread(g: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariab
 def _extreme_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
     """Each of n tied entries gets g / n."""
     sd = x.sd
-    tied = sd.cast(sd.eq(x, unreduce(y, x, axis, keepdims)), x.dtype)
+    tied = sd.cast(sd.eq(x, unreduce(y, x, axis, keepdims)), working_dtype(x).wide)
     return tied * (unreduce(g, x, axis, keepdims) / sd.sum(tied, axis, True))
 
 
@@ -203,6 +218,12 @@ def _shift(x: SDVariable, axis: int, back: bool) -> SDVariable:
     # Not a literal: an empty axis must stay empty, and its size may be unknown.
     hole = x.sd.zeros_like(x[(*ahead, slice(0, 1))])
     return x.sd.concat(*((kept, hole) if back else (hole, kept)), axis=axis)
+
+
+def _freedom(x: SDVariable, axis: Axis, bias_corrected: bool) -> SDVariable:
+    """What a sum of squares is divided by: the number of elements, or one less. 0 rather than -1, so that it is NaN."""
+    n = x.sd.axis_size(x, axis, x.dtype)
+    return x.sd.math.max(n - 1, 0) if bias_corrected else n
 
 
 def _norm2_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
@@ -401,7 +422,8 @@ class SDReductions(Namespace, prefix=""):
             >>> sd.norm1([3.0, -4.0]).eval()
             array(7.)
         """
-        return self.sd.sum(self.sd.math.abs(x), axis, keepdims)
+        (x,), narrow = _summing(self.sd.as_variable(x))
+        return _rounded(self.sd.sum(self.sd.math.abs(x), axis, keepdims), narrow)
 
     @composite(vjp=_norm2_vjp)
     def norm2(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
@@ -450,7 +472,8 @@ class SDReductions(Namespace, prefix=""):
             >>> sd.squared_norm([3.0, -4.0]).eval()
             array(25.)
         """
-        return self.sd.sum(self.sd.math.square(x), axis, keepdims)
+        (x,), narrow = _summing(self.sd.as_variable(x))
+        return _rounded(self.sd.sum(self.sd.math.square(x), axis, keepdims), narrow)
 
     @composite
     def variance(
@@ -465,7 +488,7 @@ class SDReductions(Namespace, prefix=""):
         """Variance over ``axis``: ``sum((x - mean)^2) / n``, or ``/ (n - 1)`` with ``bias_corrected``.
 
         Returns:
-            The reduced shape; NaN where the divisor is 0.
+            The reduced shape; NaN where the divisor is not positive: for no elements, and for one with correction.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -476,8 +499,7 @@ class SDReductions(Namespace, prefix=""):
         sd, work = self.sd, working_dtype(self.sd.as_variable(x))
         x = sd.cast(x, work.wide)
         squares = sd.sum(sd.math.square(x - sd.mean(x, axis, True)), axis, keepdims)
-        n = sd.axis_size(x, axis, work.wide)
-        return sd.cast(squares / (n - 1 if bias_corrected else n), work.narrow)
+        return sd.cast(squares / _freedom(x, axis, bias_corrected), work.narrow)
 
     @composite
     def standard_deviation(
@@ -499,9 +521,8 @@ class SDReductions(Namespace, prefix=""):
         """
         sd, work = self.sd, working_dtype(self.sd.as_variable(x))
         x = sd.cast(x, work.wide)
-        n = sd.axis_size(x, axis, work.wide)
         norm = sd.norm2(x - sd.mean(x, axis, True), axis, keepdims)
-        return sd.cast(norm / sd.math.sqrt(n - 1 if bias_corrected else n), work.narrow)
+        return sd.cast(norm / sd.math.sqrt(_freedom(x, axis, bias_corrected)), work.narrow)
 
     @composite
     def dot(
@@ -509,13 +530,18 @@ class SDReductions(Namespace, prefix=""):
     ) -> SDVariable:
         """Sum of products over ``axis``; ``x`` and ``y`` broadcast. For matrices see `sd.mmul`.
 
+        Returns:
+            The reduced shape; the dtype of the `sum` of the product. Small integers are widened before they are
+            multiplied, and halves multiplied and added up in single precision.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
             >>> sd.dot([1.0, 2.0], [3.0, 4.0]).eval()
             array(11.)
         """
-        return self.sd.sum(self.sd.math.mul(x, y), axis, keepdims)
+        (a, b), narrow = _summing(self.sd.as_variable(x), self.sd.as_variable(y))
+        return _rounded(self.sd.sum(a * b, axis, keepdims), narrow)
 
     # ------------------------------------------------------------------ running sums and products
 

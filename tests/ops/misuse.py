@@ -100,7 +100,7 @@ MISUSE = {
     "scatter_add": [(((3, 2), ((2,), INT), (3, 2)), {}, S), (((3, 2), (2,), (2, 2)), {}, D)],
     "slice": [(((3, 4),), {"begin": (0, 2), "size": (1, 3)}, A)],
     "linalg.solve": [(((2, 3), (2, 1)), {}, S), (((3, 3), (2, 1)), {}, S)],
-    **{f"linalg.{k}": _MATRIX for k in ("matrix_inverse", "matrix_determinant", "logdet", "cholesky")},
+    **{f"linalg.{k}": _MATRIX for k in ("matrix_inverse", "matrix_determinant", "cofactors", "logdet", "cholesky")},
     "linalg.cross": [(((2, 2), (2, 2)), {}, S)],
     "math.clip_by_value": [(((2,),), {"clip_value_min": 1.0, "clip_value_max": 0.0}, A)],
     "math.log": [(((2,),), {"base": 1.0}, A), (((2,),), {"base": -2.0}, A)],

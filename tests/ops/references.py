@@ -217,6 +217,30 @@ def _triangular(a, b, lower=True, adjoint=False):
     return np.linalg.inv(m) @ b
 
 
+def _cofactors(x):
+    """Signed determinants of what is left without a row and a column."""
+    n = len(x)
+    minor = lambda i, j: np.delete(np.delete(x, i, 0), j, 1)  # noqa: E731
+    return np.array([[(-1) ** (i + j) * np.linalg.det(minor(i, j)) for j in range(n)] for i in range(n)])
+
+
+def _cofactors_gradient(g, x):
+    """Each cofactor is a determinant of other entries, whose derivatives are cofactors again."""
+    n, total = len(x), np.zeros_like(x)
+    for i in range(n):
+        for j in range(n):
+            rows, columns = np.delete(np.arange(n), i), np.delete(np.arange(n), j)
+            if n > 1:
+                total[np.ix_(rows, columns)] += (-1) ** (i + j) * g[i, j] * _cofactors(x[np.ix_(rows, columns)])
+    return total
+
+
+def _batchwise(function):
+    return lambda *xs: np.array(
+        [function(*ms) for ms in zip(*(x.reshape(-1, *x.shape[-2:]) for x in xs), strict=True)]
+    ).reshape(xs[0].shape)
+
+
 def _l2(x):
     return math.fsum(v * v for v in x.reshape(-1).tolist()) / 2
 
@@ -246,7 +270,8 @@ REFERENCES = {
     "math.neg": np.negative,
     "math.rsub": lambda x, y: y - x, "math.rdiv": lambda x, y: y / x, "math.floor_div": np.floor_divide,
     "math.abs": np.abs, "math.sign": np.sign, "math.max": np.maximum, "math.min": np.minimum, "math.ceil": np.ceil,
-    "math.floor": np.floor, "math.round": np.round, "math.floor_mod": np.mod, "math.mod": np.fmod,
+    "math.floor": np.floor, "math.round": np.round, "math.floor_mod": np.mod, "math.mod": np.mod,
+    "math.fmod": np.fmod,
     "math.multiply_no_nan": np.multiply, "math.divide_no_nan": np.divide, "math.xdivy": np.divide,
     "math.merge_add": lambda *xs: np.array(sum(xs)), "math.is_nan": np.isnan, "math.is_infinite": np.isinf,
     "math.is_finite": np.isfinite, "math.step": lambda x, value=0.0: np.where(x >= value, 1.0, 0.0),
@@ -319,7 +344,8 @@ REFERENCES = {
     "linalg.solve": lambda a, b, adjoint=False: np.linalg.inv(np.swapaxes(a, -1, -2) if adjoint else a) @ b,
     "linalg.triangular_solve": _triangular, "linalg.lstsq": _lstsq, "linalg.matrix_inverse": np.linalg.inv,
     "linalg.matrix_determinant": np.linalg.det, "linalg.logdet": lambda x: np.linalg.slogdet(x)[1],
-    "linalg.cholesky": np.linalg.cholesky,
+    "linalg.cholesky": np.linalg.cholesky, "linalg.cofactors": _batchwise(_cofactors),
+    "linalg.cofactors_gradient": _batchwise(_cofactors_gradient),
     "bitwise.and_": np.bitwise_and, "bitwise.or_": np.bitwise_or, "bitwise.xor": np.bitwise_xor,
     "bitwise.toggle_bits": np.invert, "bitwise.left_shift": np.left_shift, "bitwise.right_shift": np.right_shift,
     "bitwise.bit_shift": np.left_shift, "bitwise.bit_shift_right": np.right_shift,
@@ -346,6 +372,6 @@ REFERENCES = {
 # Relative errors above 1e-14: sums in another order, or several roundings of a condition number.
 TOLERANCES = {
     "linalg.lstsq": 1e-12, "linalg.solve": 1e-13, "linalg.triangular_solve": 1e-13, "linalg.matrix_inverse": 1e-13,
-    "linalg.matrix_determinant": 1e-13, "linalg.logdet": 1e-13, "linalg.cholesky": 1e-13, "math.standardize": 1e-13,
+    "linalg.matrix_determinant": 1e-13, "linalg.cofactors": 1e-13, "linalg.cofactors_gradient": 1e-13, "linalg.logdet": 1e-13, "linalg.cholesky": 1e-13, "math.standardize": 1e-13,
     "nn.layer_norm": 1e-13,
 }  # fmt: skip

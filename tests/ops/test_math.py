@@ -87,16 +87,57 @@ def test_products_and_quotients_that_know_zero():
 
 
 def test_xlogy():
-    assert gradients("xlogy", [0, 0, 2], [0, 2, 1]) == [[0, 0, 0], [-INF, np.log(2), 0], [0, 0, 2]]
+    assert gradients("xlogy", [0, 0, 2], [0, 2, 1]) == [[0, 0, 0], [0, np.log(2), 0], [0, 0, 2]]
+    assert gradients("xlogy", [1e-300], [0]) == [[-INF], [-INF], [INF]]
+    assert gradients("xlog1py", [0, 0, 2], [-1, 1, 0]) == [[0, 0, 0], [0, np.log(2), 0], [0, 0, 2]]
     assert gradients("entropy", [0.5, 0.5, 0])[0] == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "logits"),
+    [("float32", [0, -200]), ("float32", [0, 0, -INF]), ("float64", [0, -800, 1]), ("float16", [0, -20])],
+)
+def test_entropy_of_probabilities_that_vanish(dtype, logits):
+    """dH/dx_i = -p_i (log p_i + H), whose limit is 0 where p_i is; the second derivative likewise."""
+    sd = SameDiff(dtype=dtype)
+    x = sd.var("x", np.array(logits, dtype))
+    entropy = sd.math.entropy(sd.nn.softmax(x))
+    first = sd.grad(entropy, x)
+    second = sd.grad(sd.sum(first * np.arange(len(logits), dtype=dtype)), x)
+    with np.errstate(under="ignore"):
+        z = np.exp(np.array(logits, float))
+        p = z / z.sum()
+        log_p = np.log(np.where(p > np.finfo(dtype).tiny, p, 1))
+        h = -(p * log_p).sum()
+        want = -p * (log_p + h)
+        # The derivative of sum(v_i want_i), by p first: -v_i (log p_i + h + 1) + sum(v p) (log p_k + 1).
+        v = np.arange(len(logits))
+        by_p = -v * (log_p + h + 1) + (v * p).sum() * (log_p + 1)
+        hessian = p * (by_p - (p * by_p).sum())
+    eps = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(entropy.eval(), h, rtol=4 * eps, atol=1e-6 if dtype != "float64" else 0)
+    np.testing.assert_allclose(first.eval(), want, rtol=8 * eps, atol=2 * eps)
+    np.testing.assert_allclose(second.eval(), hessian, rtol=8 * eps, atol=4 * eps)
+
+
+def test_binary_entropy_of_sure_logits():
+    sd = SameDiff()
+    x = sd.var("x", [200.0, -200.0, 0.0])
+    p = sd.nn.sigmoid(x)
+    entropies = -(sd.math.xlogy(p, p) + sd.math.xlog1py(1 - p, -p))
+    first = sd.grad(entropies, x)
+    np.testing.assert_allclose(entropies.eval(), [0, 0, np.log(2)], rtol=1e-6)
+    np.testing.assert_array_equal(first.eval(), [0, 0, 0])
+    np.testing.assert_allclose(sd.grad(first, x).eval(), [0, 0, -0.25], rtol=1e-6)
 
 
 @pytest.mark.parametrize("sign_x", [-1, 1])
 @pytest.mark.parametrize("sign_y", [-1, 1])
 def test_remainders(sign_x, sign_y):
     x, y = sign_x * 7.3, sign_y * 2.0
-    assert gradients("mod", x, y) == [np.fmod(x, y), 1, -np.trunc(x / y)]
-    assert gradients("floor_mod", x, y) == [np.mod(x, y), 1, -np.floor(x / y)]
+    assert gradients("fmod", x, y) == [np.fmod(x, y), 1, -np.trunc(x / y)]
+    for op in ("floor_mod", "mod"):
+        assert gradients(op, x, y) == [np.mod(x, y), 1, -np.floor(x / y)]
 
 
 def test_rounding_has_no_slope():
@@ -264,7 +305,7 @@ def test_logic_and_counting():
 def test_integers_follow_numpy():
     sd = SameDiff()
     i = sd.constant("i", np.array([1, 2, 7], np.int32))
-    for op, function in (("div", np.true_divide), ("pow", np.power), ("floor_div", np.floor_divide), ("mod", np.fmod)):
+    for op, function in (("div", np.true_divide), ("pow", np.power), ("floor_div", np.floor_divide), ("fmod", np.fmod), ("mod", np.mod)):
         y, expected = getattr(sd.math, op)(i, i), function(i.value, i.value)
         assert y.dtype == y.eval().dtype == expected.dtype
         np.testing.assert_array_equal(y.eval(), expected)

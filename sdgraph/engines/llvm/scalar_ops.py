@@ -225,8 +225,7 @@ def _relu(b: Builder, x: Val, *, cutoff: float, **_: Any) -> Val:
 
 
 def _relu6(b: Builder, x: Val, *, cutoff: float, **_: Any) -> Val:
-    passed = b.select(b.compare("fcmp olt", x, const(cutoff, x.type)), const(0, x.type), x)
-    return minimum(b, passed, const(6, x.type))
+    return minimum(b, maximum(b, x, const(cutoff, x.type)), const(6, x.type))
 
 
 def _positive(b: Builder, x: Val) -> Val:
@@ -306,7 +305,7 @@ RULES: dict[str, Rule] = {
     "math.clip_by_value": Rule(_clip, kinds="fiu"),
     "math.ceil": Rule(_whole("ceil"), kinds="fiu"),
     "math.floor": Rule(_whole("floor"), kinds="fiu"),
-    "math.round": Rule(_intrinsic("rint")),
+    "math.round": Rule(_whole("rint"), kinds="fiu"),
     "math.step": Rule(_step),
     "math.exp": Rule(_unary(functions.exp), cost=12),
     "math.expm1": Rule(_unary(functions.expm1), cost=14),
@@ -333,7 +332,7 @@ RULES: dict[str, Rule] = {
     "math.atanh": _library("atanh", 30),
     "math.erf": _library("erf", 30),
     "math.erfc": _library("erfc", 40),
-    "math.mod": Rule(_on_kind(libm.remainder, integers.remainder), "out", "fiu", 300, "fmod"),
+    "math.fmod": Rule(_on_kind(libm.remainder, integers.remainder), "out", "fiu", 300, "fmod"),
     "math.floor_mod": Rule(_on_kind(libm.floor_remainder, integers.floor_remainder), "out", "fiu", 320, "fmod"),
     "math.floor_div": Rule(_on_kind(libm.floor_quotient, integers.floor_quotient), "out", "fiu", 320, "fmod"),
     "bitwise.and_": Rule(_logical("and"), kinds="iu"),

@@ -16,6 +16,7 @@ from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
 from sdgraph.op import composite
+from sdgraph.ops.slopes import logistic_slope
 from sdgraph.shapes import one_axis
 from sdgraph.variable import Namespace, SDVariable
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
 _EACH = LossReduce.NONE
@@ -66,11 +68,74 @@ def _smoothed(y: SDVariable, label_smoothing: float, classes: int | None = None)
     return (1 - label_smoothing) * y + label_smoothing / number
 
 
+# ---------------------------------------------------------------------- the factor of focal losses
+# Powers whose exponent is no whole number have derivatives with negative exponents. Of a distance that has nearly
+# vanished those overflow before what they are multiplied by can make up for it. From logits such a power is therefore
+# exp(gamma log(distance)), with a logarithm whose derivatives stay in scale.
+
+
 def _power(x: SDVariable, gamma: float) -> SDVariable:
     """``x^gamma``, with gradient 0 at 0: there the loss that it is multiplied by vanishes faster than this rises."""
     sd = x.sd
+    if float(gamma).is_integer():
+        return sd.math.pow(x, gamma)
     zero = x.eq(0)
-    return sd.where(zero, 1.0 if gamma == 0 else 0.0, sd.math.pow(sd.where(zero, 1.0, x), gamma))
+    return sd.where(zero, 0.0, sd.math.pow(sd.where(zero, 1.0, x), gamma))
+
+
+def _distance(y: SDVariable, x: SDVariable) -> SDVariable:
+    """``|y - sigmoid(x)|`` for labels 0 and 1, linear in y between them."""
+    # 1 - sigmoid(x) is sigmoid(-x), which does not cancel.
+    nn = x.sd.nn
+    return y * nn.sigmoid(-x) + (1 - y) * nn.sigmoid(x)
+
+
+def _relative_slope_vjp(
+    g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariable
+) -> tuple[SDVariable, SDVariable]:
+    m = g.sd.math
+    t = m.tanh(0.5 * x)
+    by_label = m.divide_no_nan(r * t - 2.0 * logistic_slope(g.sd, x), _distance(y, x))
+    return g * by_label, -(g * (r * (t + r)))
+
+
+@composite(vjp=_relative_slope_vjp)
+def _relative_slope(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
+    """The derivative of `_distance` by the logit, over the distance: between -1 and 1."""
+    m, y, x = sd.math, sd.as_variable(y), sd.as_variable(x)
+    return (1 - 2 * y) / (1 + (m.multiply_no_nan(m.exp(-x), y) + m.multiply_no_nan(m.exp(x), 1 - y)))
+
+
+def _log_distance_vjp(
+    g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable
+) -> tuple[SDVariable, SDVariable]:
+    m = g.sd.math
+    by_label = m.divide_no_nan(-m.tanh(0.5 * x), _distance(y, x))
+    return g * by_label, g * _relative_slope(g.sd, y, x)
+
+
+@composite(vjp=_log_distance_vjp)
+def _log_distance(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
+    """The logarithm of `_distance`."""
+    return sd.math.log(_distance(sd.as_variable(y), sd.as_variable(x)))
+
+
+def _binary_focus(y: SDVariable, p: SDVariable, gamma: float, from_logits: bool) -> SDVariable:
+    """The factor of the binary focal loss."""
+    if not from_logits:
+        return _power(y * (1 - p) + (1 - y) * p, gamma)
+    if float(gamma).is_integer():
+        return _power(_distance(y, p), gamma)
+    return p.sd.math.exp(gamma * _log_distance(p.sd, y, p))
+
+
+def _margins(x: SDVariable, log_q: SDVariable) -> SDVariable:
+    """How far each logit is above the log sum of the others: its probability is the sigmoid of that."""
+    sd, m = x.sd, x.sd.math
+    # Of the one class above one half 1 - q may have nearly vanished: the sum leaves it out instead.
+    likely = log_q > -math.log(2)
+    others = m.log_sum_exp(sd.where(likely, -math.inf, x), -1, True)
+    return sd.where(likely, x - others, log_q - m.log(-m.expm1(sd.where(likely, -1.0, log_q))))
 
 
 class SDKerasCrossentropies(Namespace, prefix="keras"):
@@ -160,11 +225,10 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         check_label_smoothing(label_smoothing)
         check_gamma(gamma)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
-        nn = self.sd.nn
         y = _smoothed(y, label_smoothing, 2)
-        # 1 - sigmoid(x) is sigmoid(-x), which does not cancel.
-        one, zero = (nn.sigmoid(p), nn.sigmoid(-p)) if from_logits else (p, 1 - p)
-        each = _power(y * zero + (1 - y) * one, gamma) * _binary(y, p, from_logits)
+        each = _binary(y, p, from_logits)
+        if gamma:
+            each = _binary_focus(y, p, gamma, from_logits) * each
         if apply_class_balancing:
             each = (y * alpha + (1 - y) * (1 - alpha)) * each
         return w.reduce(self.sd.mean(each, axes), reduction)
@@ -209,7 +273,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         y = _smoothed(y, label_smoothing)
         if from_logits:
             return w.reduce(self.sd.loss.softmax_cross_entropy(y, p, loss_reduce=_EACH), reduction)
-        return w.reduce(-self.sd.sum(self.sd.math.xlogy(y, _normalized(p)), -1), reduction)
+        return w.reduce(0.0 - self.sd.sum(self.sd.math.xlogy(y, _normalized(p)), -1), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
     def categorical_focal_crossentropy(
@@ -256,17 +320,21 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         y = _smoothed(y, label_smoothing)
         if from_logits:
             log_q = sd.nn.log_softmax(p)
+            focus = None if float(gamma).is_integer() else m.exp(gamma * sd.nn.log_sigmoid(-_margins(p, log_q)))
             rest = -m.expm1(log_q)
         else:
             q = _normalized(p)
-            log_q, rest = m.log(q), 1 - q
+            log_q, rest, focus = m.log(q), 1 - q, None
         factor = np.asarray(alpha, p.dtype)
         if factor.ndim and (factor.ndim > 1 or (factor.size not in (1, p.shape[-1]) and p.shape[-1] is not None)):
             raise ShapeError(
                 "alpha must be one number, or one per class.",
                 given=f"alpha {shape_str(factor.shape)}, classes {p.shape[-1]} on axis {axis}",
             )
-        each = factor * _power(rest, gamma) * m.multiply_no_nan(-log_q, y)
+        each = m.multiply_no_nan(0.0 - log_q, y)
+        if gamma:
+            each = (_power(rest, gamma) if focus is None else focus) * each
+        each = factor * each
         return w.reduce(sd.sum(each, -1), reduction)
 
     @composite(is_loss=True)
@@ -332,7 +400,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             each = sd.loss.sparse_softmax_cross_entropy(p, labels)
         else:
             labels = sd.expand_dims(sd.checked_labels(labels, p), -1)
-            each = -sd.math.log(sd.squeeze(sd.take_along_axis(_normalized(p), labels, -1), -1))
+            each = 0.0 - sd.math.log(sd.squeeze(sd.take_along_axis(_normalized(p), labels, -1), -1))
         if valid is not None:
             each = sd.where(valid, each, 0.0)
         return w.reduce(each, reduction, valid)

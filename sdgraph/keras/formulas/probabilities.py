@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
 
@@ -32,6 +33,12 @@ def check_factor(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={value!r}")
+
+
+@composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)))
+def _lost_power(sd: SameDiff, p: Operand, *, q: float) -> SDVariable:
+    """``(1 - p^q) / q``, with all digits for p near 1; its derivatives are powers, infinite at 0."""
+    return (0.0 - sd.math.expm1(q * sd.math.log(p))) / q
 
 
 class SDKerasProbabilities(Namespace, prefix="keras"):
@@ -134,7 +141,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             array([1., 0.], dtype=float32)
         """
         check_q(q)
-        sd, m = self.sd, self.sd.math
+        sd = self.sd
         work, result = work_dtypes(sd, y_pred, None, dtype)
         p = as_dtype_of(y_pred, work)
         labels = class_labels(y_true, p, p.ndim - 1)
@@ -142,10 +149,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         (p,) = w.shield(p, axes=(p.ndim - 1,))
         labels = sd.expand_dims(sd.checked_labels(labels, p), -1)
         chosen = sd.squeeze(sd.take_along_axis(p, labels, -1), -1)
-        # expm1 keeps a probability near 1; at 0, where log fails, the plain power has the right value and slope.
-        none = chosen.eq(0)
-        near = 0.0 - m.expm1(q * m.log(sd.where(none, 1.0, chosen)))
-        return w.reduce(sd.where(none, 1 - m.pow(sd.where(none, chosen, 1.0), q), near) / q, reduction)
+        return w.reduce(_lost_power(sd, chosen, q=q), reduction)
 
     @composite(is_loss=True, domain=(0.05, 0.95))
     def dice(

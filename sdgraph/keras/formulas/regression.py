@@ -230,10 +230,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.cosine_similarity([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]]).round(4)
-            array([-0., -1.], dtype=float32)
+            array([ 0., -1.], dtype=float32)
         """
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
-        return w.reduce(-self.sd.sum(_unit(y) * _unit(p), -1), reduction)
+        return w.reduce(0.0 - self.sd.sum(_unit(y) * _unit(p), -1), reduction)
 
     @composite(is_loss=True)
     def huber(

@@ -173,7 +173,7 @@ def test_code_from_disk_finds_the_functions_in_a_new_process(tmp_path):
     program = (
         "import numpy as np; from sdgraph import SameDiff; from sdgraph.engines.llvm import machine\n"
         "sd = SameDiff('float64'); x = sd.placeholder('x', shape=(None,)); m = sd.math\n"
-        "y = m.sin(x) + m.atan2(x, 2.0) + m.pow(m.abs(x), 1.3) + m.mod(x, 0.7)\n"
+        "y = m.sin(x) + m.atan2(x, 2.0) + m.pow(m.abs(x), 1.3) + m.fmod(x, 0.7)\n"
         "f = sd.compile(sd.identity(y, name='y'), engine='llvm')\n"
         "r = f(x=np.linspace(-3, 3, 37))['y']\n"
         "w = np.linspace(-3, 3, 37); w = np.sin(w) + np.arctan2(w, 2) + np.abs(w)**1.3 + np.fmod(w, 0.7)\n"

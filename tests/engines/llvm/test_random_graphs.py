@@ -53,14 +53,14 @@ def jumping(rng, sd, leaf):
     """Ops whose results jump: of what both engines have exactly, because a rounding could carry it over the edge."""
     m, kind = sd.math, rng.integers(8)
     if kind <= 2:
-        return (m.mod, m.floor_mod, m.floor_div)[kind](leaf, 0.375)
+        return (m.fmod, m.floor_mod, m.floor_div)[kind](leaf, 0.375)
     if kind == 3:
         return sd.cast(sd.cast(leaf, "float16") * 3.0 + 1.0, leaf.dtype)
     n = sd.cast(leaf * 16.0, ("int32", "int64", "int16", "int8")[rng.integers(4)])
     if kind == 4:
         n = sd.bitwise.xor(sd.bitwise.left_shift(n, 2), sd.bitwise.right_shift(n, 1))
     elif kind == 5:
-        n = m.floor_div(n, 3) + m.mod(n, -5)
+        n = m.floor_div(n, 3) + m.fmod(n, -5)
     elif kind == 6:
         n = sd.cast(m.abs(n), "uint32") * 3
     else:

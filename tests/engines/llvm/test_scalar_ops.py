@@ -18,7 +18,7 @@ ONE = (
     "neg abs sign square ceil floor round exp expm1 ln log1p tanh sqrt rsqrt sin cos tan asin acos atan sinh cosh "
     "asinh acosh atanh erf erfc is_nan is_infinite is_finite not_"
 )
-TWO = "add sub mul div multiply_no_nan divide_no_nan xdivy max min hypot atan2 mod floor_mod floor_div and_ or_ xor"
+TWO = "add sub mul div multiply_no_nan divide_no_nan xdivy max min hypot atan2 fmod floor_mod floor_div and_ or_ xor"
 COMPARISONS = ("eq", "neq", "gt", "gte", "lt", "lte")
 NETWORK = ("sigmoid", "softplus", "relu", "leaky_relu", "elu", "softsign")
 

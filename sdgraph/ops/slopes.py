@@ -1,0 +1,99 @@
+"""Derivatives of elementary functions that must stay accurate where the formula in the textbook cancels or overflows.
+
+Each is a composite whose own derivative stands beside it in closed form, so that derivatives of every order keep their
+digits near 0, in the tails and at the largest numbers. Knows formulas; must not know namespaces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sdgraph.op import composite
+from sdgraph.variable import SDVariable
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+    from sdgraph.variable import Operand
+
+
+def decay(x: SDVariable) -> SDVariable:
+    """``exp(-|x|)``, which never overflows. What sigmoid, softplus and their slopes share: one exponential for all."""
+    return x.sd.math.exp(-x.sd.math.abs(x))
+
+
+@composite(vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))))
+def logistic_slope(sd: SameDiff, x: Operand) -> SDVariable:
+    """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""
+    e = decay(sd.as_variable(x))
+    return e / (1 + e) / (1 + e)
+
+
+@composite(vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))))
+def sech_squared(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
+    return 4.0 * logistic_slope(sd, sd.math.mul(2.0, x))
+
+
+GAUSS_VANISHES = 64.0
+"""From here on ``exp(-x^2 / 2)`` is 0 in every dtype: what multiplies it need not grow any further."""
+
+
+def _bell_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+    return g * (-2.0 * (g.sd.math.clip_by_value(x, -GAUSS_VANISHES, GAUSS_VANISHES) * y))
+
+
+@composite(vjp=_bell_vjp)
+def bell(sd: SameDiff, x: Operand) -> SDVariable:
+    """``exp(-x^2)``, the derivative of erf but for a factor."""
+    return sd.math.exp(-sd.math.square(x))
+
+
+@composite(vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)))
+def witch(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / (1 + x^2)``, the derivative of atan, without a square that overflows."""
+    m = sd.math
+    size = m.abs(x)
+    below = 1.0 / m.max(size, 1.0)
+    return m.square(below) / (1.0 + m.square(below * m.min(size, 1.0)))
+
+
+@composite(vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))))
+def softsign_factor(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / (1 + |x|)``: softsign is x times it, its derivative the square of it."""
+    return 1.0 / (1.0 + sd.math.abs(x))
+
+
+@composite(vjp=lambda g, y, x: g * (((x * y) * y) * y))
+def asin_slope(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / sqrt(1 - x^2)``, the derivative of asin: infinite at both ends, as are its own derivatives."""
+    x = sd.as_variable(x)
+    return 1.0 / sd.math.sqrt((1.0 - x) * (1.0 + x))
+
+
+@composite(vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)))
+def atanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / (1 - x^2)``, the derivative of atanh."""
+    x = sd.as_variable(x)
+    return 1.0 / ((1.0 - x) * (1.0 + x))
+
+
+@composite(vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)))
+def acosh_slope(sd: SameDiff, x: Operand) -> SDVariable:
+    """``1 / sqrt(x^2 - 1)``, the derivative of acosh; two roots, because the square would overflow."""
+    x = sd.as_variable(x)
+    return 1.0 / (sd.math.sqrt(x - 1.0) * sd.math.sqrt(x + 1.0))
+
+
+def _acosh_curvature_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+    """``-(2 x^2 + 1) / (x^2 - 1)^(5/2)``: one term, where at 1 the product rule would leave infinity less infinity."""
+    m = g.sd.math
+    slope = acosh_slope(g.sd, x)
+    return -(g * (((2.0 * m.square(x * slope) + m.square(slope)) * slope) * m.square(slope)))
+
+
+@composite(vjp=_acosh_curvature_vjp)
+def _acosh_curvature(sd: SameDiff, x: Operand) -> SDVariable:
+    """``x / (x^2 - 1)^(3/2)``."""
+    x = sd.as_variable(x)
+    slope = acosh_slope(sd, x)
+    return ((x * slope) * slope) * slope
