@@ -166,11 +166,15 @@ def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SD
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 _GELU_SIGMOID = 1.702
-_GELU_SATURATED = 32.0
-"""From here on the tanh form is x or 0 in every dtype: its cubic goes no further, lest it overflow."""
 # Fixed point of mean 0 and variance 1, Klambauer et al., arXiv:1706.02515.
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _gelu_saturation(dtype: np.dtype[Any]) -> float:
+    """From here on the tanh form is x or 0: its cubic goes no further, lest powers of its slope overflow."""
+    steepest = -math.log(np.finfo(dtype).smallest_subnormal) if dtype.itemsize <= 8 else 11400.0
+    return float(math.ceil((steepest / (2 * _GELU_SCALE * _GELU_CUBIC)) ** (1 / 3)))
 
 
 class SDActivations(Namespace, prefix="nn"):
@@ -537,7 +541,8 @@ class SDActivations(Namespace, prefix="nn"):
             near = m.clip_by_value(v, -slopes.GAUSS_VANISHES, slopes.GAUSS_VANISHES)
             return v * (0.5 * m.erfc(near * -math.sqrt(0.5)))
         if approximate == "tanh":
-            near = m.clip_by_value(v, -_GELU_SATURATED, _GELU_SATURATED)
+            end = _gelu_saturation(floating(v.aval).dtype)
+            near = m.clip_by_value(v, -end, end)
             return v * self.sigmoid((2 * _GELU_SCALE) * (near + _GELU_CUBIC * m.cube(near)))
         if approximate == "sigmoid":
             return v * self.sigmoid(_GELU_SIGMOID * v)
