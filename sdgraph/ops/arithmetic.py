@@ -85,6 +85,14 @@ def _clip(xp: Any, x: Any, *, clip_value_min: float, clip_value_max: float) -> A
     return xp.clip(x, clip_value_min, clip_value_max)
 
 
+def _power(xp: Any, x: Any, y: Any) -> Any:
+    """C's pow. Some versions of numpy take the root for the exponent 1/2, which differs at -0.0 and -infinity."""
+    if xp is np and y.ndim == 0 and y == 0.5 and x.dtype.kind == "f":
+        x = x.astype(np.result_type(x, y), copy=False)
+        return np.where(x == -np.inf, np.inf, np.sqrt(x + 0.0))
+    return xp.power(x, y)
+
+
 def _pow_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
     """``dz/dx = y x^(y-1)``, 0 where y is 0; ``dz/dy = z log x``, 0 where x is not positive."""
     sd, m = g.sd, g.sd.math
@@ -243,12 +251,13 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         return self.sd.math.floor_mod(x, y)
 
-    @primitive(infer=like_ufunc(np.power), kernel="power", vjp=_pow_vjp, domain=(0.2, 3))
+    @primitive(infer=like_ufunc(np.power), kernel=_power, vjp=_pow_vjp, domain=(0.2, 3))
     def pow(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` to the power ``y``, a number or a variable.
 
         The gradient for ``x`` is ``y x^(y-1)`` and 0 where ``y`` is 0; for ``y`` it is ``x^y log x`` and 0 where ``x``
-        is not positive. At ``x`` = 0 it is infinite for ``0 < y < 1``, where that of `sqrt` is 0.
+        is not positive. At ``x`` = 0 it is infinite for ``0 < y < 1``, where that of `sqrt` is 0. Values are those of C's
+        pow, also for ``y`` = 1/2: 0.0 at -0.0 and infinity at -infinity, where `sqrt` gives -0.0 and NaN.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -40,7 +40,7 @@ _POWERS: dict[float, tuple[str, ...]] = {
     2: ("math.square",),
     3: ("math.square", "math.mul"),
     4: ("math.square", "math.square"),
-    0.5: ("math.sqrt",),
+    0.5: ("math.add", "math.sqrt", "where"),
     -1: ("math.div",),
     -2: ("math.div", "math.square"),
 }
@@ -410,6 +410,14 @@ class _Divider:
         for k, op in enumerate(steps):
             out = step.out if k == len(steps) - 1 else self._new()
             operands = {"math.div": [self._number(1.0, dtype), x], "math.mul": [x, base]}.get(op, [x])
+            if op == "math.add":
+                operands = [x, self._number(0.0, dtype)]  # C's pow makes 0.0 of -0.0,
+            if op == "where":
+                infinities = [self._number(sign * math.inf, dtype) for sign in (-1, 1)]  # and infinity of minus infinity.
+                lost = self._node(
+                    self._new(), "eq", [base, infinities[0]], {}, np.dtype(bool), shape, shape, step=step
+                )
+                operands = [lost, infinities[1], x]
             x = self._node(out, op, operands, {}, dtype, shape, shape, step=step)
         return True
 
