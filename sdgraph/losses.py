@@ -22,6 +22,7 @@ from sdgraph.variable import Namespace, SDVariable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
 
@@ -225,13 +226,22 @@ def _half_log_two_pi(y: SDVariable) -> SDVariable:
     return y * m.log(y) - y + 0.5 * m.log(2 * math.pi * y)
 
 
-def _cross_entropy_terms(labels: SDVariable, logits: SDVariable, positive: SDVariable) -> SDVariable:
+def _cross_entropy_vjp(
+    g: SDVariable, e: SDVariable, labels: SDVariable, logits: SDVariable, positive: SDVariable
+) -> tuple[SDVariable, SDVariable, SDVariable]:
+    nn = g.sd.nn
+    slope = (1 - labels) * nn.sigmoid(logits) - positive * nn.sigmoid(-logits)
+    return -(g * nn.softplus(logits)), g * slope, g * nn.softplus(-logits)
+
+
+@composite(vjp=_cross_entropy_vjp)
+def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Operand) -> SDVariable:
     """``(1 - labels) softplus(logits) + positive softplus(-logits)``: no term cancels another at any logit.
 
     A label that excludes a term makes it 0 even where the logit is infinite.
     """
-    nn, times = logits.sd.nn, logits.sd.math.multiply_no_nan
-    return times(nn.softplus(logits), 1 - labels) + times(nn.softplus(-logits), positive)
+    x, softplus, times = sd.as_variable(logits), sd.nn.softplus, sd.math.multiply_no_nan
+    return times(softplus(x), sd.math.sub(1, labels)) + times(softplus(-x), positive)
 
 
 class SDLoss(Namespace, prefix="loss"):
@@ -682,7 +692,7 @@ class SDLoss(Namespace, prefix="loss"):
         z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
-        return reduced(_cross_entropy_terms(z, x, z))
+        return reduced(_cross_entropy(self.sd, z, x, z))
 
     @composite(is_loss=True)
     def softmax_cross_entropy(
@@ -803,7 +813,7 @@ class SDLoss(Namespace, prefix="loss"):
         _same_shape(targets=targets, inputs=inputs)
         x, z = _floats(inputs, targets, like=inputs)
         if weights is None:
-            return _rounded(_cross_entropy_terms(z, x, z), inputs, targets)
+            return _rounded(_cross_entropy(self.sd, z, x, z), inputs, targets)
         (q,) = _floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
@@ -814,7 +824,7 @@ class SDLoss(Namespace, prefix="loss"):
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
                 fix="Give a scalar, or one weight per output (the last dimension).",
             )
-        return _rounded(_cross_entropy_terms(z, x, q * z), inputs, targets, weights)
+        return _rounded(_cross_entropy(self.sd, z, x, q * z), inputs, targets, weights)
 
 
 def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:

@@ -41,8 +41,10 @@ def _bell(g: SDVariable, x: SDVariable) -> SDVariable:
 
 
 def _log_of(function: str, neutral: float, g: SDVariable, x: SDVariable, y: SDVariable) -> SDVariable:
-    """``g`` times the logarithm of y, 0 where x is 0 and the logarithm infinite: as that of sqrt at 0, or entropies of
-    probabilities that are 0 would make every gradient behind them NaN."""
+    """``g`` times the logarithm of y, and 0 where x is 0 and the logarithm infinite.
+
+    As with sqrt at 0: entropies of probabilities that are 0 would make every gradient behind them NaN.
+    """
     sd, m = g.sd, g.sd.math
     log = m.ln if function == "log" else m.log1p
     return g * log(sd.where(m.and_(sd.eq(x, 0), sd.eq(y, neutral - 1)), neutral, y))

@@ -146,20 +146,19 @@ def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
 
 
 def _normalized(x: SDVariable, axes: tuple[int, ...], epsilon: float) -> SDVariable:
-    """``(x - mean) / sqrt(variance + epsilon)``, divided by the largest deviation before anything is squared.
+    """``(x - mean) / sqrt(variance + epsilon)``, with deviations scaled to 1 before they are squared.
 
-    That size, or the root of epsilon if it is larger, cancels: to gradients it is a constant.
+    The scale cancels, rounding and all: to gradients it is a constant.
     """
     sd, m = x.sd, x.sd.math
     work = working_dtype(x)
     x = sd.cast(x, work.wide)
     centred = x - sd.mean(x, axis=axes, keepdims=True)
     root = math.sqrt(epsilon)
-    size = m.max(sd.largest(m.abs(centred), axes), root)
-    # 0, infinity and NaN cannot scale.
-    size = sd.where(m.and_(size > 0, size < np.inf), size, 1.0)
-    scaled = centred / size
-    spread = m.sqrt(sd.mean(m.square(scaled), axis=axes, keepdims=True) + m.square(root / size))
+    least = max(root, 4 * float(np.finfo(work.wide).tiny))
+    scale = 1 / m.max(sd.largest(m.abs(centred), axes), least)
+    scaled = centred * scale
+    spread = m.sqrt(sd.mean(m.square(scaled), axis=axes, keepdims=True) + m.square(root * scale))
     return sd.cast(scaled / spread if epsilon else m.divide_no_nan(scaled, spread), work.narrow)
 
 
@@ -323,8 +322,8 @@ class SDLayers(Namespace, prefix="nn"):
     ) -> SDVariable:
         """``gain * (x - mean) / sqrt(variance + epsilon) + bias`` with the statistics of ``x`` over ``axis``.
 
-        The epsilon is 1e-5 unless you give another; SameDiff has none, which is ``epsilon=0``. Then elements that are all
-        equal give 0. Nothing overflows or vanishes on the way, however large or small the deviations are.
+        The epsilon is 1e-5 unless you give another; SameDiff has none, which is ``epsilon=0``. Then elements that are
+        all equal give 0. Nothing overflows or vanishes on the way, however large or small the deviations are.
 
         Args:
             x: Rank 1 or more.

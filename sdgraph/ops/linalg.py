@@ -209,7 +209,9 @@ def _per_matrix(g: SDVariable) -> SDVariable:
     return g.sd.expand_dims(g.sd.expand_dims(g, -1), -1)
 
 
-def _cofactors_gradient_vjp(g: SDVariable, y: SDVariable, h: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
+def _cofactors_gradient_vjp(
+    g: SDVariable, y: SDVariable, h: SDVariable, x: SDVariable
+) -> tuple[SDVariable, SDVariable]:
     """The third derivative of the determinant, by way of the inverse.
 
     With ``Y`` the inverse, ``D = det(X)`` and ``t`` the trace, the second one is ``D (t(YG) t(YH) - t(YGYH))``.
@@ -424,7 +426,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             x: Shape ``(..., n, n)``.
 
         Returns:
-            Shape ``(...)``, floating dtype. The gradient is the matrix of `cofactors`, also where the matrix is singular.
+            Shape ``(...)``, floating dtype. The gradient is the matrix of `cofactors`, also for singular matrices.
 
         Raises:
             ShapeError: If ``x`` is not square.

@@ -31,7 +31,9 @@ def logistic_slope(sd: SameDiff, x: Operand) -> SDVariable:
 @composite(vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))))
 def sech_squared(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
-    return 4.0 * logistic_slope(sd, sd.math.mul(2.0, x))
+    m = sd.math
+    e = m.exp(m.mul(-2.0, m.abs(x)))
+    return 2 * e / (1 + e) * (2 / (1 + e))
 
 
 GAUSS_VANISHES = 64.0

@@ -372,6 +372,8 @@ REFERENCES = {
 # Relative errors above 1e-14: sums in another order, or several roundings of a condition number.
 TOLERANCES = {
     "linalg.lstsq": 1e-12, "linalg.solve": 1e-13, "linalg.triangular_solve": 1e-13, "linalg.matrix_inverse": 1e-13,
-    "linalg.matrix_determinant": 1e-13, "linalg.cofactors": 1e-13, "linalg.cofactors_gradient": 1e-13, "linalg.logdet": 1e-13, "linalg.cholesky": 1e-13, "math.standardize": 1e-13,
+    "linalg.matrix_determinant": 1e-13,
+    "linalg.cofactors": 1e-13, "linalg.cofactors_gradient": 1e-13,
+    "linalg.logdet": 1e-13, "linalg.cholesky": 1e-13, "math.standardize": 1e-13,
     "nn.layer_norm": 1e-13,
 }  # fmt: skip

@@ -363,8 +363,12 @@ REDUCTIONS = {
 
 SQUARE = [s(regular(3, 3)), s(regular(1, 1)), s(regular(2, 2, 2)), s(regular(2, 2)), s(np.zeros((0, 2, 2)))]
 TALL = [s(regular(4, 2)), s(regular(3, 3)), s(regular(2, 3, 2))]
-SINGULAR = [s(np.array([[1.0, 2.0], [2.0, 4.0]])), s(np.zeros((3, 3))), s(np.stack([np.diag([1.0, 2.0, 0.0]), np.eye(3)])),
-            s(np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 8.0, 9.0], [2.0, 1.0, 0.0, 3.0], [6.0, 8.0, 11.0, 13.0]]))]
+SINGULAR = [
+    s(np.array([[1.0, 2.0], [2.0, 4.0]])),
+    s(np.zeros((3, 3))),
+    s(np.stack([np.diag([1.0, 2.0, 0.0]), np.eye(3)])),
+    s(np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 8.0, 9.0], [2.0, 1.0, 0.0, 3.0], [6.0, 8.0, 11.0, 13.0]])),
+]
 BATCHED = [s(f(3, 3)), s(f(2, 3)), s(f(2, 2, 3)), s(f(1, 1)), s(f(0, 3))]
 
 LINALG = {
@@ -391,7 +395,8 @@ LINALG = {
                                 s(regular(3, 3), f(3, 1), lower=False, adjoint=True)],
     "linalg.lstsq": [s(regular(4, 2), f(4, 1)), s(regular(3, 2), f(3, 2), l2_regularizer=0.5),
                      s(regular(2, 3, 2), f(2, 3, 1)),
-                     s(regular(4, 2), f(4, 2), fast=False), s(regular(2, 4), f(2, 3)), s(regular(2, 4), f(2, 1), fast=False),
+                     s(regular(4, 2), f(4, 2), fast=False), s(regular(2, 4), f(2, 3)),
+                     s(regular(2, 4), f(2, 1), fast=False),
                      s(regular(2, 3), f(2, 1), l2_regularizer=0.5)],
     "linalg.matrix_inverse": SQUARE, "linalg.matrix_determinant": [*SQUARE, *SINGULAR], "linalg.lu": SQUARE,
     "linalg.cofactors": [*SQUARE, *(s(x, smooth=False) for (x,), _, _ in SINGULAR)],

@@ -305,7 +305,13 @@ def test_logic_and_counting():
 def test_integers_follow_numpy():
     sd = SameDiff()
     i = sd.constant("i", np.array([1, 2, 7], np.int32))
-    for op, function in (("div", np.true_divide), ("pow", np.power), ("floor_div", np.floor_divide), ("fmod", np.fmod), ("mod", np.mod)):
+    for op, function in (
+        ("div", np.true_divide),
+        ("pow", np.power),
+        ("floor_div", np.floor_divide),
+        ("fmod", np.fmod),
+        ("mod", np.mod),
+    ):
         y, expected = getattr(sd.math, op)(i, i), function(i.value, i.value)
         assert y.dtype == y.eval().dtype == expected.dtype
         np.testing.assert_array_equal(y.eval(), expected)

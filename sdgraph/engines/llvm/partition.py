@@ -413,10 +413,10 @@ class _Divider:
             if op == "math.add":
                 operands = [x, self._number(0.0, dtype)]  # C's pow makes 0.0 of -0.0,
             if op == "where":
-                infinities = [self._number(sign * math.inf, dtype) for sign in (-1, 1)]  # and infinity of minus infinity.
-                lost = self._node(
-                    self._new(), "eq", [base, infinities[0]], {}, np.dtype(bool), shape, shape, step=step
-                )
+                infinities = [
+                    self._number(sign * math.inf, dtype) for sign in (-1, 1)
+                ]  # and infinity of minus infinity.
+                lost = self._node(self._new(), "eq", [base, infinities[0]], {}, np.dtype(bool), shape, shape, step=step)
                 operands = [lost, infinities[1], x]
             x = self._node(out, op, operands, {}, dtype, shape, shape, step=step)
         return True

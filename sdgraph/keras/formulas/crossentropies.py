@@ -90,9 +90,7 @@ def _distance(y: SDVariable, x: SDVariable) -> SDVariable:
     return y * nn.sigmoid(-x) + (1 - y) * nn.sigmoid(x)
 
 
-def _relative_slope_vjp(
-    g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariable
-) -> tuple[SDVariable, SDVariable]:
+def _relative_slope_vjp(g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
     m = g.sd.math
     t = m.tanh(0.5 * x)
     by_label = m.divide_no_nan(r * t - 2.0 * logistic_slope(g.sd, x), _distance(y, x))
@@ -106,9 +104,7 @@ def _relative_slope(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
     return (1 - 2 * y) / (1 + (m.multiply_no_nan(m.exp(-x), y) + m.multiply_no_nan(m.exp(x), 1 - y)))
 
 
-def _log_distance_vjp(
-    g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable
-) -> tuple[SDVariable, SDVariable]:
+def _log_distance_vjp(g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
     m = g.sd.math
     by_label = m.divide_no_nan(-m.tanh(0.5 * x), _distance(y, x))
     return g * by_label, g * _relative_slope(g.sd, y, x)
