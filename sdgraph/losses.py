@@ -129,7 +129,7 @@ def _widened(x: SDVariable) -> SDVariable:
 
 def _rounded(result: SDVariable, *operands: Operand | None) -> SDVariable:
     """A result in half precision if all floating operands have it; integers count as the first operand does."""
-    first, *others = [v for v in _symbols(*operands) if v is not None]
+    first, *others = _symbols(*(v for v in operands if v is not None))
     half = _floating_dtype(first) == _HALF and all(v.dtype == _HALF or not is_floating(v.dtype) for v in others)
     return result.sd.cast(result, _HALF) if half else result
 

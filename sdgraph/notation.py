@@ -63,6 +63,7 @@ _FORMS: Final[dict[str, Form]] = {
     "math.divide_no_nan": Form(r"\frac{%s}{%s}", PRODUCT),
     "math.floor_div": Form(r"\left\lfloor \frac{%s}{%s} \right\rfloor"),
     "math.floor_mod": _infix(r"\bmod", PRODUCT, POWER, POWER),
+    "math.mod": _infix(r"\bmod", PRODUCT, POWER, POWER),
     "math.neg": Form("-%s", SUM, (PRODUCT,)),
     "math.pow": Form("%s^{%s}", POWER, (ATOM, RELATION)),
     "math.square": Form("%s^{2}", POWER, (ATOM,)),

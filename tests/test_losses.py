@@ -8,6 +8,7 @@ import pytest
 from mpmath import mpf
 
 from sdgraph import LossReduce, SameDiff, errors
+from sdgraph.losses import reduce_loss
 from sdgraph.testing import check_grads
 from tests.golden.cases import run
 
@@ -521,3 +522,175 @@ def test_bad_reduction():
     sd = SameDiff()
     with pytest.raises(errors.ArgumentTypeError, match="MEAN_BY_WEIGHT"):
         sd.loss.hinge_loss([1.0], [1.0], loss_reduce="mean")
+
+
+# ---------------------------------------------------------------------- half precision
+
+MANY = 70_000
+"""More than float16 can count or add up."""
+HALF_CASES = {
+    # label, prediction, unit, slope by the prediction; for numbers that are halves.
+    "absolute_difference": (1.0, 0.5, 0.5, -1.0),
+    "hinge_loss": (1.0, 0.5, 0.5, -1.0),
+    "huber_loss": (0.0, 3.0, 2.5, 1.0),
+    "log_loss": (1.0, 0.5, math.log(2), -2.0),
+    "log_poisson": (2.0, 0.0, 1.0, -1.0),
+    "mean_squared_error": (0.0, 3.0, 9.0, 6.0),
+    "sigmoid_cross_entropy": (1.0, 0.0, math.log(2), -0.5),
+}
+
+
+def near_half(got, want, atol=6e-8):
+    """Equal to the last digit of float16, also among its subnormal numbers."""
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got.astype(float), want, rtol=2e-3, atol=atol)
+
+
+@pytest.mark.parametrize("weights", [None, "scalar", "column", "each"])
+@pytest.mark.parametrize("mode", [m for m in REDUCTIONS if m is not LossReduce.SUM], ids=lambda m: m.name)
+@pytest.mark.parametrize("op", HALF_CASES)
+def test_many_halves(op, mode, weights):
+    """Neither the sum nor the number of many halves fits into float16; the mean of the losses and its slope do."""
+    label, prediction, unit, slope = HALF_CASES[op]
+    shape = (MANY // 2, 2)
+    w = {None: None, "scalar": np.float16(2), "column": np.full((shape[0], 1), 2), "each": np.full(shape, 2.0)}[weights]
+    w = w if w is None else np.asarray(w, np.float16)
+    feeds = {"y": np.full(shape, label, np.float16), "p": np.full(shape, prediction, np.float16), "w": w}
+    got, grads = run(op, feeds, wrt=["p"] if w is None else ["p", "w"], loss_reduce=mode)
+    factor = 1.0 if w is None else 2.0
+    by_weight = w is not None and mode is LossReduce.MEAN_BY_WEIGHT
+    share = 1.0 if mode is LossReduce.NONE else 1 / (MANY * (factor if by_weight else 1.0))
+    near_half(got, np.full(shape, factor * unit) if mode is LossReduce.NONE else factor * unit * share * MANY)
+    near_half(grads["p"], np.full(shape, factor * slope * share))
+    if w is not None:
+        # A weight that all elements share moves the mean by weights nowhere.
+        change = (0.0 if by_weight else unit) * share * (MANY / max(w.size, 1))
+        near_half(grads["w"], np.full(w.shape, change if change < 65520 else INF), atol=1e-6)
+
+
+def test_halves_overflow_only_where_the_result_does():
+    sd = SameDiff(dtype="float16")
+    p = sd.var("p", [300.0, 0.0, 0.0, 0.0])
+    loss = sd.loss.mean_squared_error(np.zeros(4, np.float16), p)
+    assert loss.eval() == 22500
+    assert sd.grad(loss, p).eval().tolist() == [150, 0, 0, 0]
+    assert sd.loss.mean_squared_error(np.zeros(4, np.float16), p, loss_reduce=LossReduce.SUM).eval() == INF
+    assert sd.loss.l2_loss([200.0, 200.0]).eval() == 40000
+    assert sd.loss.l2_loss([200.0, 200.0]).dtype == np.float16
+
+
+def test_own_losses_of_halves():
+    """What `reduce_loss` is given may be half precision, in part: counts of weights are never."""
+    sd = SameDiff(dtype="float16")
+    each, half = sd.var("each", np.full(MANY, 0.5, np.float16)), np.ones(MANY, np.float16)
+    for mode in (LossReduce.MEAN_BY_WEIGHT, LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT):
+        for w in (None, sd.constant(half), sd.constant(half.astype(np.float32))):
+            loss = reduce_loss(each, w, mode)
+            assert loss.dtype == (np.float16 if w is None else w.dtype)
+            assert loss.eval() == 0.5
+            near_half(sd.grad(loss, each).eval(), np.full(MANY, 1 / MANY))
+        wide = reduce_loss(sd.constant(np.full(MANY, 0.5, np.float32)), sd.constant(half), mode)
+        assert wide.dtype == np.float32
+        assert wide.eval() == 0.5
+
+
+def test_integers_next_to_halves_are_numbers_of_any_size():
+    sd = SameDiff(dtype="float16")
+    loss = sd.loss.absolute_difference(np.array([70_000, 0]), sd.constant(np.array([30_000, 0], np.float16)))
+    assert loss.eval() == 20_000
+
+
+@pytest.mark.parametrize("classes", [3, 65536])
+def test_cross_entropy_of_halves_over_many_classes(classes):
+    sd = SameDiff(dtype="float16")
+    x = sd.var("x", np.zeros((2, classes), np.float16))
+    one_hot = np.zeros((2, classes), np.float16)
+    one_hot[:, 1] = 1
+    slope = np.full((2, classes), 1 / classes)
+    slope[:, 1] -= 1
+    for each in (
+        sd.loss.sparse_softmax_cross_entropy(x, np.array([1, 1])),
+        sd.loss.softmax_cross_entropy(one_hot, x, loss_reduce=LossReduce.NONE),
+        sd.loss.softmax_cross_entropy(one_hot, x, loss_reduce=LossReduce.NONE, label_smoothing=0.5),
+    ):
+        near_half(each.eval(), np.full(2, math.log(classes)))
+    near_half(sd.grad(sd.loss.sparse_softmax_cross_entropy(x, np.array([1, 1])), x).eval(), slope)
+    near_half(sd.grad(sd.loss.softmax_cross_entropy(one_hot, x), x).eval(), slope / 2)
+
+
+def test_ctc_of_halves():
+    rng = np.random.default_rng(0)
+    logits = (rng.normal(size=(2, 6, 5)) * 4).astype(np.float16)
+    rest = (np.array([[1, 2], [3, 3]]), np.array([2, 1]), np.array([6, 5]))
+    got, want = (
+        SameDiff().loss.ctc_loss(rest[0], logits.astype(dtype), *rest[1:]).eval() for dtype in ("float16", "float64")
+    )
+    near_half(got, want)
+
+
+# ---------------------------------------------------------------------- logits that are infinite, losses that are 0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_infinite_logits(smoothing):
+    """One that agrees with its label costs nothing, as in the softmax cross entropy; one that does not, infinity."""
+    sd = SameDiff(dtype="float64")
+    y, x = sd.var("y", [1.0, 0.0, 1.0, 0.0, 0.5]), sd.var("x", [INF, -INF, -INF, INF, INF])
+    each = sd.loss.sigmoid_cross_entropy(y, x, loss_reduce=LossReduce.NONE, label_smoothing=smoothing)
+    slopes = sd.grad(each, x)
+    z = (1 - smoothing) * y.value + smoothing / 2
+    certain = np.array([1.0, 0.0, 0.0, 1.0, 1.0])
+    assert each.eval().tolist() == [0.0 if smoothing == 0 and k < 2 else INF for k in range(5)]
+    np.testing.assert_allclose(slopes.eval(), certain - z, atol=1e-16)
+    assert sd.grad(slopes, x).eval().tolist() == [0] * 5
+    if not smoothing:
+        by_label = [-INF, INF, INF, -INF, -INF]
+        assert sd.grad(each, y).eval().tolist() == by_label
+        assert sd.loss.sigmoid_cross_entropy(y[:2], x[:2]).eval() == 0
+
+
+def test_infinite_logits_with_a_weight_on_the_positive_term():
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", [INF, -INF, -INF, INF, -INF])
+    each = sd.loss.weighted_cross_entropy_with_logits([1.0, 0.0, 1.0, 0.0, 1.0], x, [3.0, 3.0, 3.0, 3.0, 0.0])
+    assert each.eval().tolist() == [0, 0, INF, INF, 0]
+    assert sd.grad(each, x).eval().tolist() == [0, 0, -3, 1, 0]
+
+
+def test_no_loss_is_minus_zero():
+    sd = SameDiff(dtype="float64")
+    y = np.array([[1.0, 0.0]])
+    sure = np.array([[1000.0, -1000.0]])
+    for value in (
+        sd.loss.log_loss(y, y),
+        sd.loss.log_loss(y, y, loss_reduce=LossReduce.NONE),
+        sd.loss.softmax_cross_entropy(y, sure),
+        sd.loss.softmax_cross_entropy([[1.0]], [[3.0]], loss_reduce=LossReduce.NONE),
+        sd.loss.sparse_softmax_cross_entropy(sure, [0]),
+        sd.loss.sparse_softmax_cross_entropy([[3.0]], [0]),
+        sd.loss.sigmoid_cross_entropy(y, sure),
+        sd.loss.cosine_distance(y, y, dimension=1),
+        sd.keras.cosine_similarity(y, y[:, ::-1]),
+        sd.keras.categorical_crossentropy(y, sure, from_logits=True),
+        sd.keras.categorical_crossentropy(0 * y, y),
+        sd.keras.categorical_focal_crossentropy(y, sure, from_logits=True),
+        sd.keras.sparse_categorical_crossentropy([0], sure, from_logits=True),
+        sd.keras.categorical_generalized_cross_entropy([0], y, 0.5),
+    ):
+        got = value.eval()
+        assert not np.any(got), value.name
+        assert not np.any(np.signbit(got)), value.name
+
+
+@pytest.mark.parametrize("mode", REDUCTIONS, ids=lambda m: m.name)
+def test_softmax_takes_weights_as_a_column(mode):
+    x = np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]])
+    y = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    w = np.array([0.5, 2.0])
+    flat, by_flat = run("softmax_cross_entropy", {"y": y, "p": x, "w": w}, wrt=["p", "w"], loss_reduce=mode)
+    column, by_column = run(
+        "softmax_cross_entropy", {"y": y, "p": x, "w": w[:, None]}, wrt=["p", "w"], loss_reduce=mode
+    )
+    np.testing.assert_array_equal(column, flat)
+    np.testing.assert_array_equal(by_column["p"], by_flat["p"])
+    np.testing.assert_array_equal(by_column["w"], by_flat["w"][:, None])

@@ -48,9 +48,10 @@ def _by_inverse(xp: Any, x: Any) -> Any:
 
 
 def _decomposed(xp: Any, x: Any) -> tuple[Any, Any, Any, Any]:
-    """U, S, V, and the determinant of U V, 1 or -1."""
-    u, s, v = xp.linalg.svd(x)
-    sign = xp.sign(xp.linalg.det(u) * xp.linalg.det(v)).astype(x.dtype)
+    """U, S, V, and the determinant of U V, 1 or -1; NaN for a matrix that is not finite, which cannot be decomposed."""
+    finite = xp.all(xp.isfinite(x), axis=(-2, -1))
+    u, s, v = xp.linalg.svd(xp.where(finite[..., None, None], x, 0))
+    sign = xp.where(finite, xp.sign(xp.linalg.det(u) * xp.linalg.det(v)), xp.nan).astype(x.dtype)
     return u, s, v, sign[..., None, None]
 
 

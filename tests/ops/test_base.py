@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import sdgraph.nd as nd
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, LabelError, ShapeError
 from tests.ops.finite_differences import check_gradients
@@ -482,3 +483,87 @@ def test_assign_broadcasts_and_casts():
     assert z.dtype == np.float64
     np.testing.assert_array_equal(z.eval(), [[1, 2, 3]] * 2)
     np.testing.assert_array_equal(gradient(sd, z, y), [2, 2, 2])
+
+
+# ---------------------------------------------------------------------- halves, small integers, nothing
+
+
+def test_sums_of_many_halves():
+    """Neither sums nor counts of halves need fit into float16, as long as the result does."""
+    n = 70_000
+    sd = SameDiff(dtype="float16")
+    x = sd.var("x", np.full(n, 3.0, np.float16))
+    for y, value, slope in (
+        (sd.mean(x), 3, 1 / n),
+        (sd.max(x), 3, 1 / n),
+        (sd.min(x), 3, 1 / n),
+        (sd.normmax(x), 3, 1 / n),
+        (sd.standard_deviation(x), 0, 0),
+        (sd.math.cosine_similarity(x, x), 1, 0),
+        (sd.math.cosine_distance(x, sd.constant(np.ones(n, np.float16))), 0, 0),
+        (sd.norm2(x[:100]), 30, None),
+        (sd.math.log_sum_exp(x), 3 + np.log(n), 1 / n),
+    ):
+        assert y.dtype == np.float16
+        np.testing.assert_allclose(float(y.eval()), value, rtol=1e-3, atol=1e-6)
+        if slope is not None:
+            np.testing.assert_allclose(sd.grad(y, x).eval().astype(float), slope, rtol=3e-3, atol=6e-8)
+
+
+def test_products_of_halves_are_added_up_in_single_precision():
+    sd = SameDiff(dtype="float16")
+    x, y = sd.constant("x", [300.0, 300.0, 1.0]), sd.constant("y", [300.0, -300.0, 1.0])
+    assert sd.dot(x, y).eval() == 1
+    assert sd.dot(x, y).dtype == np.float16
+    small = sd.constant(np.full(60_000, 1e-3, np.float16))
+    np.testing.assert_allclose(float(sd.squared_norm(small).eval()), 0.06, rtol=2e-3)
+    large = sd.constant(np.full((2, 40_000), 300.0, np.float16))
+    np.testing.assert_allclose(sd.math.clip_by_norm(large, 100.0, 1).eval().astype(float), 0.5, rtol=1e-3)
+    np.testing.assert_allclose(float(sd.math.cosine_similarity(large, large).eval()), 1, rtol=1e-3)
+
+
+def test_log_sum_exp_of_large_halves_has_the_softmax_as_gradient():
+    """A total rounded to float16 is off by up to a half here, which would be a factor of 1.6."""
+    sd = SameDiff(dtype="float16")
+    x = sd.var("x", [1000.0, 999.0, 998.5])
+    p = np.exp(x.value.astype(float) - 1000)
+    for keepdims in (False, True):
+        g = sd.grad(sd.math.log_sum_exp(x, 0, keepdims), x)
+        np.testing.assert_allclose(g.eval().astype(float), p / p.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "bool"])
+def test_one_rule_for_integers(dtype):
+    """Sums are as wide as numpy's, and formed that wide; what is no sum of integers is float64. Eager as in graphs."""
+    x = np.array([[0, 1], [1, 1]]).astype(dtype) if dtype == "bool" else np.array([[0, 100], [120, 127]]).astype(dtype)
+    wide = x.astype(np.sum(x).dtype)
+    for graph in ("float32", "float64"):
+        sd = SameDiff(dtype=graph)
+        v = sd.constant("v", x)
+        for name, want in {
+            "sum": wide.sum(), "prod": wide.prod(), "norm1": np.abs(wide).sum(), "squared_norm": (wide * wide).sum(),
+            "mean": x.mean(), "variance": x.var(), "standard_deviation": x.std(),
+            "norm2": np.sqrt((wide.astype(float) ** 2).sum()), "math.zero_fraction": 0.25,
+            "math.log_sum_exp": np.log(np.exp(x.astype(float)).sum()), "math.count_non_zero": np.int64(3),
+        }.items():  # fmt: skip
+            call, eager = sd, nd
+            for part in name.split("."):
+                call, eager = getattr(call, part), getattr(eager, part)
+            got = call(v)
+            assert got.dtype == got.eval().dtype == eager(x).dtype == np.asarray(want).dtype, name
+            np.testing.assert_allclose(got.eval(), want, rtol=1e-14, err_msg=name)
+            np.testing.assert_allclose(eager(x), want, rtol=1e-14, err_msg=name)
+        assert sd.dot(v, v).dtype == wide.dtype
+        assert sd.dot(v, v).eval() == (wide * wide).sum()
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (1,), (2, 1)])
+@pytest.mark.parametrize("bias_corrected", [False, True])
+def test_spread_of_too_few_elements_is_nan(shape, bias_corrected):
+    """The divisor n or n - 1 must be positive; unlike torch and numpy an n - 1 below 0 would give -0.0."""
+    sd = SameDiff(dtype="float64")
+    x = sd.placeholder("x", (None,) * len(shape))
+    want = 0.0 if shape[-1] == 1 and not bias_corrected else np.nan
+    for op in (sd.variance, sd.standard_deviation):
+        got = op(x, -1, bias_corrected).eval({"x": np.ones(shape)})
+        np.testing.assert_array_equal(got, np.full(shape[:-1], want))

@@ -9,6 +9,7 @@ import pytest
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, DTypeError, ExecutionError, GradientError, ShapeError
 from sdgraph.testing import check_grads
+from tests.ops.references import REFERENCES
 
 RNG = np.random.default_rng(7)
 
@@ -353,3 +354,70 @@ def test_a_matrix_for_many_right_hand_sides(solve):
     f = sd.compile(list(sd.grad(y, [matrix, rhs])), engine="numpy")
     f(xs)
     assert max(s.aval.size for s in f.plan.steps) <= 24
+
+
+# ---------------------------------------------------------------------- derivatives of determinants
+
+
+def derivatives_of_determinant(x, g):
+    """The gradient of the determinant, and that of its sum with ``g``."""
+    sd = SameDiff(dtype=x.dtype)
+    v = sd.var("v", x)
+    first = sd.grad(sd.linalg.matrix_determinant(v), v)
+    return first.eval(), sd.grad(sd.sum(first * g), v).eval()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_determinant_of_every_rank(n):
+    """Cofactors are polynomials: they and their differences exist for every matrix."""
+    rng = np.random.default_rng(n)
+    for rank in range(n + 1):
+        x = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, n))
+        g = rng.normal(size=(n, n))
+        first, second = derivatives_of_determinant(x, g)
+        np.testing.assert_allclose(first, REFERENCES["linalg.cofactors"](x), atol=1e-12)
+        np.testing.assert_allclose(second, REFERENCES["linalg.cofactors_gradient"](g, x), atol=1e-12)
+
+
+def test_determinants_of_a_batch_that_is_singular_in_part():
+    x = np.stack([np.diag([1.0, 2.0, 0.0]), np.eye(3), np.zeros((3, 3)), np.full((3, 3), np.nan)])
+    first, second = derivatives_of_determinant(x, np.eye(3))
+    np.testing.assert_allclose(first[0], np.diag([0.0, 0.0, 2.0]), atol=1e-15)
+    np.testing.assert_allclose(first[1], np.eye(3), atol=1e-15)
+    assert not first[2].any()
+    assert np.isnan(first[3]).all()
+    np.testing.assert_allclose(second[0], np.diag([2.0, 1.0, 3.0]), atol=1e-14)
+    np.testing.assert_allclose(second[1], 2 * np.eye(3), atol=1e-14)
+    assert not second[2].any()
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e160])
+def test_cofactors_where_the_determinant_does_not_fit(scale):
+    first, _ = derivatives_of_determinant(np.diag([scale, scale]), np.eye(2))
+    np.testing.assert_allclose(first, np.diag([scale, scale]), rtol=1e-14)
+
+
+def test_third_derivatives_of_a_determinant():
+    sd = SameDiff(dtype="float64")
+    x = sd.placeholder("x", (3, 3))
+    feeds = {"x": RNG.normal(size=(3, 3)) + 2 * np.eye(3)}
+    assert check_grads(sd.linalg.matrix_determinant(x), feeds, order=3) < 1e-6
+
+
+# ---------------------------------------------------------------------- wide systems
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_least_squares_of_a_wide_matrix_has_the_least_norm(fast, known):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 4)), rng.normal(size=(2, 3))
+    sd = SameDiff(dtype="float64")
+    shapes = (a.shape, b.shape) if known else ((None, None), (None, None))
+    m, r = (sd.placeholder(k, s) for k, s in zip("mr", shapes, strict=True))
+    x = sd.linalg.lstsq(m, r, fast=fast)
+    assert x.shape == ((4, 3) if known else (None, None))
+    np.testing.assert_allclose(x.eval({"m": a, "r": b}), np.linalg.pinv(a) @ b, rtol=1e-12)
+    check_gradients(lambda sd, a, b: sd.linalg.lstsq(a, b, fast=fast), a, b)
+    with pytest.raises(ShapeError, match="number of rows"):
+        sd.linalg.lstsq(a, b[:1], fast=fast)

@@ -352,3 +352,28 @@ def test_products_with_logarithms_have_the_dtype_of_their_variable(name, dtype):
     value = y.eval({"x": np.array([0, 1]).astype(dtype)})
     assert value.dtype == y.dtype
     assert value.tolist() == pytest.approx([0.0, 0.0 if name == "xlogy" else np.log(2)], rel=1e-3)
+
+
+def test_rounding_keeps_integers():
+    sd = SameDiff()
+    for dtype in ("int8", "uint16", "int64", "bool"):
+        x = np.array([0, 1, 1], dtype)
+        assert sd.math.round(sd.constant(x)).dtype == dtype
+        np.testing.assert_array_equal(sd.math.round(sd.constant(x)).eval(), x)
+    large = np.array([2**62 + 1])
+    assert sd.math.round(sd.constant(large)).eval() == large
+
+
+def test_the_power_one_half_is_that_of_c():
+    """Numpy's own answer at -0.0 and -infinity depends on its version and on whether the exponent is one number."""
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", [-0.0, -INF, -1.0, 4.0, 0.0, INF])
+    want = [0.0, INF, NAN, 2.0, 0.0, INF]
+    for e in (0.5, sd.var("e", 0.5), sd.var("es", np.full(6, 0.5))):
+        got = (x**e).eval()
+        np.testing.assert_array_equal(got, want)
+        assert not np.signbit(got[[0, 1, 4]]).any()
+    np.testing.assert_array_equal(sd.math.sqrt(x).eval(), [-0.0, NAN, NAN, 2.0, 0.0, INF])
+    at_zero = sd.var("at_zero", 0.0)
+    assert sd.grad(at_zero**0.5, at_zero).eval() == INF
+    assert sd.grad(sd.math.sqrt(at_zero), at_zero).eval() == 0

@@ -9,6 +9,7 @@ from scipy import special
 
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from tests.ops.finite_differences import check_gradients
 
 mpmath.mp.dps = 60
 
@@ -386,3 +387,94 @@ def test_two_dropouts_differ():
 def test_dropout_refuses_what_keeps_nothing(probability):
     with pytest.raises(ArgumentError, match="cannot be used for dropout"):
         SameDiff().nn.dropout([1.0], probability)
+
+
+# ---------------------------------------------------------------------- halves and large deviations
+
+
+@pytest.mark.parametrize("classes", [3, 65536])
+def test_softmax_of_halves_over_many_classes(classes):
+    sd = SameDiff(dtype="float16")
+    x = sd.var("x", np.zeros((1, classes), np.float16))
+    p, log_p = sd.nn.softmax(x), sd.nn.log_softmax(x)
+    np.testing.assert_allclose(p.eval().astype(float), 1 / classes, rtol=1e-3, atol=6e-8)
+    np.testing.assert_allclose(log_p.eval().astype(float), -math.log(classes), rtol=1e-3)
+    # d(p_0)/dx_k = p_0 (d_0k - p_k); d(sum of all log p)/dx = 1 - classes p = 0.
+    first = np.full((1, classes), -1 / classes**2)
+    first[0, 0] += 1 / classes
+    np.testing.assert_allclose(sd.grad(p[0, 0], x).eval().astype(float), first, rtol=1e-3, atol=6e-8)
+    np.testing.assert_allclose(sd.grad(sd.sum(log_p), x).eval().astype(float), 0, atol=1e-2)
+    slope = np.full((1, classes), -1 / classes)
+    slope[0, 0] += 1
+    np.testing.assert_allclose(sd.grad(log_p[0, 0], x).eval().astype(float), slope, rtol=1e-3, atol=6e-8)
+
+
+def test_softmax_of_small_and_whole_numbers_keeps_its_dtype():
+    sd = SameDiff()
+    assert sd.nn.softmax(np.array([1, 2], np.int8)).eval().dtype == np.float16
+    assert sd.nn.log_softmax(np.array([1, 2], np.int64)).eval().dtype == np.float64
+
+
+LAYERS = [[300.0, -300.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], [2.0, 2.0, 2.0, 2.0]]
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 0.0, 1e-3])
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        ("float16", 1.0),
+        ("float16", 100.0),
+        ("float32", 1e30),
+        ("float32", 1e-30),
+        ("float32", 1e-36),
+        ("float64", 1e300),
+        ("float64", 1e-300),
+        ("float64", 1.0),
+    ],
+)
+def test_layer_norm_of_any_size(dtype, scale, epsilon):
+    """``(x - mean) / sqrt(variance + epsilon)`` with fifty digits, and its gradient."""
+    x = (np.array(LAYERS) * scale).astype(dtype)
+    g = np.array([1.0, -2.0, 0.5, 3.0])
+    want, slopes = [], []
+    with mpmath.workdps(700):
+        for row in x.astype(float).tolist():
+            row = [mpmath.mpf(v) for v in row]
+            mean = sum(row) / 4
+            spread = mpmath.sqrt(sum((v - mean) ** 2 for v in row) / 4 + mpmath.mpf(epsilon))
+            unit = [(v - mean) / spread if spread else mpmath.mpf(0) for v in row]
+            dot = sum(a * u for a, u in zip(g.tolist(), unit, strict=True)) / 4
+            want.append([float(u) for u in unit])
+            slopes.append(
+                [(float((a - g.mean() - u * dot) / spread) if spread else 0.0) for a, u in zip(g, unit, strict=True)]
+            )
+    sd = SameDiff(dtype=dtype)
+    v = sd.var("v", x)
+    y = sd.nn.layer_norm(v, epsilon=epsilon)
+    eps = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(y.eval().astype(float), want, rtol=8 * eps, atol=8 * eps)
+    got = sd.grad(sd.sum(y * g.astype(dtype)), v).eval().astype(float)
+    for a, b in zip(got, np.array(slopes), strict=True):
+        if np.abs(b).max() < np.finfo(dtype).max / 8:
+            np.testing.assert_allclose(
+                a, b, rtol=32 * eps, atol=32 * eps * np.abs(b).max() + 4e-8 * (dtype == "float16")
+            )
+
+
+def test_layer_norm_of_equal_elements_has_the_derivatives_of_a_smooth_function():
+    """Around equal elements it is (x - mean) / sqrt(epsilon) up to third order, where the spread comes in."""
+    check_gradients(lambda sd, x: sd.nn.layer_norm(x, epsilon=0.5), np.full((2, 3), 7.0), orders=3)
+    check_gradients(lambda sd, x: sd.nn.layer_norm(x, epsilon=1e-5), np.array([[1.0, 3.0, -2.0]]), orders=2)
+
+
+def test_relu6_is_never_below_its_cutoff():
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", [-8.0, 0.2, 0.5, 1.0, 6.0, 7.0, math.nan])
+    y = sd.nn.relu6(x, 0.5)
+    np.testing.assert_array_equal(y.eval(), [0.5, 0.5, 0.5, 1, 6, 6, math.nan])
+    assert sd.grad(y, x).eval().tolist()[:-1] == [0, 0, 0, 1, 0, 0]
+    whole = sd.constant(np.array([-3, 2, 9], np.int8))
+    assert sd.nn.relu6(whole, 1.0).eval().tolist() == [1, 2, 6]
+    assert sd.nn.relu6(sd.constant(np.array([3, 9], np.uint8)), -1.0).eval().tolist() == [3, 6]
+    with pytest.raises(ArgumentError, match="whole number"):
+        sd.nn.relu6(whole, 0.5)
