@@ -1,4 +1,4 @@
-"""The losses of ``sd.loss``: SameDiff's, each one composite, and the one place that applies weights and reduces.
+"""The losses of ``sd.loss``: SameDiff's, each one composite.
 
 Every loss is written without cancellation: finite for every finite input, with full relative accuracy for tiny results.
 Must not know engines; gradients of any order follow from the bodies.
@@ -6,15 +6,13 @@ Must not know engines; gradients of any order follow from the bodies.
 
 from __future__ import annotations
 
-import enum
 import math
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sdgraph.aval import Dim, is_floating, shape_str
 from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
-from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError
+from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.loss_reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols, widened
 from sdgraph.op import composite
 from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable
@@ -26,117 +24,15 @@ if TYPE_CHECKING:
     from sdgraph.variable import Operand
 
 
-class LossReduce(enum.Enum):
-    """How the weighted per-element losses ``L = E * W`` become the result. The values are SameDiff's ordinals.
-
-    ``W`` is the weights broadcast to the shape of ``E``. Where a denominator is 0 the result and its gradients are 0.
-    """
-
-    NONE = 0
-    """``L`` itself; its gradient is that of its sum."""
-    SUM = 1
-    """``sum(L)``."""
-    MEAN_BY_WEIGHT = 2
-    """``sum(L) / sum(W)``."""
-    MEAN_BY_NONZERO_WEIGHT_COUNT = 3
-    """``sum(L) / count(W != 0)``."""
-
-
-_HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 _DEFAULT = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
-
-
-def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce: LossReduce) -> SDVariable:
-    """Weight a per-element loss and reduce it.
-
-    A unit of weight 0 counts exactly 0 even where its loss is infinite or NaN, while the gradient with respect to that
-    weight is still the unit's loss. The divisor is guarded, not the quotient, so that its gradient is 0 and not NaN.
-    Half precision is weighted, added up and counted in single precision; the result is rounded once.
-    """
-    w = None if weights is None else _widened(weights)
-    return _reduction(loss_reduce, w, per_element, weights)(_widened(per_element))
-
-
-def _reduction(
-    loss_reduce: LossReduce, weights: SDVariable | None, *operands: Operand | None
-) -> Callable[[SDVariable], SDVariable]:
-    """What weights and reduces a per-element loss, and rounds the result to the dtype of the operands as given."""
-    loss_reduce = _as_reduce(loss_reduce)
-    return lambda each: _rounded(_reduced(each, weights, loss_reduce), *operands)
-
-
-def _reduced(per_element: SDVariable, weights: SDVariable | None, loss_reduce: LossReduce) -> SDVariable:
-    sd = per_element.sd
-    if weights is None:
-        if loss_reduce is LossReduce.NONE:
-            return per_element
-        total = sd.sum(per_element)
-        if loss_reduce is LossReduce.SUM:
-            return total
-        return total / sd.math.max(sd.axis_size(per_element, dtype=per_element.dtype), 1)
-    weighted = sd.math.multiply_no_nan(per_element, weights)
-    if loss_reduce is LossReduce.NONE:
-        return weighted
-    total = sd.sum(weighted)
-    if loss_reduce is LossReduce.SUM:
-        return total
-    counted = weights if loss_reduce is LossReduce.MEAN_BY_WEIGHT else sd.cast(weights.neq(0), weights.dtype)
-    repeats = sd.axis_size(per_element, dtype=counted.dtype) / sd.math.max(
-        sd.axis_size(counted, dtype=counted.dtype), 1
-    )
-    denominator = sd.sum(counted) * repeats
-    empty = denominator.eq(0)
-    return sd.where(empty, 0, total / sd.where(empty, 1, denominator))
-
-
-def _as_reduce(value: object) -> LossReduce:
-    if isinstance(value, LossReduce):
-        return value
-    raise ArgumentTypeError(
-        "loss_reduce is not a LossReduce.",
-        given=repr(value),
-        expected=", ".join(f"LossReduce.{r.name}" for r in LossReduce),
-    )
 
 
 # ---------------------------------------------------------------------- checks and preparation of operands
 
 
-def _symbols(*operands: Operand) -> list[SDVariable]:
-    """The operands as what they are inside a body: variables. Only the type checker needs to be told."""
-    return cast("list[SDVariable]", list(operands))
-
-
-def _floating_dtype(like: SDVariable) -> np.dtype[Any]:
-    """What integers and bools count as: the dtype of ``like``, or the graph's if that is no float either."""
-    return like.dtype if is_floating(like.dtype) else like.sd.dtype
-
-
-def _floats(*operands: Operand, like: Operand) -> list[SDVariable]:
-    """Operands as numbers to compute with: integers and bools in the dtype of ``like``, halves in single precision."""
-    dtype = _floating_dtype(*_symbols(like))
-    return [_widened(v) if is_floating(v.dtype) else v.sd.cast(v, _wide(dtype)) for v in _symbols(*operands)]
-
-
-def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype that a loss is computed in: neither the sum of many halves nor their number fits into float16."""
-    return _SINGLE if dtype == _HALF else dtype
-
-
-def _widened(x: SDVariable) -> SDVariable:
-    return x.sd.cast(x, _SINGLE) if x.dtype == _HALF else x
-
-
-def _rounded(result: SDVariable, *operands: Operand | None) -> SDVariable:
-    """A result in half precision if all floating operands have it; integers count as the first operand does."""
-    first, *others = _symbols(*(v for v in operands if v is not None))
-    half = _floating_dtype(first) == _HALF and all(v.dtype == _HALF or not is_floating(v.dtype) for v in others)
-    return result.sd.cast(result, _HALF) if half else result
-
-
 def _same_shape(**operands: Operand) -> None:
     """Raise ShapeError unless the two operands have the same shape; unknown sizes may still turn out equal."""
-    (a, b), (x, y) = operands, _symbols(*operands.values())
+    (a, b), (x, y) = operands, symbols(*operands.values())
     if len(x.shape) != len(y.shape) or any(_differ(m, n) for m, n in zip(x.shape, y.shape, strict=True)):
         raise ShapeError(
             f"{a} and {b} must have the same shape.",
@@ -202,13 +98,13 @@ def _elementwise(
 ) -> tuple[SDVariable, SDVariable, Callable[[SDVariable], SDVariable]]:
     """Operands of an elementwise loss, checked and prepared, and what weights and reduces it."""
     _same_shape(**{names[0]: label, names[1]: predictions})
-    p, y = _floats(predictions, label, like=predictions)
+    p, y = floats(predictions, label, like=predictions)
     w = None
     if weights is not None:
-        (w,) = _floats(weights, like=p)
+        (w,) = floats(weights, like=p)
         w = _fit_weights(w, p.shape)
         y, p = _masked(w, y, p)
-    return y, p, _reduction(loss_reduce, w, predictions, label, weights)
+    return y, p, reduction(loss_reduce, w, predictions, label, weights)
 
 
 _NAMES = ("label", "predictions")
@@ -324,14 +220,14 @@ class SDLoss(Namespace, prefix="loss"):
         """
         sd = self.sd
         _same_shape(label=label, predictions=predictions)
-        p, y = _floats(predictions, label, like=predictions)
+        p, y = floats(predictions, label, like=predictions)
         (axis,) = normalize_axis(dimension, p.ndim, what="dimension")
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=p)
+            (w,) = floats(weights, like=p)
             w = _fit_weights(w, tuple(1 if k == axis else d for k, d in enumerate(p.shape)))
             y, p = _masked(w, y, p)
-        reduced = _reduction(loss_reduce, w, predictions, label, weights)
+        reduced = reduction(loss_reduce, w, predictions, label, weights)
         return reduced(1 - sd.sum(p * y, axis=axis, keepdims=True))
 
     @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS)
@@ -376,9 +272,9 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.ctc_loss(np.array([[1]]), logits, np.array([1]), np.array([2])).eval()
             array([1.09861229])
         """
-        labels, logits, *lengths = _symbols(target_labels, logit_input, target_label_lengths, logit_input_lengths)
-        each = ctc_negative_log_likelihood(self.sd, labels, _widened(logits), *lengths, blank=blank_index)
-        return _rounded(each, logits)
+        labels, logits, *lengths = symbols(target_labels, logit_input, target_label_lengths, logit_input_lengths)
+        each = ctc_negative_log_likelihood(self.sd, labels, widened(logits), *lengths, blank=blank_index)
+        return rounded(each, logits)
 
     @composite(is_loss=True)
     def hinge_loss(
@@ -476,8 +372,8 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff().loss.l2_loss([3.0, 4.0]).eval()
             array(12.5, dtype=float32)
         """
-        (x,) = _floats(var, like=var)
-        return _rounded(0.5 * self.sd.sum(self.sd.math.square(x)), var)
+        (x,) = floats(var, like=var)
+        return rounded(0.5 * self.sd.sum(self.sd.math.square(x)), var)
 
     @composite(is_loss=True)
     def log_loss(
@@ -602,14 +498,14 @@ class SDLoss(Namespace, prefix="loss"):
         """
         sd = self.sd
         _same_shape(label=label, predictions=predictions)
-        p, y = _floats(predictions, label, like=predictions)
+        p, y = floats(predictions, label, like=predictions)
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=p)
+            (w,) = floats(weights, like=p)
             w = _fit_row_weights(w, p.shape)
             per_element = w if w.shape == () else sd.expand_dims(w, tuple(range(1, p.ndim)))
             y, p = _masked(per_element, y, p)
-        reduced = _reduction(loss_reduce, w, predictions, label, weights)
+        reduced = reduction(loss_reduce, w, predictions, label, weights)
         d = p - y
         axes = tuple(range(1, d.ndim))
         if not axes:
@@ -733,12 +629,12 @@ class SDLoss(Namespace, prefix="loss"):
         _check_not_negative("label_smoothing", label_smoothing)
         sd = self.sd
         _same_shape(one_hot_labels=one_hot_labels, logit_predictions=logit_predictions)
-        x, z = _floats(logit_predictions, one_hot_labels, like=logit_predictions)
+        x, z = floats(logit_predictions, one_hot_labels, like=logit_predictions)
         if not x.ndim:
             raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
         w = None
         if weights is not None:
-            (w,) = _floats(weights, like=x)
+            (w,) = floats(weights, like=x)
             if w.ndim == x.ndim and w.shape[-1] == 1:
                 w = sd.squeeze(w, -1)  # One weight per row as a column, as the labels are laid out.
             w = _fit_weights(w, x.shape[:-1])
@@ -746,7 +642,7 @@ class SDLoss(Namespace, prefix="loss"):
         if label_smoothing:
             classes = sd.axis_size(x, axis=-1, dtype=x.dtype)
             z = (1 - label_smoothing) * z + label_smoothing / classes
-        reduced = _reduction(loss_reduce, w, logit_predictions, one_hot_labels, weights)
+        reduced = reduction(loss_reduce, w, logit_predictions, one_hot_labels, weights)
         surprise = 0.0 - sd.nn.log_softmax(x)
         return reduced(sd.sum(sd.math.multiply_no_nan(surprise, z), axis=-1))
 
@@ -775,13 +671,13 @@ class SDLoss(Namespace, prefix="loss"):
             array([0.69314718])
         """
         sd = self.sd
-        (x,), (k,) = _floats(logits, like=logits), _symbols(labels)
+        (x,), (k,) = floats(logits, like=logits), symbols(labels)
         integer_index(k.aval, "labels")
         if not x.ndim:
             raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
         _check_label_shape(x.shape, k.shape)
         k = sd.expand_dims(sd.checked_labels(k, x), -1)
-        return _rounded(0.0 - sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1), logits)
+        return rounded(0.0 - sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1), logits)
 
     @composite(is_loss=True)
     def weighted_cross_entropy_with_logits(
@@ -811,10 +707,10 @@ class SDLoss(Namespace, prefix="loss"):
             array([2.07944154, 0.69314718])
         """
         _same_shape(targets=targets, inputs=inputs)
-        x, z = _floats(inputs, targets, like=inputs)
+        x, z = floats(inputs, targets, like=inputs)
         if weights is None:
-            return _rounded(_cross_entropy(self.sd, z, x, z), inputs, targets)
-        (q,) = _floats(weights, like=x)
+            return rounded(_cross_entropy(self.sd, z, x, z), inputs, targets)
+        (q,) = floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
         lead = x.ndim - q.ndim
@@ -824,7 +720,7 @@ class SDLoss(Namespace, prefix="loss"):
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
                 fix="Give a scalar, or one weight per output (the last dimension).",
             )
-        return _rounded(_cross_entropy(self.sd, z, x, q * z), inputs, targets, weights)
+        return rounded(_cross_entropy(self.sd, z, x, q * z), inputs, targets, weights)
 
 
 def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:

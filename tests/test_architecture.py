@@ -26,7 +26,7 @@ LAYERS = [
     # The handle on a node.
     {"variable"},
     # The operations themselves, and sums of their results.
-    {"losses", "ctc", "ops", "totals", "keras.weighting", "keras.formulas"},
+    {"losses", "loss_reduction", "ctc", "ops", "totals", "keras.weighting", "keras.formulas"},
     # From graph to graph, and appending to one.
     {"builder", "initializers", "leaves", "loss_variables", "autodiff", "derivatives", "transform"},
     # What to compute, and from which feeds.

@@ -82,6 +82,14 @@ def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
     return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), m, rhs.shape[-1]), dtype)
 
 
+def _infer_cofactors_gradient(g: Aval, x: Aval) -> Aval:
+    out = _square(x)
+    sizes = zip(g.shape, x.shape, strict=False)
+    if len(g.shape) != len(x.shape) or any(type(d) is int and type(e) is int and d != e for d, e in sizes):
+        raise ShapeError("A cotangent has the shape of its value.", given=f"{shape_str(g.shape)}, {shape_str(x.shape)}")
+    return out
+
+
 def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
     out = _real(x)
     n, m = x.shape[-2:]
@@ -470,7 +478,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         ...
 
     @primitive(
-        infer=lambda g, x: _square(x),
+        infer=_infer_cofactors_gradient,
         kernel=determinants.cofactors_gradient,
         vjp=_cofactors_gradient_vjp,
     )
@@ -487,7 +495,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             ``x``'s shape, floating dtype.
 
         Raises:
-            ShapeError: If ``x`` is not square.
+            ShapeError: If ``x`` is not square, or ``g`` has another shape.
             DTypeError: For complex and half precision numbers.
 
         Example:
