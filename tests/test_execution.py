@@ -5,13 +5,14 @@ import gc
 import re
 import sys
 import threading
+import time
 import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 
-from sdgraph import LossReduce, SameDiff, engines
+from sdgraph import LossReduce, SameDiff, engines, samediff
 from sdgraph.errors import (
     ArgumentTypeError,
     EngineError,
@@ -23,6 +24,7 @@ from sdgraph.errors import (
     SDGraphError,
     ShapeError,
 )
+from sdgraph.executable import Executable
 
 ROWS = np.arange(8, dtype="float32").reshape(4, 2)
 
@@ -741,6 +743,66 @@ def test_check_numerics_looks_at_constant_parts_too():
     with sd.check_numerics(), pytest.raises(NumericsError) as caught:
         y.eval(x=1.0)
     assert caught.value.node == "constant part"
+
+
+def slowly(monkeypatch, owner, name):
+    """Let a function take a while, in which another thread can come to call it; the list of its calls."""
+    function, calls = getattr(owner, name), []
+
+    def wrapped(*args, **kwargs):
+        calls.append(args)
+        time.sleep(0.2)
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wrapped)
+    return calls
+
+
+def at_once(call, count=3):
+    """What a call returns in each of several threads."""
+    barrier, results = threading.Barrier(count), []
+
+    def work():
+        barrier.wait(30)
+        results.append(call())
+
+    several = [threading.Thread(target=work) for _ in range(count)]
+    for t in several:
+        t.start()
+    for t in several:
+        t.join(60)
+    assert len(results) == count
+    return results
+
+
+def test_threads_that_want_the_same_gradient_get_the_same_variable(monkeypatch):
+    sd = SameDiff()
+    x = sd.var("x", [1.0, 2.0])
+    y = (x * x).sum()
+    calls = slowly(monkeypatch, samediff, "gradients")
+    grads = at_once(lambda: sd.grad(y, x))
+    assert len(calls) == 1
+    assert len({g.id for g in grads}) == 1
+
+
+def test_threads_that_want_the_gradients_of_the_losses_append_them_once(monkeypatch):
+    sd = SameDiff()
+    x = sd.var("x", [1.0, 2.0])
+    sd.loss.l2_loss(x)
+    calls = slowly(monkeypatch, samediff, "gradients")
+    results = at_once(sd.calculate_gradients)
+    assert [r["x"].tolist() for r in results] == [[1.0, 2.0]] * 3
+    assert len(calls) == 1
+
+
+def test_threads_that_need_the_same_plan_compile_it_once(monkeypatch):
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None,))
+    f = sd.compile(x * 2.0, engine="numpy")
+    calls = slowly(monkeypatch, Executable, "_build")
+    results = at_once(lambda: f(x=[1.0, 2.0])["mul"].tolist())
+    assert results == [[2.0, 4.0]] * 3
+    assert len(calls) == 1
 
 
 def undefined():

@@ -64,6 +64,25 @@ def test_many_callers_at_once():
     assert results == [list(range(40))] * 12
 
 
+def test_callers_at_once_start_no_more_workers_than_one_may_use(monkeypatch):
+    threads.set_num_threads(3)
+    start = threading.Thread.start
+
+    def slowly(self):
+        if self.name == "sdgraph":
+            time.sleep(0.05)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    barrier = threading.Barrier(4)
+    callers = [threading.Thread(target=lambda: (barrier.wait(30), chunks_done(40))) for _ in range(4)]
+    for c in callers:
+        c.start()
+    for c in callers:
+        c.join()
+    assert all_idle(2)
+
+
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "2"])
 def test_a_number_of_threads_that_makes_no_sense(n):
     with pytest.raises(ArgumentError, match="at least 1"):

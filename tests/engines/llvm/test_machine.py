@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import machine
@@ -87,3 +90,55 @@ def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeyp
     monkeypatch.setattr(machine.host(), "identity", identity)
     assert [compiled_anew(), compiled_anew()] == [1, 0]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_threads_that_need_the_same_code_compile_it_once(monkeypatch):
+    monkeypatch.setenv("SDGRAPH_CACHE", "0")
+    host = machine.host()
+    compile_, texts = host.compile, []
+
+    def slowly(text):
+        texts.append(text)
+        time.sleep(0.2)
+        return compile_(text)
+
+    monkeypatch.setattr(host, "compile", slowly)
+    text = "define i64 @.once() {\n  ret i64 1\n}"
+    barrier, found = threading.Barrier(3), []
+
+    def work():
+        barrier.wait(30)
+        found.append(machine.kernel(text))
+
+    several = [threading.Thread(target=work) for _ in range(3)]
+    for t in several:
+        t.start()
+    for t in several:
+        t.join(60)
+    assert len(found) == 3 and all(k is found[0] for k in found)
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("ask", ["kernel", "has_symbol", "host", "assembly"])
+def test_nothing_that_uses_llvm_runs_where_an_interrupt_falls(ask, monkeypatch):
+    """An interrupt in llvmlite's own Python code could leave its lock taken, for ever as other threads see it."""
+    monkeypatch.setenv("SDGRAPH_CACHE", "0")
+    users = []
+
+    def note():
+        users.append(threading.current_thread())
+
+    ffi.register_lock_callback(note, note)
+    try:
+        if ask == "kernel":
+            machine.kernel("define i64 @.apart() {\n  ret i64 2\n}")
+        elif ask == "has_symbol":
+            machine.has_symbol.__wrapped__("exp")
+        elif ask == "host":
+            kept = machine.host.__wrapped__()
+            assert kept is not machine.host()
+        else:
+            machine.assembly("define i64 @.apart() {\n  ret i64 2\n}")
+    finally:
+        ffi.unregister_lock_callback(note, note)
+    assert users and threading.current_thread() not in users
