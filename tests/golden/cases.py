@@ -25,11 +25,19 @@ def numbers(data):
     return float(data) if isinstance(data, str) else data
 
 
+# What ND4J calls the data types of its arrays.
+DTYPES = {
+    "DOUBLE": "float64", "FLOAT": "float32", "HALF": "float16", "BOOL": "bool", "LONG": "int64", "INT": "int32",
+    "SHORT": "int16", "BYTE": "int8", "UBYTE": "uint8",
+}  # fmt: skip
+
+
 def array(spec, dtype=None):
     """An array from its shape, dtype and flat data; None stays None."""
     if spec is None:
         return None
-    return np.array(numbers(spec["data"]), dtype=dtype or spec.get("dtype", "float64")).reshape(spec["shape"])
+    named = spec.get("dtype", "float64")
+    return np.array(numbers(spec["data"]), dtype=dtype or DTYPES.get(named, named)).reshape(spec["shape"])
 
 
 def close(got, want, tol):
@@ -57,11 +65,12 @@ def run(op, operands, *, wrt, **attrs):
 
 
 def reduced(e, w, mode):
-    """The per-element loss ``e`` weighted and reduced."""
+    """The per-element loss ``e`` weighted and reduced; a weight of 0 removes whatever stands there."""
     w = np.broadcast_to(1.0 if w is None else w, e.shape)
-    total = (e * w).sum()
+    weighted = np.where(w == 0, 0.0, e) * w
+    total = weighted.sum()
     if mode is LossReduce.NONE:
-        return e * w
+        return weighted
     if mode is LossReduce.SUM:
         return total
     return total * _over(w, mode)
