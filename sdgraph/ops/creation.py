@@ -5,12 +5,12 @@ What depends on no operand is a constant of the traced body. Must not know varia
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdgraph import shapes
+from sdgraph.arrays import own_array
 from sdgraph.aval import Aval, as_dtype, as_shape
 from sdgraph.errors import ArgumentError
 from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
@@ -30,12 +30,9 @@ def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:
 
 def _number(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """One number as a scalar of a dtype that can hold it."""
-    scalar = None
-    if value is not None:  # which numpy would make NaN
-        with contextlib.suppress(TypeError, ValueError, ArithmeticError), np.errstate(over="raise", invalid="raise"):
-            scalar = np.asarray(value, dtype=dtype)
-    if scalar is None or scalar.ndim or (dtype.kind in "iub" and scalar != value):
-        raise ArgumentError(f"The value is no number that {dtype.name} can hold.", given=f"{value!r:.120}")
+    scalar = own_array(value, dtype)
+    if scalar.ndim:
+        raise ArgumentError("An array is filled with one number.", given=f"{value!r:.120}")
     return scalar
 
 
@@ -70,7 +67,8 @@ class SDCreation(Namespace, prefix=""):
         """An array of ``shape`` that is ``value`` everywhere.
 
         Raises:
-            ArgumentError: If the dtype cannot hold the value, or a size is unknown.
+            ArgumentError: If a size is unknown.
+            DTypeError: If the dtype cannot hold the value.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -172,7 +170,7 @@ class SDCreation(Namespace, prefix=""):
         """``value`` everywhere, in the shape and unless told otherwise the dtype of ``x``.
 
         Raises:
-            ArgumentError: If the dtype cannot hold the value.
+            DTypeError: If the dtype cannot hold the value.
 
         Example:
             >>> from sdgraph import SameDiff

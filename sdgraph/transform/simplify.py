@@ -102,12 +102,8 @@ def _filled(value: float) -> Rule:
 
 
 def _full(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
-    """As zeros and ones; a number that the dtype cannot hold is left to the kernel, whose error names the node."""
-    try:
-        scalar = np.full((), attrs["value"], aval.dtype)
-    except (OverflowError, ValueError):
-        return None
-    return broadcast(low, low.constant(scalar), aval.shape)
+    """As zeros and ones."""
+    return _filled(attrs["value"])(low, inputs, attrs, aval)
 
 
 def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:

@@ -425,13 +425,13 @@ def test_a_number_that_the_dtype_cannot_hold_fills_nothing(value, dtype):
         lambda: sd.full_like(x, value),
         lambda: sd.one_hot([0, 1], 2, on=value, dtype=dtype),
     ):
-        with pytest.raises(ArgumentError, match=f"no number that {dtype} can hold"):
+        with pytest.raises(DTypeError, match=f"does not cast to {dtype}"):
             call()
 
 
 @pytest.mark.parametrize("value", ["a", [1.0, 2.0], None, object()])
 def test_only_numbers_fill(value):
-    with pytest.raises(ArgumentError, match="no number that float32 can hold"):
+    with pytest.raises((ArgumentError, DTypeError), match="one number|not an array of numbers"):
         SameDiff().fill((3,), value)
 
 
