@@ -21,7 +21,7 @@ from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNo
 from sdgraph.graph import VariableKind
 from sdgraph.render import theme
 from sdgraph.render.explorer.facts import facts
-from sdgraph.render.explorer.views import View, described, drawn, tour
+from sdgraph.render.explorer.views import View, described, drawn, explained, tour
 from sdgraph.render.options import Options, make_options
 from sdgraph.render.parts import Parts, forward_parts, gradient_parts
 from sdgraph.render.picture import GraphView, write_whole
@@ -114,7 +114,7 @@ def explore(sd: SameDiff, *, targets: Any = None, height: int = 620, **options: 
     arrays = computed(listing.sd, listing.items, chosen.feeds)
     values = _said(listing, arrays, chosen)
     views = tour(kinds, values, chosen)
-    known = facts(listing, arrays, values, len(sd.nodes))
+    known = facts(listing, arrays, values, len(sd.nodes), explained(views, listing))
     return Explorer(
         lambda: _page(views, drawn(views, chosen), known, chosen),
         GraphView(views[0].scene, replace(chosen, view="forward")),
@@ -168,7 +168,7 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 
 def _page(views: list[View], pictures: list[str], known: dict[int, Any], options: Options) -> str:
     """Fill the template; nothing that was filled in is looked at again."""
-    data = {"variables": known, "views": [described(v) for v in views]}
+    data = {"variables": known, "views": [described(v, known) for v in views]}
     title = clean(options.title or views[0].scene.title)
     slots = {
         "title": html.escape(title),

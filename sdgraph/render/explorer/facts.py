@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -23,35 +23,39 @@ _LONG: Final = 200
 Arrays = Mapping[int, np.ndarray[Any, Any]]
 
 
-def facts(listing: Listing, arrays: Arrays, values: Values, n_own: int) -> dict[int, dict[str, Any]]:
-    """For each variable of a graph what is known of it.
+def facts(
+    listing: Listing, arrays: Arrays, values: Values, n_own: int, chosen: Collection[int]
+) -> dict[int, dict[str, Any]]:
+    """For each of the chosen variables what is known of it, and of its neighbours those that are chosen, too.
 
     ``arrays`` are the values that could be computed. Nodes from ``n_own`` on were added for the page: no line of the
     user's made them.
     """
-    uses: dict[int, list[int]] = {i: [] for i in listing.items}
+    uses: dict[int, dict[int, None]] = {i: {} for i in chosen}
     gradients: dict[int, int] = {}
-    for i, item in listing.items.items():
+    for i in sorted(chosen):
+        item = listing.items[i]
         for o in item.operands:
             # What the backward pass reads of a forward variable is its own affair.
-            if o.id in uses and i not in uses[o.id] and item.is_gradient <= listing.items[o.id].is_gradient:
-                uses[o.id].append(i)
+            if o.id in uses and item.is_gradient <= listing.items[o.id].is_gradient:
+                uses[o.id][i] = None
         if item.wrt is not None:
             gradients.setdefault(item.wrt, i)
     return {
-        i: _filled(_about(listing, item, arrays.get(i), values), inputs=_inputs(listing, item), uses=uses[i])
+        i: _filled(
+            _about(listing, item, arrays.get(i), values),
+            inputs=[(o.name, o.id) for o in item.operands if o.id in uses],
+            uses=list(uses[i]),
+        )
         | (_made_at(listing.sd.nodes[i]) if i < n_own else {})
         | ({"gradient": gradients[i]} if i in gradients else {})
         for i, item in listing.items.items()
+        if i in uses
     }
 
 
 def _filled(known: Mapping[str, Any], **lists: Any) -> dict[str, Any]:
     return {k: v for k, v in known.items() if v is not None} | lists
-
-
-def _inputs(listing: Listing, item: Item) -> list[tuple[str, int]]:
-    return [(o.name, o.id) for o in item.operands if o.id in listing.items]
 
 
 def _about(listing: Listing, item: Item, array: Any, values: Values) -> dict[str, Any]:

@@ -197,8 +197,8 @@
       return;
     }
     now.cards[card].classList.add("chosen");
-    const { ids, scope, title } = views[now.number].cards[card];
-    panel.replaceChildren(...(scope === null ? aboutVariable(ids[0]) : aboutScope(scope, ids, title)));
+    const { ids, scope, title, count } = views[now.number].cards[card];
+    panel.replaceChildren(...(scope === null ? aboutVariable(ids[0]) : aboutScope(scope, ids, title, count)));
     reveal();
   }
 
@@ -265,14 +265,14 @@
   }
 
   /** Of a stack of like scopes, `scope` is the first and `title` names them all. */
-  function aboutScope(scope, ids, title = scope.split("/").pop()) {
+  function aboutScope(scope, ids, title = scope.split("/").pop(), count = ids.length) {
     const number = viewOf(scope);
     const open = number >= 0 && number !== now.number;
     return [
       kindChip("scope", "scope"),
       make("h1", { textContent: title }),
       make("div", { className: "path", textContent: scope }),
-      make("div", { className: "path", textContent: plural(ids.length, "variable") }),
+      make("div", { className: "path", textContent: plural(count, "variable") }),
       open ? make("button", { className: "open", textContent: `Open ${scope.split("/").pop()}`, onclick: () => show(number) }) : null,
       ...list("Inside", ids.slice(0, 200).map((id) => make("li", {}, link(id), make("small", { textContent: variables[id].op || variables[id].word })))),
     ].filter((part) => part !== null);

@@ -9,7 +9,7 @@ import html
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,8 +21,11 @@ from sdgraph.render.options import Options
 from sdgraph.render.parts import Parts
 from sdgraph.render.scene import Scene, make_scene
 from sdgraph.render.values import Values
+from sdgraph.visible import Listing
 
 MAX_VIEWS: Final = 24
+MOST_FACTS: Final = 5000
+"""Variables that a page has facts of, some half a kilobyte each: browsers are slow on pages of a hundred megabytes."""
 _MAX_NEIGHBOURS: Final = 40
 _SMALL: Final = 24
 
@@ -181,11 +184,25 @@ def _prepared(raw: str, scene: Scene) -> str:
     return text
 
 
-def described(view: View) -> dict[str, Any]:
-    """A view as plain data for the page."""
+def explained(views: list[View], listing: Listing) -> set[int]:
+    """The variables that a page has facts of: all, or `MOST_FACTS`, the ones on cards of their own before others.
+
+    Where some are left out, the notes of the first view say so.
+    """
+    on_cards = [g.members[0].item.id for v in views for g in v.groups.groups if not g.is_scope]
+    ordered = list(dict.fromkeys([*on_cards, *listing.items]))
+    kept = ordered[: max(MOST_FACTS, len(set(on_cards)))]
+    if len(kept) < len(ordered):
+        views[0].notes.append(f"variables that this page says nothing of: {len(ordered) - len(kept):,}")
+    return set(kept)
+
+
+def described(view: View, known: Collection[int]) -> dict[str, Any]:
+    """A view as plain data for a page that knows some variables."""
     cards = [
         {
-            "ids": [p.item.id for p in g.members],
+            "ids": [p.item.id for p in g.members if p.item.id in known],
+            "count": len(g.members),
             "scope": None if g.path is None else "/".join(g.path),
             "label": card.tooltip,
             "title": card.title,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, ArgumentTypeError, FeedError, GradientError, VariableNameError
 from sdgraph.render import engines
+from sdgraph.render.explorer import views
 from sdgraph.render.explorer.facts import statistics
 
 needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine is installed")
@@ -261,3 +262,28 @@ def test_statistics_of_large_and_bad_values():
     assert statistics(np.full(20, np.nan), bad="20 × NaN") == {"bad": "20 × NaN"}
     assert statistics(np.zeros(0)) == {}
     assert statistics(np.ones(3, "complex64"))["values"] == "1+0j, 1+0j, 1+0j"
+
+
+@needs_engine
+@pytest.mark.parametrize("most", [1, 12, 60, 1000])
+def test_a_page_of_a_large_graph_knows_what_it_shows_and_not_much_more(most, monkeypatch):
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(2,))
+    for k in range(20):
+        with sd.name_scope(f"part{k % 4}"):
+            x = sd.math.tanh(sd.math.square(x) * x)
+    whole = len(data(sd.explore(max_nodes=5).html)["variables"])
+    assert 60 < whole < 1000
+    monkeypatch.setattr(views, "MOST_FACTS", most)
+    known = data(sd.explore(max_nodes=5).html)
+    of, pictures = known["variables"], known["views"]
+    shown = {i for v in pictures for c in v["cards"] if c["scope"] is None for i in c["ids"]}
+    assert shown and all(c["ids"] or c["scope"] for v in pictures for c in v["cards"])
+    assert len(of) == min(max(most, len(shown)), whole) and shown <= {int(i) for i in of}
+    assert all(c["count"] >= len(c["ids"]) for v in pictures for c in v["cards"])
+    assert sum(c["count"] for c in pictures[0]["cards"]) == len(sd)
+    mentioned = {i for v in pictures for c in v["cards"] for i in c["ids"]}
+    mentioned |= {i for v in of.values() for i in [*v["uses"], *(j for _, j in v["inputs"])]}
+    assert mentioned <= {int(i) for i in of}
+    note = [n for n in pictures[0]["notes"] if n.startswith("variables that this page says nothing of")]
+    assert note == ([f"variables that this page says nothing of: {whole - len(of)}"] if len(of) < whole else [])
