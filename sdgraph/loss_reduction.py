@@ -43,7 +43,7 @@ def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce
     """Weight a per-element loss and reduce it.
 
     A unit of weight 0 counts exactly 0 even where its loss is infinite or NaN, while the gradient with respect to that
-    weight is still the unit's loss. The divisor is guarded, not the quotient, so that its gradient is 0 and not NaN.
+    weight is still the unit's loss. Divided by 0 the sum and its gradients are 0.
     Half precision is weighted, added up and counted in single precision; the result is rounded once.
     """
     w = None if weights is None else widened(weights)
@@ -77,9 +77,7 @@ def _reduced(per_element: SDVariable, weights: SDVariable | None, loss_reduce: L
     repeats = sd.axis_size(per_element, dtype=counted.dtype) / sd.math.max(
         sd.axis_size(counted, dtype=counted.dtype), 1
     )
-    denominator = sd.sum(counted) * repeats
-    empty = denominator.eq(0)
-    return sd.where(empty, 0, total / sd.where(empty, 1, denominator))
+    return sd.math.divide_no_nan(total, sd.sum(counted) * repeats)
 
 
 def _as_reduce(value: object) -> LossReduce:

@@ -21,6 +21,7 @@ from sdgraph.variable import Namespace, SDVariable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
@@ -143,13 +144,21 @@ def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> S
     return y * (g - g.sd.sum(g * y, axis=axis, keepdims=True))
 
 
+@composite(vjp=lambda g, y, x, axis: _sum_of_others(g.sd, g, axis))
+def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
+    """For each entry the sum of all others along ``axis``, which is its own transpose.
+
+    As a rule of its own, so that a gradient does not add and subtract what the entry itself has no part in.
+    """
+    return sd.sum(x, axis, True) - x
+
+
 def _log_softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
     # g - p * sum(g), written as g * (1 - p) - p * (sum of the other g): for a class that has nearly all the probability
     # 1 - p cancels to nothing, and -expm1(log p) does not.
     g, y = _in_single(x.sd.nn.log_softmax, x, g, y, axis)
     math = g.sd.math
-    others = g.sd.sum(g, axis=axis, keepdims=True) - g
-    return -(g * math.expm1(y)) - math.exp(y) * others
+    return -(g * math.expm1(y)) - math.exp(y) * _sum_of_others(g.sd, g, axis)
 
 
 def _relu6_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, cutoff: float) -> SDVariable:

@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
-from sdgraph.ops import determinants
+from sdgraph.ops import singular
 from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
 from sdgraph.shapes import INT64
 from sdgraph.variable import SDVariable
@@ -450,7 +450,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
 
     @primitive(
         infer=_square,
-        kernel=determinants.cofactors,
+        kernel=singular.cofactors,
         vjp=lambda g, y, x: g.sd.linalg.cofactors_gradient(g, x),
     )
     def cofactors(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -479,7 +479,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
 
     @primitive(
         infer=_infer_cofactors_gradient,
-        kernel=determinants.cofactors_gradient,
+        kernel=singular.cofactors_gradient,
         vjp=_cofactors_gradient_vjp,
     )
     def cofactors_gradient(self, g: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -622,9 +622,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
 
     @primitive(
         infer=_infer_svd,
-        kernel=lambda xp, x, *, full_uv, compute_uv: (
-            tuple(xp.linalg.svd(x, full_matrices=full_uv)) if compute_uv else xp.linalg.svd(x, compute_uv=False)
-        ),
+        kernel=singular.svd,
         vjp=_svd_vjp,
     )
     def svd(

@@ -2,11 +2,14 @@
 
 import inspect
 
+import mpmath
 import numpy as np
 import pytest
 
 from sdgraph import SameDiff
 from sdgraph.keras import losses
+from sdgraph.testing import check_grads
+from tests.ops import jets
 
 # Constructor arguments in Keras' order, with their defaults, before ``dtype``; "..." stands for reduction and name.
 CONSTRUCTORS = {
@@ -318,3 +321,95 @@ def test_package_is_lazy_but_complete():
     assert {"losses", "utils"} <= set(dir(sdgraph.keras))
     with pytest.raises(AttributeError, match="nothing"):
         sdgraph.keras.nothing  # noqa: B018
+
+
+# ---------------------------------------------------------------------- focal losses of sure logits
+
+
+def binary_focal(y, x, gamma):
+    """``(y sigmoid(-x) + (1 - y) sigmoid(x))^gamma`` times the cross entropy, its first and second derivative by x."""
+    one, zero = jets.logistic(x), jets.logistic(-x)
+    entropy = (1 - y) * jets.softplus(x) + y * jets.softplus(-x)
+    return jets.power(y * zero + (1 - y) * one, gamma) * entropy if gamma else entropy
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 1.0, 1.1, 1.5, 2.0, 2.5, 3.0])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 4e-5), ("float64", 1e-12)])
+def test_binary_focal_derivatives(gamma, dtype, rtol):
+    """Value, gradient and Hessian, for logits from certainly wrong to certainly right."""
+    sizes = [0.3, 2.0, 9.0, 20.0, 41.0, 60.0, 88.0, 100.0, 1000.0] + [300.0, 500.0, 700.0] * (dtype == "float64")
+    logits = np.array([*sizes, *(-s for s in sizes)], dtype)
+    least = float(np.finfo(dtype).tiny)
+    for label in (1.0, 0.0, 0.75):
+        sd = SameDiff(dtype=dtype)
+        x = sd.var("x", logits[:, None])
+        y = np.full(x.shape, label, dtype)
+        loss = sd.keras.binary_focal_crossentropy(y, x, gamma=gamma, from_logits=True, reduction="sum")
+        first = sd.grad(loss, x)
+        values = [v.eval()[:, 0] for v in (first, sd.grad(first, x))]
+        for k, logit in enumerate(logits.tolist()):
+            with mpmath.workdps(500):
+                _, *want = binary_focal(mpmath.mpf(label), jets.Jet.at(logit, 2), mpmath.mpf(gamma)).derivatives()
+                # Where a derivative is the difference of larger terms, their rounding is what is left.
+                scale = max(abs(w) for w in want)
+                for got, w in zip(values, want, strict=True):
+                    assert abs(mpmath.mpf(float(got[k])) - w) <= rtol * max(abs(w), scale / 100) + 4 * least, (
+                        label,
+                        logit,
+                    )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
+def test_categorical_focal_derivatives(gamma):
+    """Of two classes it is the binary loss of the difference of the logits."""
+    for logit in (0.3, 9.0, 20.0, 41.0, 60.0, 100.0, -5.0, -60.0, -100.0):
+        sd = SameDiff()
+        x = sd.var("x", [[logit, 0.0]])
+        loss = sd.keras.categorical_focal_crossentropy(
+            [[1.0, 0.0]], x, alpha=1.0, gamma=gamma, from_logits=True, reduction="sum"
+        )
+        first = sd.grad(loss, x)
+        second = sd.grad(sd.sum(first * np.array([[1.0, 0.0]], "float32")), x)
+        with mpmath.workdps(200):
+            want = binary_focal(
+                mpmath.mpf(1), jets.Jet.at(float(np.float32(logit)), 2), mpmath.mpf(gamma)
+            ).derivatives()
+        scale = float(max(abs(w) for w in want[1:]))
+        for got, w in ((first, want[1]), (second, want[2])):
+            close = pytest.approx(float(w), rel=1e-4, abs=1e-6 * scale + 1e-37)
+            assert got.eval().tolist() == [[close, pytest.approx(-float(w), rel=1e-4, abs=1e-6 * scale + 1e-37)]]
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_gradients_of_focal_losses_by_their_labels(gamma):
+    sd = SameDiff(dtype="float64")
+    x, y = sd.placeholder("x", (2, 3)), sd.placeholder("y", (2, 3))
+    feeds = {"x": [[1.0, -2.0, 0.5], [3.0, 0.1, -4.0]], "y": [[0.9, 0.2, 0.5], [0.6, 0.1, 0.3]]}
+    for op in (sd.keras.binary_focal_crossentropy, sd.keras.categorical_focal_crossentropy):
+        check_grads(op(y, x, gamma=gamma, from_logits=True), feeds, order=2)
+    sure = {"x": [[800.0, -800.0, 0.0]] * 2, "y": [[1.0, 0.0, 1.0]] * 2}
+    for op in (sd.keras.binary_focal_crossentropy, sd.keras.categorical_focal_crossentropy):
+        assert all(np.isfinite(g.eval(sure)).all() for g in sd.grad(op(y, x, gamma=gamma, from_logits=True), [x, y]))
+
+
+def test_generalized_cross_entropy_of_vanishing_probabilities():
+    """``(1 - p^q) / q``: slope ``-p^(q-1)``, curvature ``(1 - q) p^(q-2)``, both infinite at 0."""
+    p = np.array([0.0, 1e-30, 1e-10, 0.5, 1.0], np.float32)
+    sd = SameDiff()
+    x = sd.var("x", np.stack([p, 1 - p], 1))
+    loss = sd.keras.categorical_generalized_cross_entropy(np.zeros(5, int), x, 0.5)
+    first = sd.grad(loss, x)
+    second = sd.grad(first[:, 0], x)
+    with np.errstate(all="ignore"):
+        wide = p.astype(float)
+        np.testing.assert_allclose(loss.eval(), (1 - wide**0.5) / 0.5, rtol=1e-6)
+        np.testing.assert_allclose(first.eval()[:, 0], -(wide**-0.5), rtol=1e-6)
+        np.testing.assert_allclose(second.eval()[:, 0], (0.5 * wide**-1.5).astype(np.float32), rtol=1e-6)
+    assert not first.eval()[:, 1].any()
+
+
+def test_infinite_logits_cost_nothing_where_they_agree():
+    x = np.array([[np.inf, -np.inf]])
+    for op in (losses.binary_crossentropy, losses.binary_focal_crossentropy):
+        assert op(np.array([[1.0, 0.0]]), x, from_logits=True).tolist() == [0]
+        assert op(np.array([[1.0, 1.0]]), x, from_logits=True).tolist() == [np.inf]

@@ -421,3 +421,15 @@ def test_least_squares_of_a_wide_matrix_has_the_least_norm(fast, known):
     check_gradients(lambda sd, a, b: sd.linalg.lstsq(a, b, fast=fast), a, b)
     with pytest.raises(ShapeError, match="number of rows"):
         sd.linalg.lstsq(a, b[:1], fast=fast)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_singular_values_of_what_is_not_finite(bad):
+    """NaN at once: LAPACK never came back from this matrix."""
+    rows = [[0.7, -1.3, 0.4], [1e300, 0.5, -1.7], [bad, 1.2, 0.3], [-0.01, 0.4, 0.7]]
+    x = np.stack([np.array(rows), np.eye(4, 3)])
+    sd = SameDiff(dtype="float64")
+    for parts in (sd.linalg.svd(x), sd.linalg.svd(x, full_uv=True), (sd.linalg.svd(x, compute_uv=False),)):
+        for part in parts:
+            assert np.isnan(part.eval()[0]).all()
+            assert np.isfinite(part.eval()[1]).all()

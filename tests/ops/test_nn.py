@@ -478,3 +478,17 @@ def test_relu6_is_never_below_its_cutoff():
     assert sd.nn.relu6(sd.constant(np.array([3, 9], np.uint8)), -1.0).eval().tolist() == [3, 6]
     with pytest.raises(ArgumentError, match="whole number"):
         sd.nn.relu6(whole, 0.5)
+
+
+@pytest.mark.parametrize("gap", [9.0, 20.0, 60.0])
+def test_second_derivative_of_log_softmax_at_sure_logits(gap):
+    """Of l^2 with l = log p = -log(1 + e^-d): (l^2)'' = 2 (s^2 - l s (1 - s)) with s = 1 - p, nearly 4 e^-2d."""
+    sd = SameDiff()
+    x = sd.var("x", [gap, 0.0])
+    first = sd.grad(sd.math.square(sd.nn.log_softmax(x)[0]), x)
+    with mpmath.workdps(60):
+        s = 1 / (1 + mpmath.exp(gap))
+        log_p = mpmath.log1p(-s)
+        slope, curvature = 2 * log_p * s, 2 * (s**2 - log_p * s * (1 - s))
+    np.testing.assert_allclose(first.eval(), [float(slope), -float(slope)], rtol=1e-5)
+    np.testing.assert_allclose(sd.grad(first[0], x).eval(), [float(curvature), -float(curvature)], rtol=1e-5)

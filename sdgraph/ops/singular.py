@@ -1,12 +1,21 @@
-"""Kernels of the derivatives of a determinant, which exist for every matrix. Knows numerics only; must not know ops.
+"""Kernels that rest on singular values. Knows numerics only; must not know ops.
 
-For ``X = U S V`` with orthogonal U and V, everything about the determinant of X follows from products of all singular
-values but one or two, which need no division.
+They are the decomposition itself and the derivatives of a determinant, which exist for every matrix: for ``X = U S V``
+with orthogonal U and V they follow from products of all singular values but one or two, which need no division.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+
+def svd(xp: Any, x: Any, *, full_uv: bool, compute_uv: bool) -> Any:
+    """As numpy's, but NaN for a matrix that is not finite: LAPACK may never come back from one."""
+    finite = xp.all(xp.isfinite(x), axis=(-2, -1), keepdims=True)
+    parts = xp.linalg.svd(xp.where(finite, x, 0), full_matrices=full_uv, compute_uv=compute_uv)
+    if not compute_uv:
+        return xp.where(finite[..., 0], parts, xp.nan)
+    return tuple(xp.where(finite if k != 1 else finite[..., 0], v, xp.nan) for k, v in enumerate(parts))
 
 
 def cofactors(xp: Any, x: Any) -> Any:
@@ -48,10 +57,9 @@ def _by_inverse(xp: Any, x: Any) -> Any:
 
 
 def _decomposed(xp: Any, x: Any) -> tuple[Any, Any, Any, Any]:
-    """U, S, V, and the determinant of U V, 1 or -1; NaN for a matrix that is not finite, which cannot be decomposed."""
-    finite = xp.all(xp.isfinite(x), axis=(-2, -1))
-    u, s, v = xp.linalg.svd(xp.where(finite[..., None, None], x, 0))
-    sign = xp.where(finite, xp.sign(xp.linalg.det(u) * xp.linalg.det(v)), xp.nan).astype(x.dtype)
+    """U, S, V, and the determinant of U V, 1 or -1."""
+    u, s, v = svd(xp, x, full_uv=True, compute_uv=True)
+    sign = xp.sign(xp.linalg.det(u) * xp.linalg.det(v)).astype(x.dtype)
     return u, s, v, sign[..., None, None]
 
 
