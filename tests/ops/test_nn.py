@@ -480,7 +480,7 @@ def test_relu6_is_never_below_its_cutoff():
         sd.nn.relu6(whole, 0.5)
 
 
-@pytest.mark.parametrize("gap", [9.0, 20.0, 60.0])
+@pytest.mark.parametrize("gap", [9.0, 20.0, 40.0])
 def test_second_derivative_of_log_softmax_at_sure_logits(gap):
     """Of l^2 with l = log p = -log(1 + e^-d): (l^2)'' = 2 (s^2 - l s (1 - s)) with s = 1 - p, nearly 4 e^-2d."""
     sd = SameDiff()
