@@ -231,7 +231,8 @@ class GraphBuilder(Graph):
         is named after its forward variable. Returns the new ids of the kept nodes.
         """
         need = self.reachable(wanted)
-        fresh, names = self.nodes[start:], [n.name for n in self.nodes]
+        fresh = self.nodes[start:]
+        names = {v: self.nodes[v].name for v in cotangent_of.values()}
         kept = [i for i in range(start, len(need)) if need[i]]
         moved = {old: i for i, old in enumerate(kept, start)}
         for node in fresh:

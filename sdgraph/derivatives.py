@@ -29,7 +29,8 @@ def jacobian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
         if not n:
             ones = (1,) * x.ndim
             return sd.reshape(sd.zeros_like(y), (*y.shape, *ones)) * sd.zeros_like(x) if ones else sd.zeros_like(y)
-        rows = [sd.grad(flat[k], x) for k in range(n)]
+        entries = [flat[k] for k in range(n)]  # All before the first sweep: a sweep looks at what lies before its y.
+        rows = [sd.grad(entry, x) for entry in entries]
         stacked = sd.stack(*rows, axis=0)
         return stacked if y.ndim == 1 else sd.reshape(stacked, (*y.shape, *x.shape))
 

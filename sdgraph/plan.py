@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sdgraph.aval import Aval, shape_str
 from sdgraph.graph import ABSENT, Node, VariableKind
 from sdgraph.op import CONSTANT, ITEM, Op
+from sdgraph.transform.accumulate import accumulate
 from sdgraph.transform.lower import STEP, LoweredNode, Lowering
 
 if TYPE_CHECKING:
@@ -121,8 +122,7 @@ def make_plan(
 ) -> Plan:
     """Lower the fetches for these leaf avals and schedule the result."""
     lowering = Lowering(sd, leaf_avals, fold=fold)
-    outs = lowering.run(fetches)
-    return schedule(lowering.nodes, outs, names)
+    return schedule(*accumulate(lowering.nodes, lowering.run(fetches)), names)
 
 
 def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]) -> Plan:
