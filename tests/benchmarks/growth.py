@@ -6,9 +6,10 @@ from sdgraph.aval import Aval
 from sdgraph.op import ITEM
 
 CUBIC = {
-    "linalg.solve", "linalg.triangular_solve", "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd",
-    "linalg.matrix_determinant", "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors",
+    "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd", "linalg.matrix_determinant",
+    "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors",
 }  # fmt: skip
+SOLVERS = {"linalg.solve", "linalg.triangular_solve"}
 
 
 def size(aval):
@@ -29,6 +30,9 @@ def work(plan):
             total += step.aval.size * first[-1]
         elif name == "tensordot":
             total += step.aval.size * math.prod(first[k] for k in step.attrs["axes_x"])
+        elif name in SOLVERS:
+            # Numpy decomposes the matrix anew for each batch of right-hand sides.
+            total += math.prod(step.aval.shape[:-2]) * first[-1] ** 3 + step.aval.size * first[-1]
         elif name in CUBIC:
             total += math.prod(first) * first[-1]
         else:
