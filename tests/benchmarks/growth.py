@@ -9,6 +9,8 @@ CUBIC = {
     "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd", "linalg.matrix_determinant",
     "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors",
 }  # fmt: skip
+PICKS = {"gather", "gather_nd", "take_along_axis"}
+"""Ops that read no more than they return."""
 SOLVERS = {"linalg.solve", "linalg.triangular_solve"}
 
 
@@ -35,10 +37,17 @@ def work(plan):
             total += math.prod(step.aval.shape[:-2]) * first[-1] ** 3 + step.aval.size * first[-1]
         elif name in CUBIC:
             total += math.prod(first) * first[-1]
+        elif name in PICKS:
+            total += step.aval.size
         else:
             total += max(size(step.aval), math.prod(first))
         total += len(step.inputs)
     return total
+
+
+def results(plan):
+    """Elements of all results of a plan: what is kept if nothing is dropped."""
+    return sum(size(step.aval) for step in plan.steps if not step.op.is_view and step.op is not ITEM)
 
 
 def memory(plan):
