@@ -211,6 +211,11 @@ def _concat_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) ->
     return tuple(parts)
 
 
+def _stack_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) -> tuple[SDVariable, ...]:
+    before = (("slice", None, None, None),) * (axis % g.ndim)
+    return tuple(g.sd.index(g, key=(*before, k)) for k in range(len(inputs)))
+
+
 def _repeat_indices(n: int, repeats: int | tuple[int, ...]) -> Any:
     return np.repeat(np.arange(n), repeats)
 
@@ -419,7 +424,7 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @composite(vjp=lambda g, y, *inputs, axis: g.sd.unstack(g, axis % g.ndim, len(inputs)))
+    @composite(vjp=_stack_vjp)
     def stack(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands along a new axis; give them one by one or as a list.
 

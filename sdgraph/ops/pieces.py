@@ -40,7 +40,10 @@ class _Span(NamedTuple):
 
 
 def total_of_slices(terms: Sequence[SDVariable]) -> list[SDVariable]:
-    """Results of `index_scatter` for one array: a concat or a stack where they tile it, one node in any case."""
+    """Results of `index_scatter` for one array: a concat or a stack where they tile it, else one node for three or more.
+
+    Two stay two: they cost no more than two arrays, which an engine can add to other terms in one pass.
+    """
     sd = terms[0].sd
     like = _operands(terms[0])[1]
     at_key: dict[tuple[Any, ...], list[SDVariable]] = {}
@@ -48,10 +51,12 @@ def total_of_slices(terms: Sequence[SDVariable]) -> list[SDVariable]:
         at_key.setdefault(_node(v).attrs["key"], []).append(_operands(v)[0])
     parts = [total(sd, several) for several in at_key.values()]
     keys = tuple(at_key)
-    if len(keys) == 1:
-        return [sd.index_scatter(parts[0], like, key=keys[0])]
-    tiled = _tiled(like, parts, keys)
-    return [sd.scatter_slices(like, *parts, keys=keys) if tiled is None else tiled]
+    tiled = _tiled(like, parts, keys) if len(keys) > 1 else None
+    if tiled is not None:
+        return [tiled]
+    if len(keys) > 2:
+        return [sd.scatter_slices(like, *parts, keys=keys)]
+    return [sd.index_scatter(part, like, key=key) for part, key in zip(parts, keys, strict=True)]
 
 
 def _tiled(like: SDVariable, parts: list[SDVariable], keys: tuple[Any, ...]) -> SDVariable | None:
