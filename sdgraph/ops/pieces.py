@@ -40,7 +40,7 @@ class _Span(NamedTuple):
 
 
 def total_of_slices(terms: Sequence[SDVariable]) -> list[SDVariable]:
-    """Results of `index_scatter` for one array: a concat or a stack where they tile it, else one node for three or more.
+    """Results of `index_scatter` for one array: a concat or stack where they tile it, one node for three or more.
 
     Two stay two: they cost no more than two arrays, which an engine can add to other terms in one pass.
     """
