@@ -188,6 +188,26 @@ def test_what_was_dropped_from_a_gradient_uses_up_no_names(sd):
             assert f"{base}_{int(number) - 1}" in names, name
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1)])
+def test_a_rule_may_leave_a_cotangent_smaller_than_its_operand(shape):
+    @primitive(infer=same, kernel="sin", vjp=lambda g, y, x: g.sd.constant(np.full(shape, 2.0)))
+    def flat(sd, x: Operand, *, name=None):
+        """A sine whose slope is said to be 2 everywhere."""
+        ...
+
+    sd = SameDiff("float64")
+    x = sd.var("x", np.ones((2, 3)))
+    close(sd.grad(flat(sd, x), x).eval(), np.full((2, 3), 2.0))
+
+
+def test_a_variable_that_only_a_discrete_op_uses_is_named_beside_others_that_count(sd):
+    a, b = sd.var("a", [1.0, 2.0]), sd.var("b", [3.0, 4.0])
+    y = sd.sum(a) + sd.cast(sd.argmax(b, name="place"), "float64")
+    with pytest.raises(errors.GradientError, match="'place'"):
+        sd.grad(y, [a, b])
+    close(sd.grad(y, a).eval(), [1.0, 1.0])
+
+
 def test_an_op_without_a_rule_raises_and_is_named():
     @primitive(infer=same, kernel="sin", vjp=NOT_DIFFERENTIABLE)
     def opaque(sd, x: Operand, *, name=None):
