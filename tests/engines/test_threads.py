@@ -93,22 +93,61 @@ class Interrupt(BaseException):
     """Whatever may reach a caller at any moment."""
 
 
+SHARING = [threads.share, *(getattr(threads._Job, name) for name in ("__init__", "work", "stop", "free"))]
+STARTING = [threads.share, threads.apart]
+
+
+class Countdown:
+    """Raises `Interrupt` in the thread that made it when it has been called so many times."""
+
+    def __init__(self, steps):
+        self._left, self._thread = steps, threading.get_ident()
+
+    def __call__(self, *_):
+        if threading.get_ident() == self._thread:
+            self._left -= 1
+            if self._left == 0:
+                raise Interrupt
+
+
 @contextlib.contextmanager
-def interrupt_after(steps, function_names):
-    """Raise `Interrupt` in this thread before the bytecode of that number within functions of `threads`."""
-    left = steps
+def interrupt_after(steps, functions):
+    """Raise `Interrupt` in this thread before the bytecode of that number within the functions."""
+    codes = {f.__code__ for f in functions}
+    watch = _watched if hasattr(sys, "monitoring") else _traced
+    with watch(codes, Countdown(steps)):
+        yield
+
+
+@contextlib.contextmanager
+def _watched(codes, count):
+    """From Python 3.12 on."""
+    monitoring = sys.monitoring
+    tool = monitoring.OPTIMIZER_ID
+    monitoring.use_tool_id(tool, "interrupts")
+    monitoring.register_callback(tool, monitoring.events.INSTRUCTION, count)
+    try:
+        for code in codes:
+            monitoring.set_local_events(tool, code, monitoring.events.INSTRUCTION)
+        yield
+    finally:
+        for code in codes:
+            monitoring.set_local_events(tool, code, 0)
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
+        monitoring.free_tool_id(tool)
+
+
+@contextlib.contextmanager
+def _traced(codes, count):
+    """Up to Python 3.11."""
 
     def in_frame(frame, event, arg):
-        nonlocal left
         if event == "opcode":
-            left -= 1
-            if left == 0:
-                raise Interrupt
+            count()
         return in_frame
 
     def in_call(frame, event, arg):
-        code = frame.f_code
-        if code.co_filename != threads.__file__ or code.co_name not in function_names:
+        if frame.f_code not in codes:
             return None
         frame.f_trace_opcodes = True
         return in_frame
@@ -135,10 +174,10 @@ class Memory:
     """What a loop reads and writes."""
 
 
-def interrupted(call, steps, function_names):
+def interrupted(call, steps, functions):
     """Call it; whether it was interrupted. Nothing remembers the frames that the interrupt came through."""
     try:
-        with interrupt_after(steps, function_names):
+        with interrupt_after(steps, functions):
             call()
     except Interrupt:
         return True
@@ -165,7 +204,7 @@ def test_an_interrupt_at_any_bytecode_frees_no_memory_that_a_thread_uses_and_los
         threads.share(loop, 0, 4, (memory,))
 
     for steps in itertools.count(1):
-        if not interrupted(call, steps, {"share", "work", "stop", "free", "__init__"}):
+        if not interrupted(call, steps, SHARING):
             break
         assert all_idle(2), steps
     assert steps > 100
@@ -178,7 +217,7 @@ def test_an_interrupt_at_any_bytecode_while_workers_start(monkeypatch):
     for steps in itertools.count(1):
         for name, value in (("_jobs", SimpleQueue()), ("_idle", []), ("_workers", 0)):
             monkeypatch.setattr(threads, name, value)
-        if not interrupted(lambda: chunks_done(2), steps, {"apart", "share"}):
+        if not interrupted(lambda: chunks_done(2), steps, STARTING):
             break
         assert chunks_done(10) == list(range(10))
         assert all_idle(1), steps
