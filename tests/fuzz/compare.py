@@ -1,0 +1,264 @@
+"""Runs a program on every engine and judges what comes back.
+
+Expected is the direct evaluation. Two results may differ by what some roundings of every intermediate value can do to
+the end; what is left is a failure. Must not know how programs are made or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from sdgraph.errors import SDGraphError, ShapeError
+from sdgraph.variable import SDVariable
+
+from tests.fuzz.build import Builder, build
+from tests.fuzz.direct import Direct, Noise
+from tests.fuzz.program import GRAD, Call, Leaf, Program, Ref
+
+ENGINES = ("numpy", "llvm") if find_spec("llvmlite") else ("numpy",)
+
+_QUICK, _SURE = 3, 40
+"""Evaluations with noise: for a first look, and before something counts as a failure."""
+
+_MARGIN = 4.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong: its kind, where, and what the numbers were."""
+
+    kind: str
+    engine: str
+    run: int
+    out: Ref | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.engine}, run {self.run}: {self.text}"
+
+
+class Judge:
+    """One program with everything that is needed to judge it."""
+
+    def __init__(self, program: Program, engines: Sequence[str] = ENGINES, *, differences: bool = True) -> None:
+        self.program = program
+        self.engines = engines
+        self.differences = differences
+        self.skipped = 0
+
+    def failure(self) -> Failure | None:
+        """The first failure."""
+        program = self.program
+        try:
+            builder = build(program)
+        except SDGraphError as e:
+            return Failure("refused", "build", 0, None, f"{type(e).__name__}: {e}")
+        except Exception as e:
+            return Failure("crash", "build", 0, None, f"{type(e).__name__}: {e}")
+        subjects = [(e, builder) for e in self.engines]
+        if program.dtype != "float64" and not any(n.attrs.get("stream") for n in builder.sd.nodes):
+            try:
+                subjects.append(("numpy in float64", build(program, wide=True)))
+            except SDGraphError as e:
+                return Failure("refused", "build", 0, None, f"in float64: {type(e).__name__}: {e}")
+        functions = []
+        for engine, b in subjects:
+            fetches = [b.made[r] for r in dict.fromkeys(program.outs)]
+            try:
+                functions.append((engine, b, b.sd.compile(fetches, engine=engine.split()[0])))
+            except SDGraphError as e:
+                return Failure("refused", engine, 0, None, f"{type(e).__name__}: {e}")
+            except Exception as e:
+                return Failure("crash", engine, 0, None, f"{type(e).__name__}: {e}")
+        for k, sizes in enumerate(program.runs):
+            failure = self._run(builder, functions, k, sizes)
+            if failure is not None:
+                return failure
+        return None
+
+    def _run(self, builder: Builder, functions: list[Any], k: int, sizes: dict[str, int]) -> Failure | None:
+        program = self.program
+        feeds = builder.feeds(sizes, k)
+        fetches = {r: builder.made[r] for r in program.outs}
+        results: dict[str, Any] = {}
+        for engine, b, f in functions:
+            try:
+                results[engine] = f(b.feeds(sizes, k))
+            except SDGraphError as e:
+                results[engine] = e
+            except Exception as e:
+                return Failure("crash", engine, k, None, f"{type(e).__name__}: {e}")
+        direct = Direct(builder.sd, feeds)
+        try:
+            expected: Any = {r: direct.value(v.id) for r, v in fetches.items()}
+        except Exception as e:
+            expected = e
+        errors = {e: r for e, r in results.items() if isinstance(r, Exception)}
+        if errors or isinstance(expected, Exception):
+            return self._errors(results, errors, expected, k)
+        if direct.out_of_range:
+            self.skipped += 1
+            return None
+        for engine, b, _ in functions:
+            for ref, v in fetches.items():
+                failure = self._shapes(engine, b, ref, results[engine][b.made[ref].name], expected[ref], feeds, k)
+                if failure is not None:
+                    return failure
+        tolerances = _Tolerances(builder, feeds, fetches, expected)
+        for engine, b, _ in functions:
+            for ref in fetches:
+                text = tolerances.difference(ref, results[engine][b.made[ref].name])
+                if text is not None:
+                    return Failure("value", engine, k, ref, text)
+        if self.differences and not direct.not_smooth:
+            return self._gradients(builder, feeds, expected, k)
+        return None
+
+    def _errors(self, results: dict[str, Any], errors: dict[str, Any], expected: Any, k: int) -> Failure | None:
+        """Who refuses and who does not."""
+        if len(errors) != len(results):
+            engine, e = next(iter(errors.items())) if errors else ("direct evaluation", expected)
+            if not errors:
+                return Failure("error", "all", k, None, f"only the {engine} fails: {type(e).__name__}: {e}")
+            return Failure("error", engine, k, None, f"only here: {type(e).__name__}: {e}")
+        if isinstance(expected, Exception):
+            return None
+        if self.program.free and all(isinstance(e, ShapeError) for e in errors.values()):
+            return None  # A size of 1 met another one.
+        engine, e = next(iter(errors.items()))
+        return Failure("error", engine, k, None, f"not in the direct evaluation: {type(e).__name__}: {e}")
+
+    def _shapes(
+        self, engine: str, b: Builder, ref: Ref, got: np.ndarray, want: Any, feeds: dict[str, np.ndarray], k: int
+    ) -> Failure | None:
+        v = b.made[ref]
+        step = self.program.steps[ref.step]
+        if isinstance(step, Call) and step.op == GRAD:
+            x = step.args[1 + ref.k]
+            assert isinstance(x, Ref)
+            name = b.made[x].name
+            shape = feeds[name].shape if name in feeds else b.made[x].shape
+            if isinstance(self.program.steps[x.step], Leaf) and got.shape != shape:
+                return Failure("shape", engine, k, ref, f"the gradient is {got.shape}, its variable {shape}")
+        if got.dtype != v.dtype:
+            return Failure("dtype", engine, k, ref, f"{got.dtype}, declared {v.dtype}")
+        if got.shape != want.shape:
+            return Failure("shape", engine, k, ref, f"{got.shape}, expected {want.shape}")
+        if len(v.shape) != got.ndim or any(isinstance(d, int) and d != n for d, n in zip(v.shape, got.shape, strict=True)):
+            return Failure("shape", engine, k, ref, f"{got.shape}, declared {v.shape}")
+        return None
+
+    # ------------------------------------------------------------------ gradients
+
+    def _gradients(self, builder: Builder, feeds: dict[str, np.ndarray], expected: Any, k: int) -> Failure | None:
+        """Gradients of numbers by leaves against differences of the direct evaluation."""
+        program = self.program
+        for number in dict.fromkeys(r.step for r in program.outs):
+            step = program.steps[number]
+            if not isinstance(step, Call) or step.op != GRAD:
+                continue
+            wrt = [(j, a) for j, a in enumerate(step.args[1:]) if isinstance(program.steps[a.step], Leaf)]  # type: ignore[union-attr]
+            asked = [(expected[Ref(number, j)], builder.made[a]) for j, a in wrt if Ref(number, j) in expected]  # type: ignore[index]
+            if not asked:
+                continue
+            y = builder.made[step.args[0]]  # type: ignore[index]
+            text = _against_differences(builder, feeds, y, asked)
+            if text is not None:
+                return Failure("gradient", "direct evaluation", k, Ref(number), text)
+        return None
+
+
+def _against_differences(
+    builder: Builder, feeds: dict[str, np.ndarray], y: SDVariable, asked: list[tuple[np.ndarray, SDVariable]]
+) -> str | None:
+    rng = np.random.default_rng(1)
+    sd = builder.sd
+    wide = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in feeds.items()}
+    base = {v.name: wide[v.name] if v.name in wide else sd.values[v.id].astype(np.float64) for _, v in asked}
+    directions = {name: rng.standard_normal(a.shape) for name, a in base.items()}
+
+    def at(h: float) -> float:
+        moved = {name: a + h * directions[name] for name, a in base.items()}
+        value = Direct(sd, {**wide, **{n: a for n, a in moved.items() if n in wide}}, variables=moved).value(y.id)
+        return float(np.sum(value))
+
+    slope = sum(float(np.sum(g * directions[v.name])) for g, v in asked)
+    if not np.isfinite(slope):
+        return None
+    scale = sum(float(np.sum(np.abs(g * directions[v.name]))) for g, v in asked)
+    worst = np.inf
+    for h in (1e-3, 1e-4, 1e-5):
+        found = [at(k * h) for k in (-2, -1, 0, 1, 2)]
+        if not np.all(np.isfinite(found)):
+            return None
+        central = (8 * (found[3] - found[1]) - (found[4] - found[0])) / (12 * h)
+        simple = (found[3] - found[1]) / (2 * h)
+        forward, backward = (found[3] - found[2]) / h, (found[2] - found[1]) / h
+        size = max(abs(central), scale, 1e-3)
+        noise = 1e-13 * max(map(abs, found)) / h
+        if abs(forward - backward) > 0.05 * size + noise or abs(simple - central) > 1e-2 * size + noise:
+            continue  # A kink is near, or the function bends too much for this step.
+        error = abs(slope - central)
+        worst = min(worst, error / (1e-4 * size + 100 * abs(simple - central) + 10 * noise))
+    if np.isinf(worst) or worst <= 1:
+        return None
+    return f"the directional derivative is {slope!r}, differences say {central!r}"
+
+
+class _Tolerances:
+    """What roundings may do to each fetch on one run; computed when something differs at all."""
+
+    def __init__(
+        self, builder: Builder, feeds: dict[str, np.ndarray], fetches: dict[Ref, SDVariable], expected: dict[Ref, Any]
+    ) -> None:
+        self._builder, self._feeds, self._fetches, self._expected = builder, feeds, fetches, expected
+        self._moved: dict[Ref, list[np.ndarray]] = {r: [] for r in fetches}
+
+    def difference(self, ref: Ref, got: np.ndarray) -> str | None:
+        """In words, how a result differs by more than it may; None if it does not."""
+        want = self._expected[ref]
+        with np.errstate(all="ignore"):
+            if got.dtype.kind != "f":
+                bad = got != want
+            else:
+                got = got.astype(np.float64)
+                bad = ~((got == want) | (np.isnan(got) & np.isnan(want)))
+                bad &= ~(np.abs(got - want) <= 2 * np.finfo(np.float64).eps * np.abs(want))
+            for count in (_QUICK, _SURE):
+                if not bad.any():
+                    return None
+                bad &= ~self._allowed(ref, got, want, count)
+        if not bad.any():
+            return None
+        at = tuple(int(k) for k in np.argwhere(bad)[0])
+        spread = max((abs(float(m[at]) - float(want[at])) for m in self._moved[ref]), default=0.0)
+        return f"{got[at]!r} at {at} of {got.shape}, expected {want[at]!r}, roundings explain {spread:.3g}"
+
+    def _allowed(self, ref: Ref, got: np.ndarray, want: np.ndarray, count: int) -> np.ndarray:
+        """Where the samples with noise explain a difference: they lie as far away, or do not agree on what is finite."""
+        samples = self._samples(ref, count)
+        if got.dtype.kind != "f":
+            return np.any([m != want for m in samples], axis=0)
+        finite = np.isfinite(want)
+        same_kind = [np.isfinite(m) == finite for m in samples]
+        mixed = ~np.all(same_kind, axis=0)
+        spread = np.max([np.abs(m - want) for m in samples], axis=0)
+        tiny = 2 * float(np.finfo(self._fetches[ref].dtype).smallest_subnormal)
+        return mixed | (np.abs(got - want) <= _MARGIN * spread + tiny)
+
+    def _samples(self, ref: Ref, count: int) -> list[np.ndarray]:
+        """The fetch as the direct evaluation with noise has it, at least ``count`` times."""
+        while len(self._moved[ref]) < count:
+            noise = Noise(len(self._moved[ref]))
+            direct = Direct(self._builder.sd, self._feeds, noise=noise)
+            for r, v in self._fetches.items():
+                try:
+                    self._moved[r].append(np.asarray(direct.value(v.id)))
+                except Exception:  # With noise a matrix may be singular: nothing is known then.
+                    self._moved[r].append(np.full(self._expected[r].shape, np.nan))
+        return self._moved[ref]

@@ -1,0 +1,88 @@
+"""Random programs by seed.
+
+Each has a dtype, sizes for several runs of one compiled function, a number of single ops, and a sum of terms that is
+differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz import motifs, recipes
+from tests.fuzz.growth import MOST_NODES, TRIAL, Growth, Wrong
+from tests.fuzz.program import GRAD, Program, Ref
+
+DTYPES = ["float64"] * 5 + ["float32"] * 4 + ["float16"]
+SIZES = [1, 1, 1, 2, 3, 3, 0, 7]
+
+
+def generate(seed: int) -> Program:
+    """The program of a seed. Raises `Wrong` with the program in ``program`` where building it fails badly."""
+    rng = np.random.default_rng(seed)
+    g = Growth(rng, DTYPES[int(rng.integers(len(DTYPES)))])
+    try:
+        outs = _grown(g)
+        runs = _runs(g)
+    except Wrong as e:
+        e.program = Program(g.dtype, g.steps, (Ref(max(g.steps)),), (), frozenset(g.free)).cleaned()  # type: ignore[attr-defined]
+        raise
+    return Program(g.dtype, g.steps, tuple(dict.fromkeys(outs)), runs, frozenset(g.free)).cleaned()
+
+
+def _weighted(g: Growth, options: Sequence[tuple[Callable[[Growth], Ref | None], int]]) -> Callable[[Growth], Any]:
+    total = sum(w for _, w in options)
+    at = g.integer(1, total)
+    for option, w in options:
+        at -= w
+        if at <= 0:
+            return option
+    raise AssertionError
+
+
+def _grown(g: Growth) -> list[Ref]:
+    """Grow the program; what to fetch."""
+    half = g.dtype == "float16" and g.chance(0.4)
+    g.leaf(g.choice([("n", 3), ("n", 2), ("n",), ("n", 4)]))
+    g.leaf(g.choice([(3,), (2, 3), (), (1, 3), (3, 2), (4,), (0, 3)]))
+    if g.chance(0.4):
+        g.leaf(g.choice([("n", 3), ("n", 2), ("n", 1), ("n",), ("n", 2, 3), ("n", "t"), ("t",)]))
+    options = [*recipes.RECIPES, (recipes.random_numbers, 2)] if g.dtype == "float64" and g.chance(0.2) else recipes.RECIPES
+    for _ in range(g.choice([0, 2, 4, 6, 10, 15, 25])):
+        _weighted(g, options)(g)
+    terms = [_weighted(g, motifs.MOTIFS)(g) for _ in range(g.integer(1, 4))]
+    for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12)]:
+        if g.chance(p):
+            terms.append(motif(g))
+    if half:
+        terms = [*terms[:1], motifs.many_halves(g)]
+    loss = g.total(terms)
+    outs = [r for r in (g.pick() for _ in range(g.integer(0, 2))) if r is not None]
+    if loss is None:
+        return outs or g.pool[-1:]
+    outs.append(loss)
+    leaves = g.float_leaves()
+    if leaves and g.n_nodes < MOST_NODES:
+        g.rng.shuffle(leaves)  # type: ignore[arg-type]
+        wanted = leaves[: g.integer(1, 4)]
+        for k in range(len(wanted)):  # Leaves that the loss does not depend on are refused all together, or give zeros.
+            found = g.calls(GRAD, loss, *wanted[k:], pool=False)
+            if found is not None:
+                outs += found
+                break
+    return outs
+
+
+def _runs(g: Growth) -> tuple[dict[str, int], ...]:
+    """Sizes for several runs in a row."""
+    runs = []
+    for _ in range(g.choice([1, 2, 2, 3])):
+        n = 70 if g.chance(0.06) else g.choice(SIZES)
+        sizes = {"n": n, "t": g.choice([1, 2, 5])}
+        for name in g.free:
+            sizes[name] = n if g.chance(0.5) else g.choice([1, 1, 3])
+        runs.append(sizes)
+    assert set(TRIAL) <= set(runs[0])
+    return tuple(runs)
