@@ -100,7 +100,7 @@ class Judge:
             expected = e
         errors = {e: r for e, r in results.items() if isinstance(r, Exception)}
         if errors or isinstance(expected, Exception):
-            return self._errors(results, errors, expected, k)
+            return self._errors(builder, feeds, results, errors, expected, k)
         if direct.out_of_range:
             self.skipped += 1
             return None
@@ -119,7 +119,9 @@ class Judge:
             return self._gradients(builder, feeds, expected, k)
         return None
 
-    def _errors(self, results: dict[str, Any], errors: dict[str, Any], expected: Any, k: int) -> Failure | None:
+    def _errors(
+        self, builder: Builder, feeds: dict[str, np.ndarray], results: dict[str, Any], errors: Any, expected: Any, k: int
+    ) -> Failure | None:
         """Who refuses and who does not."""
         if len(errors) != len(results):
             engine, e = next(iter(errors.items())) if errors else ("direct evaluation", expected)
@@ -130,6 +132,12 @@ class Judge:
             return None
         if self.program.free and all(isinstance(e, ShapeError) for e in errors.values()):
             return None  # A size of 1 met another one.
+        try:
+            strict = Direct(builder.sd, feeds, strict=True)
+            for ref in self.program.outs:
+                strict.value(builder.made[ref].id)
+        except Exception:
+            return None
         engine, e = next(iter(errors.items()))
         return Failure("error", engine, k, None, f"not in the direct evaluation: {type(e).__name__}: {e}")
 

@@ -21,10 +21,10 @@ FLOAT64 = np.dtype("float64")
 _EXACT = {
     "identity", "reshape", "expand_dims", "squeeze", "permute", "reverse", "concat", "concat_part", "split", "unstack",
     "broadcast_to", "index", "index_scatter", "gather", "gather_nd", "take_along_axis", "scatter_update", "where",
-    "zeros_like", "ones_like", "full_like", "axis_size", "stop_gradient", "mask_gradient", "max", "min", "largest",
+    "zeros_like", "ones_like", "axis_size", "stop_gradient", "mask_gradient", "max", "min", "largest",
     "math.neg", "math.abs", "math.sign", "math.step", "math.floor", "math.ceil", "math.round", "math.max", "math.min",
-    "math.clip_by_value", "math.diag", "math.diag_part", "math.eye_like", "linalg.diag", "linalg.diag_part",
-    "linalg.matrix_band_part", "linalg.triu", "linalg.tril", "nn.pad", "nn.relu6", "nn.top_k", "random.draw",
+    "math.diag", "math.diag_part", "math.eye_like", "linalg.diag", "linalg.diag_part",
+    "linalg.matrix_band_part", "linalg.triu", "linalg.tril", "nn.top_k", "random.draw",
 }  # fmt: skip
 """Ops whose results are operands or whole numbers: nothing is rounded."""
 
@@ -66,11 +66,14 @@ class Direct:
         *,
         variables: Mapping[str, np.ndarray] | None = None,
         noise: Noise | None = None,
+        strict: bool = False,
     ) -> None:
         self.sd = sd
         self.feeds = feeds
         self.variables = variables or {}
         self.noise = noise
+        self.strict = strict
+        """Whether each op's shape rule looks at the operands, too: what an op refuses is refused here."""
         self.values: dict[int, Any] = {}
         self.out_of_range = False
         """Whether something left the range of its dtype, other than a sum inside a composite."""
@@ -142,6 +145,9 @@ class Direct:
             attrs["dtype"] = FLOAT64
         if op.qualname in ("stop_gradient", "mask_gradient"):
             self.not_smooth = True
+        if self.strict and op.infer is not None and not op.is_random:
+            avals = [None if x is None else Aval(x.shape, x.dtype) for x in operands]
+            op.infer(*avals, **attrs)
         rounds = self.noise is not None and op.qualname not in _EXACT
         if rounds and not op.broadcasts:
             operands = [self._operand(nodes, j, x) for j, x in zip(node.inputs, operands, strict=False)]

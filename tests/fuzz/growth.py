@@ -151,7 +151,7 @@ class Growth:
     def call(self, op: str, *args: Ref | Given | None, pool: bool = True, **attrs: Any) -> Ref | None:
         """One call; its first output, or None if it was taken back."""
         refs = self.calls(op, *args, pool=pool, **attrs)
-        return None if refs is None else refs[0]
+        return refs[0] if refs else None
 
     def calls(self, op: str, *args: Ref | Given | None, pool: bool = True, **attrs: Any) -> list[Ref] | None:
         """One call; its outputs, or None if it was taken back."""

@@ -293,7 +293,7 @@ def ctc(g: Growth) -> Ref | None:
     else:
         lengths = [
             g.leaf((batch,), dtype="int64", kind="placeholder", values=Drawn(low, high + 1, g.integer(0, 9999)), pool=False)
-            for low, high in ((1, labels), (2 * labels + 1, frames))
+            for low, high in ((1, labels), (min(2 * labels + 1, frames), frames))
         ]
         loss = g.call("loss.ctc_loss", targets, logits, *lengths)
     return loss and g.scalar(loss)

@@ -72,7 +72,10 @@ def _values(leaf: Leaf, sizes: dict[str, int], run: int, program: Program) -> st
         draw = "uniform" if dtype.kind == "f" else "integers"
         bounds = f"{low}, {high}" if dtype.kind == "f" else f"{int(low)}, {int(high)}"
         return f"np.random.default_rng(({seed}, {run})).{draw}({bounds}, {shape}).astype({dtype.name!r})"
-    return f"np.array({array.tolist()!r}, {dtype.name!r})"
+    distinct, places = np.unique(array, return_inverse=True)
+    if distinct.size <= _MOST_WRITTEN and places.size <= 64 * _MOST_WRITTEN:
+        return f"np.array({distinct.tolist()!r}, {dtype.name!r})[np.array({places.ravel().tolist()!r})].reshape({shape})"
+    return f"np.resize(np.array({array.ravel()[:_MOST_WRITTEN].tolist()!r}, {dtype.name!r}), {shape})  # the first few"
 
 
 def _call(number: int, call: Call, names: dict[Ref, str], program: Program) -> str:

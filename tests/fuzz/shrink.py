@@ -15,6 +15,9 @@ from tests.fuzz.compare import Failure, Judge
 from tests.fuzz.direct import Direct
 from tests.fuzz.program import GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
 
+_MOST_WRITTEN = 64
+"""Elements of an array that a call is replaced by."""
+
 Fails = Callable[[Program], Failure | None]
 
 
@@ -70,7 +73,7 @@ def _fewer_outs(program: Program) -> Iterator[Program]:
 
 
 def _cut(program: Program) -> Iterator[Program]:
-    """One call replaced by a leaf that holds what it came to, the last ones first."""
+    """One call replaced by a leaf that holds what it came to, the last ones first; large arrays stay calls."""
     if len(program.runs) > 1:
         return
     try:
@@ -85,6 +88,8 @@ def _cut(program: Program) -> Iterator[Program]:
         try:
             value = np.asarray(direct.value(v.id))
         except Exception:
+            continue
+        if value.size > _MOST_WRITTEN:
             continue
         shape = tuple(n if d is None else d for d, n in zip(v.shape, value.shape, strict=True))
         kind = "placeholder" if any(isinstance(d, str) for d in shape) else "variable"
@@ -126,16 +131,30 @@ def _redirected(program: Program, number: int, to: Ref) -> Program:
 def _fewer_operands(program: Program) -> Iterator[Program]:
     """Calls of many operands with fewer of them."""
     for number, call in program.calls():
-        if len(call.args) > 2:
+        if call.op == GRAD and len(call.args) > 2:
+            for k, x in enumerate(call.args[1:]):
+                yield _only_gradient(program, number, k, replace(call, args=(call.args[0], x)))
+        elif len(call.args) > 2:
             for k in range(len(call.args) - 1, 0, -1):
                 steps = dict(program.steps)
-                if call.op in (GRAD, "math.merge_add", "concat", "stack"):
+                if call.op in ("math.merge_add", "concat", "stack"):
                     steps[number] = replace(call, args=call.args[:k] + call.args[k + 1 :])
                 elif isinstance(call.args[k], Ref):
                     steps[number] = replace(call, args=(*call.args[:k], None, *call.args[k + 1 :]))
                 else:
                     continue
                 yield replace(program, steps=steps)
+
+
+def _only_gradient(program: Program, number: int, k: int, call: Call) -> Program:
+    """One gradient of several: whatever used another is left out or uses this one."""
+
+    def moved(a: Ref | Given | None) -> Ref | Given | None:
+        return Ref(number) if isinstance(a, Ref) and a.step == number else a
+
+    steps = {n: replace(s, args=tuple(map(moved, s.args))) if isinstance(s, Call) else s for n, s in program.steps.items()}
+    outs = tuple(r if r.step != number else Ref(number) for r in program.outs if r.step != number or r.k == k)
+    return replace(program, steps={**steps, number: call}, outs=outs)
 
 
 def _plainer(program: Program) -> Iterator[Program]:
@@ -149,10 +168,9 @@ def _plainer(program: Program) -> Iterator[Program]:
             yield replace(program, steps=steps)
     for number, leaf in program.leaves():
         if isinstance(leaf.values, Drawn) and leaf.dtype is None:
-            for digits in (0, 1):
-                rounded = _rounded(program, leaf, digits)
-                if rounded is not None:
-                    yield replace(program, steps={**program.steps, number: rounded})
+            rounded = _rounded(program, leaf)
+            if rounded is not None:
+                yield replace(program, steps={**program.steps, number: rounded})
         elif isinstance(leaf.values, Given) and leaf.values.arrays[0].dtype.kind == "f":
             array = leaf.values.arrays[0]
             simple = np.round(array, 1)
@@ -166,12 +184,11 @@ def _plainer(program: Program) -> Iterator[Program]:
                     yield replace(program, runs=(*program.runs[:k], {**run, name: smaller}, *program.runs[k + 1 :]))
 
 
-def _rounded(program: Program, leaf: Leaf, digits: int) -> Leaf | None:
-    """The leaf with its numbers written out, few digits each."""
+def _rounded(program: Program, leaf: Leaf) -> Leaf | None:
+    """The leaf with its numbers written out, one digit each."""
     if len(program.runs) > 1:
         return None
     array = leaf.values.make(leaf.sizes(program.runs[0]), np.dtype("float64"), 0)
     if array.size > 24:
         return None
-    rounded = np.round(array, digits)
-    return replace(leaf, values=Given((rounded,)))
+    return replace(leaf, values=Given((np.round(array, 1),)))
