@@ -143,7 +143,7 @@ class Direct:
             operands = [*operands, 0]
         elif isinstance(dtype, np.dtype) and dtype.kind == "f":
             attrs["dtype"] = FLOAT64
-        if op.qualname in ("stop_gradient", "mask_gradient"):
+        if op.qualname in ("stop_gradient", "mask_gradient") or (op.qualname == "largest" and not inside):
             self.not_smooth = True
         if self.strict and op.infer is not None and not op.is_random:
             avals = [None if x is None else Aval(x.shape, x.dtype) for x in operands]
