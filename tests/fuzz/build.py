@@ -13,7 +13,7 @@ from sdgraph import SameDiff
 from sdgraph.op import REGISTRY
 from sdgraph.variable import SDVariable
 
-from tests.fuzz.program import GRAD, HVP, Call, Given, Leaf, Program, Ref
+from tests.fuzz.program import DRAW, GRAD, HVP, Call, Given, Leaf, Program, Ref
 
 
 class Builder:
@@ -30,10 +30,10 @@ class Builder:
         """The dtype to use for one that a program names."""
         return "float64" if self.wide and dtype is not None and np.dtype(dtype).kind == "f" else dtype
 
-    def array(self, leaf: Leaf, sizes: dict[str, int], run: int) -> np.ndarray:
+    def array(self, leaf: Leaf, run: dict[str, int]) -> np.ndarray:
         """A leaf's values on a run: those that the program's own dtype holds, widened or not."""
         dtype = leaf.dtype or self.dtype
-        return leaf.values.make(leaf.sizes(sizes), np.dtype(dtype), run).astype(self.floating(dtype), copy=False)
+        return leaf.values.make(leaf.sizes(run), np.dtype(dtype), run.get(DRAW, 0)).astype(self.floating(dtype), copy=False)
 
     def add(self, number: int, step: Leaf | Call) -> tuple[SDVariable, ...]:
         """Append a step; its outputs."""
@@ -45,7 +45,7 @@ class Builder:
         self.leaves[name] = leaf
         if leaf.kind == "placeholder":
             return self.sd.placeholder(name, leaf.declared, self.floating(leaf.dtype or self.dtype))
-        value = self.array(leaf, {}, 0)
+        value = self.array(leaf, {})
         return self.sd.var(name, value) if leaf.kind == "variable" else self.sd.constant(name, value)
 
     def _call(self, call: Call) -> tuple[SDVariable, ...]:
@@ -65,13 +65,18 @@ class Builder:
     def _argument(self, a: Ref | Given | None) -> Any:
         if isinstance(a, Ref):
             return self.made[a]
-        return None if a is None else a.arrays[0].tolist()
+        return None if a is None else a.array.tolist()
 
-    def feeds(self, sizes: dict[str, int], run: int) -> dict[str, np.ndarray]:
-        """Arrays for the placeholders."""
-        return {
-            name: self.array(leaf, sizes, run) for name, leaf in self.leaves.items() if leaf.kind == "placeholder"
-        }
+    def arrays(self, kind: str, run: dict[str, int]) -> dict[str, np.ndarray]:
+        """The values of all leaves of a kind by name."""
+        return {name: self.array(leaf, run) for name, leaf in self.leaves.items() if leaf.kind == kind}
+
+    def set_variables(self, run: dict[str, int]) -> dict[str, np.ndarray]:
+        """Give the variables the values they have in a run."""
+        values = self.arrays("variable", run)
+        for name, array in values.items():
+            self.sd.set_value(self.sd[name], array)
+        return values
 
 
 def build(program: Program, *, wide: bool = False) -> Builder:

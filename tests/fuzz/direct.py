@@ -171,6 +171,6 @@ class Direct:
         if result.dtype != FLOAT64:
             result = result.astype(FLOAT64)
         if dtype.itemsize < 8 and result.size and not (inside and (op.qualname in _SUMS or not result.ndim)):
-            largest = np.max(np.abs(result))
+            largest = np.max(np.abs(result), where=np.isfinite(result), initial=0.0)
             self.out_of_range |= bool(largest > float(np.finfo(dtype).max) / 4)
         return self.noise.moved(result, dtype) if rounds else result

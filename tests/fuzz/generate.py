@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.fuzz import motifs, recipes
 from tests.fuzz.growth import MOST_NODES, TRIAL, Growth, Wrong
-from tests.fuzz.program import GRAD, Program, Ref
+from tests.fuzz.program import DRAW, GRAD, Program, Ref
 
 DTYPES = ["float64"] * 5 + ["float32"] * 4 + ["float16"]
 SIZES = [1, 1, 1, 2, 3, 3, 0, 7]
@@ -50,16 +50,19 @@ def _grown(g: Growth) -> list[Ref]:
     if g.chance(0.4):
         g.leaf(g.choice([("n", 3), ("n", 2), ("n", 1), ("n",), ("n", 2, 3), ("n", "t"), ("t",)]))
     options = [*recipes.RECIPES, (recipes.random_numbers, 2)] if g.dtype == "float64" and g.chance(0.2) else recipes.RECIPES
-    for _ in range(g.choice([0, 2, 4, 6, 10, 15, 25])):
+    for _ in range(g.choice([1, 3, 5, 8, 12, 20, 35])):
         _weighted(g, options)(g)
+    ends = g.ends()
     terms = [_weighted(g, motifs.MOTIFS)(g) for _ in range(g.integer(1, 4))]
+    terms += [g.scalar(r) for r in ends[: g.integer(1, 5)]]
     for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12)]:
         if g.chance(p):
             terms.append(motif(g))
     if half:
         terms = [*terms[:1], motifs.many_halves(g)]
     loss = g.total(terms)
-    outs = [r for r in (g.pick() for _ in range(g.integer(0, 2))) if r is not None]
+    outs = [r for r in ends if not g.is_float(r)][:3]
+    outs += [r for r in (g.pick() for _ in range(g.integer(0, 2))) if r is not None]
     if loss is None:
         return outs or g.pool[-1:]
     outs.append(loss)
@@ -78,9 +81,9 @@ def _grown(g: Growth) -> list[Ref]:
 def _runs(g: Growth) -> tuple[dict[str, int], ...]:
     """Sizes for several runs in a row."""
     runs = []
-    for _ in range(g.choice([1, 2, 2, 3])):
+    for draw in range(g.choice([1, 2, 2, 3])):
         n = 70 if g.chance(0.06) else g.choice(SIZES)
-        sizes = {"n": n, "t": g.choice([1, 2, 5])}
+        sizes = {DRAW: draw, "n": n, "t": g.choice([1, 2, 5])}
         for name in g.free:
             sizes[name] = n if g.chance(0.5) else g.choice([1, 1, 3])
         runs.append(sizes)

@@ -73,6 +73,13 @@ class Growth:
             if isinstance(s, Leaf) and s.kind != "constant" and self.is_float(Ref(n))
         ]  # fmt: skip
 
+    def ends(self) -> list[Ref]:
+        """What nothing uses so far, in random order."""
+        used = {a for s in self.steps.values() if isinstance(s, Call) for a in s.args}
+        found = [r for r in self.pool if r not in used and isinstance(self.steps[r.step], Call)]
+        self.rng.shuffle(found)  # type: ignore[arg-type]
+        return found
+
     # ------------------------------------------------------------------ choosing
 
     def chance(self, p: float) -> bool:
@@ -165,7 +172,7 @@ class Growth:
     def _add(self, step: Leaf | Call) -> list[Ref] | None:
         number = next(self._numbers)
         if isinstance(step, Leaf) and step.kind == "placeholder":
-            self._feeds[f"v{number}"] = self._builder.array(step, TRIAL | self.free, 0)
+            self._feeds[f"v{number}"] = self._builder.array(step, TRIAL | self.free)
         try:
             refs = [Ref(number, k) for k in range(len(self._builder.add(number, step)))]
         except SDGraphError:
@@ -199,8 +206,8 @@ class Growth:
         if self.chance(0.3):
             return self.call("math.clip_by_value", x, clip_value_min=low, clip_value_max=high)
         squashed = self.call("nn.sigmoid", x, pool=False)
-        wide = squashed and self.call("math.mul", squashed, Given((np.float64(high - low),)), pool=False)
-        return wide and self.call("math.add", wide, Given((np.float64(low),)))
+        wide = squashed and self.call("math.mul", squashed, Given(np.float64(high - low)), pool=False)
+        return wide and self.call("math.add", wide, Given(np.float64(low)))
 
     def scalar(self, x: Ref) -> Ref | None:
         """A number that depends on all of ``x``."""
@@ -224,6 +231,6 @@ class Growth:
             if result is None:
                 return None
             if self.chance(0.3):
-                t = self.call("math.mul", t, Given((np.float64(self.choice([0.1, 0.5, 2.0])),)), pool=False) or t
+                t = self.call("math.mul", t, Given(np.float64(self.choice([0.1, 0.5, 2.0]))), pool=False) or t
             result = self.call(self.choice(["math.add", "math.add", "math.sub"]), result, t, pool=False)
         return result

@@ -198,7 +198,7 @@ def not_fused(g: Growth, x: Ref) -> Ref | None:
         size = g.var(x).shape[-1]
         return g.call("nn.top_k", x, k=g.integer(1, size) if isinstance(size, int) and size else 1)
     if kind == "gather":
-        return g.call("gather", x, Given((np.array([0, 0]),)))
+        return g.call("gather", x, Given(np.array([0, 0])))
     if kind == "slice":
         return g.call("index", x, key=(("slice", 0, 1, None),))
     if kind in ("concat", "stack"):
@@ -244,10 +244,10 @@ def recurrence(g: Growth) -> Ref | None:
         elif between == "linear":
             z = g.call("nn.linear", h, w, b, pool=False)
         elif between == "gather":
-            z = g.call("gather", h, Given((np.arange(units)[::-1].copy(),)), axis=1, pool=False)
+            z = g.call("gather", h, Given(np.arange(units)[::-1].copy()), axis=1, pool=False)
         elif between == "inverse":
             near = g.call("linalg.matmul", w, w, pool=False)
-            near = near and g.call("math.add", near, Given((3 * np.eye(units),)), pool=False)
+            near = near and g.call("math.add", near, Given(3 * np.eye(units)), pool=False)
             near = near and g.call("linalg.matrix_inverse", near, pool=False)
             z = near and g.call("linalg.matmul", h, near, pool=False)
         else:
@@ -327,7 +327,7 @@ def meeting(g: Growth) -> Ref | None:
         y = g.call(name, a, shape=(g.choice([2, 3, 7]), *inner))
         g.free[p] = 7 if y is None else g.free[p]
     elif name in ("linalg.solve", "linalg.triangular_solve"):
-        regular = g.call("math.add", a, Given((3 * np.eye(2),)), pool=False)
+        regular = g.call("math.add", a, Given(3 * np.eye(2)), pool=False)
         y = regular and g.call(name, regular, b)
     elif name == "where":
         condition = g.call("gt", a, number(0.9), pool=False)

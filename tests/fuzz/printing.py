@@ -9,7 +9,7 @@ import numpy as np
 from sdgraph import LossReduce
 from sdgraph.op import REGISTRY
 
-from tests.fuzz.program import GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
+from tests.fuzz.program import DRAW, GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
 
 _MOST_WRITTEN = 64
 """Elements of an array that are written out; a larger one that has one value is made with np.full."""
@@ -25,12 +25,18 @@ def code(program: Program, engine: str = "llvm") -> str:
         lines.append(_leaf(number, step, names, program) if isinstance(step, Leaf) else _call(number, step, names, program))
     outs = ", ".join(names[r] for r in program.outs)
     lines.append(f"f = sd.compile([{outs}], engine={engine!r})")
-    for k, sizes in enumerate(program.runs):
+    for k, run in enumerate(program.runs):
         feeds = [
-            f"{names[Ref(n)]!r}: {_values(leaf, sizes, k, program)}"
+            f"{names[Ref(n)]!r}: {_values(leaf, run, program)}"
             for n, leaf in program.leaves()
             if leaf.kind == "placeholder"
         ]
+        if k:
+            lines += [
+                f"sd.set_value({names[Ref(n)]}, {_values(leaf, run, program)})"
+                for n, leaf in program.leaves()
+                if leaf.kind == "variable" and isinstance(leaf.values, Drawn)
+            ]
         lines.append(f"print(f({{{', '.join(feeds)}}}))")
     return "\n".join(lines) + "\n"
 
@@ -51,17 +57,17 @@ def _refs(program: Program) -> list[Ref]:
 
 
 def _leaf(number: int, leaf: Leaf, names: dict[Ref, str], program: Program) -> str:
-    name = names[Ref(number)]
+    name, first = names[Ref(number)], program.runs[0] if program.runs else {}
     if leaf.kind == "placeholder":
         return f"{name} = sd.placeholder({name!r}, {leaf.declared!r}, {leaf.dtype or program.dtype!r})"
     make = "var" if leaf.kind == "variable" else "constant"
-    return f"{name} = sd.{make}({name!r}, {_values(leaf, {}, 0, program)})"
+    return f"{name} = sd.{make}({name!r}, {_values(leaf, {DRAW: first.get(DRAW, 0)}, program)})"
 
 
-def _values(leaf: Leaf, sizes: dict[str, int], run: int, program: Program) -> str:
+def _values(leaf: Leaf, run: dict[str, int], program: Program) -> str:
     dtype = np.dtype(leaf.dtype or program.dtype)
-    shape = leaf.sizes(sizes)
-    array = leaf.values.make(shape, dtype, run)
+    shape, draw_number = leaf.sizes(run), run.get(DRAW, 0)
+    array = leaf.values.make(shape, dtype, draw_number)
     if array.size <= _MOST_WRITTEN:
         empty = f".reshape({shape})" if not array.size and len(shape) > 1 else ""
         return f"np.array({array.tolist()!r}, {dtype.name!r}){empty}".replace("nan", "np.nan").replace("inf", "np.inf")
@@ -71,7 +77,7 @@ def _values(leaf: Leaf, sizes: dict[str, int], run: int, program: Program) -> st
         low, high, seed = leaf.values.low, leaf.values.high, leaf.values.seed
         draw = "uniform" if dtype.kind == "f" else "integers"
         bounds = f"{low}, {high}" if dtype.kind == "f" else f"{int(low)}, {int(high)}"
-        return f"np.random.default_rng(({seed}, {run})).{draw}({bounds}, {shape}).astype({dtype.name!r})"
+        return f"np.random.default_rng(({seed}, {draw_number})).{draw}({bounds}, {shape}).astype({dtype.name!r})"
     distinct, places = np.unique(array, return_inverse=True)
     if distinct.size <= _MOST_WRITTEN and places.size <= 64 * _MOST_WRITTEN:
         return f"np.array({distinct.tolist()!r}, {dtype.name!r})[np.array({places.ravel().tolist()!r})].reshape({shape})"
@@ -100,7 +106,7 @@ def _gives_several(call: Call) -> bool:
 
 
 def _literal(a: Given | None) -> str:
-    return "None" if a is None else repr(a.arrays[0].tolist())
+    return "None" if a is None else repr(a.array.tolist())
 
 
 def _setting(v: Any) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+DRAW = "draw"
+"""Among the sizes of a run: which numbers its leaves draw."""
+
 GRAD, HVP = "grad", "hvp"
 """Steps that are no op: ``grad(y, *wrt)`` and ``hvp(y, x, v)``."""
 
@@ -23,15 +26,14 @@ class Ref:
     k: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given:
-    """An operand or a leaf's values written out: one array, or one per run."""
+    """An operand or a leaf's values written out, the same in every run."""
 
-    arrays: tuple[np.ndarray, ...]
+    array: np.ndarray
 
-    def make(self, shape: tuple[int, ...], dtype: np.dtype, run: int) -> np.ndarray:
-        array = self.arrays[run if len(self.arrays) > 1 else 0]
-        return np.ascontiguousarray(np.broadcast_to(array, shape), dtype).reshape(shape)
+    def make(self, shape: tuple[int, ...], dtype: np.dtype, draw: int) -> np.ndarray:
+        return np.ascontiguousarray(np.broadcast_to(self.array, shape), dtype).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Drawn:
     high: float
     seed: int
 
-    def make(self, shape: tuple[int, ...], dtype: np.dtype, run: int) -> np.ndarray:
-        rng = np.random.default_rng((self.seed, run))
+    def make(self, shape: tuple[int, ...], dtype: np.dtype, draw: int) -> np.ndarray:
+        rng = np.random.default_rng((self.seed, draw))
         if dtype.kind == "f":
             return rng.uniform(self.low, self.high, shape).astype(dtype)
         return rng.integers(int(self.low), int(self.high), shape).astype(dtype)
@@ -53,7 +55,7 @@ class Drawn:
 class Leaf:
     """A placeholder, variable or constant.
 
-    A dimension of ``shape`` is a size or the name of a size that each run has its own for. ``nameless`` ones are
+    A variable has other values in each run. A dimension of ``shape`` is a size or the name of a size that each run has its own for. ``nameless`` ones are
     declared as None. ``dtype`` None is that of the graph.
     """
 

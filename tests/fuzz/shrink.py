@@ -13,7 +13,7 @@ import numpy as np
 from tests.fuzz.build import build
 from tests.fuzz.compare import Failure, Judge
 from tests.fuzz.direct import Direct
-from tests.fuzz.program import GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
+from tests.fuzz.program import DRAW, GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
 
 _MOST_WRITTEN = 64
 """Elements of an array that a call is replaced by."""
@@ -56,7 +56,7 @@ def shrunk(program: Program, failure: Failure, fails: Fails) -> tuple[Program, F
 
 
 def _fewer_runs(program: Program) -> Iterator[Program]:
-    """Single runs; without one of them. Values drawn for a run stay those of its number, so the rest may change."""
+    """Single runs; without one of them."""
     if len(program.runs) > 1:
         for run in program.runs:
             yield replace(program, runs=(run,))
@@ -78,7 +78,8 @@ def _cut(program: Program) -> Iterator[Program]:
         return
     try:
         builder = build(program)
-        direct = Direct(builder.sd, builder.feeds(program.runs[0], 0))
+        run = program.runs[0]
+        direct = Direct(builder.sd, builder.arrays("placeholder", run), variables=builder.arrays("variable", run))
     except Exception:
         return
     for number, call in reversed(program.calls()):
@@ -98,7 +99,7 @@ def _cut(program: Program) -> Iterator[Program]:
         dtype = None if v.dtype == builder.sd.dtype else v.dtype.name
         kind = "constant" if v.dtype.kind != "f" and kind == "variable" else kind
         steps = dict(program.steps)
-        steps[number] = Leaf(kind, shape, Given((value,)), dtype)
+        steps[number] = Leaf(kind, shape, Given(value), dtype)
         yield replace(program, steps=steps)
 
 
@@ -171,16 +172,16 @@ def _plainer(program: Program) -> Iterator[Program]:
             rounded = _rounded(program, leaf)
             if rounded is not None:
                 yield replace(program, steps={**program.steps, number: rounded})
-        elif isinstance(leaf.values, Given) and leaf.values.arrays[0].dtype.kind == "f":
-            array = leaf.values.arrays[0]
+        elif isinstance(leaf.values, Given) and leaf.values.array.dtype.kind == "f":
+            array = leaf.values.array
             simple = np.round(array, 1)
             if array.size and not np.array_equal(simple, array):
-                rounded = replace(leaf, values=Given((simple,)))
+                rounded = replace(leaf, values=Given(simple))
                 yield replace(program, steps={**program.steps, number: rounded})
     for k, run in enumerate(program.runs):
         for name, size in run.items():
             for smaller in (1, 2):
-                if size > smaller and any(name in leaf.shape for _, leaf in program.leaves()):
+                if name != DRAW and size > smaller and any(name in leaf.shape for _, leaf in program.leaves()):
                     yield replace(program, runs=(*program.runs[:k], {**run, name: smaller}, *program.runs[k + 1 :]))
 
 
@@ -188,7 +189,7 @@ def _rounded(program: Program, leaf: Leaf) -> Leaf | None:
     """The leaf with its numbers written out, one digit each."""
     if len(program.runs) > 1:
         return None
-    array = leaf.values.make(leaf.sizes(program.runs[0]), np.dtype("float64"), 0)
+    array = leaf.values.make(leaf.sizes(program.runs[0]), np.dtype("float64"), program.runs[0].get(DRAW, 0))
     if array.size > 24:
         return None
-    return replace(leaf, values=Given((np.round(array, 1),)))
+    return replace(leaf, values=Given(np.round(array, 1)))

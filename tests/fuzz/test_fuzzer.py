@@ -90,7 +90,7 @@ def test_a_wrong_loop_of_the_fused_engine(monkeypatch):
 def small_program(dtype="float64"):
     """``sum(sin(x))`` and its gradient."""
     steps = {
-        0: Leaf("placeholder", ("n", 2), Given((np.array([[0.5, 1.0]]),))),
+        0: Leaf("placeholder", ("n", 2), Given(np.array([[0.5, 1.0]]))),
         1: Call("math.sin", (Ref(0),)),
         2: Call("sum", (Ref(1),)),
         3: Call(GRAD, (Ref(2), Ref(0))),
@@ -107,7 +107,7 @@ def test_the_direct_evaluation_is_that_of_the_formula():
     from tests.fuzz.build import build
 
     builder = build(small_program("float16"))
-    direct = Direct(builder.sd, builder.feeds({"n": 3}, 1))
+    direct = Direct(builder.sd, builder.arrays("placeholder", {"n": 3}))
     np.testing.assert_allclose(direct.value(builder.made[Ref(2)].id), 3 * (np.sin(0.5) + np.sin(1.0)), rtol=1e-15)
     np.testing.assert_allclose(direct.value(builder.made[Ref(3)].id), np.cos([[0.5, 1.0]] * 3), rtol=1e-15)
 
