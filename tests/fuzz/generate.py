@@ -16,13 +16,17 @@ from tests.fuzz.growth import MOST_NODES, TRIAL, Growth, Wrong
 from tests.fuzz.program import DRAW, GRAD, Program, Ref
 
 DTYPES = ["float64"] * 5 + ["float32"] * 4 + ["float16"]
+EXTREME = 0.1
+"""How many programs compute with infinity and NaN."""
+
 SIZES = [1, 1, 1, 2, 3, 3, 0, 7]
 
 
 def generate(seed: int) -> Program:
     """The program of a seed. Raises `Wrong` with the program in ``program`` where building it fails badly."""
     rng = np.random.default_rng(seed)
-    g = Growth(rng, DTYPES[int(rng.integers(len(DTYPES)))])
+    extreme = bool(rng.random() < EXTREME)
+    g = Growth(rng, "float64" if extreme else DTYPES[int(rng.integers(len(DTYPES)))], extreme=extreme)
     try:
         outs = _grown(g)
         runs = _runs(g)

@@ -16,7 +16,7 @@ from sdgraph.variable import SDVariable
 
 from tests.fuzz.build import Builder
 from tests.fuzz.direct import Direct
-from tests.fuzz.program import Call, Drawn, Given, Leaf, Ref
+from tests.fuzz.program import Call, Drawn, Extreme, Given, Leaf, Ref
 
 TRIAL = {"n": 7, "t": 11}
 """Sizes on the trial run: none that a static axis has, so that sizes equal here are equal in every run."""
@@ -36,9 +36,11 @@ class Wrong(Exception):
 class Growth:
     """Steps so far with a graph and a trial run that follow them."""
 
-    def __init__(self, rng: np.random.Generator, dtype: str) -> None:
+    def __init__(self, rng: np.random.Generator, dtype: str, *, extreme: bool = False) -> None:
         self.rng = rng
         self.dtype = dtype
+        self.extreme = extreme
+        """Whether anything goes: leaves hold infinity and NaN, and nothing is taken back for what it comes to."""
         self.steps: dict[int, Leaf | Call] = {}
         self.free: dict[str, int] = {}
         """Sizes that are independent of all others, with what they are on the trial run."""
@@ -138,7 +140,7 @@ class Growth:
         *,
         dtype: str | None = None,
         kind: str | None = None,
-        values: Given | Drawn | None = None,
+        values: Given | Drawn | Extreme | None = None,
         nameless: bool | None = None,
         pool: bool = True,
     ) -> Ref:
@@ -146,7 +148,8 @@ class Growth:
         unknown = any(isinstance(d, str) for d in shape)
         kind = kind or ("placeholder" if unknown or self.chance(0.3) else "variable")
         if values is None:
-            values = Drawn(low, high, int(self.rng.integers(1 << 30)))
+            seed = int(self.rng.integers(1 << 30))
+            values = Extreme(seed) if self.extreme and dtype is None and self.chance(0.5) else Drawn(low, high, seed)
         if nameless is None:
             nameless = unknown and self.chance(0.3)
         ref = self._add(Leaf("placeholder" if unknown else kind, tuple(shape), values, dtype, nameless))
@@ -190,7 +193,7 @@ class Growth:
         return refs
 
     def _bounded(self, value: np.ndarray) -> bool:
-        if not value.size:
+        if not value.size or self.extreme:
             return True
         if value.dtype.kind == "f":
             return bool(np.all(np.isfinite(value)) and np.max(np.abs(value)) <= self.largest)

@@ -52,6 +52,17 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """Numbers where functions have their limits, and some that are no numbers."""
+
+    seed: int
+
+    def make(self, shape: tuple[int, ...], dtype: np.dtype, draw: int) -> np.ndarray:
+        rng = np.random.default_rng((self.seed, draw))
+        return rng.choice([0.0, 1.0, -1.0, 0.5, -2.0, 1e-200, 1e30, -1e200, np.inf, -np.inf, np.nan], shape).astype(dtype)
+
+
+@dataclass(frozen=True)
 class Leaf:
     """A placeholder, variable or constant.
 
@@ -61,7 +72,7 @@ class Leaf:
 
     kind: str
     shape: tuple[int | str, ...]
-    values: Given | Drawn
+    values: Given | Drawn | Extreme
     dtype: str | None = None
     nameless: bool = False
 
