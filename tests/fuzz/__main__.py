@@ -33,7 +33,7 @@ def judge(seed: int, engines: tuple[str, ...] = ENGINES, *, shrink: bool = True)
         program = generate(seed)
         failure: Failure | None = None
     except Wrong as e:
-        program, failure = e.program, Failure("crash", "build", 0, None, str(e))  # type: ignore[attr-defined]
+        program, failure = e.program, Failure("crash", "build", 0, None, str(e))
     judging = Judge(program, engines)
     failure = failure or judging.failure()
     ops = tuple({c.op for _, c in program.calls()})
@@ -77,8 +77,8 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(f"{n:6} {name}" for name, n in ops.most_common()))
     seconds = time.monotonic() - started
     print(
-        f"{args.programs} programs from seed {args.seed} on {', '.join(engines)}: {failed} failed, {skipped} runs left out "
-        f"for leaving the range of their dtype, {len(ops)} ops, {seconds:.0f} s"
+        f"{args.programs} programs from seed {args.seed} on {', '.join(engines)}: {failed} failed, "
+        f"{skipped} runs left out for leaving the range of their dtype, {len(ops)} ops, {seconds:.0f} s"
     )
     return int(failed > 0)
 

@@ -12,7 +12,6 @@ import numpy as np
 from sdgraph import SameDiff
 from sdgraph.op import REGISTRY
 from sdgraph.variable import SDVariable
-
 from tests.fuzz.program import DRAW, GRAD, HVP, Call, Given, Leaf, Program, Ref
 
 
@@ -33,7 +32,9 @@ class Builder:
     def array(self, leaf: Leaf, run: dict[str, int]) -> np.ndarray:
         """A leaf's values on a run: those that the program's own dtype holds, widened or not."""
         dtype = leaf.dtype or self.dtype
-        return leaf.values.make(leaf.sizes(run), np.dtype(dtype), run.get(DRAW, 0)).astype(self.floating(dtype), copy=False)
+        return leaf.values.make(leaf.sizes(run), np.dtype(dtype), run.get(DRAW, 0)).astype(
+            self.floating(dtype), copy=False
+        )
 
     def add(self, number: int, step: Leaf | Call) -> tuple[SDVariable, ...]:
         """Append a step; its outputs."""

@@ -15,7 +15,6 @@ import numpy as np
 
 from sdgraph.errors import SDGraphError, ShapeError
 from sdgraph.variable import SDVariable
-
 from tests.fuzz.build import Builder, build
 from tests.fuzz.direct import Direct, Noise
 from tests.fuzz.program import GRAD, Call, Extreme, Leaf, Program, Ref
@@ -128,7 +127,7 @@ class Judge:
             self.skipped += 1
             return None
         for engine, b, _ in functions:
-            for ref, v in fetches.items():
+            for ref in fetches:
                 failure = self._shapes(engine, b, ref, results[engine][b.made[ref].name], expected[ref], feeds, k)
                 if failure is not None:
                     return failure
@@ -143,7 +142,13 @@ class Judge:
         return None
 
     def _errors(
-        self, builder: Builder, feeds: dict[str, np.ndarray], results: dict[str, Any], errors: Any, expected: Any, k: int
+        self,
+        builder: Builder,
+        feeds: dict[str, np.ndarray],
+        results: dict[str, Any],
+        errors: Any,
+        expected: Any,
+        k: int,
     ) -> Failure | None:
         """Who refuses and who does not."""
         if len(errors) != len(results):
@@ -187,7 +192,9 @@ class Judge:
             return Failure("dtype", engine, k, ref, f"{got.dtype}, declared {v.dtype}")
         if got.shape != want.shape:
             return Failure("shape", engine, k, ref, f"{got.shape}, expected {want.shape}")
-        if len(v.shape) != got.ndim or any(isinstance(d, int) and d != n for d, n in zip(v.shape, got.shape, strict=True)):
+        if len(v.shape) != got.ndim or any(
+            isinstance(d, int) and d != n for d, n in zip(v.shape, got.shape, strict=True)
+        ):
             return Failure("shape", engine, k, ref, f"{got.shape}, declared {v.shape}")
         return None
 
@@ -285,7 +292,7 @@ class _Tolerances:
         return f"{got[at]!r} at {at} of {got.shape}, expected {want[at]!r}, roundings explain {spread:.3g}"
 
     def _allowed(self, ref: Ref, got: np.ndarray, want: np.ndarray, count: int) -> np.ndarray:
-        """Where the samples with noise explain a difference: they lie as far away, or do not agree on what is finite."""
+        """Where samples with noise explain a difference: they lie as far away, or do not agree on what is finite."""
         samples = self._samples(ref, count)
         if got.dtype.kind != "f":
             return np.any([m != want for m in samples], axis=0)

@@ -90,7 +90,14 @@ class Direct:
         return self.values[i]
 
     def _walk(
-        self, nodes: list[Node], need: Any, found: dict[int, Any], constants: Any, stream: tuple[int, ...], *, inside: bool
+        self,
+        nodes: list[Node],
+        need: Any,
+        found: dict[int, Any],
+        constants: Any,
+        stream: tuple[int, ...],
+        *,
+        inside: bool,
     ) -> None:
         for i in range(len(need)):
             if need[i] and i not in found:
@@ -122,9 +129,7 @@ class Direct:
         op = node.op
         avals = [nodes[j].aval if j >= 0 else None for j in node.inputs]
         if op.infer is not None:
-            avals = [
-                None if a is None else Aval(x.shape, a.dtype) for a, x in zip(avals, operands, strict=True)
-            ]
+            avals = [None if a is None else Aval(x.shape, a.dtype) for a, x in zip(avals, operands, strict=True)]
         body = op.trace(self.sd, tuple(avals), node.attrs)
         found = {p: x for p, x in zip(body.params, operands, strict=True) if p >= 0}
         stream = stream + node.attrs.get(STREAM, ())

@@ -13,10 +13,9 @@ import numpy as np
 
 from sdgraph.errors import SDGraphError
 from sdgraph.variable import SDVariable
-
 from tests.fuzz.build import Builder
 from tests.fuzz.direct import Direct
-from tests.fuzz.program import Call, Drawn, Extreme, Given, Leaf, Ref
+from tests.fuzz.program import Call, Drawn, Extreme, Given, Leaf, Program, Ref
 
 TRIAL = {"n": 7, "t": 11}
 """Sizes on the trial run: none that a static axis has, so that sizes equal here are equal in every run."""
@@ -26,11 +25,11 @@ MOST_NODES = 700
 
 
 class Wrong(Exception):
-    """The library failed with an exception that is none of its own."""
+    """The library failed with an exception that is none of its own while it appended the last step of a program."""
 
-    def __init__(self, cause: Exception) -> None:
+    def __init__(self, cause: Exception, program: Program) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
-        self.cause = cause
+        self.program = program
 
 
 class Growth:
@@ -63,6 +62,12 @@ class Growth:
 
     def is_float(self, ref: Ref) -> bool:
         return self.var(ref).dtype.kind == "f"
+
+    def leaf_shape(self, ref: Ref) -> tuple[int | str, ...]:
+        """A leaf's shape with the names of its sizes."""
+        leaf = self.steps[ref.step]
+        assert isinstance(leaf, Leaf)
+        return leaf.shape
 
     @property
     def n_nodes(self) -> int:
@@ -105,7 +110,9 @@ class Growth:
     def pick_float(self, ndim: int | None = None, at_least: int = 0) -> Ref | None:
         """A floating value of a rank."""
         return self.pick(
-            lambda r: self.is_float(r) and (self.var(r).ndim == ndim if ndim is not None else self.var(r).ndim >= at_least)
+            lambda r: (
+                self.is_float(r) and (self.var(r).ndim == ndim if ndim is not None else self.var(r).ndim >= at_least)
+            )
         )
 
     def like(self, x: Ref, *, same: bool = False) -> Ref | None:
@@ -181,8 +188,8 @@ class Growth:
         except SDGraphError:
             return None
         except Exception as e:
-            self.steps[number] = step
-            raise Wrong(e) from e
+            steps = {**self.steps, number: step}
+            raise Wrong(e, Program(self.dtype, steps, (Ref(number),), ()).cleaned()) from e
         try:
             values = [self.value(r) for r in refs]
         except Exception:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sdgraph import LossReduce
-
 from tests.fuzz.growth import MOST_NODES, TRIAL, Growth
 from tests.fuzz.program import GRAD, HVP, Drawn, Given, Ref
 from tests.fuzz.recipes import number
@@ -45,14 +44,32 @@ KERAS: dict[str, tuple[tuple[float, float], tuple[float, float], list[dict[str, 
     **{name: (INSIDE, INSIDE, [{}]) for name in _KERAS_PROBABILITIES},
 }
 KERAS_REDUCTIONS = ["none", "sum", "sum_over_batch_size", "mean", "mean_with_sample_weight"]
-LOGITS = ["binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy"]
+LOGITS = [
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+]
 
-NOT_FUSED = ["top_k", "gather", "slice", "concat", "stack", "reverse", "pad", "tile", "repeat", "cumsum", "cumprod", "prod"]
+NOT_FUSED = [
+    "top_k",
+    "gather",
+    "slice",
+    "concat",
+    "stack",
+    "reverse",
+    "pad",
+    "tile",
+    "repeat",
+    "cumsum",
+    "cumprod",
+    "prod",
+]
 
 
 def _shape(g: Growth) -> tuple[int | str, ...]:
-    return g.choice([("n", 3), ("n", 3), ("n", 2), ("n", 1), ("n", 5), ("n",), (2, 3), (1, 3), (3,), ("n", 2, 3), (), (0, 3),
-                     ("n", "t"), ("t", 2)])  # fmt: skip
+    return g.choice([("n", 3), ("n", 3), ("n", 2), ("n", 1), ("n", 5), ("n",), (2, 3), (1, 3), (3,), ("n", 2, 3), (),
+                     (0, 3), ("n", "t"), ("t", 2)])  # fmt: skip
 
 
 def _predictions(g: Growth, shape: tuple[int | str, ...], bounds: tuple[float, float]) -> Ref | None:
@@ -106,7 +123,9 @@ def weighted_loss(g: Growth) -> Ref | None:
             return None
         unit = tuple(1 if k == attrs["dimension"] % len(shape) else d for k, d in enumerate(shape))
     label = g.leaf(shape, *label_bounds, nameless=False)
-    loss = g.call(f"loss.{name}", label, predictions, _weights(g, unit), loss_reduce=g.choice(list(LossReduce)), **attrs)
+    loss = g.call(
+        f"loss.{name}", label, predictions, _weights(g, unit), loss_reduce=g.choice(list(LossReduce)), **attrs
+    )
     return loss and g.scalar(loss)
 
 
@@ -153,13 +172,15 @@ def keras_loss(g: Growth) -> Ref | None:
 def _labels(g: Growth, shape: tuple[int | str, ...], classes: int) -> Ref:
     values = Drawn(0, classes, g.integer(0, 9999))
     dtype = g.choice(["int64", "int64", "int32", "uint8"])
-    return g.leaf(shape, dtype=dtype, kind=g.choice(["placeholder", "placeholder", "constant"]), values=values, pool=False,
-                  nameless=g.chance(0.2))  # fmt: skip
+    kind = g.choice(["placeholder", "placeholder", "constant"])
+    return g.leaf(shape, dtype=dtype, kind=kind, values=values, pool=False, nameless=g.chance(0.2))
 
 
 def sparse_loss(g: Growth) -> Ref | None:
     """Classes as numbers: per-example losses that go through something before they are added up."""
-    shape = g.choice([("n", 3), ("n", 3), ("n", 2), ("n", 5), ("n", 1), (1, 3), (4, 3), ("n", 2, 3), ("n", 3, 3), (1, 3, 3)])
+    shape = g.choice(
+        [("n", 3), ("n", 3), ("n", 2), ("n", 5), ("n", 1), (1, 3), (4, 3), ("n", 2, 3), ("n", 3, 3), (1, 3, 3)]
+    )
     classes = int(shape[-1])
     logits = _predictions(g, shape, ANY)
     if logits is None:
@@ -184,7 +205,12 @@ def sparse_loss(g: Growth) -> Ref | None:
             attrs["ignore_class"] = g.integer(0, classes - 1)
         weights = g.leaf(shape[:1], 0.5, 2.0, nameless=False) if g.chance(0.3) else None
         each = logits and g.call(
-            "keras.sparse_categorical_crossentropy", labels, logits, weights, reduction=g.choice(KERAS_REDUCTIONS), **attrs
+            "keras.sparse_categorical_crossentropy",
+            labels,
+            logits,
+            weights,
+            reduction=g.choice(KERAS_REDUCTIONS),
+            **attrs,
         )
     if each is not None and g.var(each).ndim and g.chance(0.4):
         each = not_fused(g, each)
@@ -292,7 +318,9 @@ def ctc(g: Growth) -> Ref | None:
         loss = g.call("keras.ctc", targets, logits, reduction=g.choice(KERAS_REDUCTIONS))
     else:
         lengths = [
-            g.leaf((batch,), dtype="int64", kind="placeholder", values=Drawn(low, high + 1, g.integer(0, 9999)), pool=False)
+            g.leaf(
+                (batch,), dtype="int64", kind="placeholder", values=Drawn(low, high + 1, g.integer(0, 9999)), pool=False
+            )
             for low, high in ((1, labels), (min(2 * labels + 1, frames), frames))
         ]
         loss = g.call("loss.ctc_loss", targets, logits, *lengths)
@@ -301,52 +329,43 @@ def ctc(g: Growth) -> Ref | None:
 
 # ---------------------------------------------------------------------- unknown sizes that meet
 
-MEETINGS = ["math.merge_add", "assign", "broadcast_like", "broadcast_to", "linalg.matmul", "linalg.mmul", "mmul", "linalg.solve",
-            "linalg.triangular_solve", "linalg.cross", "nn.dot_product_attention", "linear_recurrence", "math.add", "math.mul",
-            "where", "loss.mean_squared_error", "math.max", "tensordot", "dot", "nn.bias_add", "math.atan2",
-            "math.squared_difference", "reshape_like", "concat"]  # fmt: skip
+MEETINGS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    **dict.fromkeys(
+        ["math.merge_add", "math.add", "math.mul", "math.max", "math.atan2", "math.squared_difference", "assign",
+         "broadcast_like", "reshape_like", "broadcast_to", "where", "loss.mean_squared_error"], ((2,), {})),
+    **dict.fromkeys(
+        ["linalg.matmul", "linalg.mmul", "mmul", "linalg.solve", "linalg.triangular_solve",
+         "nn.dot_product_attention"], ((2, 2), {})),
+    **dict.fromkeys(["dot", "concat", "linear_recurrence"], ((2,), {"axis": 1})),
+    "linalg.cross": ((3,), {}),
+    "tensordot": ((2,), {"axes_x": (0,), "axes_y": (0,)}),
+}  # fmt: skip
+"""Ops in which two arrays meet: the sizes after the unknown one, and settings."""
 
 
 def meeting(g: Growth) -> Ref | None:
     """Arrays whose unknown sizes are independent of each other meet in one op: sometimes a 1 meets something else."""
-    name = g.choice(MEETINGS)
+    name = g.choice(list(MEETINGS))
+    inner, settings = MEETINGS[name]
+    if inner == (2,) and not settings and g.chance(0.4):
+        inner = ()
     names = [f"free{len(g.free) + k}" for k in range(2)]
-    g.free.update(dict.fromkeys(names, 7))
-    p, q = names
-    inner: tuple[int, ...] = ()
-    if name in ("linalg.matmul", "linalg.mmul", "mmul", "linalg.solve", "linalg.triangular_solve", "nn.dot_product_attention"):
-        inner = (2, 2)
-    elif name == "linalg.cross":
-        inner = (3,)
-    elif name in ("nn.bias_add", "dot", "linear_recurrence", "concat", "loss.mean_squared_error") or g.chance(0.5):
-        inner = (2,)
+    g.free.update(dict.fromkeys(names, TRIAL["n"]))
     nameless = g.chance(0.5)
-    a = g.leaf((p, *inner), 0.3, 1.5, nameless=nameless)
-    b = g.leaf((q, *inner), 0.3, 1.5, nameless=nameless)
+    a, b = (g.leaf((d, *inner), 0.3, 1.5, nameless=nameless) for d in names)
+    y: Ref | None
     if name == "broadcast_to":
-        y = g.call(name, a, shape=(g.choice([2, 3, 7]), *inner))
-        g.free[p] = 7 if y is None else g.free[p]
-    elif name in ("linalg.solve", "linalg.triangular_solve"):
-        regular = g.call("math.add", a, Given(3 * np.eye(2)), pool=False)
-        y = regular and g.call(name, regular, b)
+        y = g.call(name, a, shape=(TRIAL["n"], *inner))
     elif name == "where":
         condition = g.call("gt", a, number(0.9), pool=False)
         y = condition and g.call(name, condition, a, b)
     elif name == "nn.dot_product_attention":
-        a, b = (g.call("expand_dims", v, axis=1) if g.chance(0.3) else v for v in (a, b))
-        y = a and b and g.call(name, a, b, b)
-    elif name == "tensordot":
-        y = g.call(name, a, b, axes_x=(0,), axes_y=(0,))
-    elif name == "nn.bias_add":
-        y = g.call("math.add", a, b)
-    elif name in ("concat",):
-        y = g.call(name, a, b, axis=1)
-    elif name == "dot":
-        y = g.call(name, a, b, axis=1)
-    elif name == "linear_recurrence":
-        y = g.call(name, a, b, axis=1)
+        y = g.call(name, a, b, b)
+    elif name in ("linalg.solve", "linalg.triangular_solve"):
+        regular = g.call("math.add", a, Given(3 * np.eye(2)), pool=False)
+        y = regular and g.call(name, regular, b)
     else:
-        y = g.call(name, a, b)
+        y = g.call(name, a, b, **settings)
     return y and g.scalar(y)
 
 
@@ -397,17 +416,13 @@ def gradient_inside(g: Growth) -> Ref | None:
     if g.value(x).size > 2000:
         return None
     if g.chance(0.3):
-        found = g.call(HVP, y, x, g.leaf(_declared(g, x), -1, 1, nameless=False))
+        found = g.call(HVP, y, x, g.leaf(g.leaf_shape(x), -1, 1, nameless=False))
     else:
         others = [r for r in (g.choice(leaves), g.choice(leaves)) if r != x]
         found = g.call(GRAD, y, *dict.fromkeys([x, *others[: g.integer(0, 2)]]))
     if found is None:
         return None
     return g.scalar(found) if g.chance(0.5) else g.call("squared_norm", found)
-
-
-def _declared(g: Growth, x: Ref) -> tuple[int | str, ...]:
-    return g.steps[x.step].shape  # type: ignore[union-attr]
 
 
 def shrunk(g: Growth) -> Ref | None:
@@ -420,5 +435,3 @@ MOTIFS = [
     (weighted_loss, 5), (other_loss, 1), (keras_loss, 5), (sparse_loss, 8), (penalty, 5), (shrunk, 6),
     (gradient_inside, 3),
 ]  # fmt: skip
-
-assert set(TRIAL) == {"n", "t"}

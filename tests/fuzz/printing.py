@@ -8,7 +8,6 @@ import numpy as np
 
 from sdgraph import LossReduce
 from sdgraph.op import REGISTRY
-
 from tests.fuzz.program import DRAW, GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
 
 _MOST_WRITTEN = 64
@@ -18,11 +17,18 @@ _MOST_WRITTEN = 64
 def code(program: Program, engine: str = "llvm") -> str:
     """Python source: builds the graph, runs it with every set of sizes, and prints what comes back."""
     names = _names(program)
-    lines = ["import numpy as np", "from sdgraph import LossReduce, SameDiff", "", f"sd = SameDiff(dtype={program.dtype!r})"]
+    lines = [
+        "import numpy as np",
+        "from sdgraph import LossReduce, SameDiff",
+        "",
+        f"sd = SameDiff(dtype={program.dtype!r})",
+    ]
     if "LossReduce" not in repr([c.attrs for _, c in program.calls()]):
         lines[1] = "from sdgraph import SameDiff"
     for number, step in program.steps.items():
-        lines.append(_leaf(number, step, names, program) if isinstance(step, Leaf) else _call(number, step, names, program))
+        lines.append(
+            _leaf(number, step, names, program) if isinstance(step, Leaf) else _call(number, step, names, program)
+        )
     outs = ", ".join(names[r] for r in program.outs)
     lines.append(f"f = sd.compile([{outs}], engine={engine!r})")
     for k, run in enumerate(program.runs):
@@ -80,7 +86,9 @@ def _values(leaf: Leaf, run: dict[str, int], program: Program) -> str:
         return f"np.random.default_rng(({seed}, {draw_number})).{draw}({bounds}, {shape}).astype({dtype.name!r})"
     distinct, places = np.unique(array, return_inverse=True)
     if distinct.size <= _MOST_WRITTEN and places.size <= 64 * _MOST_WRITTEN:
-        return f"np.array({distinct.tolist()!r}, {dtype.name!r})[np.array({places.ravel().tolist()!r})].reshape({shape})"
+        return (
+            f"np.array({distinct.tolist()!r}, {dtype.name!r})[np.array({places.ravel().tolist()!r})].reshape({shape})"
+        )
     return f"np.resize(np.array({array.ravel()[:_MOST_WRITTEN].tolist()!r}, {dtype.name!r}), {shape})  # the first few"
 
 

@@ -59,15 +59,17 @@ class Extreme:
 
     def make(self, shape: tuple[int, ...], dtype: np.dtype, draw: int) -> np.ndarray:
         rng = np.random.default_rng((self.seed, draw))
-        return rng.choice([0.0, 1.0, -1.0, 0.5, -2.0, 1e-200, 1e30, -1e200, np.inf, -np.inf, np.nan], shape).astype(dtype)
+        return rng.choice([0.0, 1.0, -1.0, 0.5, -2.0, 1e-200, 1e30, -1e200, np.inf, -np.inf, np.nan], shape).astype(
+            dtype
+        )
 
 
 @dataclass(frozen=True)
 class Leaf:
     """A placeholder, variable or constant.
 
-    A variable has other values in each run. A dimension of ``shape`` is a size or the name of a size that each run has its own for. ``nameless`` ones are
-    declared as None. ``dtype`` None is that of the graph.
+    A variable has other values in each run. A dimension of ``shape`` is a size, or the name of one that each run has
+    its own of; with ``nameless`` it is declared as None. ``dtype`` None is that of the graph.
     """
 
     kind: str
@@ -95,7 +97,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps by number, in order; what is fetched; which fetches are gradients of which; and the sizes of the runs."""
+    """Steps by number, in order; what is fetched; and the sizes of the runs."""
 
     dtype: str
     steps: dict[int, Leaf | Call]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from sdgraph.op import REGISTRY
-
 from tests.fuzz.growth import Growth
 from tests.fuzz.program import Drawn, Given, Ref
 from tests.ops.samples import SPECIAL, Literal, Sample, samples_of
@@ -45,10 +44,9 @@ def elementwise(g: Growth) -> Ref | None:
     x = g.pick_float()
     if x is None:
         return None
-    operands: list[Ref | Given | None] = [x]
     n = sum(k not in op.operand_defaults for k in op.operand_names)
-    for _ in range(1, n):
-        operands.append(number(g.choice([0.5, 2.0, -1.5, 3.0])) if g.chance(0.15) else g.like(x) or x)
+    others = [number(g.choice([0.5, 2.0, -1.5, 3.0])) if g.chance(0.15) else g.like(x) or x for _ in range(1, n)]
+    operands: list[Ref | Given | None] = [x, *others]
     if n > 1 and g.chance(0.5):
         operands.reverse()
     if op.domain is not None:
@@ -144,14 +142,15 @@ def arranging(g: Growth) -> Ref | None:
     return g.call("index", x, key=_key(g, ndim))
 
 
+_PARTS = [
+    0, -1, *(("slice", *bounds) for bounds in [
+        (None, None, -1), (1, None, None), (None, None, 2), (None, -1, None), (None, None, None)])
+]  # fmt: skip
+
+
 def _key(g: Growth, ndim: int) -> tuple[Any, ...]:
     """Slices and places that exist in an axis of any size but 0."""
-    parts: list[Any] = []
-    for _ in range(g.integer(1, ndim)):
-        parts.append(
-            g.choice([0, -1, ("slice", None, None, -1), ("slice", 1, None, None), ("slice", None, None, 2),
-                      ("slice", None, -1, None), ("slice", None, None, None)])
-        )  # fmt: skip
+    parts: list[Any] = [g.choice(_PARTS) for _ in range(g.integer(1, ndim))]
     if g.chance(0.15):
         parts.insert(g.integer(0, len(parts)), None)
     if g.chance(0.1):
@@ -238,7 +237,9 @@ def indexing(g: Growth) -> Ref | None:
 def _places(g: Growth, shape: tuple[int | str, ...], size: int) -> Ref:
     """Integers from 0 below ``size``."""
     dtype = g.choice(["int64", "int64", "int32"])
-    return g.leaf(shape, dtype=dtype, kind=g.choice(["placeholder", "constant"]), values=Drawn(0, size, g.integer(0, 9999)))
+    return g.leaf(
+        shape, dtype=dtype, kind=g.choice(["placeholder", "constant"]), values=Drawn(0, size, g.integer(0, 9999))
+    )
 
 
 # ---------------------------------------------------------------------- whole numbers, other dtypes, random numbers

@@ -153,7 +153,9 @@ def _only_gradient(program: Program, number: int, k: int, call: Call) -> Program
     def moved(a: Ref | Given | None) -> Ref | Given | None:
         return Ref(number) if isinstance(a, Ref) and a.step == number else a
 
-    steps = {n: replace(s, args=tuple(map(moved, s.args))) if isinstance(s, Call) else s for n, s in program.steps.items()}
+    steps = {
+        n: replace(s, args=tuple(map(moved, s.args))) if isinstance(s, Call) else s for n, s in program.steps.items()
+    }
     outs = tuple(r if r.step != number else Ref(number) for r in program.outs if r.step != number or r.k == k)
     return replace(program, steps={**steps, number: call}, outs=outs)
 
