@@ -26,6 +26,9 @@ _QUICK, _SURE = 3, 40
 
 _MARGIN = 4.0
 
+_MOST_FOR_DIFFERENCES = 5000
+"""Numbers fed up to which gradients are compared with differences, which take some twenty evaluations."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -44,10 +47,9 @@ class Failure:
 class Judge:
     """One program with everything that is needed to judge it."""
 
-    def __init__(self, program: Program, engines: Sequence[str] = ENGINES, *, differences: bool = True) -> None:
+    def __init__(self, program: Program, engines: Sequence[str] = ENGINES) -> None:
         self.program = program
         self.engines = engines
-        self.differences = differences
         self.skipped = 0
         self._extreme = any(isinstance(leaf.values, Extreme) for _, leaf in program.leaves())
         self._first: dict[str, dict[str, np.ndarray]] = {}
@@ -137,7 +139,8 @@ class Judge:
                 text = tolerances.difference(ref, results[engine][b.made[ref].name])
                 if text is not None:
                     return Failure("value", engine, k, ref, text)
-        if self.differences and not direct.not_smooth and not self._extreme:
+        small = sum(a.size for a in feeds.values()) <= _MOST_FOR_DIFFERENCES
+        if small and not direct.not_smooth and not self._extreme:
             return self._gradients(builder, feeds, expected, k)
         return None
 

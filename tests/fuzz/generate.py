@@ -19,6 +19,9 @@ DTYPES = ["float64"] * 5 + ["float32"] * 4 + ["float16"]
 EXTREME = 0.1
 """How many programs compute with infinity and NaN."""
 
+_FEW_NODES = 150
+"""Nodes of graphs that may be given arrays large enough for several threads."""
+
 SIZES = [1, 1, 1, 2, 3, 3, 0, 7]
 
 
@@ -44,8 +47,8 @@ def _weighted(g: Growth, options: Sequence[tuple[Callable[[Growth], Ref | None],
 def _grown(g: Growth) -> list[Ref]:
     """Grow the program; what to fetch."""
     half = g.dtype == "float16" and g.chance(0.4)
-    g.leaf(g.choice([("n", 3), ("n", 2), ("n",), ("n", 4)]))
-    g.leaf(g.choice([(3,), (2, 3), (), (1, 3), (3, 2), (4,), (0, 3)]))
+    g.leaf(g.choice([("n", 3), ("n", 2), ("n",), ("n", 4), ("n", 17)]))
+    g.leaf(g.choice([(3,), (2, 3), (), (1, 3), (3, 2), (4,), (0, 3), (17, 1), (3, 40), (4, 1, 3), (33,)]))
     if g.chance(0.4):
         g.leaf(g.choice([("n", 3), ("n", 2), ("n", 1), ("n",), ("n", 2, 3), ("n", "t"), ("t",)]))
     options = (
@@ -84,6 +87,8 @@ def _runs(g: Growth) -> tuple[dict[str, int], ...]:
     runs = []
     for draw in range(g.choice([1, 2, 2, 3])):
         n = 70 if g.chance(0.06) else g.choice(SIZES)
+        if g.n_nodes < _FEW_NODES and g.chance(0.01):
+            n = 20_000
         sizes = {DRAW: draw, "n": n, "t": g.choice([1, 2, 5])}
         for name in g.free:
             sizes[name] = n if g.chance(0.5) else g.choice([1, 1, 3])
