@@ -54,11 +54,11 @@ def _grown(g: Growth) -> list[Ref]:
     options = (
         [*recipes.RECIPES, (recipes.random_numbers, 2)] if g.dtype == "float64" and g.chance(0.2) else recipes.RECIPES
     )
-    for _ in range(g.choice([1, 3, 5, 8, 12, 20, 35])):
+    for _ in range(g.choice([1, 2, 3, 4, 6, 9, 14, 30])):
         _weighted(g, options)(g)
     ends = g.ends()
-    terms = [_weighted(g, motifs.MOTIFS)(g) for _ in range(g.integer(1, 4))]
-    terms += [g.scalar(r) for r in ends[: g.integer(1, 5)]]
+    terms = [_weighted(g, motifs.MOTIFS)(g) for _ in range(g.integer(1, 3))]
+    terms += [g.scalar(r) for r in ends[: g.integer(1, 4)]]
     for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12)]:
         if g.chance(p):
             terms.append(motif(g))
