@@ -16,6 +16,7 @@ import numpy as np
 from sdgraph.errors import SDGraphError, ShapeError
 from sdgraph.variable import SDVariable
 from tests.fuzz.build import Builder, build
+from tests.fuzz.differences import against_differences
 from tests.fuzz.direct import Direct, Noise
 from tests.fuzz.program import GRAD, Call, Extreme, Leaf, Program, Ref
 
@@ -215,7 +216,7 @@ class Judge:
             if not asked:
                 continue
             y = builder.made[step.args[0]]  # type: ignore[index]
-            text = _against_differences(builder, feeds, y, asked)
+            text = against_differences(builder.sd, feeds, y, asked)
             if text is not None:
                 return Failure("gradient", "direct evaluation", k, Ref(number), text)
         return None
@@ -226,43 +227,6 @@ def _strided(a: np.ndarray) -> np.ndarray:
     wide = np.zeros((*a.shape, 2), a.dtype)
     wide[..., 0] = a
     return wide[..., 0]
-
-
-def _against_differences(
-    builder: Builder, feeds: dict[str, np.ndarray], y: SDVariable, asked: list[tuple[np.ndarray, SDVariable]]
-) -> str | None:
-    rng = np.random.default_rng(1)
-    sd = builder.sd
-    wide = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in feeds.items()}
-    base = {v.name: wide[v.name] if v.name in wide else sd.values[v.id].astype(np.float64) for _, v in asked}
-    directions = {name: rng.standard_normal(a.shape) for name, a in base.items()}
-
-    def at(h: float) -> float:
-        moved = {name: a + h * directions[name] for name, a in base.items()}
-        value = Direct(sd, {**wide, **{n: a for n, a in moved.items() if n in wide}}, variables=moved).value(y.id)
-        return float(np.sum(value))
-
-    slope = sum(float(np.sum(g * directions[v.name])) for g, v in asked)
-    if not np.isfinite(slope):
-        return None
-    scale = sum(float(np.sum(np.abs(g * directions[v.name]))) for g, v in asked)
-    worst = np.inf
-    for h in (1e-3, 1e-4, 1e-5):
-        found = [at(k * h) for k in (-2, -1, 0, 1, 2)]
-        if not np.all(np.isfinite(found)):
-            return None
-        central = (8 * (found[3] - found[1]) - (found[4] - found[0])) / (12 * h)
-        simple = (found[3] - found[1]) / (2 * h)
-        forward, backward = (found[3] - found[2]) / h, (found[2] - found[1]) / h
-        size = max(abs(central), scale, 1e-3)
-        noise = 1e-13 * max(map(abs, found)) / h
-        if abs(forward - backward) > 0.05 * size + noise or abs(simple - central) > 1e-2 * size + noise:
-            continue  # A kink is near, or the function bends too much for this step.
-        error = abs(slope - central)
-        worst = min(worst, error / (1e-4 * size + 100 * abs(simple - central) + 10 * noise))
-    if np.isinf(worst) or worst <= 1:
-        return None
-    return f"the directional derivative is {slope!r}, differences say {central!r}"
 
 
 class _Tolerances:

@@ -1,0 +1,59 @@
+"""Gradients against finite differences of the direct evaluation, where the function is smooth.
+
+Must not know programs: it is given a graph, its feeds, what was differentiated and what came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sdgraph import SameDiff
+from sdgraph.variable import SDVariable
+from tests.fuzz.direct import Direct
+
+_STEPS = (1e-3, 1e-4, 1e-5)
+
+
+def against_differences(
+    sd: SameDiff, feeds: dict[str, np.ndarray], y: SDVariable, asked: Sequence[tuple[np.ndarray, SDVariable]]
+) -> str | None:
+    """In words, how gradients of the sum of ``y`` differ from its slope in one random direction; None if they do not.
+
+    Says nothing where a kink or a jump is near: there the slopes to both sides, or over two distances, disagree.
+    """
+    rng = np.random.default_rng(1)
+    wide = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in feeds.items()}
+    base = {v.name: wide[v.name] if v.name in wide else sd.values[v.id].astype(np.float64) for _, v in asked}
+    directions = {name: rng.standard_normal(a.shape) for name, a in base.items()}
+
+    def at(h: float) -> float:
+        moved = {name: a + h * directions[name] for name, a in base.items()}
+        fed = {**wide, **{name: a for name, a in moved.items() if name in wide}}
+        return float(np.sum(Direct(sd, fed, variables=moved).value(y.id)))
+
+    terms = [g * directions[v.name] for g, v in asked]
+    slope, scale = (sum(float(np.sum(part(t))) for t in terms) for part in (np.asarray, np.abs))
+    if not np.isfinite(slope):
+        return None
+    found = [s for s in (_slope([at(k * h) for k in (-2, -1, 0, 1, 2)], h, scale) for h in _STEPS) if s is not None]
+    agree = any(abs(a - b) <= s + t for k, (a, s) in enumerate(found) for b, t in found[k + 1 :])
+    if not agree or any(abs(slope - central) <= tolerance for central, tolerance in found):
+        return None
+    return f"the slope is {slope!r}, differences say {', '.join(repr(central) for central, _ in found)}"
+
+
+def _slope(values: list[float], h: float, scale: float) -> tuple[float, float] | None:
+    """The slope by five values a step apart, and how exact it is; None where the function is not smooth."""
+    if not np.all(np.isfinite(values)):
+        return None
+    a, b, middle, c, d = values
+    simple = (c - b) / (2 * h)
+    central = (8 * (c - b) - (d - a)) / (12 * h)
+    size = max(abs(central), scale, 1e-3)
+    rounding = 1e-13 * max(map(abs, values)) / h
+    bends = abs((c - middle) - (middle - b)) / h > 0.05 * size + rounding
+    if bends or abs(simple - central) > 1e-2 * size + rounding:
+        return None
+    return central, 1e-4 * size + 100 * abs(simple - central) + 10 * rounding
