@@ -62,11 +62,11 @@ def _grown(g: Growth) -> list[Ref]:
     for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12)]:
         if g.chance(p):
             terms.append(motif(g))
-    if half:
-        terms = [*terms[:1], motifs.many_halves(g)]
-    loss = g.total(terms)
+    halves = motifs.many_halves(g) if half else None
+    loss = g.total([*terms[:1], halves] if half else terms)
     outs = [r for r in ends if not g.is_float(r)][:3]
     outs += [r for r in (g.pick() for _ in range(g.integer(0, 2))) if r is not None]
+    outs += [halves] if halves is not None else []  # By itself, too: among other terms a small one is rounded away.
     if loss is None:
         return outs or g.pool[-1:]
     outs.append(loss)
