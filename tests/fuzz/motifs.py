@@ -392,7 +392,8 @@ def many_halves(g: Growth) -> Ref | None:
         return label and g.call(f"loss.{name}", label, x, weights, loss_reduce=g.choice(modes))
     if kind == 2:
         y = g.call(g.choice(["nn.log_softmax", "nn.softmax"]), x, pool=False)
-        return y and g.call(g.choice(["max", "min"]), y, pool=False)
+        y = y and g.call("index", y, key=(..., 0), pool=False)
+        return y and g.call("sum", y, pool=False)
     if kind == 3:
         name = g.choice(["mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "binary_crossentropy"])
         label = g.leaf((), *UNIT, dtype="float16", pool=False)
