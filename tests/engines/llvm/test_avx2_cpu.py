@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph.engines.llvm import machine, special
-from tests.engines.llvm import test_functions, test_picking, test_products, test_random_graphs
+from tests.engines.llvm import test_functions, test_picking, test_products
+from tests.fuzz.__main__ import judge
 
 pytestmark = pytest.mark.usefixtures("avx2_cpu")
 
@@ -23,10 +24,10 @@ def test_functions_are_as_accurate(name, dtype):
     test_functions.test_special_values_are_those_of_the_numpy_engine(name, dtype)
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-12)])
 @pytest.mark.parametrize("seed", range(200, 212))
-def test_graphs(seed, dtype, tolerance):
-    test_random_graphs.compare(seed, dtype, tolerance)
+def test_random_programs(seed):
+    report = judge(seed, ("llvm",))
+    assert not report.failure, f"{report.failure}\n\n{report.source}"
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-13)])

@@ -35,6 +35,16 @@ def test_one_step_never_needs_two_divisions_into_rows_and_columns(case):
     assert np.allclose(got, want, rtol=1e-13)
 
 
+def test_operands_that_call_for_different_rows():
+    sd = SameDiff("float32")
+    a, b = sd.placeholder("a", shape=(1, 3, 4)), sd.placeholder("b", shape=(2, 3, 1))
+    feeds = {"a": np.arange(12.0).reshape(1, 3, 4), "b": np.arange(1.0, 7.0).reshape(2, 3, 1)}
+    f = sd.compile([sd.identity(a / b, name="y"), sd.sum(a * b, axis=0, name="total")], engine="llvm")
+    got = f(feeds)
+    np.testing.assert_allclose(got["y"], feeds["a"] / feeds["b"], rtol=1e-6)
+    np.testing.assert_allclose(got["total"], (feeds["a"] * feeds["b"]).sum(0), rtol=1e-6)
+
+
 def test_an_array_filled_with_a_number_needs_no_step():
     sd = SameDiff("float32")
     x = sd.placeholder("x", shape=(300, 200))

@@ -7,7 +7,8 @@ pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import libm, machine, narrow
-from tests.engines.llvm import test_functions, test_libm, test_products, test_random_graphs
+from tests.engines.llvm import test_functions, test_libm, test_products
+from tests.fuzz.__main__ import judge
 
 pytestmark = pytest.mark.usefixtures("plain_cpu")
 
@@ -49,10 +50,10 @@ def test_halves_are_left_to_numpy():
     assert "numpy" in f.plan.notes
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-12)])
 @pytest.mark.parametrize("seed", range(100, 115))
-def test_graphs(seed, dtype, tolerance):
-    test_random_graphs.compare(seed, dtype, tolerance)
+def test_random_programs(seed):
+    report = judge(seed, ("llvm",))
+    assert not report.failure, f"{report.failure}\n\n{report.source}"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
