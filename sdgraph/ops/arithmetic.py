@@ -43,14 +43,17 @@ def _multiply_no_nan(xp: Any, x: Any, w: Any) -> Any:
 
 
 def _merge_add(xp: Any, *inputs: Any) -> Any:
+    # Two small integers must not wrap before something wider is added.
+    dtype = np.result_type(*(x.dtype for x in inputs))
     if xp is not np:
-        return sum(inputs[1:], inputs[0])
-    shape, dtype = np.broadcast_shapes(*(x.shape for x in inputs)), np.result_type(*inputs)
+        first, *others = (x.astype(dtype) for x in inputs)
+        return sum(others, first)
+    shape = np.broadcast_shapes(*(x.shape for x in inputs))
     total = np.zeros(shape, dtype)
     if len(inputs) == 1:
         total[...] = inputs[0]
         return total
-    np.add(inputs[0], inputs[1], out=total)
+    np.add(inputs[0], inputs[1], out=total, dtype=dtype)
     for x in inputs[2:]:
         np.add(total, x, out=total)
     return total

@@ -11,7 +11,7 @@ import numpy as np
 
 from sdgraph.aval import normalize_axis
 from sdgraph.op import composite
-from sdgraph.ops.reductions import unreduce, working_dtype
+from sdgraph.ops.reductions import rounded, summing, unreduce, working_dtype
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -111,7 +111,11 @@ class SDMeasures(Namespace, prefix="math"):
             >>> sd.math.euclidean_distance([1.0, 2.0], [4.0, 6.0]).eval()
             array(5.)
         """
-        return self.sd.norm2(self.sd.math.sub(x, y), axis, keepdims)
+        sd = self.sd
+        a, b = sd.as_variable(x), sd.as_variable(y)
+        work, other = working_dtype(a), working_dtype(b)
+        distance = sd.norm2(sd.cast(a, work.wide) - sd.cast(b, other.wide), axis, keepdims)
+        return sd.cast(distance, np.promote_types(work.narrow, other.narrow))
 
     @composite
     def manhattan_distance(
@@ -125,7 +129,11 @@ class SDMeasures(Namespace, prefix="math"):
             >>> sd.math.manhattan_distance([1.0, 2.0], [4.0, 6.0]).eval()
             array(7.)
         """
-        return self.sd.norm1(self.sd.math.sub(x, y), axis, keepdims)
+        sd, m = self.sd, self.sd.math
+        (a, b), narrow = summing(sd.as_variable(x), sd.as_variable(y))
+        # Unsigned integers have no negative difference.
+        apart = m.abs(a - b) if a.dtype.kind != "u" else m.max(a, b) - m.min(a, b)
+        return rounded(sd.sum(apart, axis, keepdims), narrow)
 
     @composite
     def count_non_zero(

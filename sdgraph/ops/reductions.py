@@ -77,7 +77,7 @@ def working_dtype(x: SDVariable) -> Working:
     return Working(np.dtype("float32") if narrow.char == "e" else narrow, narrow)
 
 
-def _summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | None]:
+def summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | None]:
     """Operands in the dtype to form what is summed, and the dtype to round the sum to, if that is another.
 
     Small integers are made as wide as their sum, halves are added up in single precision.
@@ -88,7 +88,8 @@ def _summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | N
     return [x if x.dtype.kind == "c" or x.dtype == wide else x.sd.cast(x, wide) for x in operands], narrow
 
 
-def _rounded(total: SDVariable, dtype: np.dtype[Any] | None) -> SDVariable:
+def rounded(total: SDVariable, dtype: np.dtype[Any] | None) -> SDVariable:
+    """The total of what `summing` gave, as it told."""
     return total if dtype is None else total.sd.cast(total, dtype)
 
 
@@ -422,8 +423,8 @@ class SDReductions(Namespace, prefix=""):
             >>> sd.norm1([3.0, -4.0]).eval()
             array(7.)
         """
-        (x,), narrow = _summing(self.sd.as_variable(x))
-        return _rounded(self.sd.sum(self.sd.math.abs(x), axis, keepdims), narrow)
+        (x,), narrow = summing(self.sd.as_variable(x))
+        return rounded(self.sd.sum(self.sd.math.abs(x), axis, keepdims), narrow)
 
     @composite(vjp=_norm2_vjp)
     def norm2(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
@@ -472,8 +473,8 @@ class SDReductions(Namespace, prefix=""):
             >>> sd.squared_norm([3.0, -4.0]).eval()
             array(25.)
         """
-        (x,), narrow = _summing(self.sd.as_variable(x))
-        return _rounded(self.sd.sum(self.sd.math.square(x), axis, keepdims), narrow)
+        (x,), narrow = summing(self.sd.as_variable(x))
+        return rounded(self.sd.sum(self.sd.math.square(x), axis, keepdims), narrow)
 
     @composite
     def variance(
@@ -540,8 +541,8 @@ class SDReductions(Namespace, prefix=""):
             >>> sd.dot([1.0, 2.0], [3.0, 4.0]).eval()
             array(11.)
         """
-        (a, b), narrow = _summing(self.sd.as_variable(x), self.sd.as_variable(y))
-        return _rounded(self.sd.sum(a * b, axis, keepdims), narrow)
+        (a, b), narrow = summing(self.sd.as_variable(x), self.sd.as_variable(y))
+        return rounded(self.sd.sum(a * b, axis, keepdims), narrow)
 
     # ------------------------------------------------------------------ running sums and products
 

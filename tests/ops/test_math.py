@@ -377,3 +377,32 @@ def test_the_power_one_half_is_that_of_c():
     at_zero = sd.var("at_zero", 0.0)
     assert sd.grad(at_zero**0.5, at_zero).eval() == INF
     assert sd.grad(sd.math.sqrt(at_zero), at_zero).eval() == 0
+
+
+@pytest.mark.parametrize(
+    ("operands", "want"),
+    [
+        ([np.int8(100), np.int8(100), np.float64(0.5)], 200.5),
+        ([np.True_, np.True_, np.float32(0.5)], 2.5),
+        ([np.int16(30000), np.int16(30000), np.uint32(1)], 60001),
+        ([np.float64(0.5), np.int8(100), np.int8(100)], 200.5),
+    ],
+)
+def test_sums_of_mixed_dtypes_do_not_depend_on_the_order(operands, want):
+    sd = SameDiff()
+    vs = [sd.constant(np.array([x])) for x in operands]
+    assert sd.math.merge_add(vs).eval() == want
+    assert sd.math.merge_add(vs[::-1]).eval() == want
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "float16"])
+def test_distances_of_small_numbers_are_formed_wide(dtype):
+    far = {"int8": (100, -100), "float16": (60000, -60000)}.get(dtype, (5, 200))
+    x, y = (np.array([v, v], dtype) for v in far)
+    sd = SameDiff()
+    distance = float(abs(far[0] - far[1]))
+    with np.errstate(over="ignore"):
+        for op, want in ((sd.math.manhattan_distance, 2 * distance), (sd.math.euclidean_distance, 2**0.5 * distance)):
+            got = op(x, y).eval()
+            assert float(got) == pytest.approx(float(np.asarray(want, got.dtype)), rel=1e-3)
+            assert got.dtype == (np.sum(x).dtype if "manhattan" in op.__name__ else np.mean(x).dtype)

@@ -492,3 +492,18 @@ def test_second_derivative_of_log_softmax_at_sure_logits(gap):
         slope, curvature = 2 * log_p * s, 2 * (s**2 - log_p * s * (1 - s))
     np.testing.assert_allclose(first.eval(), [float(slope), -float(slope)], rtol=1e-5)
     np.testing.assert_allclose(sd.grad(first[0], x).eval(), [float(curvature), -float(curvature)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [0.5, 9.0, 20.0, 40.0])
+def test_derivatives_of_softmax_at_sure_logits(gap):
+    """Of two classes it is the sigmoid of the difference: p (1 - p), and p (1 - p) (1 - 2 p)."""
+    sd = SameDiff()
+    x = sd.var("x", [gap, 0.0])
+    p = sd.nn.softmax(x)
+    with mpmath.workdps(60):
+        s = 1 / (1 + mpmath.exp(gap))
+        slope, curvature = float(s * (1 - s)), float(s * (1 - s) * (2 * s - 1))
+    for k, sign in ((0, 1), (1, -1)):
+        first = sd.grad(p[k], x)
+        np.testing.assert_allclose(first.eval(), [sign * slope, -sign * slope], rtol=1e-5)
+        np.testing.assert_allclose(sd.grad(first[0], x).eval(), [sign * curvature, -sign * curvature], rtol=1e-5)
