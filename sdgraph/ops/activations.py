@@ -140,12 +140,12 @@ def _in_single(op: Callable[..., SDVariable], x: SDVariable, g: SDVariable, y: S
 
 
 def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
-    # y (g - sum(g y)) is the same for g + c with any c, since the y sum to 1. With the g of a class above one half as -c,
-    # nothing cancels where y is so near to 1 that 1 - y would be 0.
+    # Twice: where y is nearly 1, the mean of g differs from g by less than a last place. Once that mean is taken away,
+    # the next one sees what the others had in it.
     g, y = _in_single(x.sd.nn.softmax, x, g, y, axis)
-    sd = x.sd
-    g = g - sd.sum(sd.where(y > 0.5, g, 0), axis=axis, keepdims=True)
-    return y * (g - sd.sum(g * y, axis=axis, keepdims=True))
+    for _ in range(2):
+        g = g - g.sd.sum(g * y, axis=axis, keepdims=True)
+    return y * g
 
 
 @composite(vjp=lambda g, y, x, axis: _sum_of_others(g.sd, g, axis))
