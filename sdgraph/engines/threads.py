@@ -27,6 +27,9 @@ _T = TypeVar("_T")
 _PARTS = 4
 """Parts per thread: who is done early takes the next one."""
 
+_STACK = 8 << 20
+"""Bytes of a thread's stack, at least, where a program has chosen another size than the system's."""
+
 _count: int | None = None
 _jobs: SimpleQueue[_Job] = SimpleQueue()
 """A job as many times as workers are asked to help with it."""
@@ -122,6 +125,19 @@ def _leave(idle: list[threading.Thread], worker: threading.Thread) -> None:
         idle.remove(worker)
 
 
+def _start(thread: threading.Thread) -> None:
+    """Start a thread with a stack that compilers and loops can do with, whatever size a program asks for its own."""
+    size = threading.stack_size()
+    if not 0 < size < _STACK:
+        thread.start()
+        return
+    threading.stack_size(_STACK)
+    try:
+        thread.start()
+    finally:
+        threading.stack_size(size)
+
+
 def _start_workers(n: int) -> None:
     """See that there are n workers, or as many as can be started. Runs where no interrupt comes between."""
     global _workers
@@ -130,7 +146,7 @@ def _start_workers(n: int) -> None:
             worker = threading.Thread(target=_run_worker, args=(_jobs, _idle), name="sdgraph", daemon=True)
             _idle.append(worker)
             try:
-                worker.start()
+                _start(worker)
             except RuntimeError:
                 _leave(_idle, worker)
                 return
@@ -190,7 +206,7 @@ def apart(function: Callable[[], _T]) -> _T:
             outcome.put(e)
 
     try:
-        threading.Thread(target=run, name="sdgraph apart").start()
+        _start(threading.Thread(target=run, name="sdgraph apart"))
     except RuntimeError:
         return function()
     result = outcome.get()

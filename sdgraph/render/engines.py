@@ -105,7 +105,7 @@ def _run(dot: str, fmt: str, engine: str, timeout: float, configuration: str | N
             fix="Draw less with focus=, depth= or max_nodes=, or allow more time with timeout=.",
         ) from None
     except OSError as e:
-        raise LayoutError(f"The layout engine {engine} does not start.", given=str(e)) from e
+        raise LayoutError(f"The layout engine {engine} does not start.", given=str(e), fix=_WAYS_OUT) from e
     if done.returncode != 0 or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[-500:]
         raise LayoutError(

@@ -246,3 +246,28 @@ def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threa
     for f, want in zip(functions, wanted, strict=True):
         assert same_bits(f(given[0]), want[0])
     assert seen
+
+
+SMALL_STACKS = """
+import threading
+import numpy as np
+import sdgraph
+from sdgraph import SameDiff
+
+threading.stack_size(32768)
+sdgraph.set_num_threads(3)
+sd = SameDiff()
+x = sd.placeholder("x", shape=(None,))
+y = x
+for _ in range(40):
+    y = sd.math.tanh(y) * sd.math.exp(sd.math.sin(y) + x)
+f = sd.compile([sd.sum(y, name="y"), sd.grad(y, x)], engine="llvm")
+assert np.isfinite(f(x=np.linspace(-1, 0, 300_000, dtype=np.float32))["y"])
+assert threading.stack_size() == 32768
+"""
+
+
+def test_a_program_whose_threads_have_small_stacks():
+    env = {**os.environ, "SDGRAPH_CACHE": "0"}
+    done = subprocess.run([sys.executable, "-c", SMALL_STACKS], env=env, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
