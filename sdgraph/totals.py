@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 def total(sd: SameDiff, terms: list[SDVariable]) -> SDVariable:
     """The sum of all contributions; at most one node more than it takes to add up those of each op."""
-    if len(terms) > 1:
-        terms = _joined(sd, terms)
+    nodes = sd.nodes
+    for g in terms:
+        if nodes[g.id].op.total is not None:
+            terms = _joined(sd, terms)
+            break
     if len(terms) == 1:
         return terms[0]
     return terms[0] + terms[1] if len(terms) == 2 else sd.math.merge_add(*terms)

@@ -624,5 +624,16 @@ class SDLayers(Namespace, prefix="nn"):
                 "The projections need known sizes, and the last one rank 2.",
                 given=f"{shape_str(arrays[5].shape)} and {shape_str(joined.shape)}",
             )
-        per_head = sd.reshape(joined, (heads, projected, joined.shape[1]))
+        rows, columns = joined.shape
+        if type(rows) is not int:
+            # A reshape would take columns for rows if there were too many of them.
+            per_head = sd.stack(*sd.split(joined, heads), axis=0)
+        elif rows == heads * projected:
+            per_head = sd.reshape(joined, (heads, projected, columns))
+        else:
+            raise ShapeError(
+                "The last projection needs a row per head and projected feature.",
+                given=shape_str(joined.shape),
+                expected=f"{heads * projected} rows, for {heads} heads of {projected}",
+            )
         return sd.sum(sd.linalg.matmul(swap_last(per_head), attended), axis=1)

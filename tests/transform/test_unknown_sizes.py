@@ -8,7 +8,7 @@ import pytest
 
 from sdgraph import Namespace, SameDiff, composite, primitive, shapes
 from sdgraph.aval import Aval
-from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.errors import ArgumentError, SDGraphError, ShapeError
 from sdgraph.op import REGISTRY
 from sdgraph.variable import Operand
 
@@ -194,3 +194,23 @@ def test_what_is_refused_with_known_sizes_is_refused_at_run_time(build, feed):
     with pytest.raises((ShapeError, ArgumentError)) as caught:
         y.eval(x=ONES(feed))
     assert str(caught.value.node).split(":")[0] == y.name.split(":")[0]
+
+
+@pytest.mark.parametrize("shape", [(None, None), (None, 3), (4, None)])
+@pytest.mark.parametrize("rows", [0, 2, 4, 8])
+def test_rows_of_the_last_projection(shape, rows):
+    """Too many rows are not taken for columns, whichever size is unknown."""
+    sd = SameDiff("float64")
+    x, w = ONES((1, 2, 2)), np.arange(8.0).reshape(2, 2, 2) / 8
+    last = sd.placeholder("last", shape)
+    y = sd.nn.multi_head_dot_product_attention(x, x, x, w, w, w, last)
+    feed = np.arange(3.0 * rows).reshape(rows, 3)
+    if rows == 4:
+        known = sd.nn.multi_head_dot_product_attention(x, x, x, w, w, w, feed)
+        np.testing.assert_allclose(y.eval(last=feed), known.eval(), rtol=1e-14)
+        assert sd.grad(sd.sum(y), last).eval(last=feed).shape == (4, 3)
+    else:
+        with pytest.raises(SDGraphError):
+            y.eval(last=feed)
+        with pytest.raises(ShapeError):
+            sd.nn.multi_head_dot_product_attention(x, x, x, w, w, w, feed)
