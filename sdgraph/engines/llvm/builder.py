@@ -36,9 +36,13 @@ class Val(NamedTuple):
 
 
 def float_literal(value: float, type_: str) -> str:
-    """A floating literal, exact: LLVM writes float as the bits of the double of equal value."""
+    """A floating literal, exact: LLVM writes float as the bits of the double of equal value.
+
+    What is too large for float is infinite, as an operand of a kernel would be.
+    """
     if type_ == "float":
-        value = float(np.float32(value))
+        with np.errstate(over="ignore"):
+            value = float(np.float32(value))
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 

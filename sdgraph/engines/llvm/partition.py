@@ -48,6 +48,8 @@ _POWERS: dict[float, tuple[str, ...]] = {
 _NEGATIVE = Range(-math.inf, 0.0)
 _COUNTED = Range(0.0, 2.0**48)
 """A sum of numbers between 0 and 1; nobody has more of them."""
+_MOST_BITS = 1023
+"""Of a whole number that a double can hold for sure."""
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
 _MOST_OPERANDS = MAX_OPERANDS // 16
@@ -207,6 +209,8 @@ class _Divider:
         dtypes = [self.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
             return "no compiled form" if all(d.kind != "f" or is_native(d) for d in dtypes) else "dtype"
+        if any(type(a) is int and a.bit_length() > _MOST_BITS for a in step.attrs.values()):
+            return "a number beyond all dtypes"
         shape: tuple[int, ...] = aval.shape  # type: ignore[assignment]
         if not divisible(tuple(x.shape for x in operands), shape):
             return "broadcast neither rows nor columns"

@@ -420,7 +420,7 @@ _EXACT_IN_HALF = frozenset(("cast", "where", "math.neg", "math.abs", "math.max",
 
 def _as_half(attr: Any) -> Any:
     """A number among an op's attributes, as it meets operands of float16."""
-    if type(attr) is not float:
+    if type(attr) not in (int, float):
         return attr
     with np.errstate(over="ignore"):
         return float(np.float16(attr))

@@ -7,7 +7,7 @@ pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import narrow, scalar_ops
-from sdgraph.errors import DTypeError
+from sdgraph.errors import DTypeError, SDGraphError
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 FLOATS = ["float16", "float32", "float64"]
@@ -161,3 +161,32 @@ def test_halves_are_no_dtype_of_kernels_where_the_cpu_cannot_convert_them(monkey
     got, want, f = both({"y": lambda sd, x: x + 1.0}, x=np.ones(3, np.float16))
     assert np.array_equal(got["y"], want["y"])
     assert "numpy" in f.plan.notes
+
+
+LIMITS = {
+    "clip_by_value": lambda sd, x, n: sd.math.clip_by_value(x, -abs(n), abs(n)),
+    "relu6": lambda sd, x, n: sd.nn.relu6(x, cutoff=n),
+    "leaky_relu": lambda sd, x, n: sd.nn.leaky_relu(x, alpha=n),
+    "elu": lambda sd, x, n: sd.nn.elu(x, alpha=n),
+    "step": lambda sd, x, n: sd.math.step(x, value=n),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("op", LIMITS)
+@pytest.mark.parametrize("number", [1e300, -1e300, 1e39, 70000.0, 2**70, -(2**63), float("inf"), 1e-320])
+def test_attributes_that_the_dtype_cannot_hold(op, number, dtype):
+    """They are what the dtype makes of them, infinite or 0, in code as in kernels, and without a warning."""
+    sd = SameDiff(dtype)
+    y = LIMITS[op](sd, sd.placeholder("x", (None,)), number)
+    x = np.array([-3.0, 0.0, 1.0, 7.0], dtype)
+    got, want = (sd.compile(y, engine=e)(x=x)[y.name] for e in ("llvm", "numpy"))
+    np.testing.assert_allclose(got, want, rtol=2e-3 if dtype == "float16" else 1e-6)
+
+
+@pytest.mark.parametrize("op", LIMITS)
+def test_whole_numbers_beyond_all_dtypes_are_errors_of_the_call(op):
+    sd = SameDiff("float32")
+    x = sd.placeholder("x", (None,))
+    with pytest.raises(SDGraphError):
+        sd.compile(LIMITS[op](sd, x, 10**400), engine="llvm")(x=[1.0])
