@@ -127,6 +127,26 @@ def _share(reduction, by):
     return 0.5 if reduction == "mean" and by == "sample_weight" else 1.0
 
 
+@pytest.mark.parametrize("weights", [(3,), (3, 1)])
+@pytest.mark.parametrize("masked", [(3,), (3, 1)])
+def test_weights_and_mask_of_one_loss_for_all_samples(weights, masked):
+    """Of a scalar loss, as of vectors, each may be a vector or a column."""
+    y, p = np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.25, 1.0])
+    w, m = np.array([1.0, 2.0, 3.0]), np.array([True, False, True])
+    loss, counted = ((y - p) ** 2).mean(), w * m
+    shape = (3, 1) if weights == masked == (3, 1) else (3,)
+    want = {
+        "none": (loss * counted).reshape(shape),
+        "sum": loss * counted.sum(),
+        "mean": loss * counted.sum() / m.sum(),
+        "mean_with_sample_weight": loss,
+    }
+    for reduction, expected in want.items():
+        got = losses.MeanSquaredError(reduction=reduction)(y, p, w.reshape(weights), m.reshape(masked))
+        assert np.shape(got) == np.shape(expected)
+        np.testing.assert_allclose(got, expected)
+
+
 def test_nothing_counts():
     sd = SameDiff(dtype="float64")
     p = sd.var("p", np.ones((3, 2)))

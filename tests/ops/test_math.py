@@ -86,6 +86,13 @@ def test_products_and_quotients_that_know_zero():
     assert gradients("xdivy", [0, 1], [0, 4]) == [[0, 0.25], [INF, 0.25], [0, -0.0625]]
 
 
+def test_a_weight_of_zero_stops_an_infinite_cotangent():
+    sd = SameDiff(dtype="float64")
+    x, w = sd.var("x", [2.0, 5.0]), sd.constant("w", [0.0, 3.0])
+    y = sd.math.multiply_no_nan(x, w) * np.array([INF, 1.0])
+    assert sd.grad(y, x).eval().tolist() == [0.0, 3.0]
+
+
 def test_xlogy():
     assert gradients("xlogy", [0, 0, 2], [0, 2, 1]) == [[0, 0, 0], [0, np.log(2), 0], [0, 0, 2]]
     assert gradients("xlogy", [1e-300], [0]) == [[-INF], [-INF], [INF]]
