@@ -94,6 +94,13 @@ def test_the_environment_decides_for_auto_everywhere(sd, monkeypatch, engine):
     assert sd.compile("total", engine="numpy").engine == "numpy"
 
 
+@needs_llvm
+def test_evaluations_are_kept_for_each_engine(sd):
+    for engine in ("llvm", "numpy", "llvm"):
+        sd["total"].eval(x=[0.5], engine=engine)
+    assert sorted(f.engine for f in sd._executables.values()) == ["llvm", "numpy"]
+
+
 def test_the_environment_may_say_auto_but_nothing_unknown(sd, monkeypatch):
     for nothing in ("auto", ""):
         monkeypatch.setenv("SDGRAPH_ENGINE", nothing)

@@ -100,3 +100,19 @@ def test_large_unsigned_constants(number, op):
     }[op]
     assert got.tolist() == [exact(int(k)) for k in a]
     assert "numpy" not in f.plan.notes
+
+
+def test_regions_that_differ_in_what_they_give_out_have_codes_of_their_own(monkeypatch):
+    monkeypatch.setattr(segment, "_codes", {})
+    sd = SameDiff("float64")
+    x = sd.placeholder("x", (None,))
+    first = sd.identity(x * x + 1.0, name="first")
+    second = sd.identity(first * x - 2.0, name="second")
+    values = np.linspace(-1, 1, 9)
+    want = {"first": values * values + 1, "second": (values * values + 1) * values - 2}
+    for fetches in (["second"], ["first", "second"], ["first"], ["second", "first"]):
+        got = sd.compile([sd[k] for k in fetches], engine="llvm")(x=values)
+        assert list(got) == fetches
+        for k, a in got.items():
+            np.testing.assert_allclose(a, want[k], rtol=1e-15)
+    assert second.shape == first.shape and len(segment._codes) >= 3
