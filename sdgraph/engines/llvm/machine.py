@@ -21,6 +21,7 @@ from sdgraph import forks
 from sdgraph._version import __version__
 from sdgraph.engines import threads
 from sdgraph.engines.llvm import disk
+from sdgraph.errors import EngineError
 
 _REGISTER_BITS = (("avx512f", 512), ("avx", 256))
 _FUNCTION = re.compile(r"^define .*?@\.(\w+)\(", re.MULTILINE)
@@ -73,12 +74,16 @@ class _Host:
 
     def compile(self, text: str) -> bytes:
         """Object code of a module."""
-        with llvm.parse_assembly(text) as module:
-            module.triple = self.triple
-            module.data_layout = str(self.machine.target_data)
-            module.verify()
-            _optimise(module, self.machine)
-            return self.machine.emit_object(module)
+        try:
+            with llvm.parse_assembly(text) as module:
+                module.triple = self.triple
+                module.data_layout = str(self.machine.target_data)
+                module.verify()
+                _optimise(module, self.machine)
+                return self.machine.emit_object(module)
+        except RuntimeError as e:
+            fix = "Run on engine='numpy', and report this: it is a fault of sdgraph."
+            raise EngineError("LLVM does not take the code of a fused loop.", given=f"{e!s:.500}", fix=fix) from e
 
     def assembly(self, text: str) -> str:
         """What `compile` makes of a module, for reading."""

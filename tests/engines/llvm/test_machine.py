@@ -15,6 +15,7 @@ from llvmlite.binding import ffi
 
 from sdgraph import SameDiff
 from sdgraph.engines.llvm import machine
+from sdgraph.errors import EngineError
 
 
 class Nobody:
@@ -142,3 +143,10 @@ def test_nothing_that_uses_llvm_runs_where_an_interrupt_falls(ask, monkeypatch):
     finally:
         ffi.unregister_lock_callback(note, note)
     assert users and threading.current_thread() not in users
+
+
+@pytest.mark.parametrize("text", ["no code", "define i64 @.f() {\n  ret i32 %missing\n}"])
+def test_code_that_llvm_refuses_is_an_error_of_the_engine(text):
+    with pytest.raises(EngineError, match="engine='numpy'"):
+        machine.kernel(text)
+    assert machine.kernel("define i64 @.fine() {\n  ret i64 1\n}").addresses["fine"]
