@@ -43,11 +43,12 @@ def _multiply_no_nan(xp: Any, x: Any, w: Any) -> Any:
 
 
 def _merge_add(xp: Any, *inputs: Any) -> Any:
-    # Two small integers must not wrap before something wider is added.
-    dtype = np.result_type(*(x.dtype for x in inputs))
+    # Two small integers must not wrap before something wider is added, nor thousands of halves stop at 2048.
+    narrow = np.result_type(*(x.dtype for x in inputs))
+    dtype = np.dtype("float32") if narrow.char == "e" and len(inputs) > 2 else narrow
     if xp is not np:
         first, *others = (x.astype(dtype) for x in inputs)
-        return sum(others, first)
+        return sum(others, first).astype(narrow)
     shape = np.broadcast_shapes(*(x.shape for x in inputs))
     total = np.zeros(shape, dtype)
     if len(inputs) == 1:
@@ -56,7 +57,7 @@ def _merge_add(xp: Any, *inputs: Any) -> Any:
     np.add(inputs[0], inputs[1], out=total, dtype=dtype)
     for x in inputs[2:]:
         np.add(total, x, out=total)
-    return total
+    return total.astype(narrow, copy=False)
 
 
 def _merged(*avals: Aval) -> Aval:

@@ -230,23 +230,28 @@ def _put(xp: Any, g: Any, like: Any, *, key: tuple[Any, ...]) -> Any:
 
 
 def _put_all_kernel(xp: Any, like: Any, *parts: Any, keys: tuple[tuple[Any, ...], ...]) -> Any:
-    out = xp.zeros(like.shape, xp.result_type(*parts))
+    dtype = xp.result_type(*parts)
+    out = xp.zeros(like.shape, np.float32 if dtype.char == "e" else dtype)
     for part, key in zip(parts, keys, strict=True):
         if xp is not np:
             out = out.at[_slices(key)].add(part)
         else:
             out[_slices(key)] += part
-    return out
+    return out.astype(dtype, copy=False)
 
 
-def _add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
-    """A copy of ``ref`` with ``updates`` added; an index that occurs again adds again."""
+def add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
+    """A copy of ``ref`` with ``updates`` added; an index that occurs again adds again.
+
+    Many halves are added up in single precision: next to 2048 a half of 1 is lost.
+    """
     dtype = xp.result_type(ref, updates)
+    wide = np.dtype("float32") if dtype.char == "e" else dtype
     if xp is not np:
-        return ref.astype(dtype).at[at].add(updates)
-    out = np.array(ref, dtype)
+        return ref.astype(wide).at[at].add(updates).astype(dtype)
+    out = np.array(ref, wide)
     np.add.at(out, at, updates)
-    return out
+    return out.astype(dtype, copy=False)
 
 
 def _set_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
@@ -287,7 +292,7 @@ def _gather_nd(xp: Any, x: Any, indices: Any) -> Any:
 def _scatter_nd_add(xp: Any, ref: Any, indices: Any, updates: Any) -> Any:
     if not indices.shape[-1]:
         return ref + xp.sum(updates, axis=tuple(range(indices.ndim - 1)))
-    return _add_at(xp, ref, _nd(xp, ref, indices), updates)
+    return add_at(xp, ref, _nd(xp, ref, indices), updates)
 
 
 def _open_grid(xp: Any, indices: Any, axis: int) -> tuple[Any, ...]:
@@ -305,14 +310,14 @@ def _take_along(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
 
 def _add_along(xp: Any, ref: Any, indices: Any, updates: Any, *, axis: int) -> Any:
     check_range(xp, indices, ref.shape[axis], "Index")
-    return _add_at(xp, ref, _open_grid(xp, indices, axis), updates)
+    return add_at(xp, ref, _open_grid(xp, indices, axis), updates)
 
 
 def _segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
     check_range(xp, segment_ids, num_segments, "Segment id")
     wide = np.float32 if data.dtype.char == "e" else shapes.sum_dtype(data.dtype)
     out = xp.zeros((num_segments, *data.shape[segment_ids.ndim :]), wide)
-    return _add_at(xp, out, (segment_ids,), data).astype(shapes.sum_dtype(data.dtype))
+    return add_at(xp, out, (segment_ids,), data).astype(shapes.sum_dtype(data.dtype))
 
 
 def _sorted_segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
@@ -581,7 +586,7 @@ class SDIndexing(Namespace, prefix=""):
 
     @primitive(
         infer=_scattered,
-        kernel=_scatter(_add_at),
+        kernel=_scatter(add_at),
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.gather(g, indices, axis)),
         literals=_INDICES,
         total=total_of_added,

@@ -552,6 +552,10 @@ class SDLayers(Namespace, prefix="nn"):
                 "Queries, keys and values need the same rank, 3 or 4.",
                 given=", ".join(shape_str(a.shape) for a in (q, k, v)),
             )
+        # Of halves the scores need not fit into float16 before they are scaled.
+        narrow = np.result_type(q.dtype, k.dtype, v.dtype)
+        if narrow.char == "e":
+            q, k, v = (sd.cast(a, "float32") for a in (q, k, v))
         scores = sd.linalg.matmul(swap_last(k), q)
         if scaled:
             features = k.shape[-2] if type(k.shape[-2]) is int else q.shape[-2]
@@ -564,7 +568,8 @@ class SDLayers(Namespace, prefix="nn"):
                 kept = sd.expand_dims(kept, 1)
             # Finite, so that a row with nothing but masked keys gives no NaN.
             scores = sd.where(sd.expand_dims(kept, -1), scores, float(np.finfo(scores.dtype).min) / 2)
-        return sd.linalg.matmul(v, sd.nn.softmax(scores, -2))
+        out = sd.linalg.matmul(v, sd.nn.softmax(scores, -2))
+        return sd.cast(out, narrow) if narrow.char == "e" else out
 
     @composite
     def multi_head_dot_product_attention(

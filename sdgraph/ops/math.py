@@ -16,7 +16,7 @@ from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.op import ZERO_GRADIENT, composite, primitive
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
-from sdgraph.ops.indexing import check_range
+from sdgraph.ops.indexing import add_at, check_range
 from sdgraph.ops.measures import SDMeasures
 from sdgraph.variable import SDVariable
 
@@ -73,11 +73,7 @@ def _confusion(xp: Any, labels: Any, pred: Any, weights: Any = None, *, num_clas
     check_range(xp, labels, num_classes, "Label")
     check_range(xp, pred, num_classes, "Predicted class")
     amounts = xp.ones(labels.shape, dtype) if weights is None else weights.astype(dtype)
-    out = xp.zeros((num_classes, num_classes), dtype)
-    if xp is not np:
-        return out.at[labels, pred].add(amounts)
-    np.add.at(out, (labels, pred), amounts)
-    return out
+    return add_at(xp, xp.zeros((num_classes, num_classes), dtype), (labels, pred), amounts)
 
 
 def _diag_kernel(xp: Any, x: Any) -> Any:

@@ -157,17 +157,20 @@ def _recurrence_of_numbers(a: list[float], b: list[float]) -> list[float]:
 
 def _linear_recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     a, b = xp.broadcast_arrays(a, b)
+    dtype = xp.result_type(a, b)
     if not b.shape[axis]:
-        return xp.zeros(b.shape, xp.result_type(a, b))
+        return xp.zeros(b.shape, dtype)
     if xp is np and b.ndim == 1 and a.dtype == b.dtype == np.float64:
         step = -1 if reverse else 1
         return np.array(_recurrence_of_numbers(a[::step].tolist(), b[::step].tolist())[::step])
+    if dtype.char == "e":
+        a, b = a.astype(xp.float32), b.astype(xp.float32)
     out: list[Any] = []
     order = range(b.shape[axis])
     for k in reversed(order) if reverse else order:
         here = _along(b, axis, k)
         out.append(b[here] if not out else b[here] + a[here] * out[-1])
-    return xp.stack(out[::-1] if reverse else out, axis=axis)
+    return xp.stack(out[::-1] if reverse else out, axis=axis).astype(dtype, copy=False)
 
 
 # ---------------------------------------------------------------------- gradients

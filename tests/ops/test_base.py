@@ -583,3 +583,35 @@ def test_a_row_of_a_recurrence_is_that_of_a_table(reverse):
         np.testing.assert_array_equal(row, table[:, 1])
         number = ~np.isnan(row)
         np.testing.assert_array_equal(np.signbit(row[number]), np.signbit(table[number, 1]))
+
+
+def test_many_halves_for_one_place():
+    """Whatever adds to one place many times keeps what it adds: next to 2048 a half of 1 is lost."""
+    n = 5000
+    sd = SameDiff(dtype="float16")
+    ones, ids = sd.var("ones", np.ones(n, np.float16)), np.zeros(n, int)
+    table = sd.var("table", np.ones(2, np.float16))
+    for y in (
+        sd.unsorted_segment_sum(ones, ids, num_segments=2),
+        sd.scatter_add(np.zeros(2, np.float16), ids, ones),
+        sd.scatter_nd_add(np.zeros(2, np.float16), ids[:, None], ones),
+        sd.add_along_axis(sd.constant(np.zeros(2, np.float16)), ids, ones, axis=0),
+        sd.grad(sd.gather(table, ids), table),
+        sd.grad(sd.gather_nd(table, ids[:, None]), table),
+        sd.grad(sd.take_along_axis(table, ids, axis=0), table),
+        sd.grad(sd.repeat(table[:1], n, axis=0), table),
+        sd.math.confusion_matrix(ids, ids, ones, num_classes=1)[0],
+        sd.cumsum(ones)[-1:],
+        sd.linear_recurrence(np.ones(n, np.float16), ones)[-1:],
+    ):
+        assert y.dtype == np.float16
+        assert y.eval()[0] == n, y.name
+
+
+@pytest.mark.parametrize("n", [3, 40, 3000])
+def test_sums_of_many_terms_that_are_halves(n):
+    sd = SameDiff(dtype="float16")
+    x = sd.var("x", [1.0, 0.5])
+    parts = [x * (1.0 + 0.0 * k) for k in range(n)]
+    assert sd.math.merge_add(*parts).eval().tolist() == [n, n / 2]
+    assert sd.grad(sd.math.merge_add(*parts), x).eval().tolist() == [n, n]

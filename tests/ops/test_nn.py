@@ -507,3 +507,13 @@ def test_derivatives_of_softmax_at_sure_logits(gap):
         first = sd.grad(p[k], x)
         np.testing.assert_allclose(first.eval(), [sign * slope, -sign * slope], rtol=1e-5)
         np.testing.assert_allclose(sd.grad(first[0], x).eval(), [sign * curvature, -sign * curvature], rtol=1e-5)
+
+
+def test_attention_of_halves_whose_scores_do_not_fit():
+    """128 products of 30 are 115,200; scaled they are 10,182."""
+    rng = np.random.default_rng(0)
+    q, k, v = (np.where(rng.random((1, 128, 3)) < 0.5, 30.0, 29.0) for _ in range(3))
+    got = SameDiff(dtype="float16").nn.dot_product_attention(*(a.astype(np.float16) for a in (q, k, v))).eval()
+    assert got.dtype == np.float16
+    scores = np.swapaxes(k, 1, 2) @ q / math.sqrt(128)
+    np.testing.assert_allclose(got.astype(float), v @ special.softmax(scores, 1), rtol=1e-3)

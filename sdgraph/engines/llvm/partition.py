@@ -220,7 +220,9 @@ class _Divider:
             # Only a sum has so many; its beginning becomes one operand, so the order of additions stays.
             assert name == "math.merge_add", name
             first = operands[:_MOST_OPERANDS]
-            part = self._node(self._new(), name, first, step.attrs, aval.dtype, shape, shape, step=step)
+            # Halves go on as wider numbers: the result is rounded once.
+            dtype = np.dtype("float32") if aval.dtype.char == "e" else aval.dtype
+            part = self._node(self._new(), name, first, step.attrs, dtype, shape, shape, step=step)
             operands = [part, *operands[_MOST_OPERANDS:]]
         self._node(step.out, name, operands, step.attrs, aval.dtype, shape, shape, step=step)
         return None
