@@ -148,7 +148,11 @@ def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> S
     return y * g
 
 
-@composite(vjp=lambda g, y, x, axis: _sum_of_others(g.sd, g, axis))
+def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -> SDVariable:
+    return _sum_of_others(g.sd, g, axis)
+
+
+@composite(vjp=_sum_of_others_vjp)
 def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.
 

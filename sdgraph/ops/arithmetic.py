@@ -5,6 +5,8 @@ Each op stands with its numpy kernel and its gradient rule. Must not know reduct
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,10 +47,9 @@ def _multiply_no_nan(xp: Any, x: Any, w: Any) -> Any:
 def _merge_add(xp: Any, *inputs: Any) -> Any:
     # Two small integers must not wrap before something wider is added, nor thousands of halves stop at 2048.
     narrow = np.result_type(*(x.dtype for x in inputs))
-    dtype = np.dtype("float32") if narrow.char == "e" and len(inputs) > 2 else narrow
+    dtype = np.dtype("float32") if narrow.char == "e" else narrow
     if xp is not np:
-        first, *others = (x.astype(dtype) for x in inputs)
-        return sum(others, first).astype(narrow)
+        return functools.reduce(operator.add, (x.astype(dtype) for x in inputs)).astype(narrow)
     shape = np.broadcast_shapes(*(x.shape for x in inputs))
     total = np.zeros(shape, dtype)
     if len(inputs) == 1:
