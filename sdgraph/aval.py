@@ -21,6 +21,10 @@ Dim: TypeAlias = int | str | None
 
 Shape: TypeAlias = tuple[Dim, ...]
 
+MAX_RANK = 64
+MAX_SIZE = 2**63 - 1
+"""What numpy's arrays can have."""
+
 
 class Aval(NamedTuple):
     """Abstract value: shape and dtype of an array that does not exist yet."""
@@ -67,12 +71,17 @@ def as_shape(shape: Iterable[Dim] | int | str | None) -> Shape:
     """
     if shape is None:
         return ()
-    dims = [shape] if isinstance(shape, int | str | np.integer) else list(shape)
+    try:
+        dims = [shape] if isinstance(shape, int | str | np.integer) else list(shape)
+    except Exception as e:
+        raise ArgumentTypeError("This is no shape.", given=shown(shape), expected="a sequence of sizes") from e
+    if len(dims) > MAX_RANK:
+        raise ArgumentError(f"Arrays have at most {MAX_RANK} dimensions.", given=f"{len(dims)} sizes")
     out: list[Dim] = []
     for d in dims:
         if d is None or (isinstance(d, str) and d and is_short(d) and is_writable(d)):
             out.append(d)
-        elif isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1:
+        elif isinstance(d, int | np.integer) and not isinstance(d, bool) and -1 <= d <= MAX_SIZE:
             out.append(None if d == -1 else int(d))
         else:
             raise ArgumentError(
@@ -87,11 +96,11 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """A user's dtype as a numpy dtype; numbers and bools only."""
     try:
         result = np.dtype(dtype)
-    except TypeError as e:
-        raise DTypeError("Not a data type.", given=repr(dtype), expected='a numpy dtype such as "float32"') from e
+    except Exception as e:
+        raise DTypeError("Not a data type.", given=shown(dtype), expected='a numpy dtype such as "float32"') from e
     if result.kind not in "fiubc" or dtype is None:
         raise DTypeError(
-            "Arrays hold numbers or bools.", given=repr(dtype), expected="a float, integer, complex or bool dtype"
+            "Arrays hold numbers or bools.", given=shown(dtype), expected="a float, integer, complex or bool dtype"
         )
     # The object that numpy has for it, not one that equals it: calls look for the same object.
     return result if result.isnative else result.newbyteorder("=")
@@ -226,14 +235,14 @@ def normalize_axis(axis: Any, ndim: int, *, what: str = "axis") -> tuple[int, ..
         return tuple(range(ndim))
     axes = (axis,) if isinstance(axis, int) else axis
     if not isinstance(axes, tuple) or not all(isinstance(k, int) for k in axes):
-        raise ArgumentTypeError(f"{what} is not an axis.", given=repr(axis), expected="an integer, several, or None")
+        raise ArgumentTypeError(f"{what} is not an axis.", given=shown(axis), expected="an integer, several, or None")
     out = sorted(k + ndim if k < 0 else k for k in axes)
     if any(k < 0 or k >= ndim for k in out):
         raise ArgumentError(
-            f"{what} is out of range.", given=f"{what}={axis!r} for an array of rank {ndim}", expected=_range(ndim)
+            f"{what} is out of range.", given=f"{what}={shown(axis)} for an array of rank {ndim}", expected=_range(ndim)
         )
     if len(set(out)) != len(out):
-        raise ArgumentError(f"{what} names an axis twice.", given=repr(axis))
+        raise ArgumentError(f"{what} names an axis twice.", given=shown(axis))
     return tuple(out)
 
 

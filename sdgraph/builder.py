@@ -81,6 +81,10 @@ class GraphBuilder(Graph):
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
             raise
+        except Exception as e:
+            if not op.is_ours:
+                raise
+            raise self._not_a_call(op, attrs, e) from e
         full = self.full_name(name) if name is not None else None
         size = len(self.nodes)
         try:
@@ -277,6 +281,14 @@ class GraphBuilder(Graph):
                 label = f" {x.name!r}" if type(x) is SDVariable else ""
                 parts.append(f"{param}{label}: {aval}")
         return f"sd.{op.qualname}", "\n".join(parts)
+
+    def _not_a_call(self, op: Op, attrs: Mapping[str, Any], why: Exception) -> SDGraphError:
+        """The error for settings that a rule cannot use, and did not look for."""
+        return ArgumentTypeError(
+            f"sd.{op.qualname} cannot use these arguments: {shown(str(why))}.",
+            given=", ".join(f"{k}={shown(v)}" for k, v in attrs.items() if v is not op.attr_defaults.get(k)),
+            expected=op.usage(),
+        )
 
     def _not_an_operand(self, op: Op, k: int, x: Any, why: Exception | None = None) -> SDGraphError:
         told = why if isinstance(why, SDGraphError) else None

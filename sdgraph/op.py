@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 import numpy as np
 
 from sdgraph.aval import Aval, as_dtype
-from sdgraph.errors import ArgumentTypeError, SDGraphError
+from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.graph import NO_ATTRS, VariableKind, did_you_mean, reachable
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ class Op:
         return self.qualname
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the op comes with sdgraph, so that what goes wrong in it is no slip of a user's own rule."""
+        return self.owner is not None and self.owner.__module__.startswith("sdgraph.")
+
+    @property
     def is_composite(self) -> bool:
         """Whether the op is expanded into other ops before it runs."""
         return self.body is not None
@@ -206,28 +211,30 @@ class Op:
         """
         if self.variadic:
             operands = _flatten(args)
+            if not operands:
+                raise ArgumentTypeError(f"{self.name} lacks its operands.", expected=self.usage())
             attrs = dict(self.attr_defaults)
         else:
             positional = self.positional
             if len(args) > len(positional):
                 raise ArgumentTypeError(
-                    f"{self.name} takes {len(positional)} arguments, {len(args)} were given.", expected=self._usage()
+                    f"{self.name} takes {len(positional)} arguments, {len(args)} were given.", expected=self.usage()
                 )
             given = dict(zip(positional, args, strict=False))
             for k in keywords.keys() & given.keys():
-                raise ArgumentTypeError(f"{self.name} got {k!r} twice.", expected=self._usage())
+                raise ArgumentTypeError(f"{self.name} got {k!r} twice.", expected=self.usage())
             given.update(keywords)
             keywords = {k: v for k, v in given.items() if k not in self.operand_names}
             operands = [given.get(k, self.operand_defaults.get(k, _MISSING)) for k in self.operand_names]
             for k, v in zip(self.operand_names, operands, strict=True):
                 if v is _MISSING:
-                    raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())
+                    raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self.usage())
             attrs = dict(self.attr_defaults)
         for k, v in keywords.items():
             if k not in self.attr_names:
                 raise ArgumentTypeError(
                     f"{self.name} has no argument {k!r}.",
-                    expected=self._usage(),
+                    expected=self.usage(),
                     fix=did_you_mean(k, self.operand_names + self.attr_names),
                 )
             try:
@@ -238,7 +245,7 @@ class Op:
                 raise
         for k in self.attr_names:
             if k not in attrs:
-                raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self._usage())
+                raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self.usage())
         return operands, attrs
 
     def _namesake(self) -> str | None:
@@ -248,7 +255,8 @@ class Op:
                 return f"For {op.n_operands} arrays there is sd.{qualname}({', '.join(op.operand_names)})."
         return None
 
-    def _usage(self) -> str:
+    def usage(self) -> str:
+        """The call as its documentation shows it."""
         parts = []
         keyword_only = False
         for p in list(self.signature.parameters.values())[1:]:
@@ -329,36 +337,55 @@ ITEM = Op("item", infer=_infer_item, kernel=lambda xp, values, index: values[ind
 
 def _flatten(args: tuple[Any, ...]) -> list[Any]:
     """Operands of a variadic op, given one by one or as one sequence."""
-    if len(args) == 1 and isinstance(args[0], list | tuple):
-        args = tuple(args[0])
-    return list(args)
+    return list(args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)
 
 
-def freeze(name: str, value: Any) -> Any:
-    """An attribute in its one hashable form: tuples for sequences, Python numbers for numpy's, dtypes for dtypes."""
+_DEEPEST = 8
+_LARGEST = 1_000_000
+
+
+def freeze(name: str, value: Any, depth: int = 0) -> Any:
+    """An attribute in its one hashable form: tuples for sequences, Python numbers for numpy's, dtypes for dtypes.
+
+    Raises:
+        ArgumentTypeError: For what cannot be kept in a graph, or shown in a message.
+    """
     if name == "dtype":
         return None if value is None else as_dtype(value)
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple | range):
-        return tuple(freeze("", v) for v in value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if type(value).__name__ == "SDVariable":
-        raise ArgumentTypeError(
-            f"{name or 'This argument'} is a fixed setting, not a tensor.",
-            given=repr(value),
-            expected="a Python value known when the graph is built",
-        )
+    if value is None or type(value) in (bool, str, float):
+        return value
     try:
-        hash(value)
-    except TypeError:
-        raise ArgumentTypeError(
-            f"{name or 'This argument'} cannot be kept in a graph.",
-            given=repr(value),
-            expected="a number, a text, or a sequence of them",
-        ) from None
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if isinstance(value, list | tuple | range):
+            if depth == _DEEPEST or len(value) > _LARGEST:
+                raise _not_kept(name, value)
+            return tuple([freeze("", v, depth + 1) for v in value])
+        if isinstance(value, np.generic):
+            return value.item()
+        if type(value).__name__ == "SDVariable":
+            raise ArgumentTypeError(
+                f"{name or 'This argument'} is a fixed setting, not a tensor.",
+                given=repr(value),
+                expected="a Python value known when the graph is built",
+            )
+        if isinstance(value, int):
+            float(value)
+        hash(value), repr(value)
+    except SDGraphError:
+        raise
+    except Exception as e:
+        # Whatever an object does when it is asked what it is.
+        raise _not_kept(name, value) from e
     return value
+
+
+def _not_kept(name: str, value: Any) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"{name or 'This argument'} cannot be kept in a graph.",
+        given=f"{type(value).__name__}: {shown(value)}",
+        expected="a number, a text, or a sequence of them",
+    )
 
 
 def attr_key(attrs: Mapping[str, Any]) -> Any:
