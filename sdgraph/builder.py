@@ -136,9 +136,11 @@ class GraphBuilder(Graph):
     def _several(self, vs: Any) -> list[SDVariable]:
         if type(vs) is SDVariable or isinstance(vs, str):
             return [self._own(vs)]
-        if not isinstance(vs, Iterable):
-            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names")
-        return [self._own(v) for v in vs]
+        try:
+            each = list(vs)
+        except Exception as e:
+            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
+        return [self._own(v) for v in each]
 
     # ------------------------------------------------------------------ operands that are not variables yet
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgraph.aval import Aval, shape_str
-from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.shapes import integer_index
 from sdgraph.variable import SDVariable
 
@@ -40,7 +40,7 @@ def infer_ctc(labels: Aval, logits: Aval, label_lengths: Aval, logit_lengths: Av
         raise ShapeError("The operands of ctc_loss have different batch sizes.", given=", ".join(map(str, batches)))
     classes = logits.shape[2]
     if isinstance(blank_index, bool) or not isinstance(blank_index, int) or blank_index < 0:
-        raise ArgumentError("blank_index is not a class.", given=repr(blank_index))
+        raise ArgumentError("blank_index is not a class.", given=shown(blank_index))
     if isinstance(classes, int) and blank_index >= classes:
         raise ArgumentError(
             "blank_index is not a class.", given=str(blank_index), expected=f"0 to {classes - 1}, the logits' classes"

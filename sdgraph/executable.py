@@ -19,7 +19,7 @@ from sdgraph import forks
 from sdgraph.aval import Aval
 from sdgraph.engines import compile_plan
 from sdgraph.engines.program import Program, Run
-from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
+from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
 from sdgraph.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 from sdgraph.graph import VariableKind
 from sdgraph.plan import NO_SLOT, Plan, make_plan
@@ -185,7 +185,7 @@ class Executable:
         for slot, i in compiled.variables:
             slots[slot] = values[i]
         if compiled.step_slot != NO_SLOT:
-            slots[compiled.step_slot] = step
+            slots[compiled.step_slot] = step if type(step) is int else _as_step(step)
         return compiled.run(slots)
 
     def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Run]] | None]:
@@ -312,6 +312,12 @@ class Executable:
             i = sd.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 raise unknown(name, {v.name: v for v in sd.placeholders()})
+
+
+def _as_step(step: Any) -> int:
+    if isinstance(step, bool) or not isinstance(step, int | np.integer):
+        raise ArgumentTypeError("A step is a whole number.", given=shown(step))
+    return int(step)
 
 
 class _TakenBack(Executable):

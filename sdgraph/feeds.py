@@ -12,7 +12,7 @@ import numpy as np
 
 from sdgraph.arrays import as_numbers, converted
 from sdgraph.aval import Aval, Shape, compatible, shape_str
-from sdgraph.errors import DTypeError, FeedError, ShapeError
+from sdgraph.errors import DTypeError, FeedError, ShapeError, shown
 from sdgraph.graph import did_you_mean
 from sdgraph.origin import Origin
 
@@ -98,7 +98,7 @@ def missing(p: Placeholder, given: Mapping[str, Any]) -> FeedError:
 def unknown(name: Any, known: Mapping[str, Any]) -> FeedError:
     """The error for a feed that no placeholder of the graph takes."""
     return FeedError(
-        f"The graph has no placeholder {name!r}.",
+        f"The graph has no placeholder {shown(name)}.",
         expected="one of " + ", ".join(map(repr, known)) if known else "no feeds: the graph has no placeholders",
-        fix=did_you_mean(str(name), known),
+        fix=did_you_mean(name, known),
     )

@@ -296,12 +296,10 @@ class Graph:
 
     def id_of(self, name: str) -> int:
         """The id of a name; raises UnknownVariableError with near misses."""
-        try:
-            return self.ids[name]
-        except KeyError:
-            raise UnknownVariableError(
-                f"The graph has no variable {name!r}.", fix=did_you_mean(name, self.ids)
-            ) from None
+        i = self.ids.get(name) if isinstance(name, str) else None
+        if i is None:
+            raise UnknownVariableError(f"The graph has no variable {shown(name)}.", fix=did_you_mean(name, self.ids))
+        return i
 
     # ------------------------------------------------------------------ structure
 
@@ -345,9 +343,11 @@ def check_name(name: object) -> None:
         )
 
 
-def did_you_mean(name: str, known: Any) -> str | None:
+def did_you_mean(name: object, known: Any) -> str | None:
     """A hint with the names most like ``name``, or None."""
     import difflib
 
-    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.6)
+    if not isinstance(name, str) or len(name) > 200:
+        return None
+    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(map(repr, near))}?" if near else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, shown
 
 if TYPE_CHECKING:
     from sdgraph.variable import SDVariable
@@ -40,7 +40,7 @@ def _bound(b: Any, key: Any, x: SDVariable) -> int:
 def _bad_index(key: Any, x: SDVariable) -> ArgumentTypeError:
     return ArgumentTypeError(
         f"{x.name!r} cannot be indexed like this.",
-        given=f"{key!r:.200}",
+        given=shown(key),
         expected="integers, slices, ... and None",
         fix="Use sd.gather(v, indices, axis=0) for index arrays and sd.where(mask, v, other) for masks.",
     )

@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sdgraph.errors import ArgumentError
+from sdgraph.arrays import own_array
+from sdgraph.aval import shape_str
+from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.graph import did_you_mean
 
 _Make: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]
@@ -90,17 +92,39 @@ def initial_value(
         ArgumentError: For an unknown scheme, or one that does not fit the shape.
     """
     if isinstance(init, int | float) and not isinstance(init, bool):
-        return np.full(shape, init, dtype)
+        return _made(lambda: np.full(shape, own_array(init, dtype)), shape)
     if isinstance(init, str) and init.startswith("constant"):
-        return np.full(shape, _constant(init), dtype)
-    if init not in SCHEMES:
+        return _made(lambda: np.full(shape, own_array(_constant(init), dtype)), shape)
+    if not isinstance(init, str) or init not in SCHEMES:
         raise ArgumentError(
             "There is no such init scheme.",
-            given=repr(init),
+            given=shown(init),
             expected="a number, 'constant:VALUE', or one of " + ", ".join(map(repr, SCHEMES)),
-            fix=did_you_mean(str(init), SCHEMES),
+            fix=did_you_mean(init, SCHEMES) if isinstance(init, str) else None,
         )
-    return np.asarray(SCHEMES[init](np.random.default_rng(seed), shape), dtype)
+    rng = np.random.default_rng(None if seed is None else as_seed(seed))
+    return _made(lambda: np.asarray(SCHEMES[init](rng, shape), dtype), shape)
+
+
+def as_seed(seed: Any) -> int:
+    """A seed as a Python integer.
+
+    Raises:
+        ArgumentError: If it is no whole number, or a negative one.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ArgumentError("A seed is a whole number, 0 or more.", given=shown(seed))
+    return int(seed)
+
+
+def _made(make: Callable[[], np.ndarray[Any, Any]], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """What ``make`` makes, if there is room for it."""
+    try:
+        return make()
+    except (MemoryError, ValueError) as e:
+        if isinstance(e, SDGraphError):
+            raise
+        raise ArgumentError("There is no room for an array of this shape.", given=shape_str(shape)) from e
 
 
 def _constant(init: str) -> float:
@@ -110,4 +134,4 @@ def _constant(init: str) -> float:
             return float(text or 0.0)
     except ValueError:
         pass
-    raise ArgumentError("This constant scheme has no value.", given=repr(init), expected="such as 'constant:0.1'")
+    raise ArgumentError("This constant scheme has no value.", given=shown(init), expected="such as 'constant:0.1'")

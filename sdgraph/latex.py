@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph import notation
 from sdgraph.aval import Aval
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.graph import VariableKind
 from sdgraph.notation import Term
 from sdgraph.visible import Item, Listing, visible
@@ -51,8 +51,12 @@ class _Equation(NamedTuple):
 
 def to_latex(v: SDVariable, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> Latex:
     """The formulas of a variable; see `SDVariable.to_latex`."""
-    if depth is not None and (isinstance(depth, bool) or depth < 1):
-        raise ArgumentError("depth must be 1 or more, or None.", given=repr(depth))
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
+        raise ArgumentError("depth must be 1 or more, or None.", given=shown(depth))
+    if isinstance(max_length, bool) or not isinstance(max_length, int | float):
+        raise ArgumentError("max_length is a number of characters.", given=shown(max_length))
+    if not isinstance(expand, bool):
+        raise ArgumentError("expand is True or False.", given=shown(expand))
     listing = visible(v.sd)
     writer = _Writer(listing, expand=expand)
     equations = writer.equations(v.id)

@@ -20,7 +20,7 @@ import numpy as np
 
 from sdgraph.arrays import as_numbers
 from sdgraph.eager import call
-from sdgraph.errors import ArgumentTypeError, SDGraphError
+from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.graph import NO_ATTRS
 from sdgraph.keras.formulas import SDKeras
 from sdgraph.losses import SDLoss
@@ -47,7 +47,7 @@ class _Arrays:
         self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
     ) -> Any:
         if name is not None:
-            raise ArgumentTypeError(f"sd.{op.qualname}: an array has no name.", given=f"name={name!r}")
+            raise ArgumentTypeError(f"sd.{op.qualname}: an array has no name.", given=f"name={shown(name)}")
         for x in operands:
             if isinstance(x, SDVariable):
                 raise ArgumentTypeError(

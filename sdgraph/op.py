@@ -371,7 +371,7 @@ def freeze(name: str, value: Any, depth: int = 0) -> Any:
             )
         if isinstance(value, int):
             float(value)
-        hash(value), repr(value)
+        _ = hash(value), repr(value)
     except SDGraphError:
         raise
     except Exception as e:

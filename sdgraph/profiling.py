@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sdgraph.engines import threads
-from sdgraph.errors import EngineError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, EngineError, shown
 from sdgraph.variable import as_mapping
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
     Raises:
         EngineError: If the engine cannot tell its parts.
     """
+    if not callable(getattr(type(f), "parts", None)):
+        raise ArgumentTypeError("Only compiled functions are measured.", given=shown(f), fix="Use sd.compile(...).")
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
+        raise ArgumentError("repeat is a number of runs, 1 or more.", given=shown(repeat))
     given = as_mapping(feeds)
     f.run(given)
     slots, parts = f.parts(given)

@@ -18,9 +18,10 @@ from sdgraph.autodiff import gradients
 from sdgraph.aval import Aval, is_floating
 from sdgraph.bookkeeping import Table
 from sdgraph.engines import engine_name
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, shown
 from sdgraph.executable import Executable
-from sdgraph.graph import GRADIENT_SCOPE, VariableKind
+from sdgraph.graph import GRADIENT_SCOPE, VariableKind, check_name
+from sdgraph.initializers import as_seed
 from sdgraph.keras.formulas import SDKeras
 from sdgraph.leaves import GraphLeaves, with_article
 from sdgraph.loss_variables import check_loss, current_losses
@@ -80,9 +81,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
 
     def __init__(self, dtype: DTypeLike = "float32", *, seed: int = 0) -> None:
         GraphLeaves.__init__(self, dtype)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ArgumentError("A seed is a whole number, 0 or more.", given=repr(seed))
-        self.seed = int(seed)
+        self.seed = as_seed(seed)
         self.math = SDMath(self)
         """Elementwise mathematics."""
         self.nn = SDNN(self)
@@ -125,7 +124,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
     def __contains__(self, name: object) -> bool:
         if type(name) is SDVariable:
             return name.sd is self and not name.node.is_gone
-        return name in self.ids
+        return isinstance(name, str) and name in self.ids
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -154,10 +153,10 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         """
         try:
             wanted = None if kind is None else VariableKind(kind)
-        except ValueError:
+        except Exception:
             raise ArgumentError(
                 "There is no such kind of variable.",
-                given=repr(kind),
+                given=shown(kind),
                 expected=", ".join(k.value for k in VariableKind),
             ) from None
         return [
@@ -187,6 +186,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
             VariableNameError: If the name is taken or malformed.
         """
         v = self._own(v)
+        check_name(name)
         if name != v.name:
             with self._outside_scopes(""):
                 self.rename_node(v.id, self.full_name(name))
@@ -538,7 +538,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             EngineError: If there is no such engine.
         """
-        check = check_numerics or checking.is_checked(self)
+        if not isinstance(check_numerics, bool | np.bool):
+            raise ArgumentTypeError("check_numerics is True or False.", given=shown(check_numerics))
+        check = bool(check_numerics) or checking.is_checked(self)
         return Executable(self, self._several(fetches), engine_name(engine), check_numerics=check)
 
     def _executable(self, fetches: list[SDVariable], engine: str = "auto") -> Executable:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.aval import shape_str
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.graph import VariableKind
 from sdgraph.visible import Item, Listing, visible
 
@@ -79,7 +79,7 @@ def summary(sd: SameDiff, depth: int | None = None, sort: str = "topological") -
     """
     key = _sort_key(sort)
     if depth is not None and (not isinstance(depth, int) or depth < 0):
-        raise ArgumentError("depth counts levels of scopes.", given=repr(depth), expected="0, 1, 2 ... or None")
+        raise ArgumentError("depth counts levels of scopes.", given=shown(depth), expected="0, 1, 2 ... or None")
     listing = visible(sd)
     rows = sorted(_rows(listing, depth), key=key)
     totals = _totals(listing)
@@ -93,8 +93,8 @@ def _sort_key(sort: str) -> Callable[[_Row], Any]:
         "kind": lambda r: (r.kind, r.order),
         "size": lambda r: (-r.size, r.order),
     }
-    if sort not in keys:
-        raise ArgumentError("The table cannot be sorted like this.", given=repr(sort), expected=", ".join(keys))
+    if not isinstance(sort, str) or sort not in keys:
+        raise ArgumentError("The table cannot be sorted like this.", given=shown(sort), expected=", ".join(keys))
     return keys[sort]
 
 

@@ -16,10 +16,19 @@ import numpy as np
 
 from sdgraph.aval import Aval
 from sdgraph.engines.numpy import compile_plan
-from sdgraph.errors import ArgumentError, DTypeError, ExecutionError, GradientCheckError, GradientError
+from sdgraph.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    ExecutionError,
+    GradientCheckError,
+    GradientError,
+    shown,
+)
 from sdgraph.executable import as_mapping
 from sdgraph.feeds import as_array
 from sdgraph.graph import VariableKind
+from sdgraph.initializers import as_seed
 from sdgraph.plan import NO_SLOT, schedule
 from sdgraph.transform.lower import Lowering
 from sdgraph.variable import SDVariable
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["GradientMismatch", "check_grads"]
 
 _SHOWN = 8
+_HIGHEST = 16
 _LEAVES = (VariableKind.PLACEHOLDER, VariableKind.VARIABLE)
 
 
@@ -137,10 +147,16 @@ def check_grads(
           given:    x[0, 0]: numeric ..., symbolic 0 (a kink: the slopes on its two sides differ)
           ...
     """
-    if order < 1:
-        raise ArgumentError("The order of a derivative is 1 or more.", given=repr(order))
+    if not isinstance(y, SDVariable):
+        raise ArgumentTypeError("Not a variable.", given=shown(y), expected="an SDVariable")
+    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= _HIGHEST:
+        raise ArgumentError(f"The order of a derivative is 1 or more, at most {_HIGHEST} here.", given=shown(order))
     if y.dtype.kind != "f":
         raise DTypeError(f"{y.name!r} is {y.dtype.name}: only real floating variables are checked.", given=repr(y))
+    if rtol is not None and (isinstance(rtol, bool) or not isinstance(rtol, int | float)):
+        raise ArgumentTypeError("rtol is a number.", given=shown(rtol))
+    if not isinstance(allow_kinks, bool):
+        raise ArgumentTypeError("allow_kinks is True or False.", given=shown(allow_kinks))
     precision = _best_precision()
     try:
         return _Check(y, feeds, wrt, precision, rtol, allow_kinks, step, seed).run(order)
@@ -221,7 +237,7 @@ class _Check:
         self.precision = precision
         self.allow_kinks = allow_kinks
         self.step = step
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(as_seed(seed))
         self.name = y.name
         self.sd = sd = y.sd.copy()
         self.y = SDVariable(sd, y.id)

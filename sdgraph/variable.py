@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.aval import Aval, Dim, Shape, shape_str
-from sdgraph.errors import ArgumentTypeError, GradientError
+from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.graph import NO_ATTRS, VariableKind
 from sdgraph.index_key import index_key
 from sdgraph.op import register
@@ -570,7 +570,7 @@ def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping
         return named
     if not isinstance(feeds, Mapping):
         raise ArgumentTypeError(
-            "Feeds are given by name.", given=f"{type(feeds).__name__}: {feeds!r:.120}", expected="{'x': array, ...}"
+            "Feeds are given by name.", given=f"{type(feeds).__name__}: {shown(feeds)}", expected="{'x': array, ...}"
         )
     return {**feeds, **named} if named else feeds
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sdgraph.aval import Aval
 from sdgraph.engines.program import Program
-from sdgraph.errors import EngineError, MissingDependencyError
+from sdgraph.errors import EngineError, MissingDependencyError, shown
 from sdgraph.graph import did_you_mean
 from sdgraph.plan import Plan
 
@@ -56,16 +56,16 @@ def engine_name(engine: str, *, once: bool = False) -> str:
         EngineError: If there is no such engine.
         MissingDependencyError: If what it needs is not installed, or too old.
     """
-    if engine == "auto":
+    if isinstance(engine, str) and engine == "auto":
         chosen = os.environ.get("SDGRAPH_ENGINE") or "auto"
         if chosen == "auto":
             return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
         engine = chosen
-    if engine not in _ENGINES:
+    if not isinstance(engine, str) or engine not in _ENGINES:
         raise EngineError(
-            f"There is no engine {engine!r}.",
+            f"There is no engine {shown(engine)}.",
             expected=f"one of {', '.join(map(repr, ('auto', *_ENGINES)))}",
-            fix=did_you_mean(str(engine), _ENGINES),
+            fix=did_you_mean(engine, _ENGINES),
         )
     _check_installed(engine)
     return engine

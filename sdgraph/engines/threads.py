@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sdgraph import forks
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 
 _T = TypeVar("_T")
 
@@ -61,7 +61,7 @@ def set_num_threads(n: int) -> None:
     """
     global _count
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ArgumentError("A number of threads is a whole number, at least 1.", given=repr(n))
+        raise ArgumentError("A number of threads is a whole number, at least 1.", given=shown(n))
     _count = n
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.arrays import own_array
-from sdgraph.errors import ArgumentError, DTypeError, LabelError
+from sdgraph.arrays import converted, own_array
+from sdgraph.errors import ArgumentError, DTypeError, LabelError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,15 +34,16 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndar
                [0., 1., 0.]])
     """
     given = own_array(labels)
-    if given.dtype.kind == "c" or (given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given))):
-        raise DTypeError("Labels are whole numbers.", given=f"{given.dtype.name}: {given!r:.200}")
-    values = given.astype(np.int64)
+    try:
+        values = converted(given, np.dtype("int64"), literal=True)
+    except DTypeError as e:
+        raise DTypeError("Labels are whole numbers.", given=f"{given.dtype.name}: {shown(given)}") from e
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values[..., 0]
     if num_classes is None:
         num_classes = int(values.max()) + 1 if values.size else 0
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer) or num_classes < 0:
-        raise ArgumentError("num_classes is a number of classes.", given=f"num_classes={num_classes!r}")
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer) or not (0 <= num_classes < 2**31):
+        raise ArgumentError("num_classes is a number of classes.", given=f"num_classes={shown(num_classes)}")
     bad = (values < 0) | (values >= num_classes)
     if bad.any():
         at = tuple(int(k) for k in np.argwhere(bad)[0])
@@ -50,4 +51,9 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndar
             f"Label {values[at]} at position {at[0] if len(at) == 1 else at} is out of range.",
             expected=f"0 <= label < {num_classes}, the number of classes",
         )
-    return np.eye(num_classes)[values] if num_classes else np.zeros((*values.shape, 0))
+    try:
+        out = np.zeros((*values.shape, num_classes))
+    except (MemoryError, ValueError) as e:
+        raise ArgumentError("There is no room for so many classes.", given=f"num_classes={num_classes}") from e
+    np.put_along_axis(out, values[..., None], 1.0, axis=-1)
+    return out

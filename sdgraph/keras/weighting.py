@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from sdgraph.aval import Dim, Shape, normalize_axis, shape_str
-from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.losses import LossReduce, reduce_loss
 from sdgraph.shapes import one_axis
 from sdgraph.variable import SDVariable
@@ -39,7 +39,7 @@ def check_reduction(value: object) -> None:
     """Raise ArgumentError unless ``value`` is one of `REDUCTIONS`."""
     if not isinstance(value, str | None) or value not in REDUCTIONS:
         raise ArgumentError(
-            "There is no such reduction.", given=f"reduction={value!r}", expected=", ".join(map(repr, REDUCTIONS))
+            "There is no such reduction.", given=f"reduction={shown(value)}", expected=", ".join(map(repr, REDUCTIONS))
         )
 
 
@@ -147,7 +147,9 @@ def over_axes(
     """The operands of a loss that removes any number of axes, these axes, and what weights and reduces it."""
     y, p, result = prepared_pair(sd, y_true, y_pred, dtype)
     if isinstance(axis, bool):
-        raise ArgumentError("axis is not an axis.", given=f"axis={axis!r}", expected="an integer, several, or None")
+        raise ArgumentError(
+            "axis is not an axis.", given=f"axis={shown(axis)}", expected="an integer, several, or None"
+        )
     axes = normalize_axis(axis, p.ndim)
     shape = tuple(d for k, d in enumerate(p.shape) if k not in axes)
     batch: Dim = y_pred.shape[0] if y_pred.ndim else 1

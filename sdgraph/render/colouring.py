@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from sdgraph.aval import Aval
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.render.grouping import Groups
 from sdgraph.render.options import Options
 from sdgraph.render.parts import Part, Parts
@@ -91,7 +91,7 @@ def _own_measure(found: Parts, part: Part, given: Any) -> float | None:
         return None if x is None else float(x)
     except (TypeError, ValueError):
         raise ArgumentError(
-            f"color_by gives no number for {part.item.name!r}.", given=f"{x!r:.120}", expected="a number or None"
+            f"color_by gives no number for {part.item.name!r}.", given=shown(x), expected="a number or None"
         ) from None
 
 

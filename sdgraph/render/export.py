@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def to_networkx(sd: SameDiff, view: str = "forward") -> MultiDiGraph:
     """
     import networkx as nx
 
-    if view not in VIEWS:
-        raise ArgumentError("There is no such view.", given=repr(view), expected=", ".join(VIEWS))
+    if not isinstance(view, str) or view not in VIEWS:
+        raise ArgumentError("There is no such view.", given=shown(view), expected=", ".join(VIEWS))
     listing = visible(sd)
     chosen = _chosen(listing, view)
     graph = nx.MultiDiGraph(view=view)

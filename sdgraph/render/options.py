@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.graph import did_you_mean
 from sdgraph.names import is_writable
 
@@ -83,7 +83,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in choices:
                 raise _bad(name, getattr(self, name), " or ".join(map(repr, choices)))
         for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
             if not isinstance(getattr(self, name), bool):
@@ -150,4 +150,4 @@ def _positive(value: Any) -> bool:
 
 
 def _bad(name: str, value: Any, expected: str) -> ArgumentError:
-    return ArgumentError(f"{name} cannot be this.", given=f"{value!r:.120}", expected=expected)
+    return ArgumentError(f"{name} cannot be this.", given=shown(value), expected=expected)

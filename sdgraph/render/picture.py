@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sdgraph.errors import ArgumentError, LayoutError, RendererNotFound
+from sdgraph.errors import ArgumentError, ArgumentTypeError, LayoutError, RendererNotFound, shown
 from sdgraph.render import engines, svg
 from sdgraph.render.dot import DotWriter
 from sdgraph.render.mermaid import to_mermaid
@@ -108,7 +108,7 @@ class GraphView:
         if fmt in ("svg", "dot", "mmd"):
             return {"svg": lambda: self.svg, "dot": lambda: self.dot, "mmd": lambda: self.mermaid}[fmt]().encode()
         if fmt not in FORMATS:
-            raise ArgumentError("A picture has no such format.", given=repr(fmt), expected=", ".join(FORMATS))
+            raise ArgumentError("A picture has no such format.", given=shown(fmt), expected=", ".join(FORMATS))
         source = self.dot
         if fmt == "png":
             source = source.replace("graph [", f'graph [dpi="{self.options.dpi:g}" ', 1)
@@ -161,13 +161,25 @@ class GraphView:
         return layout.data
 
 
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+    """
+    try:
+        return Path(path)
+    except Exception as e:
+        raise ArgumentTypeError("This is no path.", given=shown(path), expected="a text or a pathlib.Path") from e
+
+
 def checked_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
     """The path and the format that its suffix means.
 
     Raises:
         ArgumentError: For an unknown suffix, or a folder that does not exist.
     """
-    target = Path(path)
+    target = as_path(path)
     fmt = target.suffix.lower().removeprefix(".")
     if fmt not in FORMATS:
         raise ArgumentError(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.aval import is_floating
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.render.expansion import expanded
 from sdgraph.render.grouping import Groups, group
 from sdgraph.render.options import Options
@@ -46,13 +46,14 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
     ids = None if names is None else [sd.ids[n] for n in names]
     if isinstance(options.color_by, Mapping):
         sd._several(options.color_by)
-    if options.view == "forward" and options.color_by != "grad_norm":
+    by_gradient = isinstance(options.color_by, str) and options.color_by == "grad_norm"
+    if options.view == "forward" and not by_gradient:
         found = forward_parts(visible(sd), ids)
     else:
         found = _with_gradients(sd, ids, wrt, options.view)
     if focus is not None:
         if sd.ids[focus] not in found.parts:
-            raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={options.view!r}")
+            raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={shown(options.view)}")
         found = neighbourhood(found, sd.ids[focus], options.radius)
     return _finish(found, options)
 

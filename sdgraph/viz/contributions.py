@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.losses import LossReduce
 from sdgraph.variable import SDVariable
 from sdgraph.viz import style
@@ -76,7 +76,7 @@ def plot_contributions(
     """
     style.check_theme(theme)
     if isinstance(max_bars, bool) or not isinstance(max_bars, int) or max_bars < 1:
-        raise ArgumentError("There must be a bar.", given=f"max_bars={max_bars!r}")
+        raise ArgumentError("There must be a bar.", given=f"max_bars={shown(max_bars)}")
     parts = _parts(loss, feeds)
     n = len(parts.shares)
     order = np.arange(n)
@@ -90,9 +90,9 @@ def plot_contributions(
     numbers = [str(k) for k in order]
     step = max(1, -(-len(order) // 20))
     bottom.set_xticks(range(0, len(order), step), numbers[::step])
-    shown = f"the {len(order)} largest of {n} examples" if len(order) < n else f"{n} example{'s' * (n != 1)}"
+    drawn = f"the {len(order)} largest of {n} examples" if len(order) < n else f"{n} example{'s' * (n != 1)}"
     style.say(ax, theme, title=f"{loss.name} = {parts.total:.4g}", y="contribution")
-    style.say(bottom, theme, x=f"example ({shown})")
+    style.say(bottom, theme, x=f"example ({drawn})")
     return ax
 
 
@@ -100,6 +100,8 @@ def plot_contributions(
 
 
 def _parts(loss: SDVariable, feeds: Feeds | None) -> _Parts:
+    if not isinstance(loss, SDVariable):
+        raise ArgumentTypeError("Not a variable.", given=shown(loss), expected="the SDVariable of a loss")
     sd = loss.sd.copy()
     node = sd.nodes[loss.id]
     reduces = not _UNREDUCED.keys().isdisjoint(node.attrs)
@@ -111,7 +113,7 @@ def _parts(loss: SDVariable, feeds: Feeds | None) -> _Parts:
     else:
         raise ArgumentError(
             f"{loss.name!r} does not fall apart into examples.",
-            given=repr(loss),
+            given=shown(loss),
             expected="the output of a loss op that reduces, or a variable with one entry per example",
             fix=_other_losses(loss),
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.graph import did_you_mean
 from sdgraph.op import REGISTRY, Op
 from sdgraph.viz import style
@@ -88,8 +88,8 @@ def plot_loss(
         >>> ax.get_xlabel(), len(ax.get_lines())
         ('prediction', 5)
     """
-    if show not in SHOW:
-        raise ArgumentError("show cannot be this.", given=repr(show), expected=" or ".join(map(repr, SHOW)))
+    if not isinstance(show, str) or show not in SHOW:
+        raise ArgumentError("show cannot be this.", given=shown(show), expected=" or ".join(map(repr, SHOW)))
     losses = _several(loss)
     ys = np.atleast_1d(np.asarray(labels))
     xs = _points(ys, predictions, points, at)
@@ -119,7 +119,7 @@ def _several(loss: Any) -> list[_Loss]:
     else:
         found = [_as_loss(loss)]
     if not found:
-        raise ArgumentError("There is no loss to draw.", given=repr(loss))
+        raise ArgumentError("There is no loss to draw.", given=shown(loss))
     return found
 
 
@@ -133,7 +133,7 @@ def _as_loss(loss: Any) -> _Loss:
     if not callable(loss):
         raise ArgumentTypeError(
             "This is not a loss.",
-            given=f"{loss!r:.120}",
+            given=shown(loss),
             expected="a name such as 'huber_loss', a method of sd.loss, or a function of label and prediction",
         )
     name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
@@ -183,11 +183,11 @@ def _points(
     if ends.ndim != 1 or len(ends) < 2 or not np.isfinite(ends).all() or np.any(np.diff(ends) <= 0):
         raise ArgumentError(
             "predictions is not a range.",
-            given=f"{predictions!r:.120}",
+            given=shown(predictions),
             expected="(low, high), or finite points in rising order",
         )
     if points < 2:
-        raise ArgumentError("A curve has two points at least.", given=f"points={points!r}")
+        raise ArgumentError("A curve has two points at least.", given=f"points={shown(points)}")
     return np.linspace(ends[0], ends[1], points) if len(ends) == 2 else ends
 
 
@@ -217,7 +217,7 @@ def _compute(
         feed[index]
     except IndexError:
         raise ArgumentError(
-            "The prediction has no such element.", given=f"vary={vary!r}", expected=f"an index into {base.shape}"
+            "The prediction has no such element.", given=f"vary={shown(vary)}", expected=f"an index into {base.shape}"
         ) from None
     run = sd.compile(fetches)
     value, slope = np.empty(len(xs)), np.empty(len(xs))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.errors import ArgumentError, MissingDependencyError
+from sdgraph.errors import ArgumentError, MissingDependencyError, shown
 from sdgraph.render import theme as colours
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def pyplot() -> Any:
 
 def check_theme(theme: str) -> str:
     """The theme, if there is such a one."""
-    if theme not in THEMES:
-        raise ArgumentError("There is no such theme.", given=repr(theme), expected=" or ".join(map(repr, THEMES)))
+    if not isinstance(theme, str) or theme not in THEMES:
+        raise ArgumentError("There is no such theme.", given=shown(theme), expected=" or ".join(map(repr, THEMES)))
     return theme
 
 

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.arrays import own_array
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.graph import VariableKind
-from sdgraph.variable import SDVariable
+from sdgraph.initializers import as_seed
+from sdgraph.variable import SDVariable, as_mapping
+from sdgraph.views import GraphViews
 from sdgraph.viz import style
 
 if TYPE_CHECKING:
@@ -92,9 +95,11 @@ def loss_surface(
     style.check_theme(theme)
     spans = _spans(span)
     if isinstance(points, bool) or not isinstance(points, int) or points < 3:
-        raise ArgumentError("A map has three points along each side at least.", given=f"points={points!r}")
+        raise ArgumentError("A map has three points along each side at least.", given=f"points={shown(points)}")
+    if not isinstance(sd, GraphViews):
+        raise ArgumentTypeError("Not a graph.", given=shown(sd), expected="a SameDiff")
     copy = sd.copy()
-    first, second = _sides(copy, a, b, np.random.default_rng(seed))
+    first, second = _sides(copy, a, b, np.random.default_rng(as_seed(seed)))
     total = _total(copy, loss)
     xs = first.origin + np.linspace(-spans[0], spans[0], points)
     ys = second.origin + np.linspace(-spans[1], spans[1], points)
@@ -107,11 +112,15 @@ def loss_surface(
     return ax
 
 
+_WIDEST = 1e300
+
+
 def _spans(span: float | tuple[float, float]) -> tuple[float, float]:
-    pair = np.broadcast_to(np.asarray(span, "float64"), (2,))
-    if not (np.isfinite(pair) & (pair > 0)).all():
-        raise ArgumentError("span must be positive.", given=repr(span))
-    return float(pair[0]), float(pair[1])
+    given = own_array(span, "float64")
+    pair = given.reshape(-1)
+    if pair.size not in (1, 2) or not ((pair > 0) & (pair < _WIDEST)).all():
+        raise ArgumentError("span must be positive.", given=shown(span))
+    return float(pair[0]), float(pair[-1])
 
 
 # ---------------------------------------------------------------------- directions
@@ -134,17 +143,25 @@ def _sides(sd: SameDiff, a: Chosen, b: Chosen, random: np.random.Generator) -> t
     return _random_axis(several, random, "first", a), _random_axis(others, random, "second", b or a)
 
 
+def _names(given: Any) -> list[str]:
+    """Names of variables: those of the user's graph do not belong to the copy."""
+    try:
+        several = [given] if isinstance(given, str | SDVariable) else list(given)
+    except Exception as e:
+        raise ArgumentTypeError("Not variables.", given=shown(given), expected="SDVariables or names") from e
+    return [v.name if isinstance(v, SDVariable) else v for v in several]
+
+
 def _chosen(sd: SameDiff, given: Chosen) -> list[SDVariable]:
     if given is None:
         found = [v for v in sd.trainable_variables() if v.dtype.kind == "f"]
     else:
-        names = [given] if isinstance(given, str | SDVariable) else list(given)
-        found = [sd[v if isinstance(v, str) else v.name] for v in names]
+        found = [sd[n] for n in _names(given)]
     for v in found:
         if v.kind is not VariableKind.VARIABLE or v.dtype.kind != "f":
             raise ArgumentTypeError("Only floating trainable variables span a map.", given=repr(v), node=v.name)
     if not found:
-        raise ArgumentError("The graph has no trainable variables.", given=repr(sd))
+        raise ArgumentError("The graph has no trainable variables.", given=shown(sd))
     return found
 
 
@@ -184,9 +201,9 @@ def _total(sd: SameDiff, loss: SDVariable | str | None) -> SDVariable:
         losses = sd.loss_variables()
         sums = [v if v.shape == () else v.sum() for v in losses]
         return sums[0] if len(sums) == 1 else sd.math.merge_add(*sums)
-    found = sd[loss if isinstance(loss, str) else loss.name]
+    found = sd[_names(loss)[0]] if isinstance(loss, str | SDVariable) else sd._own(loss)
     if found.shape != ():
-        raise ArgumentError("Only a scalar makes a surface.", given=repr(found), fix="Sum it: loss.sum().")
+        raise ArgumentError("Only a scalar makes a surface.", given=shown(found), fix="Sum it: loss.sum().")
     return found
 
 
@@ -224,7 +241,7 @@ def _values(
 
 def _by_name(feeds: Feeds | None) -> dict[str, Any]:
     """Feeds by name: a variable of the user's graph does not belong to the copy."""
-    return {k if isinstance(k, str) else k.name: v for k, v in (feeds or {}).items()}
+    return {k.name if isinstance(k, SDVariable) else k: v for k, v in as_mapping(feeds).items()}
 
 
 # ---------------------------------------------------------------------- drawing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgraph.aval import shape_str
-from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
@@ -34,13 +34,13 @@ _EACH = LossReduce.NONE
 def check_label_smoothing(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the argument label_smoothing."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError("label_smoothing must lie between 0 and 1.", given=f"label_smoothing={value!r}")
+        raise ArgumentError("label_smoothing must lie between 0 and 1.", given=f"label_smoothing={shown(value)}")
 
 
 def check_gamma(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of a focal loss."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ArgumentError("gamma must be a finite number, 0 or more.", given=f"gamma={value!r}")
+        raise ArgumentError("gamma must be a finite number, 0 or more.", given=f"gamma={shown(value)}")
 
 
 def _binary(y: SDVariable, p: SDVariable, from_logits: bool) -> SDVariable:
@@ -373,7 +373,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         """
         if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int)):
             raise ArgumentError(
-                "ignore_class is a label.", given=f"ignore_class={ignore_class!r}", expected="an integer"
+                "ignore_class is a label.", given=f"ignore_class={shown(ignore_class)}", expected="an integer"
             )
         sd = self.sd
         y, p = y_true, y_pred

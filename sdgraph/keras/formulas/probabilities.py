@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, over_axes, per_sample, work_dtypes
 from sdgraph.op import composite
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def check_q(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of the generalised cross entropy."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError("q must lie between 0 and 1.", given=f"q={value!r}")
+        raise ArgumentError("q must lie between 0 and 1.", given=f"q={shown(value)}")
 
 
 def check_factor(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={value!r}")
+        raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={shown(value)}")
 
 
 @composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)))

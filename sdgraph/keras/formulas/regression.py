@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.keras.weighting import EPSILON, per_sample
 from sdgraph.losses import LossReduce
 from sdgraph.op import composite
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check_delta(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be Huber's delta."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError("delta must be a positive number.", given=f"delta={value!r}")
+        raise ArgumentError("delta must be a positive number.", given=f"delta={shown(value)}")
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 
 from sdgraph import eager
 from sdgraph.aval import as_dtype
-from sdgraph.errors import ArgumentTypeError, NotDefinedError
+from sdgraph.errors import ArgumentTypeError, NotDefinedError, shown
 from sdgraph.keras.weighting import as_dtype_of, check_reduction, same_rank, work_dtypes
 from sdgraph.variable import SDVariable
 
@@ -87,6 +87,8 @@ class Loss:
         dtype: DTypeLike | None = None,
     ) -> None:
         check_reduction(reduction)
+        if not isinstance(name, str | None):
+            raise ArgumentTypeError("The name of a loss is a text.", given=shown(name))
         self.name = name or _automatic_name(type(self))
         self.reduction = reduction
         self.dtype: np.dtype[Any] | None = None if dtype is None else as_dtype(getattr(dtype, "compute_dtype", dtype))
@@ -153,7 +155,7 @@ class Loss:
             if not isinstance(values, SDVariable | int | float | np.ndarray | np.generic):
                 raise ArgumentTypeError(
                     f"{type(self).__name__}.call must return a variable.",
-                    given=f"{type(values).__name__}: {values!r:.200}",
+                    given=f"{type(values).__name__}: {shown(values)}",
                 )
             values = sd.as_variable(values)
         # What a loss is computed from is not a loss of the graph.
@@ -183,6 +185,8 @@ class Loss:
 
 def known_settings(cls: type, config: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``cls`` takes; warns of others."""
+    if not isinstance(config, Mapping):
+        raise ArgumentTypeError("The settings of a loss are a dict.", given=shown(config))
     parameters = inspect.signature(cls).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return dict(config)
@@ -240,7 +244,7 @@ class LossFunctionWrapper(Loss):
         **settings: Any,
     ) -> None:
         if not callable(fn):
-            raise ArgumentTypeError("A loss is made of a function.", given=repr(fn), expected="fn(y_true, y_pred)")
+            raise ArgumentTypeError("A loss is made of a function.", given=shown(fn), expected="fn(y_true, y_pred)")
         own = getattr(fn, "__name__", "")
         super().__init__(name or (own if own.isidentifier() else None), reduction, dtype)
         self.fn = fn
@@ -264,4 +268,6 @@ class LossFunctionWrapper(Loss):
         """A loss with the settings of `get_config`; the function is looked up by its name."""
         from sdgraph.keras.losses.registry import get
 
+        if not isinstance(config, Mapping):
+            raise ArgumentTypeError("The settings of a loss are a dict.", given=shown(config))
         return cls(**{**config, "fn": get(config.get("fn"))})

@@ -38,7 +38,7 @@ class MeanSquaredError(OpLoss, of=SDKeras.mean_squared_error):
         name: str | None = "mean_squared_error",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "mean_squared_error", reduction, dtype)
+        super().__init__("mean_squared_error" if name is None else name, reduction, dtype)
 
 
 class MeanAbsoluteError(OpLoss, of=SDKeras.mean_absolute_error):
@@ -58,7 +58,7 @@ class MeanAbsoluteError(OpLoss, of=SDKeras.mean_absolute_error):
         name: str | None = "mean_absolute_error",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "mean_absolute_error", reduction, dtype)
+        super().__init__("mean_absolute_error" if name is None else name, reduction, dtype)
 
 
 class MeanAbsolutePercentageError(OpLoss, of=SDKeras.mean_absolute_percentage_error):
@@ -78,7 +78,7 @@ class MeanAbsolutePercentageError(OpLoss, of=SDKeras.mean_absolute_percentage_er
         name: str | None = "mean_absolute_percentage_error",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "mean_absolute_percentage_error", reduction, dtype)
+        super().__init__("mean_absolute_percentage_error" if name is None else name, reduction, dtype)
 
 
 class MeanSquaredLogarithmicError(OpLoss, of=SDKeras.mean_squared_logarithmic_error):
@@ -98,7 +98,7 @@ class MeanSquaredLogarithmicError(OpLoss, of=SDKeras.mean_squared_logarithmic_er
         name: str | None = "mean_squared_logarithmic_error",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "mean_squared_logarithmic_error", reduction, dtype)
+        super().__init__("mean_squared_logarithmic_error" if name is None else name, reduction, dtype)
 
 
 class CosineSimilarity(OpLoss, of=SDKeras.cosine_similarity):
@@ -121,7 +121,7 @@ class CosineSimilarity(OpLoss, of=SDKeras.cosine_similarity):
         name: str | None = "cosine_similarity",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "cosine_similarity", reduction, dtype)
+        super().__init__("cosine_similarity" if name is None else name, reduction, dtype)
         self.axis = axis
 
 
@@ -146,7 +146,7 @@ class Huber(OpLoss, of=SDKeras.huber):
         dtype: DTypeLike | None = None,
     ) -> None:
         check_delta(delta)
-        super().__init__(name or "huber_loss", reduction, dtype)
+        super().__init__("huber_loss" if name is None else name, reduction, dtype)
         self.delta = delta
 
 
@@ -167,7 +167,7 @@ class LogCosh(OpLoss, of=SDKeras.log_cosh):
         name: str | None = "log_cosh",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "log_cosh", reduction, dtype)
+        super().__init__("log_cosh" if name is None else name, reduction, dtype)
 
 
 class Hinge(OpLoss, of=SDKeras.hinge):
@@ -187,7 +187,7 @@ class Hinge(OpLoss, of=SDKeras.hinge):
         name: str | None = "hinge",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "hinge", reduction, dtype)
+        super().__init__("hinge" if name is None else name, reduction, dtype)
 
 
 class SquaredHinge(OpLoss, of=SDKeras.squared_hinge):
@@ -207,7 +207,7 @@ class SquaredHinge(OpLoss, of=SDKeras.squared_hinge):
         name: str | None = "squared_hinge",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "squared_hinge", reduction, dtype)
+        super().__init__("squared_hinge" if name is None else name, reduction, dtype)
 
 
 class CategoricalHinge(OpLoss, of=SDKeras.categorical_hinge):
@@ -227,7 +227,7 @@ class CategoricalHinge(OpLoss, of=SDKeras.categorical_hinge):
         name: str | None = "categorical_hinge",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "categorical_hinge", reduction, dtype)
+        super().__init__("categorical_hinge" if name is None else name, reduction, dtype)
 
 
 class KLDivergence(OpLoss, of=SDKeras.kl_divergence):
@@ -247,7 +247,7 @@ class KLDivergence(OpLoss, of=SDKeras.kl_divergence):
         name: str | None = "kl_divergence",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "kl_divergence", reduction, dtype)
+        super().__init__("kl_divergence" if name is None else name, reduction, dtype)
 
 
 class Poisson(OpLoss, of=SDKeras.poisson):
@@ -267,7 +267,7 @@ class Poisson(OpLoss, of=SDKeras.poisson):
         name: str | None = "poisson",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "poisson", reduction, dtype)
+        super().__init__("poisson" if name is None else name, reduction, dtype)
 
 
 class BinaryCrossentropy(OpLoss, of=SDKeras.binary_crossentropy):
@@ -293,7 +293,7 @@ class BinaryCrossentropy(OpLoss, of=SDKeras.binary_crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         check_label_smoothing(label_smoothing)
-        super().__init__(name or "binary_crossentropy", reduction, dtype)
+        super().__init__("binary_crossentropy" if name is None else name, reduction, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.axis = axis
@@ -326,7 +326,7 @@ class BinaryFocalCrossentropy(OpLoss, of=SDKeras.binary_focal_crossentropy):
     ) -> None:
         check_gamma(gamma)
         check_label_smoothing(label_smoothing)
-        super().__init__(name or "binary_focal_crossentropy", reduction, dtype)
+        super().__init__("binary_focal_crossentropy" if name is None else name, reduction, dtype)
         self.apply_class_balancing = apply_class_balancing
         self.alpha = alpha
         self.gamma = gamma
@@ -358,7 +358,7 @@ class CategoricalCrossentropy(OpLoss, of=SDKeras.categorical_crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         check_label_smoothing(label_smoothing)
-        super().__init__(name or "categorical_crossentropy", reduction, dtype)
+        super().__init__("categorical_crossentropy" if name is None else name, reduction, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.axis = axis
@@ -390,7 +390,7 @@ class CategoricalFocalCrossentropy(OpLoss, of=SDKeras.categorical_focal_crossent
     ) -> None:
         check_gamma(gamma)
         check_label_smoothing(label_smoothing)
-        super().__init__(name or "categorical_focal_crossentropy", reduction, dtype)
+        super().__init__("categorical_focal_crossentropy" if name is None else name, reduction, dtype)
         self.alpha = alpha
         self.gamma = gamma
         self.from_logits = from_logits
@@ -421,7 +421,7 @@ class SparseCategoricalCrossentropy(OpLoss, of=SDKeras.sparse_categorical_crosse
         axis: int = -1,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "sparse_categorical_crossentropy", reduction, dtype)
+        super().__init__("sparse_categorical_crossentropy" if name is None else name, reduction, dtype)
         self.from_logits = from_logits
         self.ignore_class = ignore_class
         self.axis = axis
@@ -448,7 +448,7 @@ class CategoricalGeneralizedCrossEntropy(OpLoss, of=SDKeras.categorical_generali
         dtype: DTypeLike | None = None,
     ) -> None:
         check_q(q)
-        super().__init__(name or "categorical_generalized_cross_entropy", reduction, dtype)
+        super().__init__("categorical_generalized_cross_entropy" if name is None else name, reduction, dtype)
         self.q = q
 
 
@@ -470,7 +470,7 @@ class CTC(OpLoss, of=SDKeras.ctc):
         name: str | None = "ctc",
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "ctc", reduction, dtype)
+        super().__init__("ctc" if name is None else name, reduction, dtype)
 
 
 class Dice(OpLoss, of=SDKeras.dice):
@@ -493,7 +493,7 @@ class Dice(OpLoss, of=SDKeras.dice):
         axis: int | Sequence[int] | None = None,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(name or "dice", reduction, dtype)
+        super().__init__("dice" if name is None else name, reduction, dtype)
         self.axis = axis
 
 
@@ -521,7 +521,7 @@ class Tversky(OpLoss, of=SDKeras.tversky):
     ) -> None:
         check_factor("alpha", alpha)
         check_factor("beta", beta)
-        super().__init__(name or "tversky", reduction, dtype)
+        super().__init__("tversky" if name is None else name, reduction, dtype)
         self.alpha = alpha
         self.beta = beta
         self.axis = axis
@@ -552,7 +552,7 @@ class Circle(OpLoss, of=SDKeras.circle):
     ) -> None:
         check_factor("gamma", gamma)
         check_factor("margin", margin)
-        super().__init__(name or "circle", reduction, dtype)
+        super().__init__("circle" if name is None else name, reduction, dtype)
         self.gamma = gamma
         self.margin = margin
         self.remove_diagonal = remove_diagonal

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from sdgraph import eager
 from sdgraph.arrays import own_array
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.keras.formulas import SDKeras
 from sdgraph.op import Op
 from sdgraph.variable import SDVariable
@@ -33,7 +33,7 @@ def _function(method: Callable[Concatenate[SDKeras, P], SDVariable]) -> Callable
         if sd is not None:
             return sd.apply(op, operands, attrs, name)
         if name is not None:
-            raise ArgumentTypeError(f"{op.name}: arrays have no name.", given=f"name={name!r}")
+            raise ArgumentTypeError(f"{op.name}: arrays have no name.", given=f"name={shown(name)}")
         return eager.call(op, operands, attrs)
 
     call.__qualname__ = op.name

@@ -10,9 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-import numpy as np
-
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.arrays import own_array
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
 from sdgraph.graph import did_you_mean
 from sdgraph.keras.losses import classes, functions
 from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
@@ -94,9 +93,9 @@ def register(name: str, fn: Any = None) -> Any:
     if fn is None:
         return lambda f: register(name, f)
     if not isinstance(name, str) or not name:
-        raise ArgumentTypeError("A loss is registered under a name.", given=repr(name), expected="a text")
+        raise ArgumentTypeError("A loss is registered under a name.", given=shown(name), expected="a text")
     if not callable(fn):
-        raise ArgumentTypeError("Only functions and classes are registered.", given=repr(fn))
+        raise ArgumentTypeError("Only functions and classes are registered.", given=shown(fn))
     if _built_in(name) is not None or not _same_definition(_custom.get(name, fn), fn):
         raise ArgumentError(f"The name {name!r} is taken.", given=f"{name!r} for {fn!r}")
     _custom[name] = fn
@@ -132,7 +131,7 @@ def _look_up(name: str, custom_objects: Mapping[str, Any] | None) -> Any:
         near = did_you_mean(short, [*CLASSES, *FUNCTIONS, *ALIASES, *_custom])
         raise ArgumentError(
             f"There is no loss {name!r}.",
-            given=repr(name),
+            given=shown(name),
             expected="a name that some version of Keras had, or one of your own",
             fix=" ".join(filter(None, (near, "If it is your own: " + _HOW % (short, short)))),
         )
@@ -160,6 +159,8 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any
         >>> losses.get("Huber")
         Huber(name='huber_loss', reduction='sum_over_batch_size', delta=1.0)
     """
+    if not isinstance(custom_objects, Mapping | None):
+        raise ArgumentTypeError("custom_objects is a dict of functions and classes.", given=shown(custom_objects))
     if identifier is None:
         return None
     if isinstance(identifier, str):
@@ -175,7 +176,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any
         return identifier
     raise ArgumentError(
         "This does not name a loss.",
-        given=repr(identifier),
+        given=shown(identifier),
         expected="a name, a configuration, a loss or a function",
     )
 
@@ -243,7 +244,7 @@ def serialize(loss: Any) -> Any:
     if not callable(loss) or isinstance(loss, type) or not name or name == "<lambda>":
         raise ArgumentTypeError(
             "This loss cannot be written down.",
-            given=repr(loss),
+            given=shown(loss),
             expected="a loss, or a function with a name",
             fix="Define it with def, and register it.",
         )
@@ -275,13 +276,20 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         >>> losses.deserialize({"class_name": "Huber", "config": {"reduction": "auto", "delta": 0.5, "fn": "huber"}})
         Huber(name='huber_loss', reduction='sum_over_batch_size', delta=0.5)
     """
+    try:
+        return _deserialized(config, custom_objects)
+    except RecursionError as e:
+        raise ArgumentError("This configuration is nested too deeply, or in itself.", given=shown(config)) from e
+
+
+def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     if not isinstance(config, Mapping):
         return get(config, custom_objects)
     name = config.get("class_name")
     if not isinstance(name, str):
         raise ArgumentError(
             "This does not describe a loss: it has no class_name.",
-            given=f"a dict with the keys {', '.join(map(repr, config))}",
+            given=f"a dict with the keys {shown(list(config))}",
             fix="If it holds one loss per output, deserialize each of its values.",
         )
     if name == "__lambda__":
@@ -293,15 +301,24 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     settings = config.get("config")
     if name == "function":
         return _function(settings, custom_objects)
+    if not isinstance(custom_objects, Mapping | None):
+        raise ArgumentTypeError("custom_objects is a dict of functions and classes.", given=shown(custom_objects))
     registered = config.get("registered_name")
     found = _registered(registered, custom_objects) or _look_up(name, custom_objects)
     if not isinstance(found, type):
         return found
     if not isinstance(settings, Mapping | None):
-        raise ArgumentError(f"The settings of {name!r} are no dict.", given=f"config={settings!r:.200}")
+        raise ArgumentError(f"The settings of {name!r} are no dict.", given=f"config={shown(settings)}")
     make = getattr(found, "from_config", None)
     plain = _settings(found, dict(settings or {}), custom_objects)
-    return make(plain) if make is not None else found(**plain)
+    try:
+        return make(plain) if make is not None else found(**plain)
+    except SDGraphError:
+        raise
+    except Exception as e:
+        if found is not CLASSES.get(name):
+            raise
+        raise ArgumentError(f"These settings make no {name}.", given=shown(plain)) from e
 
 
 def _registered(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
@@ -313,14 +330,14 @@ def _registered(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
 
 def _function(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     if not isinstance(name, str):
-        raise ArgumentError("This describes a function without a name.", given=f"config={name!r:.200}")
+        raise ArgumentError("This describes a function without a name.", given=f"config={shown(name)}")
     return _look_up(name, custom_objects)
 
 
 def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as this version understands them."""
     out = {k: _value(v) for k, v in settings.items() if not (k == "name" and v is None)}
-    if out.get("reduction") == "auto":
+    if isinstance(out.get("reduction"), str) and out["reduction"] == "auto":
         out["reduction"] = "sum_over_batch_size"
     takes_fn = "fn" in inspect.signature(cls).parameters
     if takes_fn:
@@ -340,9 +357,12 @@ def _value(value: Any) -> Any:
     kind, inner = value.get("class_name"), value.get("config")
     if kind == "__tuple__":
         items = value.get("items", inner.get("value", ()) if isinstance(inner, Mapping) else ())
+        if not isinstance(items, list | tuple):
+            raise ArgumentError("This describes a tuple without items.", given=shown(items))
         return tuple(_value(v) for v in items)
     if kind in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
-        return np.asarray(inner.get("value"), inner.get("dtype")).tolist()
+        return own_array(inner.get("value"), inner.get("dtype")).tolist()
     if isinstance(kind, str) and kind.endswith("Policy") and isinstance(inner, Mapping):
-        return str(inner.get("name", "")).removeprefix("mixed_") or None
+        policy = inner.get("name")
+        return policy.removeprefix("mixed_") or None if isinstance(policy, str) else policy
     return dict(value)

@@ -17,14 +17,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound
+from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound, shown
 from sdgraph.graph import VariableKind
 from sdgraph.render import theme
 from sdgraph.render.explorer.facts import facts
 from sdgraph.render.explorer.views import View, described, drawn, explained, tour
 from sdgraph.render.options import Options, make_options
 from sdgraph.render.parts import Parts, forward_parts, gradient_parts
-from sdgraph.render.picture import GraphView, write_whole
+from sdgraph.render.picture import GraphView, as_path, write_whole
 from sdgraph.render.selection import differentiated
 from sdgraph.render.text import clean
 from sdgraph.render.values import Values, computed, noted
@@ -98,7 +98,7 @@ class Explorer:
 def explore(sd: SameDiff, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:
     """A page to explore a graph with; see `SameDiff.explore`."""
     if isinstance(height, bool) or not isinstance(height, int) or height < 100:
-        raise ArgumentError("The height of the frame is in pixels, at least 100.", given=repr(height))
+        raise ArgumentError("The height of the frame is in pixels, at least 100.", given=shown(height))
     chosen = make_options({k: v for k, v in options.items() if k not in _NOT_FOR_PAGES})
     for name in _NOT_FOR_PAGES:
         if name in options:
@@ -153,7 +153,7 @@ def _said(listing: Listing, arrays: dict[int, Any], options: Options) -> Values:
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
-    target = Path(path)
+    target = as_path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ArgumentError("A page's file is called .html.", given=repr(str(target)), fix="sd.to_html('graph.html')")
     if not target.parent.is_dir():
