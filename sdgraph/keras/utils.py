@@ -51,9 +51,11 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndar
             f"Label {values[at]} at position {at[0] if len(at) == 1 else at} is out of range.",
             expected=f"0 <= label < {num_classes}, the number of classes",
         )
+    if not values.size:
+        return np.zeros((*values.shape, num_classes))
     try:
         out = np.zeros((*values.shape, num_classes))
     except (MemoryError, ValueError) as e:
         raise ArgumentError("There is no room for so many classes.", given=f"num_classes={num_classes}") from e
-    np.put_along_axis(out, values[..., None], 1.0, axis=-1)
+    out.reshape(-1, num_classes)[np.arange(values.size), values.ravel()] = 1.0
     return out
