@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 class Numbering(NamedTuple):
     """Where nodes stand after a change: ``node`` gives a new id, or None for a node that is gone.
 
-    ``bound`` gives the new place of a boundary between nodes, such as the end of a range.
+    ``bound`` gives the new place of a boundary between nodes, such as the end of a range. Below ``first`` all stays as
+    it is, so that a change at the end of a large graph costs what lies there.
     """
 
     node: Callable[[int], int | None]
     bound: Callable[[int], int]
+    first: int = 0
 
 
 def up_to(size: int) -> Numbering:
     """Nodes below ``size`` stay as they are, others are gone."""
-    return Numbering(lambda i: i if i < size else None, lambda i: min(i, size))
+    return Numbering(lambda i: i if i < size else None, lambda i: min(i, size), size)
 
 
 SAME = Numbering(lambda i: i, lambda i: i)
@@ -52,52 +54,94 @@ class Table(NamedTuple):
 
 # ---------------------------------------------------------------------- forms of tables
 
+# Each changes the table it is given. What is kept about a node is entered when the node is made, so that what belongs
+# to the last nodes stands at the end.
+
+
+def _taken_from_end(table: dict[Any, Any], first: int, last_id: Callable[[Any, Any], int]) -> list[tuple[Any, Any]]:
+    """Take the entries that belong to nodes from ``first`` on out of a table, in their order, and touch no other."""
+    keys = []
+    for key in reversed(table):
+        if last_id(key, table[key]) < first:
+            break
+        keys.append(key)
+    return [(key, table.pop(key)) for key in reversed(keys)]
+
 
 def listed(table: list[int], new: Numbering) -> list[int]:
-    """A list of ids."""
-    return [i for i in map(new.node, table) if i is not None]
+    """A list of ids, in any order."""
+    if table and max(table) >= new.first:
+        table[:] = [i for i in map(new.node, table) if i is not None]
+    return table
 
 
 def members(table: set[int], new: Numbering) -> set[int]:
     """A set of ids."""
-    return set(listed(list(table), new))
+    moved = {k for k in table if k >= new.first}
+    table -= moved
+    table |= set(listed(list(moved), new))
+    return table
 
 
 def by_id(table: dict[int, Any], new: Numbering) -> dict[int, Any]:
     """Anything by id."""
-    return {i: x for k, x in table.items() if (i := new.node(k)) is not None}
+    for k, x in _taken_from_end(table, new.first, lambda k, _: k):
+        if (i := new.node(k)) is not None:
+            table[i] = x
+    return table
 
 
 def to_id(table: dict[Any, int], new: Numbering) -> dict[Any, int]:
     """An id for anything."""
-    return {x: i for x, k in table.items() if (i := new.node(k)) is not None}
+    for x, k in _taken_from_end(table, new.first, lambda _, k: k):
+        if (i := new.node(k)) is not None:
+            table[x] = i
+    return table
+
+
+def names(table: dict[str, int], new: Numbering) -> dict[str, int]:
+    """An id for a name, in any order: a name may be given later than its node is made."""
+    for name in [name for name, k in table.items() if k >= new.first]:
+        i = new.node(table.pop(name))
+        if i is not None:
+            table[name] = i
+    return table
 
 
 def id_to_id(table: dict[int, int], new: Numbering) -> dict[int, int]:
     """One id for another."""
-    return to_id(by_id(table, new), new)
+    for k, x in _taken_from_end(table, new.first, lambda k, _: k):
+        i, j = new.node(k), new.node(x)
+        if i is not None and j is not None:
+            table[i] = j
+    return table
 
 
 def ranges(table: list[tuple[int, int]], new: Numbering) -> list[tuple[int, int]]:
     """Half-open ranges of ids."""
-    moved = [(new.bound(start), new.bound(end)) for start, end in table]
-    return [(start, end) for start, end in moved if start < end]
+    taken = []
+    while table and table[-1][1] > new.first:
+        taken.append(table.pop())
+    moved = [(new.bound(start), new.bound(end)) for start, end in reversed(taken)]
+    table += [(start, end) for start, end in moved if start < end]
+    return table
 
 
 def answers(table: dict[Any, tuple[int, ...]], new: Numbering) -> dict[Any, tuple[int, ...]]:
-    """Ids that answer a question, which is a tuple of tuples of ids."""
-    out = {}
-    for question, answer in table.items():
+    """Ids that answer a question, which is a tuple of tuples of ids that were there before."""
+    for question, answer in _taken_from_end(table, new.first, lambda _, answer: max(answer)):
         asked = tuple(tuple(listed(list(ids), new)) for ids in question)
         found = tuple(listed(list(answer), new))
         if len(found) == len(answer) and [*map(len, asked)] == [*map(len, question)]:
-            out[asked] = found
-    return out
+            table[asked] = found
+    return table
 
 
 def caches(table: dict[Any, Any], new: Numbering) -> dict[Any, Any]:
     """Anything under a key that begins with a tuple of ids; kept only where all of them stay."""
-    return {key: x for key, x in table.items() if all(new.node(i) == i for i in key[0])}
+    for key in [key for key in table if key[0] and max(key[0]) >= new.first]:
+        del table[key]
+    return table
 
 
 # ---------------------------------------------------------------------- copying and renumbering
@@ -107,15 +151,15 @@ def carry(source: Graph, target: Graph, new: Numbering) -> None:
     """Give ``target``, whose nodes are numbered by ``new``, what ``source`` keeps about them."""
     for name, form, _, copied in source.tables:
         if copied:
-            table = getattr(source, name)
-            setattr(target, name, copy.copy(table) if form is None else form(table, new))
+            table = copy.copy(getattr(source, name))
+            setattr(target, name, table if form is None else form(table, new))
 
 
 def renumber(graph: Graph, new: Numbering) -> None:
     """Let all tables follow nodes that have moved or gone."""
     for name, form, _, _ in graph.tables:
         if form is not None:
-            setattr(graph, name, form(getattr(graph, name), new))
+            form(getattr(graph, name), new)
 
 
 # ---------------------------------------------------------------------- taking back

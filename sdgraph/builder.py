@@ -262,11 +262,12 @@ class GraphBuilder(Graph):
     def _renumber(self, start: int, moved: dict[int, int]) -> None:
         """Let all that is kept about nodes follow those that moved."""
         # A later gradient makes its own constants, so that each can be drawn by itself.
-        self._implicit = {k: i for k, i in self._implicit.items() if i < start}
+        bookkeeping.to_id(self._implicit, bookkeeping.up_to(start))
         kept = list(moved)
         new = Numbering(
             lambda i: i if i < start else moved.get(i),
             lambda i: min(i, start) + bisect.bisect_left(kept, i),
+            start,
         )
         bookkeeping.renumber(self, new)
         if self.journal is not None:

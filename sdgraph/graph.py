@@ -106,7 +106,7 @@ class Graph:
     """The storage under a `SameDiff`: nodes, their names and the values of variables and constants."""
 
     tables: ClassVar[tuple[Table, ...]] = (
-        Table("ids", bookkeeping.to_id),
+        Table("ids", bookkeeping.names),
         Table("values", bookkeeping.by_id),
         Table("gradient_ranges", bookkeeping.ranges),
         Table("gradient_spans", bookkeeping.ranges),

@@ -442,6 +442,32 @@ def test_a_rule_that_differentiates_and_evaluates_inside_leaves_true_books():
     np.testing.assert_array_equal(sd.math.cos(w).eval(), np.cos([1.0, 2.0]))
 
 
+def test_many_gradients_of_one_graph_do_not_pay_for_each_other():
+    """What a gradient costs does not depend on how much is known of what was there before: counted, not timed."""
+
+    def looked_at(n):
+        sd = SameDiff(dtype="float64")
+        x = sd.var("x", np.linspace(0.0, 1.0, 4))
+        y = sd.math.tanh(x) * sd.sum(x)
+        for k in range(n):
+            sd.grad(y[k % 4] * float(k + 2), x)
+        calls = 0
+
+        def count(frame, event, _):
+            nonlocal calls
+            calls += event == "call" and frame.f_code.co_filename == sdgraph.bookkeeping.__file__
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            sd.grad(y[0] * 0.5, x)
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    assert looked_at(80) <= looked_at(5) + 5
+
+
 # ---------------------------------------------------------------------- interrupts
 
 
