@@ -211,8 +211,6 @@ class Op:
         """
         if self.variadic:
             operands = _flatten(args)
-            if not operands:
-                raise ArgumentTypeError(f"{self.name} lacks its operands.", expected=self.usage())
             attrs = dict(self.attr_defaults)
         else:
             positional = self.positional
