@@ -22,8 +22,10 @@ Dim: TypeAlias = int | str | None
 Shape: TypeAlias = tuple[Dim, ...]
 
 MAX_RANK = 64
-MAX_SIZE = 2**63 - 1
-"""What numpy's arrays can have."""
+"""Dimensions that numpy's arrays can have."""
+
+MAX_SIZE = 2**64
+"""More than any array has: a run says that there is no room for it. A larger number is no size at all."""
 
 
 class Aval(NamedTuple):
