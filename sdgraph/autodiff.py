@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from sdgraph.aval import Aval, is_floating
 from sdgraph.errors import GradientError
+from sdgraph.flows import Flow, masked_flows, one_each, total
 from sdgraph.graph import ABSENT, Node, VariableKind, reachable
+from sdgraph.masks import Pool
 from sdgraph.op import ITEM, NOT_DIFFERENTIABLE, Body, Op
-from sdgraph.totals import total
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -42,12 +45,12 @@ def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable])
     start = len(sd.nodes)
     with sd.transaction(), sd.gradient_scope(), sd.one_origin():
         suffixes = sd.name_counters()
-        seeds = [(y, sd.ones_like(y)) for y in ys]
+        seeds = [(y, Flow(sd.ones_like(y))) for y in ys]
         cotangent_of: dict[int, int] = {}
-        found = backpropagate(sd, seeds, wrt, cotangent_of)
+        found = backpropagate(sd, seeds, wrt, Pool(sd), cotangent_of)
         results: list[int] = []
-        for w, g in zip(wrt, found, strict=True):
-            g = sd.zeros_like(w) if g is None else g
+        for w, flow in zip(wrt, found, strict=True):
+            g = sd.zeros_like(w) if flow is None else flow.g
             if g.id < start or g.id in results:
                 g = sd.identity(g)
             _refine(sd, g, w)
@@ -68,10 +71,11 @@ def _refine(sd: SameDiff, g: SDVariable, w: SDVariable) -> None:
 
 def backpropagate(
     sd: SameDiff,
-    seeds: Sequence[tuple[SDVariable, SDVariable]],
+    seeds: Sequence[tuple[SDVariable, Flow]],
     wrt: Sequence[SDVariable],
+    pool: Pool,
     cotangent_of: dict[int, int] | None = None,
-) -> list[SDVariable | None]:
+) -> list[Flow | None]:
     """The reverse sweep: cotangents of ``wrt`` for given cotangents of outputs; None where there is no path.
 
     Fills ``cotangent_of`` with the forward node that each new cotangent node belongs to.
@@ -81,33 +85,35 @@ def backpropagate(
     active = _active(nodes, reachable(nodes, [y.id for y, _ in seeds]), wrt)
     low = min(w.id for w in wrt)
     wanted = {w.id for w in wrt}
-    terms: dict[int, list[SDVariable]] = {}
-    of_items: dict[int, dict[int, list[SDVariable]]] = {}
-    kept: dict[int, SDVariable] = {}
-    for y, g in seeds:
+    terms: dict[int, list[Flow]] = {}
+    of_items: dict[int, dict[int, list[Flow]]] = {}
+    kept: dict[int, Flow] = {}
+    for y, flow in seeds:
         if active[y.id]:
-            terms.setdefault(y.id, []).append(g)
+            terms.setdefault(y.id, []).append(flow)
     first = len(nodes)
     for i in range(top, low - 1, -1):
         if not active[i] or (i not in terms and i not in of_items):
             continue
         node = nodes[i]
         if i in of_items:
-            g: Any = _item_cotangents(sd, i, node, of_items.pop(i))
+            found = of_items.pop(i)
+            flows = [total(found[k]) if k in found else None for k in range(len(node.aval))]  # type: ignore[arg-type]
         else:
-            g = total(sd, terms.pop(i))
-            if cotangent_of is not None and g.id >= first:
-                cotangent_of.setdefault(g.id, i)
+            flow = total(terms.pop(i))
             if i in wanted:
-                kept[i] = g
+                flow = kept[i] = flow.cleaned()
+            if cotangent_of is not None and flow.clean and flow.g.id >= first:
+                cotangent_of.setdefault(flow.g.id, i)
+            if node.op is ITEM:
+                of_items.setdefault(node.inputs[0], {}).setdefault(node.attrs["index"], []).append(flow)
+                continue
+            flows = [flow]
         if node.op.kind is not VariableKind.ARRAY:
             continue
-        if node.op is ITEM:
-            of_items.setdefault(node.inputs[0], {}).setdefault(node.attrs["index"], []).append(g)
-            continue
-        for j, term in zip(node.inputs, _operand_cotangents(sd, i, node, g, active), strict=True):
+        for j, term in zip(node.inputs, _operand_flows(sd, i, node, flows, active, pool), strict=True):
             if term is not None and j >= 0 and active[j]:
-                terms.setdefault(j, []).append(_fit(sd, term, SDVariable(sd, j)))
+                terms.setdefault(j, []).append(_fitted(sd, term, SDVariable(sd, j)))
     return [kept.get(w.id) for w in wrt]
 
 
@@ -132,36 +138,43 @@ def _carries_gradient(aval: Any) -> bool:
     return is_floating(aval.dtype) if type(aval) is Aval else any(is_floating(a.dtype) for a in aval)
 
 
-def _operand_cotangents(sd: SameDiff, i: int, node: Node, g: Any, active: bytearray) -> Sequence[SDVariable | None]:
+def _operand_flows(
+    sd: SameDiff, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
+) -> Sequence[Flow | None]:
     """One cotangent per operand, by the op's rule or by differentiating its body."""
     op = node.op
     if op.vjp is None:
-        return _composite_cotangents(sd, node, g, active)
+        return _composite_flows(sd, i, node, flows, active, pool)
     if op.vjp is NOT_DIFFERENTIABLE:
         raise _not_differentiable(node)
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
     y: Any = SDVariable(sd, i)
     if type(node.aval) is not Aval:
         y = tuple(_item(sd, i, k) for k in range(len(node.aval)))
-    out = op.vjp(g, y, *operands, **node.attrs)
-    if out is None:
-        return [None] * len(operands)
-    out = out if isinstance(out, tuple | list) else (out,)
-    if len(out) != len(operands):
-        raise GradientError(f"The gradient rule of {op.qualname} gave {len(out)} terms for {len(operands)} operands.")
-    return out
+    if (op.selects and pool.leaves_out) or any(flow is not None and flow.mask is not None for flow in flows):
+        return masked_flows(op, flows, y, operands, node.attrs, pool)
+    g = _cotangents(sd, i, flows)
+    out = op.vjp(g if type(y) is tuple else g[0], y, *operands, **node.attrs)
+    return [None if term is None else Flow(term) for term in one_each(op, out, operands)]
 
 
 def _item(sd: SameDiff, i: int, index: int) -> SDVariable:
     return sd.apply(ITEM, (SDVariable(sd, i),), {"index": index})
 
 
-def _item_cotangents(sd: SameDiff, i: int, node: Node, found: dict[int, list[SDVariable]]) -> tuple[Any, ...]:
-    """Cotangents of all outputs of a node that has several; zeros for those nobody used."""
-    return tuple(
-        total(sd, found[k]) if k in found else sd.zeros_like(_item(sd, i, k))
-        for k in range(len(node.aval))  # type: ignore[arg-type]
-    )
+def _cotangents(sd: SameDiff, i: int, flows: Sequence[Flow | None]) -> tuple[SDVariable, ...]:
+    """Cotangents of all outputs of a node; zeros for those nobody used."""
+    return tuple(sd.zeros_like(_item(sd, i, k)) if flow is None else flow.g for k, flow in enumerate(flows))
+
+
+def _fitted(sd: SameDiff, flow: Flow, x: SDVariable) -> Flow:
+    """A cotangent and its mask brought to the shape and dtype of its variable."""
+    given, wanted = flow.g.shape, x.shape
+    if flow.mask is None:
+        return Flow(_fit(sd, flow.g, x))
+    if given == wanted:
+        return flow._replace(g=_fit(sd, flow.g, x))
+    return Flow(_fit(sd, flow.cleaned().g, x), flow.mask.fitted(wanted))
 
 
 def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:
@@ -185,52 +198,103 @@ def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:
 # ---------------------------------------------------------------------- composites
 
 
-def _composite_cotangents(sd: SameDiff, node: Node, g: Any, active: bytearray) -> list[SDVariable | None]:
+def _composite_flows(
+    sd: SameDiff, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
+) -> list[Flow | None]:
     """One application of the op's own gradient composite per active operand."""
-    gs = g if isinstance(g, tuple) else (g,)
+    whole = pool.everything
+    if len(flows) == 1 and flows[0] is not None and flows[0].mask is not None and flows[0].mask.is_scalar:
+        # All or nothing: whatever comes out of nothing is left out later.
+        whole, flows = flows[0].mask.as_scalar(), [Flow(flows[0].g)]
+    masks = [None if flow is None else flow.mask for flow in flows]
+    masked = tuple(mask is not None for mask in masks)
+    gs: Sequence[SDVariable | None] = (
+        [flow and flow.cleaned().g for flow in flows] if any(masked) else _cotangents(sd, i, flows)
+    )
+    lives = [mask.variable() for mask in masks if mask is not None]
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
-    return [
-        sd.apply(vjp_op(node.op, k, len(operands), len(gs)), [*operands, *gs], node.attrs)
-        if j >= 0 and active[j]
-        else None
-        for k, j in enumerate(node.inputs)
-    ]
+    found: list[Flow | None] = []
+    for k, j in enumerate(node.inputs):
+        if j < 0 or not active[j]:
+            found.append(None)
+            continue
+        asked = pool.asked or sd.nodes[j].op.kind is VariableKind.ARRAY
+        out = sd.apply(vjp_op(node.op, k, len(operands), masked, asked), [*operands, *gs, *lives], node.attrs)
+        if not asked:
+            found.append(Flow(out) if whole.is_everything else Flow(out, whole, False))
+            continue
+        mask = next((mask for mask in masks if mask is not None), pool.everything)
+        if type(out) is tuple:
+            out, live = out
+            mask = pool.of(live)
+        mask &= whole
+        found.append(Flow(out) if mask.is_everything else Flow(out, mask, whole.is_everything))
+    return found
 
 
 @functools.cache
-def vjp_op(op: Op, k: int, n: int, n_outputs: int) -> Op:
-    """The composite ``(operands, cotangents) -> cotangent of operand k`` of a composite called with ``n`` operands."""
-    names = tuple(f"{op.operand_names[0]}_{m}" for m in range(n)) if op.variadic else op.operand_names
+def vjp_op(op: Op, k: int, n: int, masked: tuple[bool, ...] = (False,), asked: bool = False) -> Op:
+    """The gradient composite of operand ``k`` of a composite called with ``n`` operands.
 
-    def body(scratch: SameDiff, *args: SDVariable | None, **attrs: Any) -> SDVariable:
-        operands, gs = args[:n], args[n:]
+    It takes the operands, a cotangent for each output, and for each one that is ``masked`` where it counts. It gives
+    the operand's cotangent; and, if that is ``asked``, where it counts, unless that is everywhere or, with one mask
+    given, just there.
+    """
+    names = tuple(f"{op.operand_names[0]}_{m}" for m in range(n)) if op.variadic else op.operand_names
+    n_outputs = len(masked)
+
+    def body(scratch: SameDiff, *args: SDVariable | None, **attrs: Any) -> Any:
+        operands, gs, lives = args[:n], args[n : n + n_outputs], iter(args[n + n_outputs :])
         avals = tuple(None if x is None else x.aval for x in operands)
         traced = op.trace(scratch, avals, attrs)
         ys = inline(scratch, traced, operands)
-        seeds = [(y, g) for y, g in zip(ys, gs, strict=True) if g is not None and is_floating(y.dtype)]
+        pool = Pool(scratch, asked, op.leaves_out)
+        given = [pool.of(cast("SDVariable", next(lives))) if m else None for m in masked]
+        seeds = [
+            (y, Flow(g, mask))
+            for y, g, mask in zip(ys, gs, given, strict=True)
+            if g is not None and is_floating(y.dtype)
+        ]
         x = operands[k]
         assert x is not None
-        (result,) = backpropagate(scratch, seeds, [x]) if seeds else (None,)
-        return scratch.zeros_like(x) if result is None else result
+        (flow,) = backpropagate(scratch, seeds, [x], pool) if seeds else (None,)
+        g, mask = (scratch.zeros_like(x), pool.everything) if flow is None else (flow.g, flow.mask or pool.everything)
+        if not asked:
+            return g
+        if op.infer is not None:
+            return (g, scratch.broadcast_like(mask.variable(), x)) if any(masked) else g
+        known = [pool.everything.terms] if not any(masked) else [m.terms for m in given if m is not None]
+        return g if len(known) == 1 and mask.terms in known else (g, mask.variable())
 
-    def infer(*avals: Any, **attrs: Any) -> Aval:
+    def infer(*avals: Any, **attrs: Any) -> Any:
         assert op.infer is not None
         op.infer(*avals[:n], **attrs)
-        return avals[k]
+        x = avals[k]
+        return (x, Aval(x.shape, np.dtype(bool))) if asked and any(masked) else x
 
     # A composite that is traced for concrete shapes only has a gradient that is, too; its aval is the operand's.
     result = Op(f"{op.name}_vjp", body=body, infer=None if op.infer is None else infer)
     result.namespace = op.namespace
     result.qualname = f"{op.qualname}_vjp"
-    prefix = "g"
-    while any(name.startswith(prefix) for name in names):
-        prefix += "g"
-    result.operand_names = (*names, *(f"{prefix}{m or ''}" for m in range(n_outputs)))
+    gs, lives = _free_prefix("g", names), _free_prefix("live", names)
+    result.operand_names = (
+        *names,
+        *(f"{gs}{m or ''}" for m in range(n_outputs)),
+        *(f"{lives}{m or ''}" for m in range(sum(masked))),
+    )
     result.n_operands = len(result.operand_names)
     result.operand_defaults = dict.fromkeys(result.operand_names)
     result.variadic = False
     result.attr_names, result.attr_defaults = op.attr_names, op.attr_defaults
+    result.leaves_out = op.leaves_out
     return result
+
+
+def _free_prefix(prefix: str, names: Sequence[str]) -> str:
+    """The prefix itself, or with its first letter repeated until no name begins with it."""
+    while any(name.startswith(prefix) for name in names):
+        prefix = prefix[0] + prefix
+    return prefix
 
 
 def inline(sd: SameDiff, body: Body, operands: Sequence[SDVariable | None]) -> list[SDVariable]:

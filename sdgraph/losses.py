@@ -13,7 +13,7 @@ from sdgraph.aval import Dim, is_floating, shape_str
 from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.loss_reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols, widened
-from sdgraph.op import composite
+from sdgraph.op import ELEMENTWISE, composite
 from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable
 
@@ -130,7 +130,7 @@ def _cross_entropy_vjp(
     return -(g * nn.softplus(logits)), g * slope, g * nn.softplus(-logits)
 
 
-@composite(vjp=_cross_entropy_vjp)
+@composite(vjp=_cross_entropy_vjp, reach=ELEMENTWISE)
 def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Operand) -> SDVariable:
     """``(1 - labels) softplus(logits) + positive softplus(-logits)``: no term cancels another at any logit.
 
@@ -230,7 +230,7 @@ class SDLoss(Namespace, prefix="loss"):
         reduced = reduction(loss_reduce, w, predictions, label, weights)
         return reduced(1 - sd.sum(p * y, axis=axis, keepdims=True))
 
-    @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS)
+    @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS, leaves_out=False)
     def ctc_loss(
         self,
         target_labels: Operand,

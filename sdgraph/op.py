@@ -12,7 +12,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -48,6 +48,27 @@ ZERO_GRADIENT = _Rule("its derivative is zero wherever it has one")
 NOT_DIFFERENTIABLE = _Rule("it has no gradient")
 """Gradient rule of ops a gradient must not pass through; differentiating through one is an error that names it."""
 
+Reach: TypeAlias = "Callable[..., Any]"
+"""Which elements of the operands count, given which of the output do: ``(mask, y, *operands, **attrs)`` to one mask
+(`sdgraph.masks.Mask`) per operand, in the shape of the cotangent that the gradient rule gives it."""
+
+
+class Linear(NamedTuple):
+    """Reach of an op that only moves and adds up elements: its gradient has no factor that could be infinite or NaN.
+
+    Without a rule the op's gradient rule, applied to ones where the output counts, tells where the operands do.
+    """
+
+    rule: Reach | None = None
+
+
+LINEAR = Linear()
+
+
+def ELEMENTWISE(mask: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
+    """Reach of an op whose operands broadcast, and each of whose elements depends on one element of each."""
+    return [mask] * len(operands)
+
 
 class Body(NamedTuple):
     """A traced composite: its scratch graph, the ids of its operands (ABSENT ones are -1) and of its outputs."""
@@ -70,6 +91,13 @@ class Op:
         kernel: What computes it.
         kernels: Overrides per engine.
         vjp: Rule ``(g, y, *operands, **attrs)`` to one cotangent per operand.
+        reach: How a selection further on reaches the operands; without it, an operand counts as a whole.
+        masked_vjp: Rule ``(vjp, g, live, y, *operands, **attrs)`` for a cotangent that counts only where ``live``.
+            It may call the other rule, and gives exactly 0 where nothing that counts is reached. For an op whose
+            gradient adds up products of cotangents and operands, where those of the rest may be NaN, or fails.
+        selects: Whether parts of the operands do not count although all of the output does.
+        leaves_out: Whether the selections of a composite's body do that; not if its branches always have finite
+            derivatives, which 0 cancels.
         body: A composite's body.
         domain: Interval that tests draw operands from.
         is_view: Whether the output may share memory with the first operand.
@@ -96,7 +124,9 @@ class Op:
         "kernel",
         "kernels",
         "kind",
+        "leaves_out",
         "literals",
+        "masked_vjp",
         "n_operands",
         "name",
         "namespace",
@@ -107,6 +137,8 @@ class Op:
         "plain",
         "positional",
         "qualname",
+        "reach",
+        "selects",
         "shape_only",
         "signature",
         "total",
@@ -124,6 +156,10 @@ class Op:
         kernel: str | Callable[..., Any] | None = None,
         kernels: Mapping[str, str] = NO_ATTRS,
         vjp: Callable[..., Any] | None = None,
+        reach: Reach | Linear | None = None,
+        masked_vjp: Callable[..., Any] | None = None,
+        selects: bool = False,
+        leaves_out: bool = True,
         body: Callable[..., Any] | None = None,
         domain: tuple[float, float] | None = None,
         is_view: bool = False,
@@ -138,6 +174,9 @@ class Op:
         self.kernel = kernel
         self.kernels = kernels
         self.vjp = vjp
+        self.masked_vjp = masked_vjp
+        self.selects = selects
+        self.leaves_out = leaves_out
         self.body = body
         self.domain = domain
         self.is_view = is_view
@@ -150,6 +189,7 @@ class Op:
         self.owner: type | None = None
         self.broadcasts: bool = getattr(infer, "broadcasts", False)
         """Whether the op works elementwise on broadcast operands."""
+        self.reach = ELEMENTWISE if reach is None and self.broadcasts else reach
         self.plain = body is None and not is_random
         """Whether a call needs no more than its shape rule."""
         self._bodies: dict[Any, Body] = {}
@@ -412,6 +452,9 @@ def primitive(
     infer: Callable[..., Any],
     kernel: str | Callable[..., Any],
     vjp: Callable[..., Any],
+    reach: Reach | Linear | None = None,
+    masked_vjp: Callable[..., Any] | None = None,
+    selects: bool = False,
     kernels: Mapping[str, str] = NO_ATTRS,
     domain: tuple[float, float] | None = None,
     is_view: bool = False,
@@ -431,6 +474,9 @@ def primitive(
             infer=infer,
             kernel=kernel,
             vjp=vjp,
+            reach=reach,
+            masked_vjp=masked_vjp,
+            selects=selects,
             kernels=kernels,
             domain=domain,
             is_view=is_view,
@@ -451,6 +497,9 @@ def composite(
     *,
     infer: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
+    reach: Reach | Linear | None = None,
+    masked_vjp: Callable[..., Any] | None = None,
+    leaves_out: bool = True,
     domain: tuple[float, float] | None = None,
     is_loss: bool = False,
     literals: Mapping[str, str] = NO_ATTRS,
@@ -460,6 +509,9 @@ def composite(
     *,
     infer: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
+    reach: Reach | Linear | None = None,
+    masked_vjp: Callable[..., Any] | None = None,
+    leaves_out: bool = True,
     domain: tuple[float, float] | None = None,
     is_loss: bool = False,
     literals: Mapping[str, str] = NO_ATTRS,
@@ -471,7 +523,18 @@ def composite(
     """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
-        op = Op(fn, infer=infer, vjp=vjp, body=fn, domain=domain, is_loss=is_loss, literals=literals)
+        op = Op(
+            fn,
+            infer=infer,
+            vjp=vjp,
+            reach=reach,
+            masked_vjp=masked_vjp,
+            leaves_out=leaves_out,
+            body=fn,
+            domain=domain,
+            is_loss=is_loss,
+            literals=literals,
+        )
         return _method(op, fn)
 
     return decorate if fn is None else decorate(fn)

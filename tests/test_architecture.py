@@ -28,7 +28,7 @@ LAYERS = [
     # The operations themselves, and sums of their results.
     {"losses", "loss_reduction", "ctc", "ops", "totals", "keras.weighting", "keras.formulas"},
     # From graph to graph, and appending to one.
-    {"builder", "initializers", "leaves", "loss_variables", "autodiff", "derivatives", "transform"},
+    {"builder", "initializers", "leaves", "loss_variables", "masks", "flows", "autodiff", "derivatives", "transform"},
     # What to compute, and from which feeds.
     {"plan", "feeds"},
     # Running it.

@@ -245,7 +245,7 @@ class Weighting:
         if mask is None:
             return self.weights
         counts = self.sd.cast(mask, self.dtype)
-        return counts if self.weights is None else self.weights * counts
+        return counts if self.weights is None else self.sd.math.multiply_no_nan(self.weights, counts)
 
     def shield(self, *operands: SDVariable, axes: tuple[int, ...]) -> list[SDVariable]:
         """The operands, with gradients exactly 0 for samples that do not count, even where they would be NaN.

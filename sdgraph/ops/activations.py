@@ -13,7 +13,7 @@ import numpy as np
 
 from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.errors import ArgumentError, DTypeError
-from sdgraph.op import composite, primitive
+from sdgraph.op import ELEMENTWISE, composite, primitive
 from sdgraph.ops import slopes
 from sdgraph.shapes import floating, one_axis
 from sdgraph.variable import Namespace, SDVariable
@@ -161,6 +161,10 @@ def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
     return sd.sum(x, axis, True) - x
 
 
+def _rows(mask: Any, y: SDVariable, x: SDVariable, *, axis: int) -> Any:
+    return mask.over(axis)
+
+
 def _log_softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
     # g - p * sum(g), written as g * (1 - p) - p * (sum of the other g): for a class that has nearly all the probability
     # 1 - p cancels to nothing, and -expm1(log p) does not.
@@ -200,7 +204,7 @@ class SDActivations(Namespace, prefix="nn"):
     # ------------------------------------------------------------------ smooth activations
 
     # The rules stand beside the bodies because a derivative of |x| would be wrong at 0 from the second order on.
-    @composite(vjp=lambda g, y, x: g * slopes.logistic_slope(g.sd, x))
+    @composite(vjp=lambda g, y, x: g * slopes.logistic_slope(g.sd, x), reach=ELEMENTWISE)
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 
@@ -224,7 +228,7 @@ class SDActivations(Namespace, prefix="nn"):
         # The numerator is 1 for x >= 0 and e below: the larger of e and the truth value, without a branch.
         return self.sd.math.max(e, x >= 0) / (1 + e)
 
-    @composite(vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x))
+    @composite(vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x), reach=ELEMENTWISE)
     def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``log(1 + exp(x))``, with full accuracy for every finite ``x``.
 
@@ -291,7 +295,7 @@ class SDActivations(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ over classes
 
-    @primitive(infer=_over_classes, kernel=_softmax, vjp=_softmax_vjp)
+    @primitive(infer=_over_classes, kernel=_softmax, vjp=_softmax_vjp, reach=_rows)
     def softmax(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
         """``exp(x) / sum(exp(x))`` over ``axis``; finite for logits of any finite size.
 
@@ -317,7 +321,7 @@ class SDActivations(Namespace, prefix="nn"):
         """
         ...
 
-    @primitive(infer=_over_classes, kernel=_log_softmax, vjp=_log_softmax_vjp)
+    @primitive(infer=_over_classes, kernel=_log_softmax, vjp=_log_softmax_vjp, reach=_rows)
     def log_softmax(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
         """``x - log(sum(exp(x)))`` over ``axis``, accurate even where one class has nearly all the probability.
 
@@ -342,7 +346,7 @@ class SDActivations(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ rectifiers
 
-    @composite(vjp=lambda g, y, x, *, cutoff: g.sd.where(x <= cutoff, 0, g))
+    @composite(vjp=lambda g, y, x, *, cutoff: g.sd.where(x <= cutoff, 0, g), reach=ELEMENTWISE)
     def relu(self, x: Operand, cutoff: float = 0.0, *, name: str | None = None) -> SDVariable:
         """Rectifier: ``x`` where ``x >= cutoff``, else 0. NaN stays NaN.
 

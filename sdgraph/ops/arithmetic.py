@@ -15,7 +15,7 @@ from sdgraph import shapes
 from sdgraph.aval import Aval
 from sdgraph.errors import ArgumentError
 from sdgraph.graph import VariableKind
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.shapes import like_ufunc
 from sdgraph.variable import Namespace, SDVariable
 
@@ -360,7 +360,7 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         return self.sd.math.square(self.sd.math.sub(x, y))
 
-    @primitive(infer=_merged, kernel=_merge_add, vjp=lambda g, z, *inputs: (g,) * len(inputs))
+    @primitive(infer=_merged, kernel=_merge_add, vjp=lambda g, z, *inputs: (g,) * len(inputs), reach=ELEMENTWISE)
     def merge_add(self, *inputs: Operand | Sequence[Operand], name: str | None = None) -> SDVariable:
         """Sum of all operands, in one pass; give them one by one or as a list.
 
@@ -456,6 +456,7 @@ class SDArithmetic(Namespace, prefix="math"):
         vjp=lambda g, y, x, clip_value_min, clip_value_max: g.sd.where(
             g.sd.math.and_(x >= clip_value_min, x <= clip_value_max), g, 0.0
         ),
+        reach=ELEMENTWISE,
     )
     def clip_by_value(
         self, x: Operand, clip_value_min: float, clip_value_max: float, *, name: str | None = None

@@ -14,12 +14,13 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import composite, primitive
+from sdgraph.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdgraph.masks import Mask
     from sdgraph.variable import Axis, Operand
 
 
@@ -199,6 +200,21 @@ def _unconcat(xp: Any, x: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
     return tuple(xp.split(x, ends[:-1].tolist(), axis=axis))
 
 
+def _as_before(mask: Mask, y: SDVariable, x: SDVariable) -> Mask:
+    """The mask of ``y``, an array of the elements of ``x`` in their order, for ``x``."""
+    return mask.moved(lambda c: c.sd.reshape_like(c.sd.broadcast_like(c, y), x))
+
+
+def _without_axes(g: SDVariable, x: SDVariable, axis: Axis) -> SDVariable:
+    """``g`` without the axes that ``expand_dims`` gave it."""
+    return g.sd.squeeze(g, normalize_axis(axis, g.ndim)) if g.ndim != x.ndim else g
+
+
+def _back(g: SDVariable, axes: Sequence[int] | None) -> SDVariable:
+    """``g`` with its axes where they were before a permutation."""
+    return g.sd.permute(g, tuple(np.argsort(shapes.permutation(axes, g.ndim)).tolist()))
+
+
 def _concat_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) -> tuple[SDVariable, ...]:
     sd, k, start = g.sd, axis % g.ndim, 0
     if not all(type(v.shape[k]) is int for v in inputs):
@@ -227,6 +243,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_reshaped,
         kernel=lambda xp, x, shape: xp.reshape(x, _sizes(shape)),
         vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
+        reach=Linear(lambda mask, y, x, shape: _as_before(mask, y, x)),
         is_view=True,
     )
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
@@ -247,6 +264,7 @@ class SDArranging(Namespace, prefix=""):
     @composite(
         infer=_reshaped_like,
         vjp=lambda g, y, x, like: (g.sd.reshape_like(g, x), None),
+        reach=Linear(lambda mask, y, x, like: (_as_before(mask, y, x), None)),
     )
     def reshape_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` in the shape of ``like``, whose values do not matter.
@@ -264,6 +282,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_broadcast_to,
         kernel=lambda xp, x, shape: xp.broadcast_to(x, _target(x.shape, as_shape(shape))),
         vjp=lambda g, y, x, shape: g,
+        reach=ELEMENTWISE,
         is_view=True,
     )
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
@@ -282,7 +301,7 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @composite(infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None))
+    @composite(infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None), reach=ELEMENTWISE)
     def broadcast_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to the shape of ``like``, whose values do not matter.
 
@@ -298,7 +317,8 @@ class SDArranging(Namespace, prefix=""):
     @primitive(
         infer=_expanded,
         kernel=lambda xp, x, axis: xp.expand_dims(x, axis),
-        vjp=lambda g, y, x, axis: g.sd.squeeze(g, normalize_axis(axis, g.ndim)) if g.ndim != x.ndim else g,
+        vjp=lambda g, y, x, axis: _without_axes(g, x, axis),
+        reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: _without_axes(c, x, axis))),
         is_view=True,
     )
     def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
@@ -317,6 +337,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_squeezed,
         kernel=lambda xp, x, axis: xp.squeeze(x, axis),
         vjp=lambda g, y, x, axis: g.sd.reshape_like(g, x),
+        reach=Linear(lambda mask, y, x, axis: _as_before(mask, y, x)),
         is_view=True,
     )
     def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
@@ -336,7 +357,8 @@ class SDArranging(Namespace, prefix=""):
     @primitive(
         infer=shapes.permuted,
         kernel=lambda xp, x, axes: xp.transpose(x, axes),
-        vjp=lambda g, y, x, axes: g.sd.permute(g, tuple(np.argsort(shapes.permutation(axes, x.ndim)).tolist())),
+        vjp=lambda g, y, x, axes: _back(g, axes),
+        reach=Linear(lambda mask, y, x, axes: mask.moved(lambda c: _back(c, axes))),
         is_view=True,
     )
     def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
@@ -369,6 +391,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_flipped,
         kernel=lambda xp, x, axis: xp.flip(x, axis),
         vjp=lambda g, y, x, axis: g.sd.reverse(g, axis),
+        reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: c.sd.reverse(c, axis))),
         is_view=True,
     )
     def reverse(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
@@ -388,6 +411,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_concatenated,
         kernel=lambda xp, *inputs, axis: xp.concatenate(inputs, axis=axis),
         vjp=_concat_vjp,
+        reach=LINEAR,
     )
     def concat(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands one after another along ``axis``; give them one by one or as a list.
@@ -407,6 +431,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_unconcatenated,
         kernel=_unconcat,
         vjp=lambda g, y, x, *inputs, axis: (x.sd.concat(*g, axis=axis), *(None,) * len(inputs)),
+        reach=LINEAR,
         is_view=True,
     )
     def unconcat(self, x: Operand, *inputs: Operand, axis: int, name: str | None = None) -> tuple[SDVariable, ...]:
@@ -424,7 +449,7 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @composite(vjp=_stack_vjp)
+    @composite(vjp=_stack_vjp, reach=LINEAR)
     def stack(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands along a new axis; give them one by one or as a list.
 
@@ -445,6 +470,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_parts,
         kernel=lambda xp, x, num_split, axis: tuple(xp.split(x, num_split, axis=axis)),
         vjp=lambda g, y, x, num_split, axis: x.sd.concat(*g, axis=axis),
+        reach=LINEAR,
         is_view=True,
     )
     def split(self, x: Operand, num_split: int, axis: int = 0, *, name: str | None = None) -> tuple[SDVariable, ...]:
@@ -466,6 +492,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_unstacked,
         kernel=lambda xp, x, axis, num: tuple(xp.moveaxis(x, axis, 0)),
         vjp=lambda g, y, x, axis, num: x.sd.stack(*g, axis=axis % x.ndim) if g else None,
+        reach=LINEAR,
         is_view=True,
     )
     def unstack(
@@ -487,7 +514,7 @@ class SDArranging(Namespace, prefix=""):
 
     # ------------------------------------------------------------------ repeating
 
-    @composite(infer=_tiled, vjp=lambda g, y, x, reps: g.sd.untile(g, x, reps))
+    @composite(infer=_tiled, vjp=lambda g, y, x, reps: g.sd.untile(g, x, reps), reach=LINEAR)
     def tile(self, x: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """``x`` repeated ``reps[k]`` times along axis k; fewer counts than axes name the last ones.
 
@@ -504,7 +531,7 @@ class SDArranging(Namespace, prefix=""):
         spread = sd.broadcast_to(one_each, tuple(n for r, d in zip(counts, dims, strict=True) for n in (r, d)))
         return sd.reshape(spread, _tiled(x.aval, reps=reps).shape)
 
-    @composite(infer=_untiled, vjp=lambda g, y, x, like, reps: (g.sd.tile(g, reps), None))
+    @composite(infer=_untiled, vjp=lambda g, y, x, like, reps: (g.sd.tile(g, reps), None), reach=LINEAR)
     def untile(self, x: Operand, like: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """The copies that `tile` made of something shaped like ``like``, added up.
 
@@ -521,7 +548,7 @@ class SDArranging(Namespace, prefix=""):
         added = sd.sum(parted, tuple(range(0, 2 * len(counts), 2))) if counts else parted
         return sd.reshape(added, like.shape)
 
-    @composite(infer=_repeated, vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis))
+    @composite(infer=_repeated, vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis), reach=LINEAR)
     def repeat(
         self, x: Operand, repeats: int | Sequence[int], axis: int | None = None, *, name: str | None = None
     ) -> SDVariable:
@@ -544,6 +571,7 @@ class SDArranging(Namespace, prefix=""):
     @composite(
         infer=_unrepeated,
         vjp=lambda g, y, x, like, repeats, axis: (g.sd.repeat(g, repeats, axis), None),
+        reach=LINEAR,
     )
     def unrepeat(
         self,

@@ -5,14 +5,15 @@ Holds casts, comparisons, selection and products; the other groups are mixed in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from sdgraph import shapes
 from sdgraph.aval import Aval, shape_str, ufunc_dtype
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from sdgraph.masks import Mask
+    from sdgraph.samediff import SameDiff
     from sdgraph.variable import Operand
 
 
@@ -66,6 +69,65 @@ def _tensordot_vjp(
     )
 
 
+def _tensordot_reach(
+    mask: Mask, z: SDVariable, x: SDVariable, y: SDVariable, axes_x: tuple[int, ...], axes_y: tuple[int, ...]
+) -> tuple[Mask, Mask]:
+    """An entry counts with any result that has its place on the free axes."""
+
+    def counts(v: SDVariable, axes: tuple[int, ...], others: tuple[int, ...]) -> Mask:
+        axes = tuple(k % v.ndim for k in axes)
+
+        def spread(c: SDVariable) -> SDVariable:
+            c = c.sd.squeeze(c, others) if others else c
+            return c.sd.expand_dims(c, axes) if axes else c
+
+        return mask.over(*others).moved(spread)
+
+    n = x.ndim - len(axes_x)
+    return counts(x, axes_x, tuple(range(n, z.ndim))), counts(y, axes_y, tuple(range(n)))
+
+
+def _tensordot_masked_vjp(
+    vjp: Any,
+    g: SDVariable,
+    live: SDVariable,
+    z: SDVariable,
+    x: SDVariable,
+    y: SDVariable,
+    axes_x: tuple[int, ...],
+    axes_y: tuple[int, ...],
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    a, b = [k % x.ndim for k in axes_x], [k % y.ndim for k in axes_y]
+    free_x, free_y = ([k for k in range(v.ndim) if k not in axes] for v, axes in ((x, a), (y, b)))
+    n, rest = tuple(range(len(free_x))), tuple(range(len(free_x), z.ndim))
+    live = sd.broadcast_like(live, z)
+    dx = _tensordot_where(sd, g, y, live, rest, tuple(free_y))
+    dy = _tensordot_where(sd, g, x, live, n, tuple(free_x))
+    order_x = free_x + [a[b.index(k)] for k in sorted(b)]
+    order_y = free_y + [b[a.index(k)] for k in sorted(a)]
+    return sd.permute(dx, np.argsort(order_x).tolist()), sd.permute(dy, np.argsort(order_y).tolist())
+
+
+@composite(infer=lambda x, y, where_x, axes_x, axes_y: _contracted(x, y, axes_x=axes_x, axes_y=axes_y))
+def _tensordot_where(
+    sd: SameDiff, x: Operand, y: Operand, where_x: Operand, axes_x: Sequence[int], axes_y: Sequence[int]
+) -> SDVariable:
+    """`SDBase.tensordot` without the products of entries of ``x`` that do not count: a product of matrices."""
+    x, y, where_x = (cast("SDVariable", v) for v in (x, y, where_x))
+    free_x, free_y = ([k for k in range(v.ndim) if k not in axes] for v, axes in ((x, axes_x), (y, axes_y)))
+
+    def size(v: SDVariable, axes: Sequence[int]) -> int:
+        return math.prod(cast("int", v.shape[k]) for k in axes)
+
+    def matrix(v: SDVariable, first: Sequence[int], last: Sequence[int]) -> SDVariable:
+        return sd.reshape(sd.permute(v, (*first, *last)), (size(v, first), size(v, last)))
+
+    counts = matrix(sd.broadcast_like(where_x, x), free_x, axes_x)
+    out = sd.linalg.matmul_where(matrix(x, free_x, axes_x), matrix(y, axes_y, free_y), counts)
+    return sd.reshape(out, [v.shape[k] for v, free in ((x, free_x), (y, free_y)) for k in free])
+
+
 def _permutation(x: Aval) -> Aval:
     shapes.integer_index(x, "The entries of a permutation")
     if len(x.shape) != 1:
@@ -82,10 +144,14 @@ def _invert(xp: Any, x: Any) -> Any:
     return inverse.astype(x.dtype)
 
 
+def _branches(mask: Any, y: SDVariable, condition: SDVariable, x: SDVariable, other: SDVariable) -> tuple[Any, ...]:
+    return None, mask & mask.pool.of(condition), mask & mask.pool.of(condition, False)
+
+
 class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     """Ops of the graph itself (``sd``)."""
 
-    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, is_view=True)
+    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True)
     def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` under another name.
 
@@ -122,7 +188,9 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         sd = self.sd
         return sd.broadcast_like(sd.cast(y, sd.as_variable(x).dtype), x)
 
-    @primitive(infer=lambda x, dtype: Aval(x.shape, dtype), kernel=_cast, vjp=lambda g, y, x, dtype: g)
+    @primitive(
+        infer=lambda x, dtype: Aval(x.shape, dtype), kernel=_cast, vjp=lambda g, y, x, dtype: g, reach=ELEMENTWISE
+    )
     def cast(self, x: Operand, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
         """The same values as another dtype; gradients are cast back. Complex to real keeps the real part.
 
@@ -148,19 +216,25 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
             g.sd.where(condition, g, 0.0),
             g.sd.where(condition, 0.0, g),
         ),
+        reach=_branches,
+        selects=True,
         literals={"condition": "bool"},
     )
     def where(self, condition: Operand, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` where the condition holds, ``y`` elsewhere; all three broadcast.
 
-        The order is numpy's; SameDiff's is (x, y, condition). A branch not taken gets gradient 0, but if that branch's
-        own derivative is infinite or NaN, 0 times it is NaN: make its operand harmless first, with another ``where``.
+        The order is numpy's; SameDiff's is (x, y, condition). What is not taken contributes exactly 0 to gradients of
+        any order, also where its own value or derivative is infinite or NaN. What is taken keeps its NaN.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.where([True, False], [1.0, 2.0], 0.0).eval()
-            array([1., 0.])
+            >>> x = sd.var("x", [0.0, 1.0])
+            >>> y = sd.where(x > 0, sd.math.log(x), 2 * x)
+            >>> y.eval()
+            array([0., 0.])
+            >>> sd.grad(y, x).eval()
+            array([2., 1.])
         """
         ...
 
@@ -267,6 +341,8 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         infer=_contracted,
         kernel=lambda xp, x, y, axes_x, axes_y: xp.tensordot(x, y, (axes_x, axes_y)),
         vjp=_tensordot_vjp,
+        reach=_tensordot_reach,
+        masked_vjp=_tensordot_masked_vjp,
     )
     def tensordot(
         self, x: Operand, y: Operand, axes_x: Sequence[int], axes_y: Sequence[int], *, name: str | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from sdgraph.aval import Aval, broadcasts_to, shape_str
 from sdgraph.errors import LabelError, ShapeError
-from sdgraph.op import NOT_DIFFERENTIABLE, primitive
+from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
 from sdgraph.shapes import same
 from sdgraph.variable import Namespace, SDVariable
 
@@ -66,6 +66,7 @@ class SDGuards(Namespace, prefix=""):
         infer=_masked,
         kernel=lambda xp, x, mask: x,
         vjp=_unmasked_or_finite,
+        reach=ELEMENTWISE,
         is_view=True,
     )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:

@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, Shape, promote, shape_str
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
-from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
 from sdgraph.ops.pieces import total_of_added, total_of_slices
 from sdgraph.variable import Namespace, SDVariable
 
@@ -365,6 +365,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_index,
         kernel=lambda xp, x, key: x[_slices(key)],
         vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
+        reach=LINEAR,
         is_view=True,
     )
     def index(self, x: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
@@ -390,6 +391,7 @@ class SDIndexing(Namespace, prefix=""):
         kernel=_put,
         vjp=lambda g, y, x, like, key: (g.sd.index(g, key=key), None),
         total=total_of_slices,
+        reach=LINEAR,
     )
     def index_scatter(self, x: Operand, like: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
         """``x`` put at ``key`` into zeros of the shape of ``like``: the gradient of `index`.
@@ -406,6 +408,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_put_all,
         kernel=_put_all_kernel,
         vjp=lambda g, y, like, *parts, keys: (None, *[g.sd.index(g, key=key) for key in keys]),
+        reach=LINEAR,
     )
     def scatter_slices(
         self, like: Operand, *parts: Operand, keys: tuple[tuple[Any, ...], ...], name: str | None = None
@@ -436,6 +439,7 @@ class SDIndexing(Namespace, prefix=""):
     @composite(
         infer=_block,
         vjp=lambda g, y, x, begin, size: g.sd.index_scatter(g, x, key=_block_key(begin, size)),
+        reach=LINEAR,
     )
     def slice(self, x: Operand, begin: Sequence[int], size: Sequence[int], *, name: str | None = None) -> SDVariable:
         """The block of ``size`` that starts at ``begin``; a size of -1 reaches to the end.
@@ -452,7 +456,7 @@ class SDIndexing(Namespace, prefix=""):
         """
         return self.sd.index(x, key=_block_key(begin, size))
 
-    @composite(vjp=lambda g, y, x, **attrs: g.sd.index_scatter(g, x, key=_strided_key(**attrs)))
+    @composite(vjp=lambda g, y, x, **attrs: g.sd.index_scatter(g, x, key=_strided_key(**attrs)), reach=LINEAR)
     def strided_slice(
         self,
         x: Operand,
@@ -492,6 +496,7 @@ class SDIndexing(Namespace, prefix=""):
             g.sd.scatter_add(g.sd.zeros_like(x, g.dtype), indices, g, axis),
             None,
         ),
+        reach=LINEAR,
         literals=_INDICES,
     )
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
@@ -515,6 +520,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_gathered_nd,
         kernel=_gather_nd,
         vjp=lambda g, y, x, indices: (g.sd.scatter_nd_add(g.sd.zeros_like(x, g.dtype), indices, g), None),
+        reach=LINEAR,
         literals=_INDICES,
     )
     def gather_nd(self, x: Operand, indices: Operand, *, name: str | None = None) -> SDVariable:
@@ -544,6 +550,7 @@ class SDIndexing(Namespace, prefix=""):
             g.sd.add_along_axis(g.sd.zeros_like(x, g.dtype), indices, g, axis),
             None,
         ),
+        reach=LINEAR,
         literals=_INDICES,
     )
     def take_along_axis(self, x: Operand, indices: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
@@ -568,6 +575,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_added_along_axis,
         kernel=_add_along,
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.take_along_axis(g, indices, axis)),
+        reach=LINEAR,
         literals=_INDICES,
         total=total_of_added,
     )
@@ -588,6 +596,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_scattered,
         kernel=_scatter(add_at),
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.gather(g, indices, axis)),
+        reach=LINEAR,
         literals=_INDICES,
         total=total_of_added,
     )
@@ -614,6 +623,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_scattered,
         kernel=_scatter(_set_at),
         vjp=_scatter_update_vjp,
+        reach=LINEAR,
         literals=_INDICES,
     )
     def scatter_update(
@@ -653,6 +663,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_scattered_nd,
         kernel=_scatter_nd_add,
         vjp=lambda g, y, ref, indices, updates: (g, None, g.sd.gather_nd(g, indices)),
+        reach=LINEAR,
         literals=_INDICES,
         total=total_of_added,
     )
@@ -674,6 +685,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_segmented,
         kernel=_sorted_segment_sum,
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
+        reach=LINEAR,
         literals=_SEGMENTS,
     )
     def segment_sum(
@@ -700,6 +712,7 @@ class SDIndexing(Namespace, prefix=""):
         infer=_segmented,
         kernel=_segment_sum,
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
+        reach=LINEAR,
         literals=_SEGMENTS,
     )
     def unsorted_segment_sum(

@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
-from sdgraph.op import composite, primitive
+from sdgraph.op import LINEAR, composite, primitive
 from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.reductions import working_dtype
 from sdgraph.shapes import INT64
@@ -356,7 +356,7 @@ class SDLayers(Namespace, prefix="nn"):
             out = out * _along(sd.as_variable(gain), v, channel)
         return out if bias is None else out + _along(sd.as_variable(bias), v, channel)
 
-    @composite
+    @composite(leaves_out=False)
     def dropout(
         self,
         x: Operand,
@@ -408,6 +408,7 @@ class SDLayers(Namespace, prefix="nn"):
         infer=_infer_pad,
         kernel=_pad,
         vjp=lambda g, y, x, *, padding, mode, constant: g.sd.nn.unpad(g, x, padding=padding, mode=mode),
+        reach=LINEAR,
     )
     def pad(
         self,
@@ -448,6 +449,7 @@ class SDLayers(Namespace, prefix="nn"):
         infer=_infer_unpad,
         kernel=_unpad,
         vjp=lambda h, y, g, x, *, padding, mode: (h.sd.nn.pad(h, padding, mode), None),
+        reach=LINEAR,
         is_view=True,
     )
     def unpad(
@@ -480,7 +482,7 @@ class SDLayers(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ selection
 
-    @primitive(infer=_infer_top_k, kernel=_top_k, vjp=_top_k_vjp)
+    @primitive(infer=_infer_top_k, kernel=_top_k, vjp=_top_k_vjp, reach=LINEAR)
     def top_k(
         self, x: Operand, k: int, sorted: bool = True, *, name: str | None = None
     ) -> tuple[SDVariable, SDVariable]:
@@ -512,7 +514,7 @@ class SDLayers(Namespace, prefix="nn"):
 
     # ------------------------------------------------------------------ attention
 
-    @composite
+    @composite(leaves_out=False)
     def dot_product_attention(
         self,
         queries: Operand,

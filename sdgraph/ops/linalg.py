@@ -6,6 +6,7 @@ written with the ops here, so each can be differentiated again.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from sdgraph.shapes import INT64
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdgraph.masks import Mask
     from sdgraph.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
@@ -213,6 +217,85 @@ def _triangular_solve_vjp(
     return sd.linalg.tril(full) if lower else sd.linalg.triu(full), solved
 
 
+def _solved(live: SDVariable, rhs: SDVariable, forward: bool | None) -> SDVariable:
+    """Which entries of a right-hand side reach a solution that counts.
+
+    All in its column do; of triangular equations those that are not after it, or if not ``forward`` not before it.
+    """
+    sd = live.sd
+    axis = -1 if rhs.ndim == 1 else -2
+    if forward is None:
+        return sd.any(live, axis=axis, keepdims=True)
+    return sd.cumsum(sd.cast(live, rhs.dtype), axis, False, forward).neq(0)
+
+
+def _equations(reached: SDVariable, rhs: SDVariable, adjoint: bool) -> SDVariable:
+    """The same for the equations, which are rows of the matrix, or columns of an adjoint."""
+    sd = reached.sd
+    rows = sd.expand_dims(reached, -1) if rhs.ndim == 1 else sd.any(reached, axis=-1, keepdims=True)
+    return swap_last(rows) if adjoint else rows
+
+
+def _solve_reach(
+    mask: Mask, y: SDVariable, matrix: SDVariable, rhs: SDVariable, *, adjoint: bool, lower: bool | None = None
+) -> tuple[Mask, Mask]:
+    reached = _solved(mask.variable(), rhs, None if lower is None else lower != adjoint)
+    return mask.pool.of(_equations(reached, rhs, adjoint)), mask.pool.of(reached)
+
+
+def _solve_masked_vjp(
+    vjp: Any,
+    g: SDVariable,
+    live: SDVariable,
+    y: SDVariable,
+    matrix: SDVariable,
+    rhs: SDVariable,
+    *,
+    adjoint: bool,
+    **options: bool,
+) -> tuple[SDVariable, SDVariable]:
+    """Equations that do not count say that something is 0."""
+    sd = g.sd
+    reached = _solved(sd.broadcast_like(live, y), rhs, options["lower"] != adjoint if options else None)
+    equations = _equations(reached, rhs, adjoint)
+    matrix = sd.where(equations, matrix, sd.math.eye_like(matrix))
+    d_matrix, d_rhs = vjp(g, sd.where(reached, y, 0.0), matrix, rhs, adjoint=adjoint, **options)
+    return sd.where(equations, d_matrix, 0.0), sd.where(reached, d_rhs, 0.0)
+
+
+def _matrices_reach(mask: Any, y: Any, *xs: SDVariable, **_: Any) -> tuple[Mask, ...]:
+    """All of a matrix counts with any part of what is made of it."""
+    masks = mask if isinstance(mask, tuple) else (mask,)
+    counts = _counting([m.variable() for m in masks], y if isinstance(y, tuple) else (y,), xs[0])
+    return (masks[0].pool.of(counts),) * len(xs)
+
+
+def _counting(live: Sequence[SDVariable], ys: Sequence[SDVariable], x: SDVariable) -> SDVariable:
+    """Which matrices count, for results that are matrices, vectors or numbers per matrix."""
+    sd = x.sd
+    counts: list[SDVariable] = []
+    for v, y in zip(live, ys, strict=True):
+        lacking = x.ndim - y.ndim
+        v = sd.any(v, axis=tuple(range(lacking - 2, 0)), keepdims=True) if lacking < 2 else v
+        counts.append(sd.expand_dims(v, tuple(range(-lacking, 0))) if lacking else v)
+    return functools.reduce(sd.math.or_, counts)
+
+
+def _matrices_masked_vjp(vjp: Any, g: Any, live: Any, y: Any, *xs: SDVariable, **attrs: Any) -> list[SDVariable]:
+    """Matrices that do not count are those whose results are known: identities."""
+    sd, several = xs[0].sd, isinstance(y, tuple)
+    counts = _counting(live if several else (live,), y if several else (y,), xs[0])
+
+    def known(v: SDVariable) -> SDVariable:
+        lacking = xs[0].ndim - v.ndim
+        if lacking:
+            return sd.where(sd.squeeze(counts, tuple(range(-lacking, 0))), v, 1.0)
+        return sd.where(counts, v, sd.math.eye_like(v))
+
+    terms = vjp(g, tuple(map(known, y)) if several else known(y), *map(known, xs), **attrs)
+    return [sd.where(counts, term, 0.0) for term in (terms if isinstance(terms, tuple) else (terms,))]
+
+
 def _per_matrix(g: SDVariable) -> SDVariable:
     return g.sd.expand_dims(g.sd.expand_dims(g, -1), -1)
 
@@ -292,6 +375,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_infer_solve,
         kernel=lambda xp, a, b, *, adjoint: xp.linalg.solve(a.mT if adjoint else a, b),
         vjp=_solve_vjp,
+        reach=_solve_reach,
+        masked_vjp=_solve_masked_vjp,
     )
     def solve(self, matrix: Operand, rhs: Operand, adjoint: bool = False, *, name: str | None = None) -> SDVariable:
         """The solution ``x`` of ``matrix @ x = rhs``.
@@ -317,7 +402,13 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         """
         ...
 
-    @primitive(infer=_infer_solve, kernel=_triangular_solve, vjp=_triangular_solve_vjp)
+    @primitive(
+        infer=_infer_solve,
+        kernel=_triangular_solve,
+        vjp=_triangular_solve_vjp,
+        reach=_solve_reach,
+        masked_vjp=_solve_masked_vjp,
+    )
     def triangular_solve(
         self, matrix: Operand, rhs: Operand, lower: bool = True, adjoint: bool = False, *, name: str | None = None
     ) -> SDVariable:
@@ -398,7 +489,13 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             return self.matmul(q, self.triangular_solve(r, b, lower=False, adjoint=True))
         return self.triangular_solve(r, self.matmul(swap_last(q), b), lower=False)
 
-    @primitive(infer=_square, kernel=lambda xp, x: xp.linalg.inv(x), vjp=_inverse_vjp)
+    @primitive(
+        infer=_square,
+        kernel=lambda xp, x: xp.linalg.inv(x),
+        vjp=_inverse_vjp,
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
+    )
     def matrix_inverse(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The inverse of square matrices; to solve equations, `solve` is faster and more accurate.
 
@@ -426,6 +523,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_scalar_per_matrix,
         kernel=lambda xp, x: xp.linalg.det(x),
         vjp=lambda g, y, x: _per_matrix(g) * g.sd.linalg.cofactors(x),
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The determinant of square matrices.
@@ -452,6 +551,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_square,
         kernel=singular.cofactors,
         vjp=lambda g, y, x: g.sd.linalg.cofactors_gradient(g, x),
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def cofactors(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The cofactors of square matrices: the derivatives of the determinant by each entry.
@@ -481,6 +582,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_infer_cofactors_gradient,
         kernel=singular.cofactors_gradient,
         vjp=_cofactors_gradient_vjp,
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def cofactors_gradient(self, g: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
         """The gradient of ``sum(g * cofactors(x))``: the second derivative of the determinant, for every matrix.
@@ -511,6 +614,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_scalar_per_matrix,
         kernel=_logdet,
         vjp=lambda g, y, x: _per_matrix(g) * swap_last(g.sd.linalg.matrix_inverse(x)),
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def logdet(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The logarithm of the determinant, without forming the determinant.
@@ -539,6 +644,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_square,
         kernel=lambda xp, x: xp.linalg.cholesky(_symmetric(x)),
         vjp=_cholesky_vjp,
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def cholesky(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The lower triangular ``L`` with ``L @ L.T = x``.
@@ -593,6 +700,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_infer_qr,
         kernel=lambda xp, x, *, full: tuple(xp.linalg.qr(x, mode="complete" if full else "reduced")),
         vjp=_qr_vjp,
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def qr(self, x: Operand, full: bool = False, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
         """QR decomposition: ``x = Q @ R`` with orthonormal columns ``Q`` and upper triangular ``R``.
@@ -624,6 +733,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_infer_svd,
         kernel=singular.svd,
         vjp=_svd_vjp,
+        reach=_matrices_reach,
+        masked_vjp=_matrices_masked_vjp,
     )
     def svd(
         self, x: Operand, full_uv: bool = False, compute_uv: bool = True, *, name: str | None = None

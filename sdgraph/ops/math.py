@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import ZERO_GRADIENT, composite, primitive
+from sdgraph.op import LINEAR, ZERO_GRADIENT, composite, primitive
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import add_at, check_range
@@ -89,7 +89,7 @@ def _diag_part_kernel(xp: Any, x: Any) -> Any:
 class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
     """Mathematics (``sd.math``)."""
 
-    @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g))
+    @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g), reach=LINEAR)
     def diag(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` on the diagonal, zeros elsewhere; the result has the shape of ``x`` twice.
 
@@ -102,7 +102,13 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         """
         ...
 
-    @primitive(infer=_diagonal_part, kernel=_diag_part_kernel, vjp=lambda g, y, x: g.sd.math.diag(g), is_view=True)
+    @primitive(
+        infer=_diagonal_part,
+        kernel=_diag_part_kernel,
+        vjp=lambda g, y, x: g.sd.math.diag(g),
+        reach=LINEAR,
+        is_view=True,
+    )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The diagonal that `diag` would fill.
 
@@ -164,6 +170,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         infer=_traced,
         kernel=lambda xp, x: xp.trace(x, axis1=-2, axis2=-1),
         vjp=lambda g, y, x: g.sd.expand_dims(g, (-2, -1)) * g.sd.math.eye_like(x),
+        reach=LINEAR,
     )
     def trace(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Sum of the diagonal of each matrix in the last two axes.
@@ -184,6 +191,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
             None,
             None if weights is None else g.sd.gather_nd(g, g.sd.stack(labels, pred, axis=-1)),
         ),
+        reach=LINEAR,
         literals={"labels": "int64", "pred": "int64"},
     )
     def confusion_matrix(

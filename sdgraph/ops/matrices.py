@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, Shape, broadcast_shapes, shape_str
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import composite, primitive
+from sdgraph.op import LINEAR, composite, primitive
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from sdgraph.masks import Mask
     from sdgraph.variable import Operand
 
 
@@ -80,6 +81,137 @@ def _merged_rows(x: SDVariable, batches: Sequence[int]) -> SDVariable:
     sizes: Any = x.shape
     rows = math.prod(sizes[k] for k in (*batches, x.ndim - 2))
     return x.sd.reshape(ordered, (*[sizes[k] for k in rest], rows, sizes[-1]))
+
+
+# ---------------------------------------------------------------------- products of which a part counts
+
+
+def _as_product(g: SDVariable, a: SDVariable, b: SDVariable) -> SDVariable:
+    """``g``, which has the axes of ``a @ b``, with the rows and columns that vectors lack."""
+    g = g.sd.expand_dims(g, -1) if b.ndim == 1 else g
+    return g.sd.expand_dims(g, -2) if a.ndim == 1 else g
+
+
+def _as_vector(x: SDVariable, axis: int, like: SDVariable) -> SDVariable:
+    return x.sd.squeeze(x, axis) if like.ndim == 1 else x
+
+
+def _matmul_masked_vjp(
+    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    g, live = _as_product(g, a, b), _as_product(live, a, b)
+    rows = sd.expand_dims(a, 0) if a.ndim == 1 else a
+    columns = sd.expand_dims(b, 1) if b.ndim == 1 else b
+    if live.shape[-1] == 1:
+        # Whole rows count or do not: what is not needed of the other products is one factor of theirs.
+        da, db = vjp(g, y, sd.where(live, rows, 0.0), columns)
+        da = sd.where(live, da, 0.0)
+    elif live.shape[-2] == 1:
+        da, db = vjp(g, y, rows, sd.where(live, columns, 0.0))
+        db = sd.where(live, db, 0.0)
+    else:
+        da, db, *_ = _matmul_where_vjp(g, live, y, rows, columns, None, None)
+    return _as_vector(da, -2, a), _as_vector(db, -1, b)
+
+
+def _matmul_reach(mask: Mask, y: SDVariable, a: SDVariable, b: SDVariable) -> tuple[Mask, Mask]:
+    mask = mask.moved(lambda c: _as_product(c, a, b))
+    rows = mask.over(-1).moved(lambda c: _as_vector(c, -2, a))
+    columns = mask.over(-2).moved(lambda c: _as_vector(c, -1, b))
+    return rows.fitted(a.shape), columns.fitted(b.shape)
+
+
+def _matmul_like_masked_vjp(
+    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, like: SDVariable
+) -> tuple[SDVariable, SDVariable, None]:
+    da, db = _matmul_masked_vjp(lambda g, y, a, b: vjp(g, y, a, b, like)[:2], g, live, y, a, b)
+    return da, db, None
+
+
+def _matmul_where_vjp(
+    g: SDVariable,
+    live: SDVariable | None,
+    y: SDVariable,
+    a: SDVariable,
+    b: SDVariable,
+    where_a: SDVariable | None,
+    where_b: SDVariable | None,
+) -> tuple[SDVariable, SDVariable, None, None]:
+    sd, product = g.sd, g.sd.linalg.matmul_where
+    da = product(g, swap_last(b), live, None if where_b is None else swap_last(_as_matrix(where_b)))
+    db = product(swap_last(a), g, None if where_a is None else swap_last(_as_matrix(where_a)), live)
+    da = da if where_a is None else sd.where(where_a, da, 0.0)
+    return da, db if where_b is None else sd.where(where_b, db, 0.0), None, None
+
+
+def _as_matrix(x: SDVariable) -> SDVariable:
+    return x.sd.expand_dims(x, tuple(range(2 - x.ndim))) if x.ndim < 2 else x
+
+
+def _matmul_where_reach(
+    mask: Mask,
+    y: SDVariable,
+    a: SDVariable,
+    b: SDVariable,
+    where_a: SDVariable | None,
+    where_b: SDVariable | None,
+) -> tuple[Mask, Mask, None, None]:
+    rows, columns = _matmul_reach(mask, y, a, b)
+    rows = rows if where_a is None else rows & mask.pool.of(where_a)
+    return rows, columns if where_b is None else columns & mask.pool.of(where_b), None, None
+
+
+def _infer_matmul_where(a: Aval, b: Aval, where_a: Aval | None, where_b: Aval | None) -> Aval:
+    for x, where in ((matrix(a), where_a), (matrix(b), where_b)):
+        if where is not None and broadcast_shapes(x.shape, where.shape) != x.shape:
+            raise ShapeError(
+                "What counts of a matrix must broadcast to its shape.",
+                given=f"{shape_str(where.shape)} for {shape_str(x.shape)}",
+            )
+    return shapes.matmul(a, b)
+
+
+def _matmul_where(xp: Any, a: Any, b: Any, where_a: Any = None, where_b: Any = None) -> Any:
+    a = a if where_a is None else xp.where(where_a, a, xp.zeros((), a.dtype))
+    b = b if where_b is None else xp.where(where_b, b, xp.zeros((), b.dtype))
+    product = xp.matmul(a, b)
+    if xp.isfinite(product).all():
+        return product
+    # Where an infinite or NaN factor meets one that does not count, their product does not either.
+    count_a = xp.broadcast_to(True if where_a is None else where_a, a.shape)
+    count_b = xp.broadcast_to(True if where_b is None else where_b, b.shape)
+    over_a, over_b = (*range(a.ndim - 2), -2), (*range(b.ndim - 2), -1)
+    plain = xp.isfinite(a).all(axis=over_a) & xp.isfinite(b).all(axis=over_b)
+    product = xp.matmul(a[..., plain], b[..., plain, :])
+    for k in xp.flatnonzero(~plain & count_a.any(axis=over_a) & count_b.any(axis=over_b)):
+        both = count_a[..., :, k, None] & count_b[..., k, None, :]
+        product = product + xp.where(both, a[..., :, k, None] * b[..., k, None, :], xp.zeros((), product.dtype))
+    return product
+
+
+def _cross_masked_vjp(
+    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    live = sd.broadcast_like(live, y)
+
+    def product(x: SDVariable, ahead: bool) -> SDVariable:
+        """Entries of ``x`` times the cotangents behind them, or ahead of them."""
+        x_at, g_at = (_BEHIND, _AHEAD) if ahead else (_AHEAD, _BEHIND)
+        return sd.where(_entries(live, g_at), _entries(x, x_at) * _entries(g, g_at), 0.0)
+
+    return product(b, False) - product(b, True), product(a, True) - product(a, False)
+
+
+def _cross_reach(mask: Mask, y: SDVariable, a: SDVariable, b: SDVariable) -> tuple[Mask, Mask]:
+    mask = mask.moved(lambda c: c.sd.broadcast_like(c, y))
+    others = mask.moved(lambda c: _entries(c, _AHEAD)) | mask.moved(lambda c: _entries(c, _BEHIND))
+    return others, others
+
+
+def _entries(x: SDVariable, at: list[int]) -> SDVariable:
+    return x.sd.gather(x, at, axis=-1)
 
 
 # ---------------------------------------------------------------------- shape rules
@@ -165,9 +297,11 @@ def _infer_cross(a: Aval, b: Aval) -> Aval:
     return Aval(broadcast_shapes(a.shape, b.shape), shapes.elementwise(Aval((), a.dtype), Aval((), b.dtype)).dtype)
 
 
+_AHEAD, _BEHIND = [1, 2, 0], [2, 0, 1]
+
+
 def _cross(xp: Any, a: Any, b: Any) -> Any:
-    ahead, behind = [1, 2, 0], [2, 0, 1]
-    return a[..., ahead] * b[..., behind] - a[..., behind] * b[..., ahead]
+    return a[..., _AHEAD] * b[..., _BEHIND] - a[..., _BEHIND] * b[..., _AHEAD]
 
 
 class SDMatrices(Namespace, prefix="linalg"):
@@ -175,7 +309,9 @@ class SDMatrices(Namespace, prefix="linalg"):
 
     # ------------------------------------------------------------------ products
 
-    @primitive(infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp)
+    @primitive(
+        infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp, reach=_matmul_reach, masked_vjp=_matmul_masked_vjp
+    )
     def matmul(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
         """Matrix product ``a @ b`` with the rules of ``numpy.matmul``.
 
@@ -197,7 +333,12 @@ class SDMatrices(Namespace, prefix="linalg"):
         """
         ...
 
-    @composite(infer=_infer_matmul_like, vjp=_matmul_like_vjp)
+    @composite(
+        infer=_infer_matmul_like,
+        vjp=_matmul_like_vjp,
+        reach=lambda mask, y, a, b, like: (*_matmul_reach(mask, y, a, b), None),
+        masked_vjp=_matmul_like_masked_vjp,
+    )
     def matmul_like(self, a: Operand, b: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``a @ b`` added up over the batch axes that ``like`` lacks or has with size 1: its gradient in a product.
 
@@ -237,6 +378,48 @@ class SDMatrices(Namespace, prefix="linalg"):
         out = self.matmul(a, b)
         kept = [d for k, d in enumerate(shape) if k not in both]
         return sd.reshape(sd.broadcast_to(out, kept), like.shape)
+
+    @primitive(
+        infer=_infer_matmul_where,
+        kernel=_matmul_where,
+        vjp=lambda g, y, *operands: _matmul_where_vjp(g, None, y, *operands),
+        reach=_matmul_where_reach,
+        masked_vjp=lambda vjp, *args: _matmul_where_vjp(*args),
+        selects=True,
+        literals={"where_a": "bool", "where_b": "bool"},
+    )
+    def matmul_where(
+        self,
+        a: Operand,
+        b: Operand,
+        where_a: Operand | None = None,
+        where_b: Operand | None = None,
+        *,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Matrix product ``a @ b`` that leaves out the products of entries that do not count.
+
+        They are left out even if the other factor is infinite or NaN. Gradients of products behind a `sd.where` use it.
+
+        Args:
+            a: Shape ``(..., n, k)``.
+            b: Shape ``(..., k, m)``; leading axes broadcast.
+            where_a: Bools that broadcast to the shape of ``a``: which of its entries count. All, without them.
+            where_b: The same for ``b``.
+
+        Returns:
+            Shape ``(..., n, m)``.
+
+        Raises:
+            ShapeError: If an operand has less than two axes, sizes do not match, or bools do not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.linalg.matmul_where([[0.0, 2.0]], [[float("inf")], [3.0]], [[False, True]]).eval()
+            array([[6.]])
+        """
+        ...
 
     @composite
     def mmul(
@@ -283,6 +466,8 @@ class SDMatrices(Namespace, prefix="linalg"):
         infer=_infer_cross,
         kernel=_cross,
         vjp=lambda g, y, a, b: (g.sd.linalg.cross(b, g), g.sd.linalg.cross(g, a)),
+        reach=_cross_reach,
+        masked_vjp=_cross_masked_vjp,
     )
     def cross(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
         """Cross product of vectors of three entries, on the last axis.
@@ -307,7 +492,7 @@ class SDMatrices(Namespace, prefix="linalg"):
 
     # ------------------------------------------------------------------ diagonals and triangles
 
-    @primitive(infer=_infer_diag, kernel=_diag, vjp=lambda g, y, x: g.sd.linalg.diag_part(g))
+    @primitive(infer=_infer_diag, kernel=_diag, vjp=lambda g, y, x: g.sd.linalg.diag_part(g), reach=LINEAR)
     def diag(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Matrices with given diagonals and 0 elsewhere.
 
@@ -333,6 +518,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         infer=_infer_diag_part,
         kernel=lambda xp, x: xp.diagonal(x, axis1=-2, axis2=-1),
         vjp=lambda g, y, x: g.sd.linalg.on_diagonal(g, x),
+        reach=LINEAR,
         is_view=True,
     )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -425,6 +611,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         infer=_triangle,
         kernel=lambda xp, x, *, diagonal: xp.triu(x, diagonal),
         vjp=lambda g, y, x, *, diagonal: g.sd.linalg.triu(g, diagonal),
+        reach=LINEAR,
     )
     def triu(self, x: Operand, diagonal: int = 0, *, name: str | None = None) -> SDVariable:
         """Matrices with everything below a diagonal set to 0.
@@ -452,6 +639,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         infer=_triangle,
         kernel=lambda xp, x, *, diagonal: xp.tril(x, diagonal),
         vjp=lambda g, y, x, *, diagonal: g.sd.linalg.tril(g, diagonal),
+        reach=LINEAR,
     )
     def tril(self, x: Operand, diagonal: int = 0, *, name: str | None = None) -> SDVariable:
         """Matrices with everything above a diagonal set to 0.
@@ -479,6 +667,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         infer=_infer_band,
         kernel=_band,
         vjp=lambda g, y, x, *, min_lower, max_upper: g.sd.linalg.matrix_band_part(g, min_lower, max_upper),
+        reach=LINEAR,
     )
     def matrix_band_part(self, x: Operand, min_lower: int, max_upper: int, *, name: str | None = None) -> SDVariable:
         """Matrices with everything outside a band around the main diagonal set to 0.

@@ -11,7 +11,7 @@ import numpy as np
 
 from sdgraph.aval import normalize_axis
 from sdgraph.op import composite
-from sdgraph.ops.reductions import rounded, summing, unreduce, working_dtype
+from sdgraph.ops.reductions import reduced, rounded, summing, unreduce, working_dtype
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _same_shape(x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
 class SDMeasures(Namespace, prefix="math"):
     """Reductions of ``sd.math``. ``axis`` is an axis, several, or None for all."""
 
-    @composite(vjp=_log_sum_exp_vjp)
+    @composite(vjp=_log_sum_exp_vjp, reach=reduced)
     def log_sum_exp(
         self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:

@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph import shapes
 from sdgraph.aval import Aval, normalize_axis
 from sdgraph.errors import ArgumentError
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -181,6 +181,11 @@ def unreduce(g: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVari
     return g if keepdims or not x.ndim else g.sd.expand_dims(g, normalize_axis(axis, x.ndim))
 
 
+def reduced(mask: Any, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> Any:
+    """The reach of an op that reduces: all that is reduced to a result counts if that does."""
+    return mask.moved(lambda c: unreduce(c, x, axis, keepdims))
+
+
 def spread(g: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:
     """``g`` repeated over the reduced axes to the shape of ``x``."""
     return g.sd.broadcast_like(unreduce(g, x, axis, keepdims), x)
@@ -216,6 +221,35 @@ def _cumprod_vjp(
         g = _shift(g, axis, not reverse)
     before = sd.cumprod(x, axis, True, reverse)
     return before * sd.linear_recurrence(_shift(x, axis, not reverse), g, axis, not reverse)
+
+
+def _in_later(live: SDVariable, y: SDVariable, axis: int, exclusive: bool, reverse: bool) -> SDVariable:
+    """Whether an element's own result, left out if ``exclusive``, or a later one counts."""
+    sd = y.sd
+    return sd.cumsum(sd.cast(sd.broadcast_like(live, y), y.dtype), axis, exclusive, not reverse).neq(0)
+
+
+def _cumprod_later(live: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, **options: bool) -> SDVariable:
+    later = _in_later(live, y, 0 if axis is None else axis, **options)
+    return y.sd.reshape_like(later, x) if axis is None else later
+
+
+def _cumprod_masked_vjp(
+    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, **options: bool
+) -> SDVariable:
+    """Factors of products that do not count must not meet those of others."""
+    sd = x.sd
+    later = _cumprod_later(live, y, x, axis, **options)
+    return sd.where(later, vjp(g, y, sd.where(later, x, 1.0), axis, **options), 0.0)
+
+
+def _recurrence_masked_vjp(
+    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, axis: int, reverse: bool
+) -> tuple[SDVariable, SDVariable]:
+    sd = g.sd
+    later = _in_later(live, y, axis, False, reverse)
+    da, db = vjp(g, y, sd.where(later, a, 0.0), b, axis, reverse)
+    return sd.where(later, da, 0.0), db
 
 
 def _recurrence_vjp(
@@ -257,6 +291,7 @@ class SDReductions(Namespace, prefix=""):
         infer=shapes.summing,
         kernel=_wide("add"),
         vjp=lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims),
+        reach=Linear(reduced),
     )
     def sum(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum over ``axis``. float16 is accumulated in float32; the sum of nothing is 0.
@@ -297,6 +332,7 @@ class SDReductions(Namespace, prefix=""):
         vjp=lambda g, y, x, axis, keepdims: (
             unreduce(g, x, axis, keepdims) * _product_of_others(x, normalize_axis(axis, x.ndim))
         ),
+        reach=reduced,
     )
     def prod(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Product over ``axis``; 1 for nothing. Gradients of any order are right where elements are 0.
@@ -312,7 +348,7 @@ class SDReductions(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_extreme, kernel="max", vjp=_extreme_vjp)
+    @primitive(infer=_extreme, kernel="max", vjp=_extreme_vjp, reach=reduced)
     def max(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest value over ``axis``; tied entries share the gradient evenly. `sd.math.max` is that of two.
 
@@ -327,7 +363,7 @@ class SDReductions(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp)
+    @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp, reach=reduced)
     def min(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Smallest value over ``axis``; tied entries share the gradient evenly. `sd.math.min` is that of two.
 
@@ -442,7 +478,7 @@ class SDReductions(Namespace, prefix=""):
         (x,), narrow = summing(self.sd.as_variable(x))
         return rounded(self.sd.sum(self.sd.math.abs(x), axis, keepdims), narrow)
 
-    @composite(vjp=_norm2_vjp)
+    @composite(vjp=_norm2_vjp, reach=reduced)
     def norm2(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Euclidean norm over ``axis``: the square root of the sum of squares.
 
@@ -568,6 +604,7 @@ class SDReductions(Namespace, prefix=""):
         vjp=lambda g, y, x, axis, exclusive, reverse: x.sd.reshape_like(
             x.sd.cumsum(g, axis, exclusive, not reverse), x
         ),
+        reach=LINEAR,
     )
     def cumsum(
         self,
@@ -592,7 +629,13 @@ class SDReductions(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_running, kernel=_accumulate("cumprod", 1), vjp=_cumprod_vjp)
+    @primitive(
+        infer=_running,
+        kernel=_accumulate("cumprod", 1),
+        vjp=_cumprod_vjp,
+        reach=lambda mask, *args, **attrs: mask.pool.of(_cumprod_later(mask.variable(), *args, **attrs)),
+        masked_vjp=_cumprod_masked_vjp,
+    )
     def cumprod(
         self,
         x: Operand,
@@ -616,7 +659,15 @@ class SDReductions(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_recurrence, kernel=_linear_recurrence, vjp=_recurrence_vjp)
+    @primitive(
+        infer=_recurrence,
+        kernel=_linear_recurrence,
+        vjp=_recurrence_vjp,
+        reach=lambda mask, y, a, b, axis, reverse: (
+            (mask.pool.of(_in_later(mask.variable(), y, axis, False, reverse)),) * 2
+        ),
+        masked_vjp=_recurrence_masked_vjp,
+    )
     def linear_recurrence(
         self, a: Operand, b: Operand, axis: int = 0, reverse: bool = False, *, name: str | None = None
     ) -> SDVariable:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.op import composite
+from sdgraph.op import ELEMENTWISE, composite
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def decay(x: SDVariable) -> SDVariable:
     return x.sd.math.exp(-x.sd.math.abs(x))
 
 
-@composite(vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))))
+@composite(vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))), reach=ELEMENTWISE)
 def logistic_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""
     e = decay(sd.as_variable(x))
     return e / (1 + e) / (1 + e)
 
 
-@composite(vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))))
+@composite(vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))), reach=ELEMENTWISE)
 def sech_squared(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
     m = sd.math
@@ -44,13 +44,13 @@ def _bell_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     return g * (-2.0 * (g.sd.math.clip_by_value(x, -GAUSS_VANISHES, GAUSS_VANISHES) * y))
 
 
-@composite(vjp=_bell_vjp)
+@composite(vjp=_bell_vjp, reach=ELEMENTWISE)
 def bell(sd: SameDiff, x: Operand) -> SDVariable:
     """``exp(-x^2)``, the derivative of erf but for a factor."""
     return sd.math.exp(-sd.math.square(x))
 
 
-@composite(vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)))
+@composite(vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)), reach=ELEMENTWISE)
 def witch(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 + x^2)``, the derivative of atan, without a square that overflows."""
     m = sd.math
@@ -59,27 +59,27 @@ def witch(sd: SameDiff, x: Operand) -> SDVariable:
     return m.square(below) / (1.0 + m.square(below * m.min(size, 1.0)))
 
 
-@composite(vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))))
+@composite(vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))), reach=ELEMENTWISE)
 def softsign_factor(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 + |x|)``: softsign is x times it, its derivative the square of it."""
     return 1.0 / (1.0 + sd.math.abs(x))
 
 
-@composite(vjp=lambda g, y, x: g * (((x * y) * y) * y))
+@composite(vjp=lambda g, y, x: g * (((x * y) * y) * y), reach=ELEMENTWISE)
 def asin_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / sqrt(1 - x^2)``, the derivative of asin: infinite at both ends, as are its own derivatives."""
     x = sd.as_variable(x)
     return 1.0 / sd.math.sqrt((1.0 - x) * (1.0 + x))
 
 
-@composite(vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)))
+@composite(vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)), reach=ELEMENTWISE)
 def atanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 - x^2)``, the derivative of atanh."""
     x = sd.as_variable(x)
     return 1.0 / ((1.0 - x) * (1.0 + x))
 
 
-@composite(vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)))
+@composite(vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)), reach=ELEMENTWISE)
 def acosh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / sqrt(x^2 - 1)``, the derivative of acosh; two roots, because the square would overflow."""
     x = sd.as_variable(x)
@@ -93,7 +93,7 @@ def _acosh_curvature_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVaria
     return -(g * (((2.0 * m.square(x * slope) + m.square(slope)) * slope) * m.square(slope)))
 
 
-@composite(vjp=_acosh_curvature_vjp)
+@composite(vjp=_acosh_curvature_vjp, reach=ELEMENTWISE)
 def _acosh_curvature(sd: SameDiff, x: Operand) -> SDVariable:
     """``x / (x^2 - 1)^(3/2)``."""
     x = sd.as_variable(x)

@@ -32,6 +32,10 @@ def _swap(x, flag):
     return np.swapaxes(x, -1, -2) if flag and x.ndim > 1 else x
 
 
+def _matmul_where(a, b, where_a=None, where_b=None):
+    return np.where(True if where_a is None else where_a, a, 0) @ np.where(True if where_b is None else where_b, b, 0)
+
+
 def _mmul(x, y, transpose_x=False, transpose_y=False, transpose_z=False, alpha=1.0):
     return alpha * _swap(np.matmul(_swap(x, transpose_x), _swap(y, transpose_y)), transpose_z)
 
@@ -310,6 +314,7 @@ REFERENCES = {
     "assign": lambda x, y: np.broadcast_to(y, x.shape), "cast": lambda x, dtype: x.astype(dtype), "where": np.where,
     "eq": np.equal, "neq": np.not_equal, "lt": np.less, "lte": np.less_equal, "gt": np.greater, "gte": np.greater_equal,
     "mmul": _mmul, "linalg.mmul": _mmul, "linalg.matmul": np.matmul,
+    "linalg.matmul_where": _matmul_where,
     "tensordot": lambda x, y, axes_x, axes_y: np.tensordot(x, y, (axes_x, axes_y)),
     "invert_permutation": np.argsort,
     "reshape": lambda x, shape: x.reshape(shape), "reshape_like": lambda x, like: x.reshape(like.shape),

@@ -373,6 +373,12 @@ BATCHED = [s(f(3, 3)), s(f(2, 3)), s(f(2, 2, 3)), s(f(1, 1)), s(f(0, 3))]
 
 LINALG = {
     "linalg.matmul": MATMUL,
+    "linalg.matmul_where": [
+        *(x for x in MATMUL if all(len(v.shape) > 1 for v in x[0])),
+        s(f(2, 3), f(3, 4), np.array([[True, False, True], [True, True, False]])),
+        s(f(2, 3), f(3, 4), None, np.array([[True], [False], [True]])),
+        s(f(2, 2, 3), f(3, 2), np.array([True, False, True]), np.array([[True, False], [True, True], [False, True]])),
+    ],
     "linalg.mmul": [*MATMUL, *TRANSPOSED, s(f(2, 3), f(3, 2), alpha=2.5)],
     "linalg.matmul_like": [
         s(f(2, 3, 2), f(2, 2, 4), f(3, 4)), s(f(2, 3), f(3, 2), f(2, 2)), s(f(2, 1, 2, 3), f(3, 3, 2), f(1, 3, 2, 2)),

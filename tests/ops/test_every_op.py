@@ -442,7 +442,7 @@ def mutants(op):
         return [
             None
             if x is None or x.dtype.kind != "f"
-            else sd.apply(vjp_op(op, k, len(operands), len(gs)), [*operands, *gs], attrs)
+            else sd.apply(vjp_op(op, k, len(operands), (False,) * len(gs)), [*operands, *gs], attrs)
             for k, x in enumerate(operands)
         ]
 

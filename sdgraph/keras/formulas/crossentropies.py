@@ -15,7 +15,7 @@ from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
-from sdgraph.op import composite
+from sdgraph.op import ELEMENTWISE, composite
 from sdgraph.ops.slopes import logistic_slope
 from sdgraph.shapes import one_axis
 from sdgraph.variable import Namespace, SDVariable
@@ -97,7 +97,7 @@ def _relative_slope_vjp(g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariab
     return g * by_label, -(g * (r * (t + r)))
 
 
-@composite(vjp=_relative_slope_vjp)
+@composite(vjp=_relative_slope_vjp, reach=ELEMENTWISE)
 def _relative_slope(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
     """The derivative of `_distance` by the logit, over the distance: between -1 and 1."""
     m, y, x = sd.math, sd.as_variable(y), sd.as_variable(x)
@@ -110,7 +110,7 @@ def _log_distance_vjp(g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable
     return g * by_label, g * _relative_slope(g.sd, y, x)
 
 
-@composite(vjp=_log_distance_vjp)
+@composite(vjp=_log_distance_vjp, reach=ELEMENTWISE)
 def _log_distance(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
     """The logarithm of `_distance`."""
     return sd.math.log(_distance(sd.as_variable(y), sd.as_variable(x)))

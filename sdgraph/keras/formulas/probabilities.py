@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, over_axes, per_sample, work_dtypes
-from sdgraph.op import composite
+from sdgraph.op import ELEMENTWISE, composite
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_factor(name: str, value: object) -> None:
         raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={shown(value)}")
 
 
-@composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)))
+@composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)), reach=ELEMENTWISE)
 def _lost_power(sd: SameDiff, p: Operand, *, q: float) -> SDVariable:
     """``(1 - p^q) / q``, with all digits for p near 1; its derivatives are powers, infinite at 0."""
     return (0.0 - sd.math.expm1(q * sd.math.log(p))) / q

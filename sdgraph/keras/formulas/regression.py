@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.keras.weighting import EPSILON, per_sample
 from sdgraph.losses import LossReduce
-from sdgraph.op import composite
+from sdgraph.op import ELEMENTWISE, composite
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def check_delta(value: object) -> None:
         raise ArgumentError("delta must be a positive number.", given=f"delta={shown(value)}")
 
 
-@composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e))
+@composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
 def _log_cosh(sd: SameDiff, e: Operand) -> SDVariable:
     """``log(cosh(e))``, with full relative accuracy near 0 and without overflow."""
     m = sd.math

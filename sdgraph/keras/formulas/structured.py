@@ -26,7 +26,7 @@ def _infer_whole_rows(labels: Aval, logits: Aval, lengths: Aval, logit_lengths: 
     return infer_ctc(labels, logits, lengths, logit_lengths, blank_index=0)
 
 
-@composite(infer=_infer_whole_rows)
+@composite(infer=_infer_whole_rows, leaves_out=False)
 def _ctc(sd: SameDiff, labels: Operand, logits: Operand, lengths: Operand, logit_lengths: Operand) -> SDVariable:
     """``-log P(labels | logits)`` with class 0 as the blank, which may stand among the labels."""
     operands: Any = (labels, logits, lengths, logit_lengths)
@@ -112,7 +112,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         each: Any = _ctc(sd, labels, p, lengths, frames)
         return w.reduce(each, reduction)
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, leaves_out=False)
     def circle(
         self,
         y_true: Operand,
