@@ -148,21 +148,21 @@ def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> S
     return y * g
 
 
+def _rows(mask: Any, y: SDVariable, x: SDVariable, *, axis: int) -> Any:
+    return mask.over(axis)
+
+
 def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -> SDVariable:
     return _sum_of_others(g.sd, g, axis)
 
 
-@composite(vjp=_sum_of_others_vjp)
+@composite(vjp=_sum_of_others_vjp, reach=_rows)
 def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.
 
     As a rule of its own, so that a gradient does not add and subtract what the entry itself has no part in.
     """
     return sd.sum(x, axis, True) - x
-
-
-def _rows(mask: Any, y: SDVariable, x: SDVariable, *, axis: int) -> Any:
-    return mask.over(axis)
 
 
 def _log_softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:
