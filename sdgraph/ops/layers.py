@@ -375,7 +375,7 @@ class SDLayers(Namespace, prefix="nn"):
             x: Any shape.
             probability: The chance that an entry is dropped; with ``inverted=False`` the chance that it is kept.
             inverted: Whether ``probability`` is that of dropping.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``x``'s shape, floating dtype. The gradient passes the entries kept, with the same factor.

@@ -176,7 +176,7 @@ class SDRandom(Namespace, prefix="random"):
             parameters: Its parameters, in the order of the op of that name.
             shape: The shape of the result.
             dtype: The dtype of the result.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape`` (or the shape of ``like``), ``dtype``. The gradient is zero.
@@ -211,7 +211,7 @@ class SDRandom(Namespace, prefix="random"):
             max: Upper end, excluded.
             shape: The shape of the result.
             dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
@@ -237,7 +237,7 @@ class SDRandom(Namespace, prefix="random"):
 
         Args:
             x: Lends its shape and its floating dtype; its values do not matter.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``x``'s shape; ``x``'s dtype if that is floating, else the graph's.
@@ -270,7 +270,7 @@ class SDRandom(Namespace, prefix="random"):
             stddev: Standard deviation, 0 or more.
             shape: The shape of the result.
             dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
@@ -306,7 +306,7 @@ class SDRandom(Namespace, prefix="random"):
             stddev: Standard deviation before truncation, 0 or more.
             shape: The shape of the result.
             dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
@@ -342,7 +342,7 @@ class SDRandom(Namespace, prefix="random"):
             stddev: Standard deviation of the logarithm, 0 or more.
             shape: The shape of the result.
             dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``, positive values.
@@ -375,7 +375,7 @@ class SDRandom(Namespace, prefix="random"):
             rate: The parameter that SameDiff calls lambda, above 0; the mean is its reciprocal.
             shape: The shape of the result.
             dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
@@ -411,7 +411,7 @@ class SDRandom(Namespace, prefix="random"):
             p: Probability of a 1.
             shape: The shape of the result.
             dtype: Any dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
@@ -446,7 +446,7 @@ class SDRandom(Namespace, prefix="random"):
             p: Probability of success.
             shape: The shape of the result.
             dtype: Any dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's.
+            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
