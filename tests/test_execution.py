@@ -925,3 +925,17 @@ def test_none_reduction_in_a_run_of_everything():
     values = sd.compile([*losses, sd.grad(losses, p)]).run({"y": np.zeros((4, 3)), "p": np.ones((4, 3))})
     assert [v.shape for v in values] == [(4, 3), (), (), (), (4, 3)]
     np.testing.assert_allclose(values[-1], 2 + 2 + 2 / 12 + 2 / 12)
+
+
+@pytest.mark.any_engine
+def test_what_one_engine_computed_once_is_not_asked_for_another():
+    """A function kept for the next call with the same fetches is one of the same engine."""
+    pytest.importorskip("llvmlite")
+    sd = SameDiff()
+    y = sd.math.tanh(sd.placeholder("x", (3,)))
+    feeds = {"x": [1.0, 2.0, 3.0]}
+    for engine in ("llvm", "numpy", "llvm"):
+        y.eval(feeds, engine=engine)
+        kept = sd._executable([y], engine)
+        assert kept.engine == engine and kept.has_plan
+    assert sd._executable([y], "llvm") is not sd._executable([y], "numpy")

@@ -173,3 +173,17 @@ def test_column_weights_keep_their_shape():
 def test_a_mask_of_numbers():
     y, p = np.zeros((3, 1)), np.array([[1.0], [2.0], [3.0]])
     np.testing.assert_allclose(losses.MeanSquaredError()(y, p, mask=[1, 0, 0.5]), 5.0)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight", "none"])
+@pytest.mark.parametrize(("weight_shape", "mask_shape"), [((3,), (3, 1)), ((3, 1), (3,)), ((3,), (3,))])
+def test_weights_and_a_mask_of_one_loss_for_all_samples(weight_shape, mask_shape, reduction):
+    """Dice over all axes is one number; each sample counts it once, whichever of weights and mask has an axis more."""
+    rng = np.random.default_rng(2)
+    y, p = rng.random((3, 2)), rng.random((3, 2))
+    weight, mask = np.array([0.5, 2.0, 4.0]), np.array([True, False, True])
+    dice = 1.0 - 2.0 * (y * p).sum() / (y.sum() + p.sum() + 1e-7)
+    want = written_out(np.full(3, dice), weight, mask, reduction)
+    loss = losses.Dice(axis=None, reduction=reduction, dtype="float64")
+    got = loss(y, p, weight.reshape(weight_shape), mask.reshape(mask_shape))
+    np.testing.assert_allclose(got, want, rtol=1e-12)

@@ -413,3 +413,11 @@ def test_distances_of_small_numbers_are_formed_wide(dtype):
             got = op(x, y).eval()
             assert float(got) == pytest.approx(float(np.asarray(want, got.dtype)), rel=1e-3)
             assert got.dtype == (np.sum(x).dtype if "manhattan" in op.__name__ else np.mean(x).dtype)
+
+
+def test_the_gradient_of_a_product_without_nan_is_0_where_the_factor_is():
+    """Also where what comes from above is infinite or not a number: the value does not depend on x there."""
+    sd = SameDiff(dtype="float64")
+    x = sd.var("x", [1.0, 2.0, 3.0])
+    y = sd.math.multiply_no_nan(x, np.array([0.0, 0.0, 4.0])) * np.array([np.inf, np.nan, 5.0])
+    np.testing.assert_array_equal(sd.grad(y.sum(), x).eval(), [0.0, 0.0, 20.0])
