@@ -14,6 +14,7 @@ from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.loss_reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols, widened
 from sdgraph.op import ELEMENTWISE, composite
+from sdgraph.ops.slopes import decay
 from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable
 
@@ -123,21 +124,28 @@ def _half_log_two_pi(y: SDVariable) -> SDVariable:
 
 
 def _cross_entropy_vjp(
-    g: SDVariable, e: SDVariable, labels: SDVariable, logits: SDVariable, positive: SDVariable
-) -> tuple[SDVariable, SDVariable, SDVariable]:
+    g: SDVariable, e: SDVariable, labels: SDVariable, logits: SDVariable, positive: SDVariable | None
+) -> tuple[SDVariable, SDVariable, SDVariable | None]:
     nn = g.sd.nn
-    slope = (1 - labels) * nn.sigmoid(logits) - positive * nn.sigmoid(-logits)
+    weight = labels if positive is None else positive
+    slope = (1 - labels) * nn.sigmoid(logits) - weight * nn.sigmoid(-logits)
+    if positive is None:
+        return -(g * logits), g * slope, None
     return -(g * nn.softplus(logits)), g * slope, g * nn.softplus(-logits)
 
 
 @composite(vjp=_cross_entropy_vjp, reach=ELEMENTWISE)
-def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Operand) -> SDVariable:
-    """``(1 - labels) softplus(logits) + positive softplus(-logits)``: no term cancels another at any logit.
+def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Operand | None = None) -> SDVariable:
+    """``(1 - labels) softplus(logits) + positive softplus(-logits)``, where ``positive`` is the labels by default.
 
-    A label that excludes a term makes it 0 even where the logit is infinite.
+    Written as ``|logits|`` times what it is wrong by, and what softplus is above its corner: no term cancels another at
+    any logit, and a label that agrees with an infinite one makes it 0.
     """
-    x, softplus, times = sd.as_variable(logits), sd.nn.softplus, sd.math.multiply_no_nan
-    return times(softplus(x), sd.math.sub(1, labels)) + times(softplus(-x), positive)
+    z, x = sd.as_variable(labels), sd.as_variable(logits)
+    m, against = sd.math, 1 - z
+    wrong = sd.where(x >= 0, against, z if positive is None else positive)
+    rest = m.log1p(decay(x))
+    return m.multiply_no_nan(m.abs(x), wrong) + (rest if positive is None else (against + positive) * rest)
 
 
 class SDLoss(Namespace, prefix="loss"):
@@ -588,7 +596,7 @@ class SDLoss(Namespace, prefix="loss"):
         z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
-        return reduced(_cross_entropy(self.sd, z, x, z))
+        return reduced(_cross_entropy(self.sd, z, x))
 
     @composite(is_loss=True)
     def softmax_cross_entropy(
@@ -709,7 +717,7 @@ class SDLoss(Namespace, prefix="loss"):
         _same_shape(targets=targets, inputs=inputs)
         x, z = floats(inputs, targets, like=inputs)
         if weights is None:
-            return rounded(_cross_entropy(self.sd, z, x, z), inputs, targets)
+            return rounded(_cross_entropy(self.sd, z, x), inputs, targets)
         (q,) = floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
