@@ -7,7 +7,7 @@ from sdgraph.op import ITEM
 
 CUBIC = {
     "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd", "linalg.matrix_determinant",
-    "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors",
+    "linalg.logdet", "linalg.lu", "linalg.eig", "linalg.cofactors", "linalg.cofactors_gradient",
 }  # fmt: skip
 PICKS = {"gather", "gather_nd", "take_along_axis"}
 """Ops that read no more than they return."""

@@ -55,7 +55,7 @@ SIZED = {
     "linalg.matrix_determinant": lambda n: s(np.eye(n) * 3 + 0.1),
 }
 SMALL, LARGE = 6, 24
-MOST_WORK = {1: 10.0, 2: 35.0}
+MOST_WORK = {1: 10.0, 2: 37.0}
 """Work of value and derivatives, by order, in units of the value's: that of the costliest ops, and a little more."""
 MOST_MEMORY = {1: 5.0, 2: 13.0}
 
