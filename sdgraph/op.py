@@ -81,6 +81,25 @@ class Body(NamedTuple):
     is_random: bool
 
 
+class _Scalar(NamedTuple):
+    """What values an annotation allows, and what to call them. Rules check what else they need to know."""
+
+    kind: Any
+    words: str
+
+
+_SCALARS: Mapping[str, _Scalar] = {
+    "float": _Scalar(int | float, "a number"),
+    "float | None": _Scalar(int | float | None, "a number or None"),
+    "str": _Scalar(str, "a text"),
+    "str | None": _Scalar(str | None, "a text or None"),
+}
+
+
+def _scalar(annotation: Any) -> _Scalar | None:
+    return _SCALARS.get(annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
+
+
 class Op:
     """One operation. ``kernel`` is a name in the array namespace, or a function of that namespace and the operands.
 
@@ -138,6 +157,7 @@ class Op:
         "positional",
         "qualname",
         "reach",
+        "scalars",
         "selects",
         "shape_only",
         "signature",
@@ -219,6 +239,7 @@ class Op:
         self.attr_defaults: Mapping[str, Any] = {
             p.name: freeze(p.name, p.default) for p in attrs if p.default is not empty
         }
+        self.scalars = {p.name: found for p in attrs if (found := _scalar(p.annotation)) is not None}
         self.has_required_attrs = len(self.attr_defaults) != len(self.attr_names)
         self.n_operands = len(operands)
         # In the order of the signature: an op may take attributes by position before operands that are keyword-only.
@@ -276,7 +297,7 @@ class Op:
                     fix=did_you_mean(k, self.operand_names + self.attr_names),
                 )
             try:
-                attrs[k] = freeze(k, v)
+                attrs[k] = self._setting(k, freeze(k, v))
             except SDGraphError as e:
                 e.in_call(f"sd.{self.qualname}", "")
                 e.fix = e.fix or self._namesake()
@@ -285,6 +306,13 @@ class Op:
             if k not in attrs:
                 raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self.usage())
         return operands, attrs
+
+    def _setting(self, name: str, value: Any) -> Any:
+        """A value for an attribute. Kernels and compiled code rely on a number where the annotation says so."""
+        wanted = self.scalars.get(name)
+        if wanted is None or isinstance(value, wanted.kind):
+            return value
+        raise ArgumentTypeError(f"{name} must be {wanted.words}.", given=f"{name}={shown(value)}")
 
     def _namesake(self) -> str | None:
         """The operation of the same name that takes more arrays, if there is one: a user may have meant it."""

@@ -30,10 +30,7 @@ def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:
 
 def _number(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """One number as a scalar of a dtype that can hold it."""
-    scalar = own_array(value, dtype)
-    if scalar.ndim:
-        raise ArgumentError("An array is filled with one number.", given=f"{value!r:.120}")
-    return scalar
+    return own_array(value, dtype)
 
 
 def _full_like(x: Aval, *, value: Any, dtype: np.dtype[Any] | None) -> Aval:

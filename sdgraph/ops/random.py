@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.aval import Aval, Dim, as_shape, shape_str
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError
+from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.op import ZERO_GRADIENT, composite, primitive
 from sdgraph.variable import Namespace, SDVariable
 
@@ -130,10 +130,8 @@ def _infer_draw(
 
 def _check_real(**values: Any) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ArgumentTypeError(f"{name} must be a number.", given=f"{name}={value!r}")
-        if not math.isfinite(value):
-            raise ArgumentError(f"{name} must be finite.", given=f"{name}={value!r}")
+        if isinstance(value, bool) or not math.isfinite(value):
+            raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={value!r}")
 
 
 def _check_probability(p: float) -> None:

@@ -431,7 +431,7 @@ def test_a_number_that_the_dtype_cannot_hold_fills_nothing(value, dtype):
 
 @pytest.mark.parametrize("value", ["a", [1.0, 2.0], None, object()])
 def test_only_numbers_fill(value):
-    with pytest.raises((ArgumentError, DTypeError), match=r"one number|not an array of numbers"):
+    with pytest.raises(ArgumentTypeError, match="value must be a number"):
         SameDiff().fill((3,), value)
 
 
