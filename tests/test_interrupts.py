@@ -11,7 +11,11 @@ import pytest
 from sdgraph import SameDiff
 from sdgraph.engines import threads
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here"),
+    # As the fixture below, for versions of pytest that put a hook of their own over it.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

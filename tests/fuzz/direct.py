@@ -77,6 +77,8 @@ class Direct:
         self.values: dict[int, Any] = {}
         self.out_of_range = False
         """Whether something left the range of its dtype, other than a sum inside a composite."""
+        self.sizes: set[int] = set()
+        """How many elements the results had."""
         self.not_smooth = False
         """Whether a gradient was stopped or replaced on the way."""
 
@@ -170,6 +172,7 @@ class Direct:
 
     def _result(self, op: Op, result: Any, aval: Aval, rounds: bool, inside: bool) -> Any:
         result = np.asarray(result)
+        self.sizes.add(result.size)
         dtype = aval.dtype
         if dtype.kind != "f":
             return result.astype(dtype, copy=False)

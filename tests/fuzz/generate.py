@@ -87,7 +87,7 @@ def _runs(g: Growth) -> tuple[dict[str, int], ...]:
     runs = []
     for draw in range(g.choice([1, 2, 2, 3])):
         n = 70 if g.chance(0.06) else g.choice(SIZES)
-        if g.n_nodes < _FEW_NODES and g.chance(0.01):
+        if g.n_nodes < _FEW_NODES and g.chance(0.01) and g.is_linear:
             n = 20_000
         sizes = {DRAW: draw, "n": n, "t": g.choice([1, 2, 5])}
         for name in g.free:

@@ -70,6 +70,11 @@ class Growth:
         return leaf.shape
 
     @property
+    def is_linear(self) -> bool:
+        """Whether nothing on the trial run was as large as the square of a size that runs choose."""
+        return not any(size and size % TRIAL["n"] ** 2 == 0 for size in self._trial.sizes)
+
+    @property
     def n_nodes(self) -> int:
         return len(self._builder.sd.nodes)
 
