@@ -165,10 +165,13 @@ class Direct:
 
     def _operand(self, nodes: list[Node], j: int, x: Any) -> Any:
         """What a sum or a factorisation takes in: its error is as if each term had been moved a little."""
-        if j < 0 or x.dtype != FLOAT64 or nodes[j].aval.dtype.kind != "f":
+        dtype = nodes[j].aval.dtype if j >= 0 else None
+        if dtype is None or x.dtype != FLOAT64 or dtype.kind != "f":
             return x
         assert self.noise is not None
-        return self.noise.moved(x, nodes[j].aval.dtype, 1.0 + np.sqrt(x.size) / 16)
+        # Equal terms round the same way each time: a sum in double, in lanes, errs by its length.
+        alike = x.size / 2048 if dtype == FLOAT64 else 0.0
+        return self.noise.moved(x, dtype, 1.0 + np.sqrt(x.size) / 16 + alike)
 
     def _result(self, op: Op, result: Any, aval: Aval, rounds: bool, inside: bool) -> Any:
         result = np.asarray(result)
