@@ -30,6 +30,12 @@ def _unmasked_or_finite(g: SDVariable, y: SDVariable, x: SDVariable, mask: SDVar
     return g.sd.where(mask.neq(0) | g.sd.math.is_finite(g), g, 0), None
 
 
+def _of_classes(labels: Aval, logits: Aval) -> Aval:
+    if not logits.shape:
+        raise ShapeError("Labels are classes of logits that have an axis for them.", given=f"logits {logits}")
+    return labels
+
+
 def _first_bad(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any], what: str, expected: str) -> None:
     """Raise LabelError for the first bad entry, with its position."""
     if bad.any():
@@ -95,7 +101,13 @@ class SDGuards(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=same, kernel=_checked_labels, vjp=NOT_DIFFERENTIABLE, is_view=True, literals={"labels": "int64"})
+    @primitive(
+        infer=_of_classes,
+        kernel=_checked_labels,
+        vjp=NOT_DIFFERENTIABLE,
+        is_view=True,
+        literals={"labels": "int64"},
+    )
     def checked_labels(self, labels: Operand, logits: Operand, *, name: str | None = None) -> SDVariable:
         """``labels`` themselves, after checking at run time that each is a class of ``logits``.
 
@@ -108,6 +120,7 @@ class SDGuards(Namespace, prefix=""):
             The labels.
 
         Raises:
+            ShapeError: If the logits are a scalar.
             LabelError: At run time, for a label outside ``[0, classes)``; names it and its position.
 
         Example:

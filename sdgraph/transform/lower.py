@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.aval import Aval
-from sdgraph.errors import SDGraphError
+from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.graph import ABSENT, NO_ATTRS, Node, VariableKind, reachable
 from sdgraph.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
 from sdgraph.transform.simplify import RULES, strip_broadcasts
@@ -130,12 +130,19 @@ class Lowering:
             if op.is_composite:
                 return self._enter(frame, i, node, inputs)
             mapped[i] = self._primitive(frame, node, inputs)
+        except MemoryError as e:  # Bodies make arrays of indices, as many as their settings say.
+            raise self._located(ExecutionError(f"MemoryError: {e}")) from e
         except SDGraphError as e:
-            if e.node is None and self._source is not None:
-                e.node, e.node_origin = self._source.name, self._source.origin
-                e.op = e.op or f"sd.{self._source.op.qualname}"
+            self._located(e)
             raise
         return None
+
+    def _located(self, error: SDGraphError) -> SDGraphError:
+        """The error with the node of the user's that is being lowered."""
+        if error.node is None and self._source is not None:
+            error.node, error.node_origin = self._source.name, self._source.origin
+            error.op = error.op or f"sd.{self._source.op.qualname}"
+        return error
 
     def _leaf(self, frame: _Frame, i: int, node: Node) -> int:
         if node.op is CONSTANT:

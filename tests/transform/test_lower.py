@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff
+from sdgraph.errors import ExecutionError
 
 
 @pytest.fixture
@@ -81,3 +82,11 @@ def test_the_body_of_a_composite_is_lowered_for_the_sizes_that_were_fed(sd):
     y = sd.mean(sd.nn.softmax(x), axis=0)
     for n in (1, 2, 5):
         np.testing.assert_allclose(y.eval(x=np.zeros((n, 3))), np.full(3, 1 / 3))
+
+
+def test_a_body_that_finds_no_memory_is_an_error_of_ours():
+    sd = SameDiff()
+    x = sd.placeholder("x", shape=(None, 3))
+    y = sd.repeat(x, repeats=2**46, axis=0, name="y")
+    with pytest.raises(ExecutionError, match=r"MemoryError(.|\n)*'y'"):
+        y.eval({"x": np.ones((2, 3))})
