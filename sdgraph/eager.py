@@ -81,7 +81,8 @@ def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> n
     """
     sd = SameDiff()
     given = {k: x for k, x in operands.items() if x is not None}
-    dtypes = [x.dtype for x in given.values() if isinstance(x, np.ndarray | np.generic)]
+    # Of dates and the like no number has a dtype in common; they are refused below.
+    dtypes = [x.dtype for x in given.values() if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc"]
     arrays = {k: sd._literal(x, None, dtypes) for k, x in given.items()}
     variables = {k: sd.placeholder(k, a.shape, a.dtype) for k, a in arrays.items()}
     out = build(sd, **{k: variables.get(k) for k in operands})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff
-from sdgraph.errors import LabelError, SDGraphError
+from sdgraph.errors import DTypeError, LabelError, SDGraphError
 from sdgraph.keras import losses
 from tests.golden import cases
 
@@ -150,3 +150,9 @@ def test_call_is_missing_or_gives_nothing():
 
     with pytest.raises(TypeError, match="must return a variable"):
         Nothing()([1.0], [1.0])
+
+
+@pytest.mark.parametrize("bad", [np.zeros(2, "datetime64[D]"), np.array(["a", "b"]), np.array([None, 1], object)])
+def test_weights_that_are_no_numbers(bad):
+    with pytest.raises(DTypeError, match="not an array of numbers"):
+        losses.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 3)), sample_weight=bad)
