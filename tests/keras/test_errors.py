@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff
-from sdgraph.errors import DTypeError, LabelError, SDGraphError
+from sdgraph.errors import LabelError, SDGraphError
 from sdgraph.keras import losses
 from tests.golden import cases
 
@@ -154,5 +154,12 @@ def test_call_is_missing_or_gives_nothing():
 
 @pytest.mark.parametrize("bad", [np.zeros(2, "datetime64[D]"), np.array(["a", "b"]), np.array([None, 1], object)])
 def test_weights_that_are_no_numbers(bad):
-    with pytest.raises(DTypeError, match="not an array of numbers"):
+    with pytest.raises(SDGraphError, match="not an array of numbers"):
         losses.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 3)), sample_weight=bad)
+
+    class OneOfTheUsers(losses.Loss):
+        def call(self, y_true, y_pred):
+            return y_pred - y_true
+
+    with pytest.raises(SDGraphError, match="not an array of numbers"):
+        OneOfTheUsers()(np.ones((2, 3)), np.ones((2, 3)), sample_weight=bad)
