@@ -162,4 +162,4 @@ def test_weights_that_are_no_numbers(bad):
             return y_pred - y_true
 
     with pytest.raises(SDGraphError, match="not an array of numbers"):
-        OneOfTheUsers()([[1.0, 2.0]] * 2, [[1.0, 2.0]] * 2, sample_weight=bad)
+        OneOfTheUsers()(np.ones((2, 3)), 1.0, sample_weight=bad)
