@@ -140,6 +140,9 @@ class _Emitter:
         self.scratch: list[str] = []
         self.reductions: dict[int, int] = {}
         """Place of each reduction's partial results."""
+        divisors = Counter(n.operands[1].value for n in region.nodes if n.op == "math.div")
+        self.divisors = {v for v, uses in divisors.items() if uses > 1}
+        """Of the whole region: an element that is computed again must have the same bits, since maxima are compared."""
         self.plan, self.after = schedule(region, self.stored)
 
     def run(self) -> Code:
@@ -314,9 +317,6 @@ class _Loops:
         self.env: dict[Any, Val] = {}
         self.chunk_states: dict[int, State] = {}
         self.chunk: Val = const(0, "i64")
-        elements = {n.id: n for one in phase.passes for n in one.elements}.values()
-        divisors = Counter(n.operands[1].value for n in elements if n.op == "math.div")
-        self.divisors = {v for v, uses in divisors.items() if uses > 1}
         self.read_again = self._read_again() if self.across else set()
         self.kept: dict[int, str] = {}
         """Where values read by gathering lie for later passes."""
@@ -458,7 +458,7 @@ class _Loops:
             return self._column_index(node)
         args = [self.read(x, node) for x in node.operands]
         dtypes = [self.e.dtypes[x.value] for x in node.operands]
-        self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.divisors)
+        self.b.divisors.update(v.text for v, x in zip(args, node.operands, strict=True) if x.value in self.e.divisors)
         return emit_op(self.b, node.op, args, dtypes, node.dtype, node.attrs)
 
     def _column_index(self, node: Node) -> Val:
