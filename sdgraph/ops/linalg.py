@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph import shapes
 from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
@@ -88,9 +89,7 @@ def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
 
 def _infer_cofactors_gradient(g: Aval, x: Aval) -> Aval:
     out = _square(x)
-    sizes = zip(g.shape, x.shape, strict=False)
-    if len(g.shape) != len(x.shape) or any(type(d) is int and type(e) is int and d != e for d, e in sizes):
-        raise ShapeError("A cotangent has the shape of its value.", given=f"{shape_str(g.shape)}, {shape_str(x.shape)}")
+    shapes.must_have(g, x.shape, "A cotangent has the shape of its value.")
     return out
 
 

@@ -16,7 +16,7 @@ from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.graph import ABSENT, NO_ATTRS, Node, VariableKind, reachable
 from sdgraph.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
 from sdgraph.transform.simplify import RULES, strip_broadcasts
-from sdgraph.transform.unknown_sizes import broadcast_of_unknown, check_gradient, unknown_broadcast
+from sdgraph.transform.unknown_sizes import broadcast_of_unknown, check_gradient, operand_lines, unknown_broadcast
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -141,8 +141,14 @@ class Lowering:
         """The error with the node of the user's that is being lowered."""
         if error.node is None and self._source is not None:
             error.node, error.node_origin = self._source.name, self._source.origin
-            error.op = error.op or f"sd.{self._source.op.qualname}"
+            lines = operand_lines(self._source, self.nodes, self._operands_of(self._source))
+            error.in_call(f"sd.{self._source.op.qualname}", lines)
         return error
+
+    def _operands_of(self, source: Node) -> list[tuple[Node, Any] | None]:
+        """The operands of the user's node that is being lowered, each with what it was lowered to."""
+        nodes, mapped = self.sd.nodes, self._root.map
+        return [(nodes[j], mapped[j]) if j >= 0 else None for j in source.inputs]
 
     def _leaf(self, frame: _Frame, i: int, node: Node) -> int:
         if node.op is CONSTANT:
@@ -192,8 +198,7 @@ class Lowering:
         found = broadcast_of_unknown(op, attrs, symbolic, avals)
         if found is not None:
             assert self._source is not None
-            nodes, mapped = self.sd.nodes, self._root.map
-            operands = [(nodes[j], mapped[j]) if j >= 0 else None for j in self._source.inputs]
+            operands = self._operands_of(self._source)
             raise unknown_broadcast(found, self.nodes, inputs[found.mark.operand], self._source, operands)
         return aval
 

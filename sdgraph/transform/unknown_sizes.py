@@ -78,14 +78,22 @@ def unknown_broadcast(
     given = {k: x for k, x in enumerate(operands) if x is not None and type(x[1]) is int}
     from_operands = _origins(nodes, culprit, {i for _, i in given.values()})
     guilty = [names[k] for k, (node, i) in given.items() if i in from_operands and turned_one(node.aval, nodes[i].aval)]
-    error = ShapeError(
+    return ShapeError(
         f"An unknown dimension turned out to be 1 where {' or '.join(guilty) or op.qualname} needs {found.size}.",
         expected="unknown dimensions never broadcast: only a dimension declared as 1 does",
         fix="Declare that dimension as 1 in the placeholder's shape, or feed the full size.",
     )
-    lines = [_operand(names[k], node, nodes[i].aval) for k, (node, i) in given.items()]
-    error.in_call(f"sd.{op.qualname}", "\n".join(lines))
-    return error
+
+
+def operand_lines(source: Node, nodes: Sequence[LoweredNode], operands: Sequence[tuple[Node, Any] | None]) -> str:
+    """The operands of the user's call with their shapes as they were declared, and as they turned out."""
+    names = [f"operand {k}" for k in range(len(operands))] if source.op.variadic else source.op.operand_names
+    lines = [
+        _operand(name, x[0], nodes[x[1]].aval)
+        for name, x in zip(names, operands, strict=True)
+        if x is not None and type(x[1]) is int
+    ]
+    return "\n".join(lines)
 
 
 def _origins(nodes: Sequence[LoweredNode], start: int, operands: set[int]) -> set[int]:

@@ -214,3 +214,11 @@ def test_rows_of_the_last_projection(shape, rows):
             y.eval(last=feed)
         with pytest.raises(ShapeError):
             sd.nn.multi_head_dot_product_attention(x, x, x, w, w, w, feed)
+
+
+def test_a_size_that_a_body_refuses_is_told_with_the_operands_of_the_call():
+    sd = SameDiff()
+    label, weights = sd.placeholder("y", (None, 3)), sd.placeholder("w", (None, None))
+    loss = sd.loss.cosine_distance(label, sd.placeholder("p", (None, 3)), weights, dimension=1)
+    with pytest.raises(ShapeError, match=r"weights 'w': float32 \(\?, \?\), which turned out to be \(4, 3\)"):
+        loss.eval({"y": np.ones((4, 3)), "p": np.ones((4, 3)), "w": np.ones((4, 3))})

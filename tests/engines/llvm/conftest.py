@@ -1,4 +1,4 @@
-"""Computers that can do less: code for them must be as right as code for this one."""
+"""Computers that can do less, whose code must be as right as that of this one; and compiling as a new process would."""
 
 import platform
 
@@ -52,3 +52,17 @@ def avx2_cpu(monkeypatch):
     if platform.machine() not in ("x86_64", "AMD64") or not all(here.get(k) for k in _OF_AVX2):
         pytest.skip("this CPU has no AVX2")
     return _other_cpu(monkeypatch, "haswell", _OF_AVX2)
+
+
+@pytest.fixture
+def compiled_anew(monkeypatch):
+    """A function that asks for one kernel as a new process would; it returns how many were compiled for that."""
+    from sdgraph.engines.llvm import machine
+
+    def ask():
+        monkeypatch.setattr(machine, "_kernels", {})
+        before = machine.compiled_count
+        assert machine.kernel("define i64 @.answer() {\n  ret i64 42\n}").addresses["answer"]
+        return machine.compiled_count - before
+
+    return ask

@@ -70,17 +70,9 @@ OTHER_COMPUTERS = {
 
 
 @pytest.mark.parametrize("what", OTHER_COMPUTERS)
-def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeypatch):
+def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeypatch, compiled_anew):
     """A home folder may be shared by computers whose CPUs differ; code for the wrong one can end the process."""
     monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
-    text = "define i64 @.answer() {\n  ret i64 42\n}"
-
-    def compiled_anew():
-        monkeypatch.setattr(machine, "_kernels", {})
-        before = machine.compiled_count
-        machine.kernel(text)
-        return machine.compiled_count - before
-
     assert [compiled_anew(), compiled_anew()] == [1, 0]
     name, changed = OTHER_COMPUTERS[what]
     answer = changed(getattr(llvm, name)())
