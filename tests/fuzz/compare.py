@@ -17,13 +17,15 @@ from sdgraph.errors import SDGraphError, ShapeError
 from sdgraph.variable import SDVariable
 from tests.fuzz.build import Builder, build
 from tests.fuzz.differences import against_differences
-from tests.fuzz.direct import Direct, Noise
+from tests.fuzz.direct import Coarse, Direct, Noise
 from tests.fuzz.program import GRAD, Call, Extreme, Leaf, Program, Ref
 
 ENGINES = ("numpy", "llvm") if find_spec("llvmlite") else ("numpy",)
 
 _QUICK, _SURE = 3, 40
 """Evaluations with noise: for a first look, and before something counts as a failure."""
+_LOST_BITS = range(1, 7)
+"""How many bits results lose before a truth or a place that differs counts as a failure."""
 
 _MARGIN = 4.0
 
@@ -262,7 +264,8 @@ class _Tolerances:
         """Where samples with noise explain a difference: they lie as far away, or do not agree on what is finite."""
         samples = self._samples(ref, count)
         if got.dtype.kind != "f":
-            return np.any([m != want for m in samples], axis=0)
+            coarse = [self._evaluated(Coarse(bits))[ref] for bits in _LOST_BITS] if count == _SURE else []
+            return np.any([m != want for m in (*samples, *coarse)], axis=0)
         finite = np.isfinite(want)
         same_kind = [np.isfinite(m) == finite for m in samples]
         mixed = ~np.all(same_kind, axis=0)
@@ -273,11 +276,17 @@ class _Tolerances:
     def _samples(self, ref: Ref, count: int) -> list[np.ndarray]:
         """The fetch as the direct evaluation with noise has it, at least ``count`` times."""
         while len(self._moved[ref]) < count:
-            noise = Noise(len(self._moved[ref]))
-            direct = Direct(self._builder.sd, self._feeds, noise=noise)
-            for r, v in self._fetches.items():
-                try:
-                    self._moved[r].append(np.asarray(direct.value(v.id)))
-                except Exception:  # With noise a matrix may be singular: nothing is known then.
-                    self._moved[r].append(np.full(self._expected[r].shape, np.nan))
+            for r, value in self._evaluated(Noise(len(self._moved[ref]))).items():
+                self._moved[r].append(value)
         return self._moved[ref]
+
+    def _evaluated(self, noise: Noise) -> dict[Ref, np.ndarray]:
+        """All fetches as one direct evaluation with noise has them."""
+        direct = Direct(self._builder.sd, self._feeds, noise=noise)
+        found = {}
+        for r, v in self._fetches.items():
+            try:
+                found[r] = np.asarray(direct.value(v.id))
+            except Exception:  # With noise a matrix may be singular: nothing is known then.
+                found[r] = np.full(self._expected[r].shape, np.nan)
+        return found

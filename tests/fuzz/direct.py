@@ -19,7 +19,7 @@ from sdgraph.op import CONSTANT, ITEM, STREAM, Op
 FLOAT64 = np.dtype("float64")
 
 _EXACT = {
-    "identity", "reshape", "expand_dims", "squeeze", "permute", "reverse", "concat", "concat_part", "split", "unstack",
+    "identity", "reshape", "expand_dims", "squeeze", "permute", "reverse", "concat", "unconcat", "split", "unstack",
     "broadcast_to", "index", "index_scatter", "gather", "gather_nd", "take_along_axis", "scatter_update", "where",
     "zeros_like", "ones_like", "axis_size", "stop_gradient", "mask_gradient", "max", "min", "largest",
     "math.neg", "math.abs", "math.sign", "math.step", "math.floor", "math.ceil", "math.round", "math.max", "math.min",
@@ -46,7 +46,8 @@ class Noise:
     def _draw(self, shape: tuple[int, ...], size: int) -> np.ndarray:
         self._at = (self._at + 977) % 4099
         if size > 4000:
-            return np.resize(self._pool, shape)
+            # From another place each time: errors of large arrays that were all alike would cancel.
+            return np.resize(np.roll(self._pool, -self._at), shape)
         return self._pool[self._at : self._at + size].reshape(shape)
 
     def moved(self, x: Any, dtype: np.dtype, times: float = 1.0) -> Any:
@@ -54,6 +55,23 @@ class Noise:
         info = np.finfo(dtype)
         u = self._draw(x.shape, x.size)
         return x + u * (float(info.eps) * _ROUNDINGS * 0.5 * times * x + 2 * float(info.smallest_subnormal))
+
+
+class Coarse(Noise):
+    """The last digits lost instead: what differs by roundings only is equal then, or exactly 0 is left of it.
+
+    It asks whether a comparison, or a number taken for a truth, depends on roundings.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(bits)
+        self._step = 2.0**bits
+
+    def moved(self, x: Any, dtype: np.dtype, times: float = 1.0) -> Any:
+        """An array of numbers without their last digits."""
+        mantissa, exponent = np.frexp(x)
+        step = float(np.finfo(dtype).eps) * self._step
+        return np.ldexp(np.rint(mantissa / step) * step, exponent)
 
 
 class Direct:
