@@ -165,6 +165,8 @@ class _Writer:
             node = self.listing.sd.nodes[node.inputs[0]]
             term = notation.applied(node.op.qualname, operands, node.attrs, node.op.attr_defaults)
             return Term(f"{term.at(notation.ATOM)}_{{{k}}}")
+        if node.op.reads is not None:
+            return notation.written(node.op.reads.latex, operands[0])
         if self.expand and node.op.is_composite:
             opened = self._opened(item, operands)
             if opened is not None and len(opened.text) <= _MAX_EXPANDED:

@@ -240,6 +240,16 @@ _KEEP_ATTRS: Final = frozenset({"keepdims"})
 """Attributes that say nothing about the numbers."""
 
 
+def written(pattern: str, x: Term) -> Term:
+    r"""A function that is written out, by the pattern of a `sdgraph.op.Reading`.
+
+    Example:
+        >>> written(r"\frac{1}{1 + %(atom)s^{2}}", Term("a + b", SUM)).text
+        '\\frac{1}{1 + \\left(a + b\\right)^{2}}'
+    """
+    return Term(pattern % {"x": x.text, "atom": x.at(ATOM)}, PRODUCT)
+
+
 def applied(op: str, operands: Sequence[Term], attrs: Mapping[str, Any], defaults: Mapping[str, Any]) -> Term:
     r"""An op's formula; ``op`` is its qualified name.
 

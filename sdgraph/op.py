@@ -81,6 +81,16 @@ class Body(NamedTuple):
     is_random: bool
 
 
+class Reading(NamedTuple):
+    """How a function that only gradients use is written out, instead of by a name that nobody knows.
+
+    ``%(x)s`` stands for its operand, and ``%(atom)s`` for that in brackets if it needs some.
+    """
+
+    text: str
+    latex: str
+
+
 class _Scalar(NamedTuple):
     """What values an annotation allows, and what to call them. Rules check what else they need to know."""
 
@@ -125,6 +135,7 @@ class Op:
         is_loss: Whether the output is an implicit loss of its graph.
         literals: Dtype that Python literals take at an operand, where it is not that of the other operands.
         total: Rule that adds up several results of the op: a list of them to a shorter list with the same sum.
+        reads: How pictures and formulas write the op.
     """
 
     __slots__ = (
@@ -157,6 +168,7 @@ class Op:
         "positional",
         "qualname",
         "reach",
+        "reads",
         "scalars",
         "selects",
         "shape_only",
@@ -188,6 +200,7 @@ class Op:
         is_loss: bool = False,
         literals: Mapping[str, str] = NO_ATTRS,
         total: Callable[..., Any] | None = None,
+        reads: Reading | None = None,
     ) -> None:
         self.kind = kind
         self.infer = infer
@@ -205,6 +218,7 @@ class Op:
         self.is_loss = is_loss
         self.literals = literals
         self.total = total
+        self.reads = reads
         self.namespace = ""
         self.owner: type | None = None
         self.broadcasts: bool = getattr(infer, "broadcasts", False)
@@ -531,6 +545,7 @@ def composite(
     domain: tuple[float, float] | None = None,
     is_loss: bool = False,
     literals: Mapping[str, str] = NO_ATTRS,
+    reads: Reading | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def composite(
     fn: Callable[..., Any] | None = None,
@@ -543,6 +558,7 @@ def composite(
     domain: tuple[float, float] | None = None,
     is_loss: bool = False,
     literals: Mapping[str, str] = NO_ATTRS,
+    reads: Reading | None = None,
 ) -> Any:
     """Make the decorated function one op whose shape, gradient and every engine follow from its body.
 
@@ -562,6 +578,7 @@ def composite(
             domain=domain,
             is_loss=is_loss,
             literals=literals,
+            reads=reads,
         )
         return _method(op, fn)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.errors import ArgumentError, DTypeError
-from sdgraph.op import ELEMENTWISE, composite, primitive
+from sdgraph.op import ELEMENTWISE, Reading, composite, primitive
 from sdgraph.ops import slopes
 from sdgraph.shapes import floating, one_axis
 from sdgraph.variable import Namespace, SDVariable
@@ -156,7 +156,11 @@ def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -
     return _sum_of_others(g.sd, g, axis)
 
 
-@composite(vjp=_sum_of_others_vjp, reach=_rows)
+@composite(
+    vjp=_sum_of_others_vjp,
+    reach=_rows,
+    reads=Reading("(Σ %(x)s − %(atom)s)", r"\left(\sum %(x)s - %(atom)s\right)"),
+)
 def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.
 
@@ -204,7 +208,7 @@ class SDActivations(Namespace, prefix="nn"):
     # ------------------------------------------------------------------ smooth activations
 
     # The rules stand beside the bodies because a derivative of |x| would be wrong at 0 from the second order on.
-    @composite(vjp=lambda g, y, x: g * slopes.logistic_slope(g.sd, x), reach=ELEMENTWISE)
+    @composite(vjp=lambda g, y, x: g * slopes.sigmoid_slope(g.sd, x), reach=ELEMENTWISE)
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 

@@ -116,6 +116,10 @@ def _pow_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tupl
     return m.multiply_no_nan(m.multiply_no_nan(m.pow(x, safe - 1), y), g), m.multiply_no_nan(dy, g)
 
 
+def _floor_mod_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
+    return g, -(g * g.sd.math.floor_div(x, y))
+
+
 def _max_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
     sd = g.sd
     tied = sd.where(sd.eq(x, y), g * 0.5, 0.0)
@@ -234,7 +238,7 @@ class SDArithmetic(Namespace, prefix="math"):
     @primitive(
         infer=like_ufunc(np.mod),
         kernel="mod",
-        vjp=lambda g, z, x, y: (g, -(g * g.sd.math.floor_div(x, y))),
+        vjp=_floor_mod_vjp,
         domain=(0.3, 2),
     )
     def floor_mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
@@ -248,7 +252,7 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         ...
 
-    @composite(domain=(0.3, 2))
+    @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2))
     def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``: the same as `floor_mod`. `fmod` has the sign of ``x``.
 

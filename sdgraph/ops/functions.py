@@ -37,7 +37,7 @@ def _times_log(xp: Any, x: Any, y: Any, *, log: str, where_log_is_zero: int) -> 
 
 def _bell(g: SDVariable, x: SDVariable) -> SDVariable:
     """``g`` times the derivative of erf, ``2 / sqrt(pi) * exp(-x^2)``."""
-    return g * (_TWO_OVER_ROOT_PI * slopes.bell(g.sd, x))
+    return g * (_TWO_OVER_ROOT_PI * slopes.gaussian(g.sd, x))
 
 
 def _log_of(function: str, neutral: float, g: SDVariable, x: SDVariable, y: SDVariable) -> SDVariable:
@@ -291,7 +291,7 @@ class SDFunctions(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g * slopes.witch(g.sd, x))
+    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g * slopes.atan_slope(g.sd, x))
     def atan(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Inverse tangent, between -pi/2 and pi/2.
 
@@ -339,7 +339,7 @@ class SDFunctions(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * slopes.sech_squared(g.sd, x))
+    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * slopes.tanh_slope(g.sd, x))
     def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic tangent, between -1 and 1.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.op import ELEMENTWISE, composite
+from sdgraph.op import ELEMENTWISE, Reading, composite
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -21,15 +21,23 @@ def decay(x: SDVariable) -> SDVariable:
     return x.sd.math.exp(-x.sd.math.abs(x))
 
 
-@composite(vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))), reach=ELEMENTWISE)
-def logistic_slope(sd: SameDiff, x: Operand) -> SDVariable:
+@composite(
+    vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))),
+    reach=ELEMENTWISE,
+    reads=Reading("σ(%(x)s) σ(−%(atom)s)", r"\sigma\left(%(x)s\right) \sigma\left(-%(atom)s\right)"),
+)
+def sigmoid_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""
     e = decay(sd.as_variable(x))
     return e / (1 + e) / (1 + e)
 
 
-@composite(vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))), reach=ELEMENTWISE)
-def sech_squared(sd: SameDiff, x: Operand) -> SDVariable:
+@composite(
+    vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / cosh²(%(x)s)", r"\operatorname{sech}^{2}\left(%(x)s\right)"),
+)
+def tanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
     m = sd.math
     e = m.exp(m.mul(-2.0, m.abs(x)))
@@ -40,18 +48,26 @@ GAUSS_VANISHES = 64.0
 """From here on ``exp(-x^2 / 2)`` is 0 in every dtype: what multiplies it need not grow any further."""
 
 
-def _bell_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
+def _gaussian_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     return g * (-2.0 * (g.sd.math.clip_by_value(x, -GAUSS_VANISHES, GAUSS_VANISHES) * y))
 
 
-@composite(vjp=_bell_vjp, reach=ELEMENTWISE)
-def bell(sd: SameDiff, x: Operand) -> SDVariable:
+@composite(
+    vjp=_gaussian_vjp,
+    reach=ELEMENTWISE,
+    reads=Reading("exp(−%(atom)s²)", r"e^{-%(atom)s^{2}}"),
+)
+def gaussian(sd: SameDiff, x: Operand) -> SDVariable:
     """``exp(-x^2)``, the derivative of erf but for a factor."""
     return sd.math.exp(-sd.math.square(x))
 
 
-@composite(vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)), reach=ELEMENTWISE)
-def witch(sd: SameDiff, x: Operand) -> SDVariable:
+@composite(
+    vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / (1 + %(atom)s²)", r"\frac{1}{1 + %(atom)s^{2}}"),
+)
+def atan_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 + x^2)``, the derivative of atan, without a square that overflows."""
     m = sd.math
     size = m.abs(x)
@@ -59,27 +75,43 @@ def witch(sd: SameDiff, x: Operand) -> SDVariable:
     return m.square(below) / (1.0 + m.square(below * m.min(size, 1.0)))
 
 
-@composite(vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))), reach=ELEMENTWISE)
+@composite(
+    vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / (1 + |%(x)s|)", r"\frac{1}{1 + \left|%(x)s\right|}"),
+)
 def softsign_factor(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 + |x|)``: softsign is x times it, its derivative the square of it."""
     return 1.0 / (1.0 + sd.math.abs(x))
 
 
-@composite(vjp=lambda g, y, x: g * (((x * y) * y) * y), reach=ELEMENTWISE)
+@composite(
+    vjp=lambda g, y, x: g * (((x * y) * y) * y),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / √(1 − %(atom)s²)", r"\frac{1}{\sqrt{1 - %(atom)s^{2}}}"),
+)
 def asin_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / sqrt(1 - x^2)``, the derivative of asin: infinite at both ends, as are its own derivatives."""
     x = sd.as_variable(x)
     return 1.0 / sd.math.sqrt((1.0 - x) * (1.0 + x))
 
 
-@composite(vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)), reach=ELEMENTWISE)
+@composite(
+    vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / (1 − %(atom)s²)", r"\frac{1}{1 - %(atom)s^{2}}"),
+)
 def atanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / (1 - x^2)``, the derivative of atanh."""
     x = sd.as_variable(x)
     return 1.0 / ((1.0 - x) * (1.0 + x))
 
 
-@composite(vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)), reach=ELEMENTWISE)
+@composite(
+    vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)),
+    reach=ELEMENTWISE,
+    reads=Reading("1 / √(%(atom)s² − 1)", r"\frac{1}{\sqrt{%(atom)s^{2} - 1}}"),
+)
 def acosh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     """``1 / sqrt(x^2 - 1)``, the derivative of acosh; two roots, because the square would overflow."""
     x = sd.as_variable(x)
@@ -93,7 +125,11 @@ def _acosh_curvature_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVaria
     return -(g * (((2.0 * m.square(x * slope) + m.square(slope)) * slope) * m.square(slope)))
 
 
-@composite(vjp=_acosh_curvature_vjp, reach=ELEMENTWISE)
+@composite(
+    vjp=_acosh_curvature_vjp,
+    reach=ELEMENTWISE,
+    reads=Reading("%(atom)s / √(%(atom)s² − 1)³", r"\frac{%(x)s}{\sqrt{%(atom)s^{2} - 1}^{3}}"),
+)
 def _acosh_curvature(sd: SameDiff, x: Operand) -> SDVariable:
     """``x / (x^2 - 1)^(3/2)``."""
     x = sd.as_variable(x)

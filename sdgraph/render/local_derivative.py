@@ -10,6 +10,7 @@ from typing import Final
 
 from sdgraph.graph import VariableKind
 from sdgraph.losses import LossReduce
+from sdgraph.op import Op
 from sdgraph.render.text import number
 from sdgraph.visible import Item, Listing
 
@@ -55,7 +56,7 @@ def local_derivative(listing: Listing, source: int, result: int, drawn: Containe
     i = result
     for _ in range(12):
         if i == source:
-            text = " ".join(words)
+            text = " ".join(words).replace(" 1 / ", " / ")
             return text if len(text) <= _MAX_LENGTH else None
         step = _step(listing, i, source, result, drawn)
         if step is None:
@@ -159,12 +160,14 @@ def _text(listing: Listing, item: Item, depth: int) -> str | None:
     if not inner or any(t is None for t in inner):
         return None
     texts = [t for t in inner if t is not None]
-    text = _call(item.op.name, texts)
+    text = _call(item.op, texts)
     return text if len(text) <= _MAX_LENGTH else None
 
 
-def _call(name: str, texts: list[str]) -> str:
-    first = texts[0]
+def _call(op: Op, texts: list[str]) -> str:
+    name, first = op.name, texts[0]
+    if op.reads is not None:
+        return op.reads.text % {"x": first, "atom": _bracket(first)}
     if name in _SILENT:
         return first
     if name in ("transpose", "permute"):

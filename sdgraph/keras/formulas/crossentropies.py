@@ -16,7 +16,7 @@ from sdgraph.keras.formulas.labels import class_labels
 from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
 from sdgraph.op import ELEMENTWISE, composite
-from sdgraph.ops.slopes import logistic_slope
+from sdgraph.ops.slopes import sigmoid_slope
 from sdgraph.shapes import one_axis
 from sdgraph.variable import Namespace, SDVariable
 
@@ -93,7 +93,7 @@ def _distance(y: SDVariable, x: SDVariable) -> SDVariable:
 def _relative_slope_vjp(g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
     m = g.sd.math
     t = m.tanh(0.5 * x)
-    by_label = m.divide_no_nan(r * t - 2.0 * logistic_slope(g.sd, x), _distance(y, x))
+    by_label = m.divide_no_nan(r * t - 2.0 * sigmoid_slope(g.sd, x), _distance(y, x))
     return g * by_label, -(g * (r * (t + r)))
 
 
