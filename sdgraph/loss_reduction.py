@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.aval import is_floating
 from sdgraph.errors import ArgumentTypeError
+from sdgraph.ops.precision import cast_to, wide, widened
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ class LossReduce(enum.Enum):
     """``sum(L) / sum(W)``."""
     MEAN_BY_NONZERO_WEIGHT_COUNT = 3
     """``sum(L) / count(W != 0)``."""
-
-
-_HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
 
 def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce: LossReduce) -> SDVariable:
@@ -106,21 +104,12 @@ def _floating_dtype(like: SDVariable) -> np.dtype[Any]:
 def floats(*operands: Operand, like: Operand) -> list[SDVariable]:
     """Operands as numbers to compute with: integers and bools in the dtype of ``like``, halves in single precision."""
     dtype = _floating_dtype(*symbols(like))
-    return [widened(v) if is_floating(v.dtype) else v.sd.cast(v, _wide(dtype)) for v in symbols(*operands)]
-
-
-def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype that a loss is computed in: neither the sum of many halves nor their number fits into float16."""
-    return _SINGLE if dtype == _HALF else dtype
-
-
-def widened(x: SDVariable) -> SDVariable:
-    """The operand, in single precision if it is half precision."""
-    return x.sd.cast(x, _SINGLE) if x.dtype == _HALF else x
+    return [widened(v) if is_floating(v.dtype) else v.sd.cast(v, wide(dtype)) for v in symbols(*operands)]
 
 
 def rounded(result: SDVariable, *operands: Operand | None) -> SDVariable:
     """A result in half precision if all floating operands have it; integers count as the first operand does."""
     first, *others = symbols(*(v for v in operands if v is not None))
-    half = _floating_dtype(first) == _HALF and all(v.dtype == _HALF or not is_floating(v.dtype) for v in others)
-    return result.sd.cast(result, _HALF) if half else result
+    half = np.dtype("float16")
+    narrow = _floating_dtype(first) == half and all(v.dtype == half or not is_floating(v.dtype) for v in others)
+    return cast_to(result, half) if narrow else result

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from sdgraph.aval import Dim, is_floating, shape_str
 from sdgraph.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.loss_reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols, widened
+from sdgraph.loss_reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols
 from sdgraph.op import ELEMENTWISE, composite
+from sdgraph.ops.precision import widened
 from sdgraph.ops.slopes import decay
 from sdgraph.shapes import integer_index, normalize_axis
 from sdgraph.variable import Namespace, SDVariable

@@ -12,6 +12,7 @@ import numpy as np
 from sdgraph.aval import Dim, Shape, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.losses import LossReduce, reduce_loss
+from sdgraph.ops.precision import cast_to, wide
 from sdgraph.shapes import one_axis
 from sdgraph.variable import SDVariable
 
@@ -59,12 +60,7 @@ def work_dtypes(sd: SameDiff, y_pred: Traced, y_true: Traced, dtype: Any) -> tup
             result = np.promote_types(result, y_true.dtype)
     if result.kind != "f":
         raise DTypeError("Losses are for real numbers.", given=f"{result.name}", expected="a floating dtype")
-    return (np.dtype("float32") if result.itemsize < 4 else result), result
-
-
-def as_dtype_of(x: Traced, dtype: np.dtype[Any]) -> SDVariable:
-    """``x`` cast, if it is not of that dtype already."""
-    return x if x.dtype == dtype else x.sd.cast(x, dtype)
+    return wide(result), result
 
 
 def same_rank(y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVariable]:
@@ -110,7 +106,7 @@ def prepared_pair(
     """Both operands in one floating dtype and one shape, and the dtype of the result."""
     work, result = work_dtypes(sd, y_pred, y_true, dtype)
     given = f"y_true {shape_str(y_true.shape)}, y_pred {shape_str(y_pred.shape)}"
-    y, p = same_rank(as_dtype_of(y_true, work), as_dtype_of(y_pred, work))
+    y, p = same_rank(cast_to(y_true, work), cast_to(y_pred, work))
     check_same_shape(y, p, given)
     return y, p, result
 
@@ -190,7 +186,7 @@ class Weighting:
         self.sd, self.shape, self.dtype, self.result = sd, shape, dtype, result
         self.layout = ""
         self.weights = (
-            None if sample_weight is None else self._fitted(as_dtype_of(sample_weight, dtype), batch, "sample_weight")
+            None if sample_weight is None else self._fitted(cast_to(sample_weight, dtype), batch, "sample_weight")
         )
         self.mask = None if mask is None else self._fitted(_as_bool(mask), batch, "mask")
         if self.weights is not None and self.mask is not None and self.layout == _SPREAD:
@@ -285,7 +281,7 @@ class Weighting:
             if mask is not None:
                 counted = sd.sum(sd.cast(mask, self.dtype))
                 out = out * sd.math.divide_no_nan(sd.axis_size(mask, dtype=self.dtype), counted)
-        return as_dtype_of(out, self.result)
+        return cast_to(out, self.result)
 
     def _laid_out(self, weighted: SDVariable) -> SDVariable:
         if self.layout == _AS_COLUMN:

@@ -15,6 +15,7 @@ from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.op import ELEMENTWISE, Reading, composite, primitive
 from sdgraph.ops import slopes
+from sdgraph.ops.precision import cast_to, rounded_once, wide, widened
 from sdgraph.shapes import floating, one_axis
 from sdgraph.variable import Namespace, SDVariable
 
@@ -89,16 +90,6 @@ def _relu6(xp: Any, x: Any, *, cutoff: float) -> Any:
     return xp.minimum(xp.maximum(x, cutoff), 6)
 
 
-def _rounded_once(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel that computes float16 in float32: neither a sum of many halves nor what is below 2^-24 fits into it."""
-
-    def rounding(xp: Any, x: Any, *, axis: int) -> Any:
-        x = _as_float(x)
-        return kernel(xp, x.astype(xp.float32), axis).astype(x.dtype) if x.dtype.char == "e" else kernel(xp, x, axis)
-
-    return rounding
-
-
 def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
     """Entries less the largest one, their exponentials, and the sum of all exponentials but one largest.
 
@@ -112,16 +103,18 @@ def _softmax_parts(xp: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
     return shifted, powers, xp.sum(powers * others, axis=axis, keepdims=True)
 
 
-@_rounded_once
-def _softmax(xp: Any, x: Any, axis: int) -> Any:
+@rounded_once
+def _softmax(xp: Any, x: Any, *, axis: int) -> Any:
+    x = _as_float(x)
     if not x.shape[axis]:
         return xp.exp(x)
     _, powers, rest = _softmax_parts(xp, x, axis)
     return powers / (1 + rest)
 
 
-@_rounded_once
-def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
+@rounded_once
+def _log_softmax(xp: Any, x: Any, *, axis: int) -> Any:
+    x = _as_float(x)
     if not x.shape[axis]:
         return xp.exp(x)
     shifted, _, rest = _softmax_parts(xp, x, axis)
@@ -133,10 +126,7 @@ def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
 
 def _in_single(op: Callable[..., SDVariable], x: SDVariable, g: SDVariable, y: SDVariable, axis: int) -> Any:
     """Cotangent and value to work with: of half precision in single, where the value is not rounded yet."""
-    if y.dtype.char != "e":
-        return g, y
-    single = np.dtype("float32")
-    return g.sd.cast(g, single), op(x.sd.cast(x, single), axis)
+    return (g, y) if wide(y.dtype) == y.dtype else (widened(g), op(cast_to(x, wide(y.dtype)), axis))
 
 
 def _softmax_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, axis: int) -> SDVariable:

@@ -16,6 +16,7 @@ from sdgraph.aval import Aval
 from sdgraph.errors import ArgumentError
 from sdgraph.graph import VariableKind
 from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.ops.precision import cast_to, wide, widened
 from sdgraph.shapes import like_ufunc
 from sdgraph.variable import Namespace, SDVariable
 
@@ -47,7 +48,7 @@ def _multiply_no_nan(xp: Any, x: Any, w: Any) -> Any:
 def _merge_add(xp: Any, *inputs: Any) -> Any:
     # Two small integers must not wrap before something wider is added, nor thousands of halves stop at 2048.
     narrow = np.result_type(*(x.dtype for x in inputs))
-    dtype = np.dtype("float32") if narrow.char == "e" else narrow
+    dtype = wide(narrow)
     if xp is not np:
         return functools.reduce(operator.add, (x.astype(dtype) for x in inputs)).astype(narrow)
     shape = np.broadcast_shapes(*(x.shape for x in inputs))
@@ -492,13 +493,11 @@ class SDArithmetic(Namespace, prefix="math"):
             raise ArgumentError("A norm is not negative.", given=f"clip_value={clip_value!r}", expected="a number >= 0")
         sd = self.sd
         v = sd.as_variable(x)
-        # The norm of halves need not fit into float16.
-        half = v.dtype.char == "e"
-        wide = sd.cast(v, "float32") if half else v
-        norm = sd.norm2(wide, axis, True)
+        w = widened(v)
+        norm = sd.norm2(w, axis, True)
         large = norm > clip_value
-        out = sd.where(large, wide * (clip_value / sd.where(large, norm, 1.0)), wide)
-        return sd.cast(out, v.dtype) if half else out
+        out = sd.where(large, w * (clip_value / sd.where(large, norm, 1.0)), w)
+        return cast_to(out, v.dtype) if w is not v else out
 
     # ------------------------------------------------------------------ rounding
 

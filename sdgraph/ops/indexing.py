@@ -16,6 +16,7 @@ from sdgraph.aval import Aval, Dim, Shape, promote, shape_str
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
 from sdgraph.ops.pieces import total_of_added, total_of_slices
+from sdgraph.ops.precision import wide
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _put(xp: Any, g: Any, like: Any, *, key: tuple[Any, ...]) -> Any:
 
 def _put_all_kernel(xp: Any, like: Any, *parts: Any, keys: tuple[tuple[Any, ...], ...]) -> Any:
     dtype = xp.result_type(*parts)
-    out = xp.zeros(like.shape, np.float32 if dtype.char == "e" else dtype)
+    out = xp.zeros(like.shape, wide(dtype))
     for part, key in zip(parts, keys, strict=True):
         if xp is not np:
             out = out.at[_slices(key)].add(part)
@@ -241,15 +242,11 @@ def _put_all_kernel(xp: Any, like: Any, *parts: Any, keys: tuple[tuple[Any, ...]
 
 
 def add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
-    """A copy of ``ref`` with ``updates`` added; an index that occurs again adds again.
-
-    Many halves are added up in single precision: next to 2048 a half of 1 is lost.
-    """
+    """A copy of ``ref`` with ``updates`` added; an index that occurs again adds again."""
     dtype = xp.result_type(ref, updates)
-    wide = np.dtype("float32") if dtype.char == "e" else dtype
     if xp is not np:
-        return ref.astype(wide).at[at].add(updates).astype(dtype)
-    out = np.array(ref, wide)
+        return ref.astype(wide(dtype)).at[at].add(updates).astype(dtype)
+    out = np.array(ref, wide(dtype))
     np.add.at(out, at, updates)
     return out.astype(dtype, copy=False)
 
@@ -315,9 +312,9 @@ def _add_along(xp: Any, ref: Any, indices: Any, updates: Any, *, axis: int) -> A
 
 def _segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
     check_range(xp, segment_ids, num_segments, "Segment id")
-    wide = np.float32 if data.dtype.char == "e" else shapes.sum_dtype(data.dtype)
-    out = xp.zeros((num_segments, *data.shape[segment_ids.ndim :]), wide)
-    return add_at(xp, out, (segment_ids,), data).astype(shapes.sum_dtype(data.dtype))
+    dtype = shapes.sum_dtype(data.dtype)
+    out = xp.zeros((num_segments, *data.shape[segment_ids.ndim :]), wide(dtype))
+    return add_at(xp, out, (segment_ids,), data).astype(dtype)
 
 
 def _sorted_segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:

@@ -16,6 +16,7 @@ from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.op import LINEAR, composite, primitive
 from sdgraph.ops.matrices import swap_last
+from sdgraph.ops.precision import cast_to, widened
 from sdgraph.ops.reductions import working_dtype
 from sdgraph.shapes import INT64
 from sdgraph.variable import Namespace, SDVariable
@@ -556,8 +557,7 @@ class SDLayers(Namespace, prefix="nn"):
             )
         # Of halves the scores need not fit into float16 before they are scaled.
         narrow = np.result_type(q.dtype, k.dtype, v.dtype)
-        if narrow.char == "e":
-            q, k, v = (sd.cast(a, "float32") for a in (q, k, v))
+        q, k, v = map(widened, (q, k, v))
         scores = sd.linalg.matmul(swap_last(k), q)
         if scaled:
             features = k.shape[-2] if type(k.shape[-2]) is int else q.shape[-2]
@@ -571,7 +571,7 @@ class SDLayers(Namespace, prefix="nn"):
             # Finite, so that a row with nothing but masked keys gives no NaN.
             scores = sd.where(sd.expand_dims(kept, -1), scores, float(np.finfo(scores.dtype).min) / 2)
         out = sd.linalg.matmul(v, sd.nn.softmax(scores, -2))
-        return sd.cast(out, narrow) if narrow.char == "e" else out
+        return cast_to(out, narrow)
 
     @composite
     def multi_head_dot_product_attention(

@@ -14,6 +14,7 @@ from sdgraph import shapes
 from sdgraph.aval import Aval, normalize_axis
 from sdgraph.errors import ArgumentError
 from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
+from sdgraph.ops.precision import cast_to, rounded_once, wide
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class Working(NamedTuple):
 
 
 def working_dtype(x: SDVariable) -> Working:
-    """Neither a sum of many halves nor their number fits into float16; integers become float64."""
+    """Integers become float64; halves are computed with in single precision."""
     narrow = shapes.averaging(x.aval, axis=None, keepdims=False).dtype
-    return Working(np.dtype("float32") if narrow.char == "e" else narrow, narrow)
+    return Working(wide(narrow), narrow)
 
 
 def summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | None]:
@@ -82,10 +83,9 @@ def summing(*operands: SDVariable) -> tuple[list[SDVariable], np.dtype[Any] | No
 
     Small integers are made as wide as their sum, halves are added up in single precision.
     """
-    common = np.result_type(*(x.dtype for x in operands))
-    narrow = common if common.char == "e" else None
-    wide = np.dtype("float32") if narrow else shapes.sum_dtype(common)
-    return [x if x.dtype.kind == "c" or x.dtype == wide else x.sd.cast(x, wide) for x in operands], narrow
+    narrow = shapes.sum_dtype(np.result_type(*(x.dtype for x in operands)))
+    work = wide(narrow)
+    return [x if x.dtype.kind == "c" else cast_to(x, work) for x in operands], None if work == narrow else narrow
 
 
 def rounded(total: SDVariable, dtype: np.dtype[Any] | None) -> SDVariable:
@@ -123,19 +123,19 @@ def _arg(name: str) -> Any:
 
 
 def _accumulate(name: str, start: int) -> Any:
-    """A kernel for running sums or products."""
+    """A kernel for running sums or products, formed in double precision: a rounding stays in all that follows it."""
 
     def kernel(xp: Any, x: Any, *, axis: int | None, exclusive: bool, reverse: bool) -> Any:
         if axis is None:
             x, axis = xp.reshape(x, -1), 0
         if reverse:
             x = xp.flip(x, axis)
-        y = getattr(xp, name)(x.astype(np.float32) if x.dtype.char == "e" else x, axis=axis)
+        dtype = shapes.sum_dtype(x.dtype)
+        y = getattr(xp, name)(x, axis=axis, dtype=np.promote_types(dtype, np.float64) if x.dtype.kind == "f" else dtype)
         if exclusive and y.shape[axis]:
             head = xp.full_like(y[_along(y, axis, slice(0, 1))], start)
             y = xp.concatenate([head, y[_along(y, axis, slice(0, -1))]], axis=axis)
-        if x.dtype.char == "e":
-            y = y.astype(x.dtype)
+        y = y.astype(dtype, copy=False)
         return xp.flip(y, axis) if reverse else y
 
     return kernel
@@ -155,22 +155,20 @@ def _recurrence_of_numbers(a: list[float], b: list[float]) -> list[float]:
     return out
 
 
+@rounded_once
 def _linear_recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     a, b = xp.broadcast_arrays(a, b)
-    dtype = xp.result_type(a, b)
     if not b.shape[axis]:
-        return xp.zeros(b.shape, dtype)
+        return xp.zeros(b.shape, xp.result_type(a, b))
     if xp is np and b.ndim == 1 and a.dtype == b.dtype == np.float64:
         step = -1 if reverse else 1
         return np.array(_recurrence_of_numbers(a[::step].tolist(), b[::step].tolist())[::step])
-    if dtype.char == "e":
-        a, b = a.astype(xp.float32), b.astype(xp.float32)
     out: list[Any] = []
     order = range(b.shape[axis])
     for k in reversed(order) if reverse else order:
         here = _along(b, axis, k)
         out.append(b[here] if not out else b[here] + a[here] * out[-1])
-    return xp.stack(out[::-1] if reverse else out, axis=axis).astype(dtype, copy=False)
+    return xp.stack(out[::-1] if reverse else out, axis=axis)
 
 
 # ---------------------------------------------------------------------- gradients

@@ -117,6 +117,14 @@ def test_running_sums_and_products(axis, exclusive, reverse, unknown):
         np.testing.assert_allclose(got, np.flip(expected, k) if reverse else expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_roundings_of_a_running_sum_do_not_add_up(dtype):
+    value = np.array(0.1, dtype)
+    got = SameDiff().cumsum(np.full(100_000, value), 0).eval()
+    want = np.arange(1, 100_001) * np.float64(value)
+    np.testing.assert_allclose(got, want.astype(dtype), rtol=np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("op", ["cumsum", "cumprod"])
 def test_running_over_nothing(op):
     sd, x = graph(np.zeros((2, 0)))

@@ -12,8 +12,9 @@ from sdgraph.keras.formulas.hinges import SDKerasHinges
 from sdgraph.keras.formulas.probabilities import SDKerasProbabilities
 from sdgraph.keras.formulas.regression import SDKerasRegression
 from sdgraph.keras.formulas.structured import SDKerasStructured
-from sdgraph.keras.weighting import Weighting, as_dtype_of, work_dtypes
+from sdgraph.keras.weighting import Weighting, work_dtypes
 from sdgraph.op import composite
+from sdgraph.ops.precision import cast_to
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class SDKeras(
         """
         sd = self.sd
         work, result = work_dtypes(sd, values, None, dtype)
-        each = as_dtype_of(values, work)
+        each = cast_to(values, work)
         w = Weighting(sd, each.shape, each.shape[0] if each.ndim else None, work, result, sample_weight, mask)
         (each,) = w.shield(each, axes=())
         return w.reduce(each, reduction)

@@ -13,9 +13,10 @@ import numpy as np
 from sdgraph.aval import shape_str
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.keras.formulas.labels import class_labels
-from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, axis_last, over_axes, per_sample, work_dtypes
+from sdgraph.keras.weighting import EPSILON, Weighting, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.losses import LossReduce
 from sdgraph.op import ELEMENTWISE, composite
+from sdgraph.ops.precision import cast_to
 from sdgraph.ops.slopes import sigmoid_slope
 from sdgraph.shapes import one_axis
 from sdgraph.variable import Namespace, SDVariable
@@ -378,7 +379,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         sd = self.sd
         y, p = y_true, y_pred
         work, result = work_dtypes(sd, p, None, dtype)
-        p = as_dtype_of(p, work)
+        p = cast_to(p, work)
         if not p.ndim:
             raise ShapeError("Scalars have no class axis.", given="y_pred ()", expected="shape (..., classes)")
         k = one_axis(axis, p.ndim)

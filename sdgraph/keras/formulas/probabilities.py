@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.keras.formulas.labels import class_labels
-from sdgraph.keras.weighting import EPSILON, Weighting, as_dtype_of, over_axes, per_sample, work_dtypes
+from sdgraph.keras.weighting import EPSILON, Weighting, over_axes, per_sample, work_dtypes
 from sdgraph.op import ELEMENTWISE, composite
+from sdgraph.ops.precision import cast_to
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         check_q(q)
         sd = self.sd
         work, result = work_dtypes(sd, y_pred, None, dtype)
-        p = as_dtype_of(y_pred, work)
+        p = cast_to(y_pred, work)
         labels = class_labels(y_true, p, p.ndim - 1)
         w = Weighting(sd, p.shape[:-1], p.shape[0], work, result, sample_weight, mask)
         (p,) = w.shield(p, axes=(p.ndim - 1,))

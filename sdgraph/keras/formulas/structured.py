@@ -11,8 +11,9 @@ from sdgraph.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.keras.formulas.labels import as_integers
 from sdgraph.keras.formulas.probabilities import check_factor
-from sdgraph.keras.weighting import Traced, Weighting, as_dtype_of, differ, work_dtypes
+from sdgraph.keras.weighting import Traced, Weighting, differ, work_dtypes
 from sdgraph.op import composite
+from sdgraph.ops.precision import cast_to
 from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         """
         sd = self.sd
         work, result = work_dtypes(sd, y_pred, None, dtype)
-        p, labels = as_dtype_of(y_pred, work), as_integers(y_true)
+        p, labels = cast_to(y_pred, work), as_integers(y_true)
         if labels.ndim != 2 or p.ndim != 3:
             raise ShapeError(
                 "y_true or y_pred has a wrong rank.",
@@ -159,11 +160,11 @@ class SDKerasStructured(Namespace, prefix="keras"):
             raise ArgumentError("ref_labels and ref_embeddings go together.", given="only one of them")
         sd, m = self.sd, self.sd.math
         work, result = work_dtypes(sd, y_pred, None, dtype)
-        p, labels = as_dtype_of(y_pred, work), _rows(y_true, "y_true")
+        p, labels = cast_to(y_pred, work), _rows(y_true, "y_true")
         _embeddings(p, labels, "y_pred")
         refs, others = p, labels
         if ref_labels is not None:
-            refs, others = as_dtype_of(ref_embeddings, work), _rows(ref_labels, "ref_labels")
+            refs, others = cast_to(ref_embeddings, work), _rows(ref_labels, "ref_labels")
             _embeddings(refs, others, "ref_embeddings")
         # No shield for weights: a row that does not count is still a reference of the others.
         w = Weighting(sd, p.shape[:1], p.shape[0], work, result, sample_weight, mask)

@@ -16,7 +16,8 @@ import numpy as np
 from sdgraph import eager
 from sdgraph.aval import as_dtype
 from sdgraph.errors import ArgumentTypeError, NotDefinedError, shown
-from sdgraph.keras.weighting import as_dtype_of, check_reduction, same_rank, work_dtypes
+from sdgraph.keras.weighting import check_reduction, same_rank, work_dtypes
+from sdgraph.ops.precision import cast_to
 from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Loss:
         y, p = sd.as_variable(y_true), sd.as_variable(y_pred)
         work, result = work_dtypes(sd, p, y, self.dtype)
         with sd.name_scope(_scope_of(self.name)):
-            y, p = self._prepared(as_dtype_of(y, work), as_dtype_of(p, work))
+            y, p = self._prepared(cast_to(y, work), cast_to(p, work))
             values = self.call(y, p)
             if not isinstance(values, SDVariable | int | float | np.ndarray | np.generic):
                 raise ArgumentTypeError(
