@@ -1,7 +1,8 @@
 """Sums of many large arrays, added up as the arrays come: then no more than two of them are alive.
 
 A variable that is used n times has a gradient of n terms, and one node that adds them up waits for the last. Here each
-term is added as soon as it exists, in the same order, to the same bits. Must not know where the sums come from.
+term is added as soon as it exists, in the same order, to the same bits. Sums of halves stay whole: those are not rounded
+until the end. Must not know where the sums come from.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sdgraph.aval import Aval
 from sdgraph.op import REGISTRY
+from sdgraph.ops.precision import wide
 
 if TYPE_CHECKING:
     from sdgraph.transform.lower import LoweredNode
@@ -32,6 +34,7 @@ def _is_large(nodes: list[LoweredNode], node: LoweredNode) -> bool:
     return (
         type(aval) is Aval
         and len(node.inputs) > 2
+        and wide(aval.dtype) == aval.dtype
         and len(node.inputs) * aval.nbytes >= _WORTH
         and all(nodes[j].aval == aval for j in node.inputs)
     )

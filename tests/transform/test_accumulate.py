@@ -79,3 +79,15 @@ def test_terms_of_other_shapes_or_dtypes_stay_together(monkeypatch):
     y = sd.math.merge_add(sd.math.exp(x), sd.cast(x, "float32"), sd.sum(x))
     feeds = {"x": np.array([1.0, 2.0, 3.0])}
     np.testing.assert_allclose(y.eval(feeds), np.exp(feeds["x"]) + feeds["x"] + 6.0)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+def test_many_large_halves_are_rounded_once(engine):
+    if engine == "llvm":
+        pytest.importorskip("llvmlite")
+    sd = SameDiff("float16")
+    x = sd.placeholder("x", (None,))
+    total = sd.math.merge_add(*[x * 2.0**-k for k in range(1, 3)] * 2000)
+    # Three megabytes of terms; next to 1024 a half of 1/4 is lost.
+    (got,) = sd.compile(total, engine=engine)(x=np.ones(400, "float16")).values()
+    np.testing.assert_array_equal(got, np.full(400, 1500, "float16"))
