@@ -14,6 +14,7 @@ from sdgraph.aval import Aval
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.graph import VariableKind
 from sdgraph.notation import Term
+from sdgraph.render.expansion import opened
 from sdgraph.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class _Writer:
             a is None or a.is_static for a in avals if a is None or type(a) is Aval
         ):
             return None
-        body = node.op.trace(sd, avals, node.attrs)
+        body = opened(node.op.trace(sd, avals, node.attrs))
         if len(body.outs) != 1:
             return None
         listing = visible(body.graph)

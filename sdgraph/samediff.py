@@ -272,7 +272,9 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                 expected="the output of a composite op, such as a loss",
             )
         avals = tuple(self.nodes[j].aval if j >= 0 else None for j in node.inputs)
-        return node.op.trace(self, avals, node.attrs).graph.copy()
+        from sdgraph.render.expansion import opened
+
+        return opened(node.op.trace(self, avals, node.attrs)).graph.copy()
 
     # ------------------------------------------------------------------ losses
 

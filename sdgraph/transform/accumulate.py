@@ -1,8 +1,8 @@
 """Sums of many large arrays, added up as the arrays come: then no more than two of them are alive.
 
 A variable that is used n times has a gradient of n terms, and one node that adds them up waits for the last. Here each
-term is added as soon as it exists, in the same order, to the same bits. Sums of halves stay whole: those are not rounded
-until the end. Must not know where the sums come from.
+term is added as soon as it exists, in the same order, to the same bits. Sums of halves stay whole, since they are not
+rounded until the end. Must not know where the sums come from.
 """
 
 from __future__ import annotations
