@@ -91,7 +91,7 @@ def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named
             continue
         name = inner.name if not named else node.name if k == out else f"{node.name}/{inner.name}"
         while name in work.ids or (name != node.name and name in sd.ids):
-            name += "_"
+            name = work.free_name(name.rstrip("0123456789").removesuffix("_"))
         mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
         work.nodes[mapped[k]].origin = node.origin
         if k in body.graph.values:
