@@ -7,9 +7,7 @@ from hypothesis import settings
 
 # Doctests import every module; those of an extra that is not installed are left out.
 _OPTIONAL = {
-    "jax": "sdgraph/engines/jax*",
-    "llvmlite": "sdgraph/engines/llvm*",
-    "h5py": "sdgraph/keras/saved*",
+    "llvmlite": "sdgraph/run/engines/llvm*",
     "matplotlib": "sdgraph/viz*",
 }
 collect_ignore_glob = [

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from sdgraph import errors
 from sdgraph._version import __version__
-from sdgraph.executable import Executable
-from sdgraph.graph import VariableKind
-from sdgraph.losses import LossReduce
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
-from sdgraph.plan import Plan
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import Namespace, Operand, SDVariable
+from sdgraph.ops.losses.reduction import LossReduce
+from sdgraph.plan.plan import Plan
+from sdgraph.run.executable import Executable
 from sdgraph.samediff import SameDiff
-from sdgraph.variable import Namespace, Operand, SDVariable
 
 if TYPE_CHECKING:
     from sdgraph import keras, testing, viz
-    from sdgraph.engines.threads import set_num_threads
-    from sdgraph.profiling import profile
+    from sdgraph.run.engines.threads import set_num_threads
+    from sdgraph.run.profiling import profile
 
 __all__ = [
     "NOT_DIFFERENTIABLE",
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = ("keras", "testing", "viz")
-_FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.profiling", "set_num_threads": "sdgraph.engines.threads"}
+_FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.run.profiling", "set_num_threads": "sdgraph.run.engines.threads"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,32 +13,34 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sdgraph import bookkeeping, checking, derivatives, forks
-from sdgraph.autodiff import gradients
-from sdgraph.aval import Aval, is_floating
-from sdgraph.bookkeeping import Table
-from sdgraph.engines import engine_name
+from sdgraph.build import bookkeeping
+from sdgraph.build.bookkeeping import Table
+from sdgraph.build.graph import GRADIENT_SCOPE, VariableKind, check_name
+from sdgraph.build.initializers import as_seed
+from sdgraph.build.leaves import GraphLeaves, with_article
+from sdgraph.build.op import CONSTANT, VARIABLE
+from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.differentiate import jacobians as derivatives
+from sdgraph.differentiate.gradients import gradients
+from sdgraph.differentiate.which_losses import check_loss, current_losses
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, shown
-from sdgraph.executable import Executable
-from sdgraph.graph import GRADIENT_SCOPE, VariableKind, check_name
-from sdgraph.initializers import as_seed
-from sdgraph.keras.formulas import SDKeras
-from sdgraph.leaves import GraphLeaves, with_article
-from sdgraph.loss_variables import check_loss, current_losses
-from sdgraph.losses import SDLoss
-from sdgraph.op import CONSTANT, VARIABLE
+from sdgraph.infer.aval import Aval, is_floating
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.linalg import SDLinalg
+from sdgraph.ops.losses.keras import SDKeras
+from sdgraph.ops.losses.samediff import SDLoss
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
-from sdgraph.variable import SDVariable, as_mapping
-from sdgraph.views import GraphViews
+from sdgraph.run import checking, forks
+from sdgraph.run.engines import engine_name
+from sdgraph.run.executable import Executable
+from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Feeds
+    from sdgraph.build.variable import Feeds
 
 _MAX_EXECUTABLES = 64
 
@@ -272,7 +274,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                 expected="the output of a composite op, such as a loss",
             )
         avals = tuple(self.nodes[j].aval if j >= 0 else None for j in node.inputs)
-        from sdgraph.render.expansion import opened
+        from sdgraph.lower.expansion import opened
 
         return opened(node.op.trace(self, avals, node.attrs)).graph.copy()
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.aval import Aval
-from sdgraph.engines.numpy import compile_plan
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.initializers import as_seed
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -25,18 +26,17 @@ from sdgraph.errors import (
     GradientError,
     shown,
 )
-from sdgraph.executable import as_mapping
-from sdgraph.feeds import as_array
-from sdgraph.graph import VariableKind
-from sdgraph.initializers import as_seed
-from sdgraph.plan import NO_SLOT, schedule
-from sdgraph.transform.lower import Lowering
-from sdgraph.variable import SDVariable
+from sdgraph.infer.aval import Aval
+from sdgraph.lower.lowering import Lowering
+from sdgraph.plan.plan import NO_SLOT, schedule
+from sdgraph.run.engines.reference import compile_plan
+from sdgraph.run.executable import as_mapping
+from sdgraph.run.feeds import as_array
 
 if TYPE_CHECKING:
-    from sdgraph.op import Op
+    from sdgraph.build.op import Op
+    from sdgraph.build.variable import Feeds
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Feeds
 
 __all__ = ["GradientMismatch", "check_grads"]
 

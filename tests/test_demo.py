@@ -13,7 +13,7 @@ from sdgraph.data import load_breast_cancer
 from sdgraph.demo import AIM, demo
 from sdgraph.demo.models import logistic_regression, two_layer_network
 from sdgraph.demo.training import conjugate_gradient, gradient_descent, newton
-from sdgraph.render.engines import available
+from sdgraph.show.pictures.lay_out.programs import available
 
 PICTURES = [
     f"{model}{suffix}"
@@ -74,7 +74,7 @@ def test_pictures_are_written_and_named(report):
 
 
 def test_without_a_layout_engine_there_is_one_clear_line_and_the_source(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sdgraph.render.engines.command", lambda *_: None)
+    monkeypatch.setattr("sdgraph.show.pictures.lay_out.programs.command", lambda *_: None)
     assert main(["demo", "--out", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     missing = [line for line in out.splitlines() if line.startswith("No picture")]

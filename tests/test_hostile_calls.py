@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import sdgraph
-from sdgraph import Namespace, SameDiff, SDVariable, composite, nd, primitive, shapes, testing
+from sdgraph import Namespace, SameDiff, SDVariable, composite, nd, primitive, testing
+from sdgraph.build.op import REGISTRY
+from sdgraph.build.variable import Operand
 from sdgraph.errors import SDGraphError, shown
+from sdgraph.infer import shapes
 from sdgraph.keras import losses, utils
-from sdgraph.op import REGISTRY
-from sdgraph.render.options import Options
-from sdgraph.variable import Operand
+from sdgraph.show.pictures.options import Options
 from tests.graph_state import graph_state
 from tests.hostile import FEEDS, HOSTILE, LONGEST, a_graph, attempt
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from sdgraph import LossReduce, SameDiff, errors
-from sdgraph.op import primitive
-from sdgraph.shapes import elementwise, same
+from sdgraph.build.op import primitive
+from sdgraph.infer.shapes import elementwise, same
 from sdgraph.testing import check_grads
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 # What the checker can see: extended precision where the machine has it.
 WIDE = np.finfo(np.longdouble).eps < 1e-18

@@ -15,7 +15,7 @@ from generated_pages import documented_name
 
 import sdgraph
 from sdgraph import SameDiff
-from sdgraph.op import REGISTRY, Op
+from sdgraph.build.op import REGISTRY, Op
 
 FOLDER = "gallery"
 THEMES = ("light", "dark")

@@ -15,7 +15,7 @@ from docutils.statemachine import StringList
 from generated_pages import documented_name
 
 from sdgraph import SameDiff
-from sdgraph.op import REGISTRY, Op
+from sdgraph.build.op import REGISTRY, Op
 
 DATA = Path(__file__).parents[1] / "_data" / "samediff_operations.tsv"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.samediff import SameDiff
-from sdgraph.variable import SDVariable
 
 _PENALTY = 0.01
 """Weight of the squared weights in the regression: without it the optimum lies at infinity for separable classes."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.arrays import converted, own_array
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, shown
+from sdgraph.infer.arrays import converted, own_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval, normalize_axis, ufunc_dtype
+from sdgraph.build.op import ELEMENTWISE, Reading, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
-from sdgraph.op import ELEMENTWISE, Reading, composite, primitive
+from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
+from sdgraph.infer.shapes import floating, one_axis
 from sdgraph.ops import slopes
 from sdgraph.ops.precision import cast_to, rounded_once, wide, widened
-from sdgraph.shapes import floating, one_axis
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sdgraph.build.variable import Operand
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
 

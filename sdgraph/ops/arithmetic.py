@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
-from sdgraph.graph import VariableKind
-from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval
+from sdgraph.infer.shapes import like_ufunc
 from sdgraph.ops.precision import cast_to, wide, widened
-from sdgraph.shapes import like_ufunc
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.variable import Axis, Operand
+    from sdgraph.build.variable import Axis, Operand
 
 
 _quotient = like_ufunc(np.true_divide)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
+from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.masks import Mask
-    from sdgraph.variable import Axis, Operand
+    from sdgraph.build.masks import Mask
+    from sdgraph.build.variable import Axis, Operand
 
 
 # ---------------------------------------------------------------------- shape rules

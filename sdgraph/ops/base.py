@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, shape_str, ufunc_dtype
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
-from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, shape_str, ufunc_dtype
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
 from sdgraph.ops.linalg import swap_last
 from sdgraph.ops.reductions import SDReductions
-from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.masks import Mask
+    from sdgraph.build.masks import Mask
+    from sdgraph.build.variable import Operand
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Operand
 
 
 def _cast(xp: Any, x: Any, *, dtype: np.dtype[Any]) -> Any:
@@ -210,7 +210,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     @primitive(
         infer=shapes.select,
         kernel="where",
-        kernels={"numpy": "sdgraph.engines.numpy_select:select"},
+        kernels={"numpy": "sdgraph.run.engines.reference.select:select"},
         vjp=lambda g, y, condition, x, otherwise: (
             None,
             g.sd.where(condition, g, 0.0),

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval
+from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import DTypeError
-from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
-from sdgraph.shapes import INT64, elementwise
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer.aval import Aval
+from sdgraph.infer.shapes import INT64, elementwise
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 
 def _integers(*avals: Aval, **_: Any) -> Aval:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.arrays import own_array
-from sdgraph.aval import Aval, as_dtype, as_shape
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
-from sdgraph.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer import shapes
+from sdgraph.infer.arrays import own_array
+from sdgraph.infer.aval import Aval, as_dtype, as_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 
 def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import ufunc_dtype
+from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
-from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import ufunc_dtype
+from sdgraph.infer.shapes import like_ufunc
 from sdgraph.ops import slopes, special
-from sdgraph.shapes import like_ufunc
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval, broadcasts_to, shape_str
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import LabelError, ShapeError
-from sdgraph.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
-from sdgraph.shapes import same
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
+from sdgraph.infer.shapes import same
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 
 def _masked(x: Aval, mask: Aval) -> Aval:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, Dim, Shape, promote, shape_str
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
-from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, Dim, Shape, promote, shape_str
 from sdgraph.ops.pieces import total_of_added, total_of_slices
 from sdgraph.ops.precision import wide
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 _INDICES = {"indices": "int64"}
 _SEGMENTS = {"segment_ids": "int64"}

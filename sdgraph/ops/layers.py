@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, Dim, normalize_axis, shape_str
+from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
-from sdgraph.op import LINEAR, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, Dim, normalize_axis, shape_str
+from sdgraph.infer.shapes import INT64
 from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.precision import cast_to, widened
 from sdgraph.ops.reductions import working_dtype
-from sdgraph.shapes import INT64
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.variable import Axis, Operand
+    from sdgraph.build.variable import Axis, Operand
 
 # ---------------------------------------------------------------------- largest entries
 

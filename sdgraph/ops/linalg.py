@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, Dim, broadcast_shapes, shape_str
+from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
-from sdgraph.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, Dim, broadcast_shapes, shape_str
+from sdgraph.infer.shapes import INT64
 from sdgraph.ops import singular
 from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
-from sdgraph.shapes import INT64
-from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.masks import Mask
-    from sdgraph.variable import Operand
+    from sdgraph.build.masks import Mask
+    from sdgraph.build.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
 

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, broadcast_shapes, shape_str
+from sdgraph.build.op import LINEAR, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import LINEAR, ZERO_GRADIENT, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import add_at, check_range
 from sdgraph.ops.measures import SDMeasures
-from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 
 def _diagonal_part(x: Aval) -> Aval:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, Shape, broadcast_shapes, shape_str
+from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.op import LINEAR, composite, primitive
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.masks import Mask
-    from sdgraph.variable import Operand
+    from sdgraph.build.masks import Mask
+    from sdgraph.build.variable import Operand
 
 
 def swap_last(x: SDVariable) -> SDVariable:

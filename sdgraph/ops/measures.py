@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgraph.aval import normalize_axis
-from sdgraph.op import composite
+from sdgraph.build.op import composite
+from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.infer.aval import normalize_axis
 from sdgraph.ops.reductions import reduced, rounded, summing, unreduce, working_dtype
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
-    from sdgraph.variable import Axis, Operand
+    from sdgraph.build.variable import Axis, Operand
 
 
 def _log_sum_exp_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims: bool) -> SDVariable:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdgraph.op import attr_key
-from sdgraph.totals import total
+from sdgraph.build.op import attr_key
+from sdgraph.build.totals import total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.aval import Dim, Shape
-    from sdgraph.graph import Node
-    from sdgraph.variable import SDVariable
+    from sdgraph.build.graph import Node
+    from sdgraph.build.variable import SDVariable
+    from sdgraph.infer.aval import Dim, Shape
 
 
 def _node(v: SDVariable) -> Node:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.variable import SDVariable
+from sdgraph.build.variable import SDVariable
 
 _HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.aval import Aval, Dim, as_shape, shape_str
+from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
-from sdgraph.op import ZERO_GRADIENT, composite, primitive
-from sdgraph.variable import Namespace, SDVariable
+from sdgraph.infer.aval import Aval, Dim, as_shape, shape_str
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike
 
-    from sdgraph.variable import Operand
+    from sdgraph.build.variable import Operand
 
 # ---------------------------------------------------------------------- the generator
 

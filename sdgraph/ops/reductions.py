@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph import shapes
-from sdgraph.aval import Aval, normalize_axis
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
+from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
-from sdgraph.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, normalize_axis
 from sdgraph.ops.precision import cast_to, rounded_once, wide
-from sdgraph.variable import Namespace, SDVariable
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from sdgraph.variable import Axis, Operand
+    from sdgraph.build.variable import Axis, Operand
 
 
 # ---------------------------------------------------------------------- shape rules

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.op import ELEMENTWISE, Reading, composite
-from sdgraph.variable import SDVariable
+from sdgraph.build.op import ELEMENTWISE, Reading, composite
+from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:
+    from sdgraph.build.variable import Operand
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Operand
 
 
 def decay(x: SDVariable) -> SDVariable:

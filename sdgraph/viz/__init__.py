@@ -24,7 +24,7 @@ def engines() -> dict[str, str | None]:
         >>> sorted(engines())
         ['dot', 'pygraphviz']
     """
-    from sdgraph.render.engines import versions
+    from sdgraph.show.pictures.lay_out.programs import versions
 
     return versions()
 
@@ -33,7 +33,7 @@ def set_options(**options: Any) -> dict[str, Any]:
     """Change the options that pictures have when they are not given, also of those that notebooks show.
 
     Args:
-        **options: The options of `sdgraph.render.options.Options`, such as ``theme``, ``max_nodes`` or ``engine``; and
+        **options: Those of `sdgraph.show.pictures.options.Options`, such as ``theme``, ``max_nodes`` or ``engine``; and
             ``display_png``: whether notebooks get a PNG as well, for printing and for viewers that show no SVG.
 
     Returns:
@@ -49,6 +49,6 @@ def set_options(**options: Any) -> dict[str, Any]:
         {'theme': 'auto', 'max_nodes': 150}
         >>> _ = set_options(**before)
     """
-    from sdgraph.render.options import set_defaults
+    from sdgraph.show.pictures.options import set_defaults
 
     return set_defaults(options)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
-from sdgraph.losses import LossReduce
-from sdgraph.variable import SDVariable
+from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from sdgraph.build.variable import Feeds
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Feeds
 
 _Array = np.ndarray[Any, Any]
 _MAX_BARS: Final = 40

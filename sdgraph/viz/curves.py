@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdgraph.build.graph import did_you_mean
+from sdgraph.build.op import REGISTRY, Op
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
-from sdgraph.graph import did_you_mean
-from sdgraph.op import REGISTRY, Op
 from sdgraph.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from sdgraph.build.variable import SDVariable
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import SDVariable
 
 SHOW: Final = ("both", "value", "gradient")
 _MARGIN: Final = 3.0

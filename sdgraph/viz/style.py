@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.errors import ArgumentError, MissingDependencyError, shown
-from sdgraph.render import theme as colours
+from sdgraph.show.pictures.dress import theme as colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.arrays import own_array
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.initializers import as_seed
+from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
-from sdgraph.graph import VariableKind
-from sdgraph.initializers import as_seed
-from sdgraph.variable import SDVariable, as_mapping
-from sdgraph.views import GraphViews
+from sdgraph.infer.arrays import own_array
+from sdgraph.show.views import GraphViews
 from sdgraph.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from sdgraph.build.variable import Feeds
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Feeds
 
     Chosen = SDVariable | str | Sequence[SDVariable | str] | None
 

@@ -22,8 +22,9 @@ import numpy as np
 from peer_engines import ENGINES, FUSED, PEERS, installed
 from peer_problems import all_rows
 
-from sdgraph import SameDiff, profiling, set_num_threads
-from sdgraph.engines.threads import usable_cores
+from sdgraph import SameDiff, set_num_threads
+from sdgraph.run import profiling
+from sdgraph.run.engines.threads import usable_cores
 
 WARM = 1e-2
 """Seconds of calls at the start of a turn that do not count: caches fill, other threads fall asleep."""

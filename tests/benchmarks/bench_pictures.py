@@ -9,7 +9,7 @@ import time
 
 from sdgraph import SameDiff
 from sdgraph.errors import LayoutError
-from sdgraph.render import engines
+from sdgraph.show.pictures.lay_out import programs as engines
 
 
 def layers(n: int) -> SameDiff:

@@ -2,8 +2,8 @@
 
 import math
 
-from sdgraph.aval import Aval
-from sdgraph.op import ITEM
+from sdgraph.build.op import ITEM
+from sdgraph.infer.aval import Aval
 
 CUBIC = {
     "linalg.matrix_inverse", "linalg.cholesky", "linalg.qr", "linalg.svd", "linalg.matrix_determinant",

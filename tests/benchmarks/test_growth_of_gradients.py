@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff, errors
-from sdgraph.graph import VariableKind
-from sdgraph.op import REGISTRY
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.op import REGISTRY
 from tests.benchmarks.growth import memory, results, work
 from tests.ops.samples import F, Literal, Sample, draw, f, ints, regular, s, samples_of
 from tests.ops.test_every_op import OPS, apply, floating, joined

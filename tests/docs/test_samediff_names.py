@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdgraph import SameDiff, SDVariable
-from sdgraph.op import REGISTRY
+from sdgraph.build.op import REGISTRY
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "howto" / "from_samediff.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sdgraph import SameDiff
-from sdgraph.op import REGISTRY
-from sdgraph.variable import SDVariable
+from sdgraph.build.op import REGISTRY
+from sdgraph.build.variable import SDVariable
 from tests.fuzz.program import DRAW, GRAD, HVP, Call, Given, Leaf, Program, Ref
 
 

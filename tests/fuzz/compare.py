@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import SDGraphError, ShapeError
-from sdgraph.variable import SDVariable
 from tests.fuzz.build import Builder, build
 from tests.fuzz.differences import against_differences
 from tests.fuzz.direct import Coarse, Direct, Noise

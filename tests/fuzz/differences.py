@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdgraph import SameDiff
-from sdgraph.variable import SDVariable
+from sdgraph.build.variable import SDVariable
 from tests.fuzz.direct import Direct
 
 _STEPS = (1e-3, 1e-4, 1e-5)

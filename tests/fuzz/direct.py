@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sdgraph import SameDiff
-from sdgraph.aval import Aval
-from sdgraph.graph import Node, VariableKind, reachable
-from sdgraph.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.graph import Node, VariableKind, reachable
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.infer.aval import Aval
 
 FLOAT64 = np.dtype("float64")
 

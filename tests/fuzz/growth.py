@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import SDGraphError
-from sdgraph.variable import SDVariable
 from tests.fuzz.build import Builder
 from tests.fuzz.direct import Direct
 from tests.fuzz.program import Call, Drawn, Extreme, Given, Leaf, Program, Ref

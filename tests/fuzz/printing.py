@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sdgraph import LossReduce
-from sdgraph.op import REGISTRY
+from sdgraph.build.op import REGISTRY
 from tests.fuzz.program import DRAW, GRAD, HVP, Call, Drawn, Given, Leaf, Program, Ref
 
 _MOST_WRITTEN = 64

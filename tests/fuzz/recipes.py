@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.op import REGISTRY
+from sdgraph.build.op import REGISTRY
 from tests.fuzz.growth import Growth
 from tests.fuzz.program import Drawn, Given, Ref
 from tests.ops.samples import SPECIAL, Literal, Sample, samples_of

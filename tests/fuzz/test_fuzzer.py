@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sdgraph.engines import numpy as numpy_engine
-from sdgraph.op import REGISTRY
-from sdgraph.transform import lower
+from sdgraph.build.op import REGISTRY
+from sdgraph.lower import lowering as lower
+from sdgraph.run.engines import reference as numpy_engine
 from tests.fuzz.compare import Judge
 from tests.fuzz.direct import Direct, Noise
 from tests.fuzz.generate import generate
@@ -75,7 +75,7 @@ def test_a_bad_exception(monkeypatch):
 
 def test_a_wrong_loop_of_the_fused_engine(monkeypatch):
     pytest.importorskip("llvmlite")
-    from sdgraph.engines.llvm import machine, scalar_ops, segment
+    from sdgraph.run.engines.llvm import machine, scalar_ops, segment
 
     monkeypatch.setenv("SDGRAPH_CACHE", "0")
     monkeypatch.setattr(machine, "_kernels", {})

@@ -6,7 +6,7 @@ page.
 
 import re
 
-from sdgraph.op import REGISTRY, Op
+from sdgraph.build.op import REGISTRY, Op
 from tests.golden import cases
 from tests.golden.names import operation
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sdgraph import LossReduce
-from sdgraph.op import REGISTRY
+from sdgraph.build.op import REGISTRY
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 SHAPES = [(), (1,), (3,), (2, 3), (1, 1), (0,), (0, 3), (2, 0, 3), (2, 1, 3), (2, 2, 2), (5,), (1, 4)]

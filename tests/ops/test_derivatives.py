@@ -12,7 +12,7 @@ import pytest
 from mpmath import mpf
 
 from sdgraph import SameDiff
-from sdgraph.op import NOT_DIFFERENTIABLE, REGISTRY
+from sdgraph.build.op import NOT_DIFFERENTIABLE, REGISTRY
 from tests.ops import jets
 
 ORDERS = 3

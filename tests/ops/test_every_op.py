@@ -9,9 +9,10 @@ import itertools
 import numpy as np
 import pytest
 
-from sdgraph import SameDiff, eager, errors
-from sdgraph.autodiff import vjp_op
-from sdgraph.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
+from sdgraph import SameDiff, errors
+from sdgraph.build.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
+from sdgraph.differentiate.gradients import vjp_op
+from sdgraph.nd import calls as eager
 from sdgraph.testing import check_grads
 from tests.ops.misuse import MISUSE
 from tests.ops.references import REFERENCES, TOLERANCES

@@ -3,16 +3,16 @@ import base64
 import pytest
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError
-from sdgraph.render import engines
+from sdgraph.show.pictures.lay_out import programs as engines
 from sdgraph.viz import set_options
-from tests.render.graphs import layers, logistic_regression
+from tests.show.pictures.graphs import layers, logistic_regression
 
 needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine")
 
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
-    monkeypatch.setattr("sdgraph.render.options._defaults", {})
+    monkeypatch.setattr("sdgraph.show.pictures.options._defaults", {})
 
 
 def test_options_hold_for_pictures_that_do_not_say_otherwise():

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 
-from sdgraph import eager
-from sdgraph.aval import as_dtype
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, NotDefinedError, shown
-from sdgraph.keras.weighting import check_reduction, same_rank, work_dtypes
+from sdgraph.infer.aval import as_dtype
+from sdgraph.nd import calls as eager
+from sdgraph.ops.losses.keras.weighting import check_reduction, same_rank, work_dtypes
 from sdgraph.ops.precision import cast_to
-from sdgraph.variable import SDVariable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
+    from sdgraph.build.variable import Operand
     from sdgraph.samediff import SameDiff
-    from sdgraph.variable import Operand
 
 _OPERANDS = ("y_true", "y_pred", "sample_weight", "mask")
 _counts: dict[str, int] = {}

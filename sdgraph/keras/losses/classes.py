@@ -1,17 +1,17 @@
 """The classes of Keras' losses: settings, and which op of ``sd.keras`` they stand for.
 
-Must not know any formula: those are in `sdgraph.keras.formulas`, as are the meanings of the settings.
+Must not know any formula: those are in `sdgraph.ops.losses.keras`, as are the meanings of the settings.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.keras.formulas import SDKeras
-from sdgraph.keras.formulas.crossentropies import check_gamma, check_label_smoothing
-from sdgraph.keras.formulas.probabilities import check_factor, check_q
-from sdgraph.keras.formulas.regression import check_delta
 from sdgraph.keras.losses.op_loss import OpLoss
+from sdgraph.ops.losses.keras import SDKeras
+from sdgraph.ops.losses.keras.crossentropies import check_gamma, check_label_smoothing
+from sdgraph.ops.losses.keras.probabilities import check_factor, check_q
+from sdgraph.ops.losses.keras.regression import check_delta
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

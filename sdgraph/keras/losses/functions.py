@@ -10,12 +10,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
-from sdgraph import eager
-from sdgraph.arrays import own_array
+from sdgraph.build.op import Op
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, shown
-from sdgraph.keras.formulas import SDKeras
-from sdgraph.op import Op
-from sdgraph.variable import SDVariable
+from sdgraph.infer.arrays import own_array
+from sdgraph.nd import calls as eager
+from sdgraph.ops.losses.keras import SDKeras
 
 P = ParamSpec("P")
 

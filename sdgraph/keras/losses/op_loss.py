@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sdgraph import eager
+from sdgraph.build.variable import SDVariable
 from sdgraph.keras.losses.base import Loss, node_name
-from sdgraph.variable import SDVariable
+from sdgraph.nd import calls as eager
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sdgraph.op import Op
+    from sdgraph.build.op import Op
     from sdgraph.samediff import SameDiff
 
 

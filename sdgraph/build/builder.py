@@ -1,0 +1,322 @@
+"""Appending ops to a graph: operands become nodes, avals are inferred, names are given.
+
+Everything that can fail is done before the first node is appended, so that a rejected call leaves no trace.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+
+from sdgraph.build import bookkeeping
+from sdgraph.build.bookkeeping import Numbering, Table
+from sdgraph.build.graph import ABSENT, NO_ATTRS, Graph
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
+from sdgraph.infer.arrays import as_numbers, converted, own_array
+from sdgraph.infer.aval import Aval, as_dtype, is_floating, shape_str
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+_SCALARS = (bool, int, float, complex)
+_KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+_INT64 = np.dtype("int64")
+
+
+class GraphBuilder(Graph):
+    """A graph that ops can be appended to."""
+
+    tables: ClassVar[tuple[Table, ...]] = (
+        *Graph.tables,
+        Table("loss_nodes", bookkeeping.listed),
+        Table("cotangents", bookkeeping.id_to_id),
+        Table("_implicit", bookkeeping.to_id),
+    )
+
+    dtype: np.dtype[Any]
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__()
+        self.dtype = as_dtype(dtype)
+        if not is_floating(self.dtype):
+            raise DTypeError("A graph's own dtype is a floating one.", given=self.dtype.name)
+        self.loss_nodes: list[int] = []
+        """Ids of the outputs of loss ops, in creation order."""
+        self.cotangents: dict[int, int] = {}
+        """For each gradient node that stands for one variable's gradient, the id of that variable."""
+        self._implicit: dict[Any, int] = {}
+
+    def handle(self, i: int) -> SDVariable:
+        """The handle of node ``i``."""
+        return SDVariable(cast("SameDiff", self), i)
+
+    def apply(
+        self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
+    ) -> Any:
+        """Append one call of ``op``; return its output, a tuple of outputs if it has several."""
+        ids: list[int] = []
+        avals: list[Aval | None] = []
+        literals = False
+        for x in operands:
+            if type(x) is SDVariable:
+                if x.sd is not self:
+                    raise self._foreign(op, x)
+                node = x.node
+                ids.append(node.id)
+                avals.append(node.aval)
+            else:
+                if x is None and not op.is_optional(len(ids)):
+                    raise self._not_an_operand(op, len(ids), x)
+                ids.append(ABSENT)
+                avals.append(None)
+                literals = literals or x is not None
+        arrays = self._literals(op, operands, avals) if literals else {}
+        try:
+            aval = op.output_aval(cast("SameDiff", self), tuple(avals), attrs)
+        except SDGraphError as e:
+            e.in_call(*self._call(op, operands, avals))
+            raise
+        except Exception as e:
+            if not op.is_ours:
+                raise
+            raise self._not_a_call(op, attrs, e) from e
+        full = self.full_name(name) if name is not None else None
+        size = len(self.nodes)
+        try:
+            for k, (key, array) in arrays.items():
+                ids[k] = self._implicit_constant(key, array)
+            if op.plain and type(aval) is not tuple:
+                i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
+                return self.handle(i)
+            return self._append_call(op, ids, avals, attrs, aval, full)
+        except BaseException:
+            # A call that is stopped by a signal between its nodes leaves none of them.
+            self.take_back(size)
+            raise
+
+    def _append_call(
+        self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
+    ) -> Any:
+        """Append the checked call's node, and an item node for each output if there are several."""
+        sd = cast("SameDiff", self)
+        if op.is_random or (op.is_composite and op.infer is None and op.trace(sd, tuple(avals), attrs).is_random):
+            attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
+        inputs = tuple(ids)
+        base = full or self.free_name(op.name)
+        if type(aval) is not tuple:
+            i = self.append(op, inputs, attrs, aval, base)
+            if op.is_loss:
+                self.loss_nodes.append(i)
+            return self.handle(i)
+        whole = self.append(op, inputs, attrs, aval, f"{base}:all")
+        names = [f"{base}:{k}" if k else base for k in range(len(aval))]
+        return tuple(
+            self.handle(self.append(ITEM, (whole,), {"index": k}, a, n))
+            for k, (a, n) in enumerate(zip(aval, names, strict=True))
+        )
+
+    # ------------------------------------------------------------------ variables, given as such or by name
+
+    def _own(self, v: Any) -> SDVariable:
+        """A variable of this graph for a name or a handle."""
+        if type(v) is SDVariable:
+            if v.sd is not self:
+                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
+            v.node.check()
+            return v
+        if isinstance(v, str):
+            return self.handle(self.id_of(v))
+        raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
+
+    def _several(self, vs: Any) -> list[SDVariable]:
+        if type(vs) is SDVariable or isinstance(vs, str):
+            return [self._own(vs)]
+        try:
+            each = list(vs)
+        except Exception as e:
+            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
+        return [self._own(v) for v in each]
+
+    # ------------------------------------------------------------------ operands that are not variables yet
+
+    def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, tuple[Any, Any]]:
+        """For each operand that is a Python or numpy value, its key among the graph's constants and its array.
+
+        Fills in their avals. A scalar that the graph has already is not made again: its array is None.
+        """
+        dtypes = [a.dtype for a in avals if a is not None]
+        dtypes += [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
+        found: dict[int, tuple[Any, Any]] = {}
+        for k, x in enumerate(operands):
+            if x is None or type(x) is SDVariable:
+                continue
+            # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
+            quick = (self._scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
+            i = self._implicit.get(quick) if quick is not None else None
+            if i is not None:
+                found[k] = quick, None
+                avals[k] = self.nodes[i].aval
+                continue
+            name = op.operand_names[0 if op.variadic else k]
+            try:
+                array = self._literal(x, op.literals.get(name), dtypes)
+            except (SDGraphError, TypeError, ValueError, OverflowError) as e:
+                raise self._not_an_operand(op, k, x, e) from e
+            key = quick or ((self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
+            found[k] = key, array
+            avals[k] = Aval(array.shape, array.dtype)
+        return found
+
+    def _literal(self, x: Any, dtype: str | None, others: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
+        """A Python value in the dtype of the other operands, if it is one of its values; arrays keep theirs."""
+        if isinstance(x, np.ndarray | np.generic):
+            return own_array(x)
+        array = None if isinstance(x, _SCALARS) else as_numbers(x)
+        if dtype is not None:
+            array = as_numbers(x) if array is None else array
+            fixed = np.dtype(dtype)
+            return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
+        kind = type(x) if array is None else _KINDS[array.dtype.kind]
+        if others:
+            wanted = np.result_type(*others, x if array is None else kind(0))
+        else:
+            wanted = np.dtype(bool) if kind is bool else self.dtype
+        if array is None:
+            return _scalar(x, wanted)
+        try:
+            return converted(array, wanted, literal=True)
+        except DTypeError:
+            # As for a scalar: integers that the other operand cannot hold make it a wider one.
+            if array.dtype.kind not in "iu" or wanted.kind not in "iu":
+                raise
+            return converted(array, _INT64, literal=True)
+
+    def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
+        """A constant for a literal operand; equal scalars of one scope share a node."""
+        if key is not None and key in self._implicit:
+            return self._implicit[key]
+        assert array is not None
+        i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.free_name("constant"), array)
+        if key is not None:
+            self._implicit[key] = i
+        return i
+
+    def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
+        """Append a leaf under a name already checked."""
+        size = len(self.nodes)
+        try:
+            i = self.append(op, (), NO_ATTRS, aval, name)
+            if value is not None:
+                value.flags.writeable = False
+                self.values[i] = value
+        except BaseException:
+            self.take_back(size)
+            raise
+        return i
+
+    def as_variable(self, x: Any) -> SDVariable:
+        """``x`` itself if it is a variable of this graph, else a constant."""
+        if type(x) is SDVariable:
+            if x.sd is not self:
+                raise ArgumentError(f"{x.name!r} belongs to another graph.")
+            return x
+        array = self._literal(x, None, [])
+        return self.handle(self._implicit_constant(None, array))
+
+    # ------------------------------------------------------------------ what a transform appended
+
+    def keep_only(self, start: int, wanted: list[int], cotangent_of: Mapping[int, int]) -> dict[int, int]:
+        """Of the nodes from ``start`` on keep those that ``wanted`` need, and name them afresh.
+
+        A rule computes a cotangent for every operand; those that nobody asked for would clutter the graph. A cotangent
+        is named after its forward variable. Returns the new ids of the kept nodes.
+        """
+        need = self.reachable(wanted)
+        fresh = self.nodes[start:]
+        names = {v: self.nodes[v].name for v in cotangent_of.values()}
+        kept = [i for i in range(start, len(need)) if need[i]]
+        moved = {old: i for i, old in enumerate(kept, start)}
+        for node in fresh:
+            del self.ids[node.name]
+        del self.nodes[start:]
+        self._renumber(start, moved)
+        for old, node in enumerate(fresh, start):
+            if old not in moved:
+                node.drop()
+                continue
+            forward = cotangent_of.get(old)
+            node.inputs = tuple([moved[j] if j >= start else j for j in node.inputs])
+            node.name = self.free_name(node.op.name if forward is None else names[forward])
+            node.id = moved[old]
+            self.ids[node.name] = node.id
+            self.nodes.append(node)
+            if forward is not None:
+                self.cotangents[node.id] = forward
+        return moved
+
+    def _renumber(self, start: int, moved: dict[int, int]) -> None:
+        """Let all that is kept about nodes follow those that moved."""
+        # A later gradient makes its own constants, so that each can be drawn by itself.
+        bookkeeping.to_id(self._implicit, bookkeeping.up_to(start))
+        kept = list(moved)
+        new = Numbering(
+            lambda i: i if i < start else moved.get(i),
+            lambda i: min(i, start) + bisect.bisect_left(kept, i),
+            start,
+        )
+        bookkeeping.renumber(self, new)
+        if self.journal is not None:
+            self.journal.lose(start, self.version)
+
+    # ------------------------------------------------------------------ other
+
+    def _call(self, op: Op, operands: Sequence[Any], avals: Sequence[Aval | None]) -> tuple[str, str]:
+        """A failed call as the user wrote it: the op, and each operand with its name, dtype and shape."""
+        names: Iterable[str] = op.operand_names if not op.variadic else (f"operand {k}" for k in range(len(operands)))
+        parts = []
+        for param, x, aval in zip(names, operands, avals, strict=False):
+            if aval is not None:
+                label = f" {x.name!r}" if type(x) is SDVariable else ""
+                parts.append(f"{param}{label}: {aval}")
+        return f"sd.{op.qualname}", "\n".join(parts)
+
+    def _not_a_call(self, op: Op, attrs: Mapping[str, Any], why: Exception) -> SDGraphError:
+        """The error for settings that a rule cannot use, and did not look for."""
+        return ArgumentTypeError(
+            f"sd.{op.qualname} cannot use these arguments: {shown(str(why))}.",
+            given=", ".join(f"{k}={shown(v)}" for k, v in attrs.items() if v is not op.attr_defaults.get(k)),
+            expected=op.usage(),
+        )
+
+    def _not_an_operand(self, op: Op, k: int, x: Any, why: Exception | None = None) -> SDGraphError:
+        told = why if isinstance(why, SDGraphError) else None
+        name = op.operand_names[0 if op.variadic else k]
+        return ArgumentTypeError(
+            f"{op.qualname} cannot use its operand {name!r}." + (f" {told.message}" if told else ""),
+            given=f"{type(x).__name__}: {shown(x)}",
+            expected="an SDVariable of this graph, a number, or an array of numbers",
+            fix=told.fix if told else None,
+        )
+
+    def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
+        return ArgumentError(
+            f"sd.{op.qualname}: {x.name!r} belongs to another graph.",
+            given=f"{x.name!r}, {x.dtype.name} {shape_str(x.shape)}",
+            fix="Build both in one SameDiff, or pass the other one's value: other.eval(...).",
+        )
+
+
+def _scalar(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A Python number as an array; an integer that the dtype cannot hold becomes int64."""
+    try:
+        with np.errstate(over="raise"):
+            return np.asarray(x, dtype)
+    except OverflowError:
+        return np.asarray(x, _INT64)
+    except FloatingPointError as e:
+        raise DTypeError(f"{shown(x)} is no value of {dtype.name}.") from e

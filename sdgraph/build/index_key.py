@@ -1,0 +1,46 @@
+"""What stands between the brackets of ``v[...]``, in the one form that a graph keeps.
+
+Knows numpy's basic indexing. Must not know what an index does to a shape.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.errors import ArgumentTypeError, shown
+
+if TYPE_CHECKING:
+    from sdgraph.build.variable import SDVariable
+
+
+def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:
+    """A numpy basic index as a hashable tuple; a slice becomes ("slice", start, stop, step)."""
+    out: list[Any] = []
+    for k in key if isinstance(key, tuple) else (key,):
+        if k is None or k is Ellipsis:
+            out.append(k)
+        elif isinstance(k, int | np.integer) and not isinstance(k, bool):
+            out.append(int(k))
+        elif isinstance(k, slice):
+            bounds = [None if b is None else _bound(b, key, x) for b in (k.start, k.stop, k.step)]
+            out.append(("slice", *bounds))
+        else:
+            raise _bad_index(key, x)
+    return tuple(out)
+
+
+def _bound(b: Any, key: Any, x: SDVariable) -> int:
+    if isinstance(b, int | np.integer) and not isinstance(b, bool):
+        return int(b)
+    raise _bad_index(key, x)
+
+
+def _bad_index(key: Any, x: SDVariable) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"{x.name!r} cannot be indexed like this.",
+        given=shown(key),
+        expected="integers, slices, ... and None",
+        fix="Use sd.gather(v, indices, axis=0) for index arrays and sd.where(mask, v, other) for masks.",
+    )

@@ -1,0 +1,578 @@
+"""SDVariable, the handle users hold, and Namespace, the base of everything ops hang on.
+
+Knows how Python syntax maps to ops. Must not know kernels, gradients or engines: methods forward to the graph.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from sdgraph.build.graph import NO_ATTRS, VariableKind
+from sdgraph.build.index_key import index_key
+from sdgraph.build.op import register
+from sdgraph.errors import ArgumentTypeError, GradientError, shown
+from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
+
+if TYPE_CHECKING:
+    from sdgraph.origin import Origin
+    from sdgraph.samediff import SameDiff
+    from sdgraph.show.formulas.equations import Latex
+
+    Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
+    Axis: TypeAlias = int | Sequence[int] | None
+
+
+Operand: TypeAlias = Annotated["SDVariable | ArrayLike", "Operand"]
+"""What a tensor parameter of an op takes. This annotation is what makes a parameter a tensor and not a setting."""
+
+
+class Namespace:
+    """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
+
+    Example:
+        >>> from sdgraph import Namespace, SameDiff, composite
+        >>> class Mine(Namespace, prefix="mine"):
+        ...     @composite
+        ...     def double(self, x: "Operand", *, name: str | None = None) -> SDVariable:
+        ...         return x + x
+        >>> sd = SameDiff()
+        >>> Mine(sd).double(sd.constant("a", 2.0)).eval()
+        array(4., dtype=float32)
+    """
+
+    sd: SameDiff
+    prefix: ClassVar[str] = ""
+
+    def __init__(self, sd: SameDiff) -> None:
+        self.sd = sd
+
+    def __init_subclass__(cls, prefix: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if prefix is None:
+            return
+        cls.prefix = prefix
+        for member in vars(cls).values():
+            op = getattr(member, "op", None)
+            if op is not None:
+                register(op, prefix, cls)
+
+    def __call__(self) -> Namespace:
+        """The namespace itself, so that code ported from Java may write ``sd.math()``."""
+        return self
+
+
+class SDVariable:
+    """A variable of a graph: a placeholder, a trainable variable, a constant or the output of an op.
+
+    It supports Python's arithmetic (``+ - * / // % ** @`` and unary ``-``, ``abs``), comparisons (``< <= > >=`` and the
+    methods ``eq`` and ``neq``) and numpy's basic indexing. ``==`` compares handles, not values.
+
+    Example:
+        >>> from sdgraph import SameDiff
+        >>> sd = SameDiff()
+        >>> x = sd.placeholder("x", shape=(None, 3))
+        >>> y = (x * 2 + 1)[:, 0]
+        >>> y
+        <SDVariable 'index': array by index, float32 (?,)>
+        >>> y.eval({"x": [[1, 2, 3], [4, 5, 6]]})
+        array([3., 9.], dtype=float32)
+    """
+
+    __slots__ = ("node", "sd")
+    # Makes numpy hand ``ndarray * variable`` to our reflected operators.
+    __array_ufunc__ = None
+
+    def __init__(self, sd: SameDiff, id: int) -> None:
+        self.sd = sd
+        # The record itself, not its place: places are used again after a call that was taken back.
+        self.node = sd.nodes[id]
+
+    # ------------------------------------------------------------------ facts
+
+    @property
+    def id(self) -> int:
+        """The place among the variables of the graph."""
+        return self.node.id
+
+    @property
+    def name(self) -> str:
+        """The name, with its scopes."""
+        return self.node.name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape; an unknown dimension is None or its name."""
+        return self.node.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype."""
+        return self.node.aval.dtype
+
+    @property
+    def aval(self) -> Aval:
+        """Shape and dtype together."""
+        return self.node.aval
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def kind(self) -> VariableKind:
+        """Placeholder, variable, constant or array."""
+        return self.node.op.kind
+
+    @property
+    def op_name(self) -> str | None:
+        """The op that makes this variable, such as ``"loss.huber_loss"``; None for a leaf."""
+        op = self.node.op
+        return op.qualname if op.kind is VariableKind.ARRAY else None
+
+    @property
+    def origin(self) -> Origin | None:
+        """The line of the user's code that made this variable."""
+        return self.node.origin
+
+    @property
+    def value(self) -> np.ndarray[Any, Any]:
+        """The read-only array of a variable or constant. Assign to a variable to change its value.
+
+        The new value must have the variable's shape and a dtype that casts to its dtype; it is copied.
+
+        Raises:
+            ArgumentTypeError: For placeholders and op outputs, which have no value of their own.
+            ShapeError: If the new value has another shape.
+            DTypeError: If the new value cannot be cast.
+        """
+        return self.sd.get_value(self)
+
+    @value.setter
+    def value(self, value: ArrayLike) -> None:
+        self.sd.set_value(self, value)
+
+    def __repr__(self) -> str:
+        made = f" by {self.op_name}" if self.op_name else ""
+        return f"<SDVariable {self.name!r}: {self.kind.value}{made}, {self.dtype.name} {shape_str(self.shape)}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self.sd.display_bundle(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are handles of the same variable; use ``eq`` to compare values."""
+        return type(other) is SDVariable and other.node is self.node
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    def __copy__(self) -> SDVariable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SDVariable:
+        """The same variable of a copy of the graph, which is one copy for all that is copied together."""
+        return SDVariable(copy.deepcopy(self.sd, memo), self.id)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            f"{self.name!r} cannot be pickled: it belongs to its graph, which cannot be pickled either.",
+            given=repr(self),
+            fix="Pickle its value, v.value or v.eval(feeds), or its name.",
+        )
+
+    # ------------------------------------------------------------------ what a symbol cannot do
+
+    def _no_value(self, what: str, fix: str) -> NoReturn:
+        raise ArgumentTypeError(
+            f"{self.name!r} is a symbol: it has no {what} until it is evaluated.", given=repr(self), fix=fix
+        )
+
+    def __bool__(self) -> NoReturn:
+        self._no_value("truth value", "Use sd.where(condition, a, b) in the graph, or test v.eval(feeds).")
+
+    def __float__(self) -> NoReturn:
+        self._no_value("number", "Evaluate it first: float(v.eval(feeds)).")
+
+    def __int__(self) -> NoReturn:
+        self._no_value("number", "Evaluate it first: int(v.eval(feeds)).")
+
+    __index__ = __int__
+
+    def __iter__(self) -> Iterator[NoReturn]:
+        self._no_value("elements to loop over", "Use sd.unstack(v, axis=0), or loop over v.eval(feeds).")
+
+    def __len__(self) -> NoReturn:
+        self._no_value("length", "Use v.shape[0] for a known size, or v.length() in the graph.")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self._no_value("array", "Evaluate it first: v.eval(feeds). Inside the graph use sd.math instead of numpy.")
+
+    # ------------------------------------------------------------------ operators
+
+    def __add__(self, other: Operand) -> SDVariable:
+        return self.sd.math.add(self, other)
+
+    def __radd__(self, other: Operand) -> SDVariable:
+        return self.sd.math.add(other, self)
+
+    def __sub__(self, other: Operand) -> SDVariable:
+        return self.sd.math.sub(self, other)
+
+    def __rsub__(self, other: Operand) -> SDVariable:
+        return self.sd.math.sub(other, self)
+
+    def __mul__(self, other: Operand) -> SDVariable:
+        return self.sd.math.mul(self, other)
+
+    def __rmul__(self, other: Operand) -> SDVariable:
+        return self.sd.math.mul(other, self)
+
+    def __truediv__(self, other: Operand) -> SDVariable:
+        return self.sd.math.div(self, other)
+
+    def __rtruediv__(self, other: Operand) -> SDVariable:
+        return self.sd.math.div(other, self)
+
+    def __floordiv__(self, other: Operand) -> SDVariable:
+        return self.sd.math.floor_div(self, other)
+
+    def __rfloordiv__(self, other: Operand) -> SDVariable:
+        return self.sd.math.floor_div(other, self)
+
+    def __mod__(self, other: Operand) -> SDVariable:
+        return self.sd.math.floor_mod(self, other)
+
+    def __rmod__(self, other: Operand) -> SDVariable:
+        return self.sd.math.floor_mod(other, self)
+
+    def __pow__(self, other: Operand) -> SDVariable:
+        return self.sd.math.pow(self, other)
+
+    def __rpow__(self, other: Operand) -> SDVariable:
+        return self.sd.math.pow(other, self)
+
+    def __matmul__(self, other: Operand) -> SDVariable:
+        return self.sd.linalg.matmul(self, other)
+
+    def __rmatmul__(self, other: Operand) -> SDVariable:
+        return self.sd.linalg.matmul(other, self)
+
+    def __neg__(self) -> SDVariable:
+        return self.sd.math.neg(self)
+
+    def __pos__(self) -> SDVariable:
+        return self
+
+    def __abs__(self) -> SDVariable:
+        return self.sd.math.abs(self)
+
+    def __lt__(self, other: Operand) -> SDVariable:
+        return self.sd.lt(self, other)
+
+    def __le__(self, other: Operand) -> SDVariable:
+        return self.sd.lte(self, other)
+
+    def __gt__(self, other: Operand) -> SDVariable:
+        return self.sd.gt(self, other)
+
+    def __ge__(self, other: Operand) -> SDVariable:
+        return self.sd.gte(self, other)
+
+    def __and__(self, other: Operand) -> SDVariable:
+        return self.sd.math.and_(self, other)
+
+    def __or__(self, other: Operand) -> SDVariable:
+        return self.sd.math.or_(self, other)
+
+    def __xor__(self, other: Operand) -> SDVariable:
+        return self.sd.math.xor(self, other)
+
+    def __invert__(self) -> SDVariable:
+        return self.sd.math.not_(self)
+
+    def __getitem__(self, key: Any) -> SDVariable:
+        """Numpy's basic indexing: integers, slices, ``...`` and None; or one integer variable to gather rows."""
+        if type(key) is SDVariable:
+            return self.sd.gather(self, key, axis=0)
+        return self.sd.index(self, key=index_key(key, self))
+
+    @property
+    def T(self) -> SDVariable:
+        """The transpose: all axes in reverse order."""
+        return self.sd.transpose(self)
+
+    # ------------------------------------------------------------------ arithmetic under SameDiff's names
+
+    def add(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``self + other``."""
+        return self.sd.math.add(self, other, name=name)
+
+    def sub(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``self - other``."""
+        return self.sd.math.sub(self, other, name=name)
+
+    def mul(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``self * other``."""
+        return self.sd.math.mul(self, other, name=name)
+
+    def div(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``self / other``."""
+        return self.sd.math.div(self, other, name=name)
+
+    plus, minus, times = add, sub, mul
+
+    def rsub(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``other - self``."""
+        return self.sd.math.rsub(self, other, name=name)
+
+    def rdiv(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``other / self``."""
+        return self.sd.math.rdiv(self, other, name=name)
+
+    def fdiv(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Floor division."""
+        return self.sd.math.floor_div(self, other, name=name)
+
+    def mod(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``self % other``: the remainder with the sign of the divisor; `sd.math.fmod` takes that of the dividend."""
+        return self.sd.math.mod(self, other, name=name)
+
+    def pow(self, exponent: Operand, *, name: str | None = None) -> SDVariable:
+        """``self ** exponent``."""
+        return self.sd.math.pow(self, exponent, name=name)
+
+    def neg(self, *, name: str | None = None) -> SDVariable:
+        """``-self``."""
+        return self.sd.math.neg(self, name=name)
+
+    def squared_difference(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """``(self - other) ** 2``."""
+        return self.sd.math.squared_difference(self, other, name=name)
+
+    def lt(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``self < other``."""
+        return self.sd.lt(self, other, name=name)
+
+    def lte(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``self <= other``."""
+        return self.sd.lte(self, other, name=name)
+
+    def gt(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``self > other``."""
+        return self.sd.gt(self, other, name=name)
+
+    def gte(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise ``self >= other``."""
+        return self.sd.gte(self, other, name=name)
+
+    def eq(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise equality."""
+        return self.sd.eq(self, other, name=name)
+
+    def neq(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Elementwise inequality."""
+        return self.sd.neq(self, other, name=name)
+
+    def mmul(self, other: Operand, *, name: str | None = None) -> SDVariable:
+        """Matrix product."""
+        return self.sd.linalg.matmul(self, other, name=name)
+
+    def dot(self, other: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
+        """Sum of products over ``axis``, over everything by default."""
+        return self.sd.dot(self, other, axis=axis, name=name)
+
+    # ------------------------------------------------------------------ reductions
+
+    def sum(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Sum over ``axis``, over everything by default."""
+        return self.sd.sum(self, axis=axis, keepdims=keepdims, name=name)
+
+    def mean(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Mean over ``axis``."""
+        return self.sd.mean(self, axis=axis, keepdims=keepdims, name=name)
+
+    def prod(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Product over ``axis``."""
+        return self.sd.prod(self, axis=axis, keepdims=keepdims, name=name)
+
+    def max(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Largest value over ``axis``."""
+        return self.sd.max(self, axis=axis, keepdims=keepdims, name=name)
+
+    def min(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Smallest value over ``axis``."""
+        return self.sd.min(self, axis=axis, keepdims=keepdims, name=name)
+
+    def std(
+        self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
+    ) -> SDVariable:
+        """Standard deviation over ``axis``."""
+        return self.sd.standard_deviation(self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name)
+
+    def var(
+        self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
+    ) -> SDVariable:
+        """Variance over ``axis``."""
+        return self.sd.variance(self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name)
+
+    def norm1(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Sum of absolute values over ``axis``."""
+        return self.sd.norm1(self, axis=axis, keepdims=keepdims, name=name)
+
+    def norm2(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Euclidean norm over ``axis``."""
+        return self.sd.norm2(self, axis=axis, keepdims=keepdims, name=name)
+
+    def normmax(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Largest absolute value over ``axis``."""
+        return self.sd.normmax(self, axis=axis, keepdims=keepdims, name=name)
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Index of the largest value, as int64."""
+        return self.sd.argmax(self, axis=axis, keepdims=keepdims, name=name)
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+        """Index of the smallest value, as int64."""
+        return self.sd.argmin(self, axis=axis, keepdims=keepdims, name=name)
+
+    # ------------------------------------------------------------------ shape and type
+
+    def reshape(self, *shape: Any, name: str | None = None) -> SDVariable:
+        """The same values in another shape, given as one tuple or one by one; -1 is inferred."""
+        return self.sd.reshape(self, shape[0] if len(shape) == 1 else shape, name=name)
+
+    def permute(self, *axes: Any, name: str | None = None) -> SDVariable:
+        """The axes in another order, given as one tuple or one by one."""
+        return self.sd.permute(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes, name=name)
+
+    def transpose(self, *, name: str | None = None) -> SDVariable:
+        """The axes in reverse order."""
+        return self.sd.transpose(self, name=name)
+
+    def rank(self, *, name: str | None = None) -> SDVariable:
+        """The number of dimensions, as a scalar of the graph."""
+        return self.sd.rank(self, name=name)
+
+    def length(self, *, name: str | None = None) -> SDVariable:
+        """The number of elements, as a scalar of the graph."""
+        return self.sd.size(self, name=name)
+
+    def cast(self, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
+        """The same values as another dtype."""
+        return self.sd.cast(self, dtype, name=name)
+
+    cast_to = cast
+
+    def dup(self, *, name: str | None = None) -> SDVariable:
+        """A new variable with the same value."""
+        return self.sd.identity(self, name=name)
+
+    # ------------------------------------------------------------------ the graph around it
+
+    def rename(self, name: str) -> SDVariable:
+        """Give the variable another name; raises VariableNameError if it is taken or malformed."""
+        self.sd.rename(self, name)
+        return self
+
+    def mark_as_loss(self) -> SDVariable:
+        """Add this variable to the explicit losses of its graph."""
+        self.sd.add_loss_variable(self)
+        return self
+
+    def convert_to_constant(self) -> SDVariable:
+        """Freeze a variable: it keeps its value and is no longer trained."""
+        return self.sd.convert_to_constant(self)
+
+    def convert_to_variable(self) -> SDVariable:
+        """Make a constant trainable."""
+        return self.sd.convert_to_variable(self)
+
+    def gradient(self) -> SDVariable:
+        """The gradient of the graph's current losses (their sum) with respect to this variable.
+
+        Raises:
+            GradientError: If the graph has no clear loss, or no gradient exists.
+        """
+        (result,) = self.sd.loss_gradients([self])
+        return result
+
+    def has_gradient(self) -> bool:
+        """Whether `gradient` would succeed; asking appends the gradient's nodes when it does."""
+        try:
+            self.gradient()
+        except GradientError:
+            return False
+        return True
+
+    def to_latex(self, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> Latex:
+        r"""The variable as formulas, which a notebook shows: one equation per named variable it is computed from.
+
+        A text that is an ``align*`` environment. Helpers that the library named are written inside the equations that
+        use them. What does not fit is left out, and the last line says so.
+
+        Args:
+            depth: How many levels of equations to write; None for all, 1 for the variable's own.
+            expand: Whether losses and other composite ops are written out.
+            max_length: Most characters of the text.
+
+        Raises:
+            ArgumentError: If ``depth`` is less than 1.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> X, w = sd.placeholder("X", shape=(None, 2)), sd.var("w", [1.0, 2.0])
+            >>> z = sd.math.add(X @ w, sd.constant("beta", 0.5), name="z")
+            >>> print(sd.nn.sigmoid(z, name="p").to_latex())
+            \begin{align*}
+            p &= \sigma\left(z\right) \\
+            z &= X\, w + \beta \\
+            \beta &= 0.5
+            \end{align*}
+        """
+        from sdgraph.show.formulas.equations import to_latex
+
+        return to_latex(self, depth, expand=expand, max_length=max_length)
+
+    def eval(
+        self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
+    ) -> np.ndarray[Any, Any]:
+        """Compute this variable's value.
+
+        Args:
+            feeds: Values of the placeholders it depends on, by name or variable.
+            engine: Name of the engine; ``"auto"`` for numpy, or the fused engine where it is installed and the work is
+                large enough to be worth compiling.
+            step: Counter for random ops: another step, other draws.
+            **named: More feeds, by name.
+
+        Returns:
+            The value; a scalar is an array of shape ``()``.
+
+        Raises:
+            FeedError: If a placeholder it needs is missing, or a feed does not fit.
+        """
+        return self.sd.output(as_mapping(feeds, named), [self], engine=engine, step=step)[self.name]
+
+
+def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping[Any, ArrayLike]:
+    """Feeds given as a mapping (None for none) and as keywords, in one mapping.
+
+    Raises:
+        ArgumentTypeError: If ``feeds`` is no mapping.
+    """
+    if feeds is None:
+        return named
+    if not isinstance(feeds, Mapping):
+        raise ArgumentTypeError(
+            "Feeds are given by name.", given=f"{type(feeds).__name__}: {shown(feeds)}", expected="{'x': array, ...}"
+        )
+    return {**feeds, **named} if named else feeds
+
+
+__all__ = ["Dim", "Namespace", "SDVariable"]

@@ -1,0 +1,1 @@
+"""Gradients, as nodes of the same graph."""

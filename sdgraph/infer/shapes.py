@@ -1,0 +1,218 @@
+"""Shape and dtype rules that ops share.
+
+Each rule maps operand avals and attributes to the aval of the output. Must not know kernels or gradients.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from sdgraph.infer.aval import Aval, Dim, Shape, broadcast_shapes, normalize_axis, promote, shape_str, ufunc_dtype
+
+BOOL = np.dtype(bool)
+INT64 = np.dtype("int64")
+
+
+def elementwise(*avals: Aval, **_: Any) -> Aval:
+    """Broadcast shape, promoted dtype."""
+    first = avals[0]
+    if len(avals) == 1:
+        return first
+    shape, dtype = first
+    for other in avals[1:]:
+        if other is first:
+            continue
+        if other.shape != shape:
+            shape = broadcast_shapes(*(a.shape for a in avals))
+        if other.dtype != dtype:
+            dtype = promote(dtype, other.dtype)
+    return first if shape == first.shape and dtype == first.dtype else Aval(shape, dtype)
+
+
+def floating(*avals: Aval, **_: Any) -> Aval:
+    """Broadcast shape; integers and bools become the floating dtype that numpy's functions return for them."""
+    out = elementwise(*avals)
+    return out if out.dtype.kind in "fc" else Aval(out.shape, ufunc_dtype(np.exp, (out.dtype,)))
+
+
+def like_ufunc(ufunc: np.ufunc) -> Any:
+    """The rule of an elementwise op whose kernel is this numpy ufunc: numpy's own dtype."""
+    of_same: dict[np.dtype[Any], np.dtype[Any]] = {}
+
+    def infer(*avals: Aval, **_: Any) -> Aval:
+        first = avals[0]
+        dtype = first.dtype
+        if len(avals) == 1 or (len(avals) == 2 and avals[1].dtype is dtype):
+            # The common case, without building a key: all operands have one dtype.
+            out = of_same.get(dtype)
+            if out is None:
+                out = of_same[dtype] = ufunc_dtype(ufunc, (dtype,) * len(avals))
+            shape = first.shape
+            if len(avals) == 2 and avals[1].shape != shape:
+                shape = broadcast_shapes(shape, avals[1].shape)
+        else:
+            out = ufunc_dtype(ufunc, tuple(a.dtype for a in avals))
+            shape = broadcast_shapes(*(a.shape for a in avals))
+        return first if out is dtype and shape is first.shape else Aval(shape, out)
+
+    infer.broadcasts = True  # type: ignore[attr-defined]
+    return infer
+
+
+def predicate(*avals: Aval, **_: Any) -> Aval:
+    """Broadcast shape, bool."""
+    return Aval(elementwise(*avals).shape, BOOL)
+
+
+def select(condition: Aval, x: Aval, y: Aval, **_: Any) -> Aval:
+    """``where``: everything broadcasts, the branches' dtypes are promoted."""
+    return Aval(broadcast_shapes(condition.shape, x.shape, y.shape), promote(x.dtype, y.dtype))
+
+
+for _rule in (elementwise, floating, predicate, select):
+    _rule.broadcasts = True  # type: ignore[attr-defined]
+
+
+def same(x: Aval, *_: Any, **__: Any) -> Aval:
+    """The first operand's aval."""
+    return x
+
+
+def integer_index(x: Aval, what: str) -> None:
+    """Raise unless an operand that serves as index has an integer dtype."""
+    if x.dtype.kind not in "iu":
+        raise DTypeError(f"{what} must be integers.", given=x.dtype.name, fix="Cast them: v.cast('int64').")
+
+
+def must_have(x: Aval, shape: Shape, what: str) -> None:
+    """Raise ShapeError unless an operand can have a shape, as far as sizes are known."""
+    if len(x.shape) != len(shape) or any(
+        type(d) is int and type(e) is int and d != e for d, e in zip(x.shape, shape, strict=True)
+    ):
+        raise ShapeError(what, given=shape_str(x.shape), expected=shape_str(shape))
+
+
+# ---------------------------------------------------------------------- reductions
+
+
+def reduced_shape(shape: Shape, axis: Any, keepdims: bool) -> Shape:
+    """The shape after reducing ``axis``."""
+    axes = normalize_axis(axis, len(shape))
+    if keepdims:
+        return tuple(1 if k in axes else d for k, d in enumerate(shape))
+    return tuple(d for k, d in enumerate(shape) if k not in axes)
+
+
+def reduction(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
+    """Reduced shape, same dtype."""
+    return Aval(reduced_shape(x.shape, axis, keepdims), x.dtype)
+
+
+def summing(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
+    """Reduced shape; small integers and bools widen as in ``numpy.sum``."""
+    return Aval(reduced_shape(x.shape, axis, keepdims), sum_dtype(x.dtype))
+
+
+def averaging(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
+    """Reduced shape; integers and bools become float64 as in ``numpy.mean``."""
+    dtype = x.dtype if x.dtype.kind in "fc" else np.dtype("float64")
+    return Aval(reduced_shape(x.shape, axis, keepdims), dtype)
+
+
+@functools.cache
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of ``numpy.sum``."""
+    return np.sum(np.zeros(1, dtype)).dtype
+
+
+def arg_reduction(x: Aval, *, axis: int | None, keepdims: bool) -> Aval:
+    """Reduced shape, int64."""
+    return Aval(reduced_shape(x.shape, axis, keepdims), INT64)
+
+
+# ---------------------------------------------------------------------- shape changes
+
+
+def reshaped(x: Aval, *, shape: tuple[Dim, ...]) -> Aval:
+    """Reshape with at most one -1; unknown sizes stay unknown."""
+    if sum(d == -1 or d is None for d in shape) > 1:
+        raise ArgumentError("Only one dimension can be inferred.", given=shape_str(shape))
+    if any(isinstance(d, int) and d < -1 for d in shape):
+        raise ArgumentError("A size is negative.", given=shape_str(shape))
+    known = 1
+    for d in shape:
+        if isinstance(d, int) and d != -1:
+            known *= d
+    if not x.is_static:
+        return Aval(tuple(None if d == -1 else d for d in shape), x.dtype)
+    size = x.size
+    out = list(shape)
+    if -1 in out or None in out:
+        k = out.index(-1) if -1 in out else out.index(None)
+        if known == 0 or size % known:
+            raise _cannot_reshape(x, shape)
+        out[k] = size // known
+    elif known != size:
+        raise _cannot_reshape(x, shape)
+    return Aval(tuple(out), x.dtype)
+
+
+def _cannot_reshape(x: Aval, shape: tuple[Dim, ...]) -> ShapeError:
+    return ShapeError(
+        "The new shape holds another number of elements.", given=f"{shape_str(x.shape)} to {shape_str(shape)}"
+    )
+
+
+def permutation(axes: Any, ndim: int) -> tuple[int, ...]:
+    """A checked permutation of all axes; None reverses them."""
+    if axes is None:
+        return tuple(range(ndim - 1, -1, -1))
+    out = tuple(k + ndim if isinstance(k, int) and k < 0 else k for k in axes)
+    if sorted(map(str, out)) != sorted(map(str, range(ndim))):
+        raise ArgumentError(
+            "Not a permutation of the axes.", given=repr(axes), expected=f"each of 0 to {ndim - 1} once"
+        )
+    return out
+
+
+def permuted(x: Aval, *, axes: Any) -> Aval:
+    """The axes in another order."""
+    return Aval(tuple(x.shape[k] for k in permutation(axes, len(x.shape))), x.dtype)
+
+
+def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
+    """One axis as a non-negative integer."""
+    if not isinstance(axis, int) or isinstance(axis, bool):
+        fix = "Make them one axis first, with reshape." if isinstance(axis, list | tuple) else None
+        raise ArgumentError(f"{what} must be one axis.", given=repr(axis), fix=fix)
+    return normalize_axis(axis, ndim, what=what)[0]
+
+
+# ---------------------------------------------------------------------- matrix product
+
+
+def matmul(a: Aval, b: Aval) -> Aval:
+    """``numpy.matmul``: vectors allowed, leading dimensions broadcast."""
+    if not a.shape or not b.shape:
+        raise ShapeError(
+            "A matrix product needs at least vectors.", given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}"
+        )
+    x = a.shape if len(a.shape) > 1 else (1, *a.shape)
+    y = b.shape if len(b.shape) > 1 else (*b.shape, 1)
+    inner, other = x[-1], y[-2]
+    if type(inner) is int and type(other) is int and inner != other:
+        raise ShapeError(
+            "The inner dimensions of this matrix product differ.",
+            given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}",
+            expected="as many columns on the left as rows on the right",
+        )
+    shape = broadcast_shapes(x[:-2], y[:-2])
+    if len(a.shape) > 1:
+        shape += (x[-2],)
+    if len(b.shape) > 1:
+        shape += (y[-1],)
+    return Aval(shape, ufunc_dtype(np.matmul, (a.dtype, b.dtype)))

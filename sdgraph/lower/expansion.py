@@ -1,0 +1,102 @@
+"""A copy of a graph in which chosen composite ops are replaced by their bodies, so that a picture shows what is inside.
+
+Must not know pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sdgraph.build.bookkeeping import Numbering, carry
+from sdgraph.build.graph import ABSENT, Node, reachable
+from sdgraph.build.op import Body
+from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError
+from sdgraph.infer.aval import Aval
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
+    """A graph with the same variables, and for each of ``chosen`` its body in a scope of its name.
+
+    Raises:
+        ArgumentError: If one of them is not the only output of a composite op.
+    """
+    for i in chosen:
+        node = sd.nodes[i]
+        if not node.op.is_composite or type(node.aval) is not Aval:
+            raise ArgumentError(
+                f"{node.name!r} cannot be expanded.",
+                given=repr(SDVariable(sd, i)),
+                expected="the only output of a composite op, such as a loss",
+            )
+    return _replaced(sd, chosen, named=True)[0]
+
+
+def opened(body: Body) -> Body:
+    """A traced body with what is inside its helpers: composites with a leading underscore, which no user calls.
+
+    A helper that says how it reads stays: that is shorter.
+    """
+    graph, params, outs = body.graph, body.params, body.outs
+    while helpers := {i for i, node in enumerate(graph.nodes) if _is_helper(node)}:
+        graph, mapped = _replaced(graph, helpers, named=False)
+        params, outs = tuple(mapped[p] if p >= 0 else p for p in params), tuple(mapped[o] for o in outs)
+    return body._replace(graph=graph, params=params, outs=outs, need=reachable(graph.nodes, list(outs)))
+
+
+def _is_helper(node: Node) -> bool:
+    op = node.op
+    return op.is_composite and op.name.startswith("_") and op.reads is None and type(node.aval) is Aval
+
+
+def _replaced(sd: SameDiff, chosen: set[int], *, named: bool) -> tuple[SameDiff, dict[int, int]]:
+    """The graph with bodies in place of composites, and where each variable is in it.
+
+    What is inside is ``named`` after the composite, or as if its body had been written where it is called.
+    """
+    work = sd.scratch()
+    firsts: list[int] = []
+    mapped: dict[int, int] = {}
+    for i, node in enumerate(sd.nodes):
+        firsts.append(len(work.nodes))
+        inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
+        mapped[i] = _inline(sd, work, i, inputs, named) if i in chosen else _copy(work, node, inputs, node.name)
+    firsts.append(len(work.nodes))
+    ids, values, implicit = work.ids, work.values, work._implicit
+    carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
+    work.ids |= ids
+    work.values |= values
+    work._implicit |= implicit
+    return work, mapped
+
+
+def _copy(work: SameDiff, node: Node, inputs: tuple[int, ...], name: str) -> int:
+    i = work.append(node.op, inputs, node.attrs, node.aval, name)
+    work.nodes[i].origin = node.origin
+    return i
+
+
+def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named: bool) -> int:
+    """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
+    node = sd.nodes[i]
+    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    body = opened(node.op.trace(sd, avals, node.attrs))
+    mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
+    (out,) = body.outs
+    for k, inner in enumerate(body.graph.nodes[: len(body.need)]):
+        if k in mapped or not body.need[k]:
+            continue
+        name = inner.name if not named else node.name if k == out else f"{node.name}/{inner.name}"
+        while name in work.ids or (name != node.name and name in sd.ids):
+            name = work.free_name(name.rstrip("0123456789").removesuffix("_"))
+        mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
+        work.nodes[mapped[k]].origin = node.origin
+        if k in body.graph.values:
+            work.values[mapped[k]] = body.graph.values[k]
+    for key, k in body.graph._implicit.items():
+        if k in mapped:
+            work._implicit[(node.name, key)] = mapped[k]
+    return mapped[out]

@@ -1,0 +1,276 @@
+"""Lowering: from the user's graph to a flat list of primitives with concrete shapes.
+
+Slices what the fetches need, expands composites, infers concrete avals, merges equal nodes, folds constants and applies
+the rewrites of `simplify`. Written with an explicit stack: neither depth of the graph nor of composites recurses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.build.graph import ABSENT, NO_ATTRS, Node, VariableKind, reachable
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
+from sdgraph.errors import ExecutionError, SDGraphError
+from sdgraph.infer.aval import Aval
+from sdgraph.lower.rewrites import RULES, strip_broadcasts
+from sdgraph.lower.unknown_sizes import broadcast_of_unknown, check_gradient, operand_lines, unknown_broadcast
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+STEP = Op("step", kind=VariableKind.PLACEHOLDER)
+"""Leaf that stands for the current step; random ops read it."""
+
+_FOLD_LIMIT = 1 << 16
+"""Constants are folded up to this many bytes: beyond, a plan would hold arrays that a run makes in no time."""
+
+_STEP_AVAL = Aval((), np.dtype("int64"))
+
+
+class LoweredNode:
+    """A primitive with concrete avals. ``source`` is the user's node it comes from; a constant has a ``value``."""
+
+    __slots__ = ("attrs", "aval", "inputs", "op", "source", "source_id", "value")
+
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[int, ...],
+        attrs: Mapping[str, Any],
+        aval: Any,
+        source: Node | None,
+        source_id: int,
+        value: Any = None,
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.attrs = attrs
+        self.aval = aval
+        self.source = source
+        self.source_id = source_id
+        self.value = value
+
+
+class _Frame:
+    """One graph being walked: the user's, or the body of a composite."""
+
+    __slots__ = ("body", "end", "i", "map", "need", "nodes", "stream", "target", "values")
+
+    def __init__(self, nodes: list[Node], need: bytearray, values: Any, stream: tuple[int, ...]) -> None:
+        self.nodes = nodes
+        self.need = need
+        self.values = values
+        self.stream = stream
+        self.map: dict[int, Any] = {}
+        self.i = 0
+        self.end = len(need)
+        self.body: Body | None = None
+        self.target = -1
+
+
+def _symbolic(frame: _Frame, node: Node) -> tuple[Any, ...]:
+    """The avals of a node's operands as they were when it was built."""
+    return tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
+
+
+class Lowering:
+    """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
+
+    def __init__(self, sd: SameDiff, leaf_avals: Mapping[int, Aval], *, fold: bool = True) -> None:
+        self.sd = sd
+        self.leaf_avals = leaf_avals
+        self.fold = fold
+        self.nodes: list[LoweredNode] = []
+        self._seen: dict[Any, int] = {}
+        self._source: Node | None = None
+        self._source_id = -1
+        self._step = -1
+
+    def run(self, fetches: Sequence[int]) -> list[int]:
+        """Lower everything the fetches need; return the lowered id of each fetch."""
+        sd = self.sd
+        root = self._root = _Frame(sd.nodes, reachable(sd.nodes, list(fetches)), sd.values, ())
+        stack = [root]
+        while stack:
+            frame = stack[-1]
+            if frame.i == frame.end:
+                stack.pop()
+                if frame.body is not None:
+                    outs = tuple(frame.map[o] for o in frame.body.outs)
+                    stack[-1].map[frame.target] = outs[0] if type(frame.body.aval) is Aval else outs
+                continue
+            i = frame.i
+            frame.i += 1
+            if not frame.need[i] or i in frame.map:
+                continue
+            if frame is root:
+                self._source, self._source_id = frame.nodes[i], i
+            entered = self._node(frame, i)
+            if entered is not None:
+                stack.append(entered)
+        self._check_gradients()
+        return [root.map[f] for f in fetches]
+
+    def _node(self, frame: _Frame, i: int) -> _Frame | None:
+        """Lower one node, or return the frame of the composite it stands for."""
+        node = frame.nodes[i]
+        op = node.op
+        if op.kind is not VariableKind.ARRAY:
+            frame.map[i] = self._leaf(frame, i, node)
+            return None
+        mapped = frame.map
+        inputs = tuple([mapped[j] if j >= 0 else ABSENT for j in node.inputs])
+        if op is ITEM and type(inputs[0]) is tuple:
+            mapped[i] = inputs[0][node.attrs["index"]]
+            return None
+        try:
+            if op.is_composite:
+                return self._enter(frame, i, node, inputs)
+            mapped[i] = self._primitive(frame, node, inputs)
+        except MemoryError as e:  # Bodies make arrays of indices, as many as their settings say.
+            raise self._located(ExecutionError(f"MemoryError: {e}")) from e
+        except SDGraphError as e:
+            self._located(e)
+            raise
+        return None
+
+    def _located(self, error: SDGraphError) -> SDGraphError:
+        """The error with the node of the user's that is being lowered."""
+        if error.node is None and self._source is not None:
+            error.node, error.node_origin = self._source.name, self._source.origin
+            lines = operand_lines(self._source, self.nodes, self._operands_of(self._source))
+            error.in_call(f"sd.{self._source.op.qualname}", lines)
+        return error
+
+    def _operands_of(self, source: Node) -> list[tuple[Node, Any] | None]:
+        """The operands of the user's node that is being lowered, each with what it was lowered to."""
+        nodes, mapped = self.sd.nodes, self._root.map
+        return [(nodes[j], mapped[j]) if j >= 0 else None for j in source.inputs]
+
+    def _leaf(self, frame: _Frame, i: int, node: Node) -> int:
+        if node.op is CONSTANT:
+            return self.constant(frame.values[i])
+        aval = self.leaf_avals.get(i, node.aval)
+        self.nodes.append(LoweredNode(node.op, (), NO_ATTRS, aval, node, i))
+        return len(self.nodes) - 1
+
+    def _avals(self, inputs: tuple[int, ...]) -> tuple[Any, ...]:
+        nodes = self.nodes
+        return tuple([nodes[j].aval if j >= 0 else None for j in inputs])
+
+    def _enter(self, frame: _Frame, i: int, node: Node, inputs: tuple[int, ...]) -> _Frame:
+        """The frame of a composite's body, with its parameters bound."""
+        avals = symbolic = _symbolic(frame, node)
+        if node.op.infer is not None:
+            avals = self._avals(inputs)
+            if avals != symbolic:
+                self._infer(node, symbolic, inputs)
+        body = node.op.trace(self.sd, avals, node.attrs)
+        entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
+        entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
+        entered.body, entered.target = body, i
+        return entered
+
+    def _primitive(self, frame: _Frame, node: Node, inputs: tuple[int, ...]) -> int:
+        op, attrs = node.op, node.attrs
+        symbolic = _symbolic(frame, node)
+        avals = self._avals(inputs)
+        aval = node.aval if avals == symbolic else self._infer(node, symbolic, inputs)
+        if op.is_random:
+            seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
+            attrs = {**attrs, "seed": seed, STREAM: frame.stream + attrs[STREAM]}
+            inputs = (*inputs, self._step_leaf())
+        return self.emit(op, inputs, attrs, aval)
+
+    def _infer(self, node: Node, symbolic: tuple[Any, ...], inputs: tuple[int, ...]) -> Any:
+        """What a node's rule says now that sizes are known; raises if the node does not allow them.
+
+        An unknown dimension never broadcasts: it counted as equal to the others when gradients were built.
+        """
+        op, attrs, avals = node.op, node.attrs, self._avals(inputs)
+        if STREAM in attrs:
+            attrs = {k: v for k, v in attrs.items() if k != STREAM}
+        assert op.infer is not None
+        aval = op.infer(*avals, **attrs)
+        found = broadcast_of_unknown(op, attrs, symbolic, avals)
+        if found is not None:
+            assert self._source is not None
+            operands = self._operands_of(self._source)
+            raise unknown_broadcast(found, self.nodes, inputs[found.mark.operand], self._source, operands)
+        return aval
+
+    def _check_gradients(self) -> None:
+        """The gradients that were lowered have the shapes of their variables."""
+        mapped, nodes = self._root.map, self.nodes
+        for g in mapped.keys() & self.sd.cotangents.keys():
+            v = self.sd.cotangents[g]
+            if type(mapped[g]) is int and type(mapped.get(v)) is int:
+                check_gradient(self.sd.nodes[v], nodes[mapped[v]].aval.shape, nodes[mapped[g]].aval.shape)
+
+    def _step_leaf(self) -> int:
+        if self._step < 0:
+            self.nodes.append(LoweredNode(STEP, (), NO_ATTRS, _STEP_AVAL, None, -1))
+            self._step = len(self.nodes) - 1
+        return self._step
+
+    # ------------------------------------------------------------------ emitting
+
+    def constant(self, value: Any) -> int:
+        """A lowered constant; equal small ones are one."""
+        key = (CONSTANT, value.dtype, value.shape, value.tobytes()) if value.nbytes <= 64 else (CONSTANT, id(value))
+        found = self._seen.get(key)
+        if found is not None:
+            return found
+        self.nodes.append(LoweredNode(CONSTANT, (), NO_ATTRS, Aval(value.shape, value.dtype), None, -1, value))
+        self._seen[key] = len(self.nodes) - 1
+        return len(self.nodes) - 1
+
+    def emit(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int:
+        """Append one primitive, or return an existing node that has its value."""
+        rule = RULES.get(op.qualname)
+        if rule is not None:
+            found = rule(self, inputs, attrs, aval)
+            if found is not None:
+                return found
+        if op.broadcasts and not op.variadic:
+            found = strip_broadcasts(self, op, inputs, attrs, aval)
+            if found is not None:
+                return found
+        key = (op, inputs, attr_key(attrs))
+        found = self._seen.get(key)
+        if found is not None:
+            return found
+        if self.fold:
+            value = self._folded(op, inputs, attrs, aval)
+            if value is not None:
+                i = self._seen[key] = self.constant(value)
+                return i
+        self.nodes.append(LoweredNode(op, inputs, attrs, aval, self._source, self._source_id))
+        self._seen[key] = len(self.nodes) - 1
+        return len(self.nodes) - 1
+
+    def _folded(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> Any:
+        """The op's value if it is known now: all operands constant and not large, or only shapes matter."""
+        nodes = self.nodes
+        if type(aval) is not Aval or op.is_random or op.qualname == "broadcast_to":
+            return None  # A broadcast stays a view; what uses it elementwise takes the small array.
+        if op.shape_only:
+            operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in self._avals(inputs)]
+        else:
+            operands = []
+            for j in inputs:
+                if j >= 0 and nodes[j].value is None:
+                    return None
+                operands.append(nodes[j].value if j >= 0 else None)
+        if aval.nbytes > _FOLD_LIMIT:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                value = np.array(op.bind_kernel(np, "numpy", attrs)(*operands))
+        except Exception:
+            return None  # It fails again when the plan runs, where the error can name the node.
+        value.flags.writeable = False
+        return value

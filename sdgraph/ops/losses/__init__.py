@@ -1,0 +1,1 @@
+"""The losses, how they are weighted and reduced, and the recursion of CTC."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: feeds are checked, a plan is filled in and an engine runs it."""

@@ -1,0 +1,352 @@
+"""Compiled functions: fetches of a graph, ready to call with feeds.
+
+An executable keeps one compiled plan per combination of feed shapes. It never changes the graph, and calls do not share
+arrays, so any number of threads may call one.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdgraph.build.graph import VariableKind
+from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
+from sdgraph.infer.aval import Aval
+from sdgraph.plan.plan import NO_SLOT, Plan, make_plan
+from sdgraph.run import forks
+from sdgraph.run.engines import compile_plan
+from sdgraph.run.engines.program import Program, Run
+from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
+
+if TYPE_CHECKING:
+    from sdgraph.build.variable import Feeds
+    from sdgraph.samediff import SameDiff
+
+_MAX_PLANS = 64
+_Array = np.ndarray
+
+
+class _Compiled:
+    """One plan with what its engine made of it and the slots every run starts from."""
+
+    __slots__ = (
+        "_described",
+        "engine",
+        "expected",
+        "feed_slots",
+        "plan",
+        "program",
+        "reads_graph",
+        "run",
+        "step_slot",
+        "template",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        program: Program,
+        engine: str,
+        placeholders: Sequence[Placeholder],
+        avals: Sequence[Aval],
+    ) -> None:
+        self.plan = plan
+        self._described: Plan | None = None
+        self.program = program
+        self.run = program.run
+        self.engine = engine
+        self.template = program.slots(plan)
+        position = {p.id: k for k, p in enumerate(placeholders)}
+        self.feed_slots = tuple((slot, position[i]) for slot, i in plan.feeds)
+        slot_of = {i: slot for slot, i in plan.feeds}
+        # Per placeholder: name, slot, shape and dtype. A feed that the plan does not need goes to a slot of its own.
+        self.expected = tuple(
+            (p.name, slot_of.get(p.id, program.n_slots), aval.shape, aval.dtype)
+            for p, aval in zip(placeholders, avals, strict=True)
+        )
+        if any(slot == program.n_slots for _, slot, _, _ in self.expected):
+            self.template.append(None)
+        self.variables = plan.variables
+        self.step_slot = plan.step_slot
+        self.reads_graph = bool(plan.variables) or plan.step_slot != NO_SLOT
+
+    def described(self) -> Plan:
+        """The plan with what the engine made of it, once that is asked for."""
+        plan = self._described
+        if plan is None:
+            describe = self.program.describe
+            plan = self._described = self.plan if describe is None else describe()
+        return plan
+
+
+class Executable:
+    """A compiled function of a graph.
+
+    Call it with feeds by name or variable, as a mapping or as keywords; it returns ``{name: array}``. Variables are
+    read at each call, so a changed value takes effect. Ask `plan` how it runs.
+
+    Example:
+        >>> from sdgraph import SameDiff
+        >>> sd = SameDiff()
+        >>> x = sd.placeholder("x", shape=(None,))
+        >>> f = sd.compile((x * x).sum(name="total"))
+        >>> f(x=[1, 2, 3])
+        {'total': array(14., dtype=float32)}
+    """
+
+    def __init__(self, sd: SameDiff, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
+        self._sd = sd
+        self._ids = [v.id for v in fetches]
+        self._names = tuple(v.name for v in fetches)
+        self._check = check_numerics
+        self._engine = engine
+        need = sd.reachable(self._ids)
+        leaves = [i for i, n in enumerate(need) if n]
+        kinds = VariableKind
+        self.placeholders = tuple(
+            Placeholder(i, sd.nodes[i].name, sd.nodes[i].aval, sd.nodes[i].origin)
+            for i in leaves
+            if sd.nodes[i].op.kind is kinds.PLACEHOLDER
+        )
+        """The placeholders that must be fed."""
+        self._all_static = all(p.aval.is_static for p in self.placeholders)
+        self._compiled: dict[Any, _Compiled] = {}
+        self._last: _Compiled | None = None
+        self._lock = threading.Lock()
+        forks.renew(self, "_lock", threading.Lock)
+        if sd.journal is not None:
+            sd.journal.made.append(_notice(self))
+        if self._all_static:
+            self._compile([p.aval for p in self.placeholders])
+
+    def __call__(self, feeds: Feeds | None = None, /, *, step: int = 0, **named: ArrayLike) -> dict[str, Any]:
+        """Run it.
+
+        Args:
+            feeds: Values by name or variable.
+            step: Counter for random ops: another step, other draws.
+            **named: More feeds, by name.
+
+        Returns:
+            The value of each fetch by its name.
+
+        Raises:
+            FeedError: For feeds that are missing, unknown or do not fit.
+            ExecutionError: If a kernel fails.
+        """
+        given = feeds if type(feeds) is dict and not named else as_mapping(feeds, named)
+        return dict(zip(self._names, self.run(given, step)))  # noqa: B905  (a keyword would cost a third of it)
+
+    def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
+        """The values of the fetches, in order."""
+        compiled = self._last
+        if compiled is not None and type(given) is dict and len(given) == len(compiled.expected):
+            # The call that fits the last one: arrays of its shapes and dtypes by name, nothing to convert or to say.
+            slots = compiled.template.copy()
+            for name, slot, shape, dtype in compiled.expected:
+                a = given.get(name)
+                if type(a) is not _Array or a.shape != shape or a.dtype is not dtype or not a.flags.c_contiguous:
+                    break
+                slots[slot] = a
+            else:
+                if not compiled.reads_graph:
+                    return compiled.run(slots)
+                return self._run(compiled, slots, step)
+        arrays = []
+        used = 0
+        for p in self.placeholders:
+            name = p.name
+            if name not in given:
+                given = self._by_name(given)
+                if name not in given:
+                    raise missing(p, given)
+            arrays.append(as_array(p, given[name]))
+            used += 1
+        if used != len(given):
+            self._check_unused(self._by_name(given))
+        compiled = self._last
+        if not self._all_static or compiled is None:
+            compiled = self._compile([Aval(a.shape, a.dtype) for a in arrays], arrays)
+        slots = compiled.template.copy()
+        for slot, k in compiled.feed_slots:
+            slots[slot] = arrays[k]
+        return self._run(compiled, slots, step)
+
+    def _run(self, compiled: _Compiled, slots: list[Any], step: int) -> list[np.ndarray[Any, Any]]:
+        values = self._sd.values
+        for slot, i in compiled.variables:
+            slots[slot] = values[i]
+        if compiled.step_slot != NO_SLOT:
+            slots[compiled.step_slot] = step if type(step) is int else _as_step(step)
+        return compiled.run(slots)
+
+    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Run]] | None]:
+        """For measuring: filled slots, and the parts that ran last as text, bytes moved and a function of the slots.
+
+        The parts are None where the engine does not tell them.
+        """
+        self.run(given)
+        compiled = self._last
+        assert compiled is not None
+        slots = compiled.template.copy()
+        by_name = self._by_name(given)
+        arrays = [as_array(p, by_name[p.name]) for p in self.placeholders]
+        for slot, k in compiled.feed_slots:
+            slots[slot] = arrays[k]
+        for slot, i in compiled.variables:
+            slots[slot] = self._sd.values[i]
+        if compiled.step_slot != NO_SLOT:
+            slots[compiled.step_slot] = 0
+        parts = compiled.program.parts
+        return slots, None if parts is None else parts()
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that ran the last call, or will run the first."""
+        return self._engine if self._last is None else self._last.engine
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the last call, or of the declared shapes when all are known.
+
+        Raises:
+            ArgumentTypeError: If some shape is unknown and nothing was run yet.
+        """
+        if self._last is None:
+            raise ArgumentTypeError(
+                "There is no plan yet: plans are made for concrete shapes.",
+                given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
+                fix="Call the function once, then ask for its plan.",
+            )
+        return self._last.described()
+
+    def source(self) -> str:
+        """The code that the engine made for the last call.
+
+        Raises:
+            EngineError: If the engine makes no code.
+        """
+        source = self._last.program.source if self._last is not None else None
+        if source is None:
+            raise EngineError(
+                f"The engine {self.engine!r} has made no code.",
+                fix="Compile with engine='llvm', and call the function once if a shape is unknown.",
+            )
+        return source()
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a `plan` yet."""
+        return self._last is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fetches."""
+        return self._names
+
+    def __copy__(self) -> Executable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Executable:
+        sd = copy.deepcopy(self._sd, memo)
+        return Executable(sd, [sd.handle(i) for i in self._ids], self._engine, check_numerics=self._check)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A compiled function cannot be pickled: it belongs to its graph.",
+            given=repr(self),
+            fix="Build the graph where the function is needed, and compile it there.",
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self._sd.executable_bundle(self)
+
+    def __repr__(self) -> str:
+        return f"<Executable of {', '.join(self._names)} on {self.engine}>"
+
+    def _compile(self, avals: list[Aval], arrays: list[Any] | None = None) -> _Compiled:
+        key = tuple([a.shape for a in avals])
+        found = self._compiled.get(key)
+        if found is None:
+            # One thread compiles a new combination of shapes, others that need it wait.
+            with self._lock:
+                found = self._compiled.get(key)
+                if found is None:
+                    if arrays is not None:
+                        check_named_dims(self.placeholders, arrays)
+                    found = self._build(avals)
+                    if len(self._compiled) >= _MAX_PLANS:
+                        self._compiled.pop(next(iter(self._compiled)))
+                    self._compiled[key] = found
+        self._last = found
+        return found
+
+    def _build(self, avals: list[Aval]) -> _Compiled:
+        leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
+        plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
+        program, engine = compile_plan(plan, self._engine, check_numerics=self._check)
+        return _Compiled(plan, program, engine, self.placeholders, avals)
+
+    def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key, value in given.items():
+            if type(key) is SDVariable and key.sd is self._sd:
+                key = key.name
+            if not isinstance(key, str):
+                raise unknown(key, {p.name: p for p in self.placeholders})
+            out[key] = value
+        return out
+
+    def _check_unused(self, given: Mapping[str, Any]) -> None:
+        """Feeds that these fetches do not need are fine, if the graph has such a placeholder."""
+        sd = self._sd
+        for name in given:
+            i = sd.ids.get(name)
+            if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
+                raise unknown(name, {v.name: v for v in sd.placeholders()})
+
+
+def _as_step(step: Any) -> int:
+    if isinstance(step, bool) or not isinstance(step, int | np.integer):
+        raise ArgumentTypeError("A step is a whole number.", given=shown(step))
+    return int(step)
+
+
+class _TakenBack(Executable):
+    """A compiled function of variables that were taken back: every use of it raises, at no cost to others."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return super().__getattribute__(name) if name.startswith("__") else _refuse(self)
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse(self)
+
+    __repr__ = __deepcopy__ = __reduce_ex__ = __call__
+
+
+def _refuse(f: Executable) -> NoReturn:
+    names = ", ".join(map(repr, object.__getattribute__(f, "_names")))
+    raise TakenBackError(
+        f"This function of {names} is gone: it was compiled in a call that failed or was stopped, and was taken back.",
+        fix="Make the variables again, outside of what failed, and compile them there.",
+    )
+
+
+def _notice(f: Executable) -> Callable[[int, int], None]:
+    """What ends ``f`` if nodes that it computes are gone, or the graph it was made of is not what it was."""
+    known, last, version = weakref.ref(f), max(f._ids, default=-1), f._sd.version
+
+    def notice(size: int, current: int) -> None:
+        f = known()
+        if f is not None and (last >= size or current != version):
+            f.__class__ = _TakenBack
+
+    return notice

@@ -1,0 +1,116 @@
+"""From a graph and options to what is drawn: gradients are added to a copy if they are missing, values computed.
+
+The graph itself is never changed. Must not know cards, colours or layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError, shown
+from sdgraph.infer.aval import is_floating
+from sdgraph.lower.expansion import expanded
+from sdgraph.show.pictures.choose.grouping import Groups, group
+from sdgraph.show.pictures.choose.parts import (
+    Parts,
+    add_badges,
+    all_parts,
+    forward_parts,
+    gradient_parts,
+    neighbourhood,
+)
+from sdgraph.show.pictures.choose.values import Values, read_values
+from sdgraph.show.pictures.options import Options
+from sdgraph.show.visible import Listing, visible
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+
+class Selection(NamedTuple):
+    """What is drawn."""
+
+    parts: Parts
+    groups: Groups
+    values: Values
+
+
+def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
+    """Choose, group and evaluate what a picture shows.
+
+    Raises:
+        UnknownVariableError: If a variable is not in the graph.
+        GradientError: If a gradient does not exist.
+    """
+    names = None if targets is None else [v.name for v in sd._several(targets)]
+    focus = None if options.focus is None else sd._own(options.focus).name
+    wrt = None if options.wrt is None else [v.name for v in sd._several(options.wrt)]
+    opened = {v.id for v in sd._several(options.expand)}
+    if opened:
+        sd = expanded(sd, opened)
+    ids = None if names is None else [sd.ids[n] for n in names]
+    if isinstance(options.color_by, Mapping):
+        sd._several(options.color_by)
+    by_gradient = isinstance(options.color_by, str) and options.color_by == "grad_norm"
+    if options.view == "forward" and not by_gradient:
+        found = forward_parts(visible(sd), ids)
+    else:
+        found = _with_gradients(sd, ids, wrt, options.view)
+    if focus is not None:
+        if sd.ids[focus] not in found.parts:
+            raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={shown(options.view)}")
+        found = neighbourhood(found, sd.ids[focus], options.radius)
+    return _finish(found, options)
+
+
+def around(sd: SameDiff, focus: int, options: Options) -> Selection:
+    """A variable with its neighbours, also one that the views of whole graphs fold away."""
+    return _finish(neighbourhood(all_parts(visible(sd), focus), focus, options.radius), options)
+
+
+def _finish(found: Parts, options: Options) -> Selection:
+    """Group what is chosen, and evaluate what is left to draw."""
+    groups = group(found, options.depth, options.max_nodes)
+    measured = isinstance(options.color_by, str) and options.color_by.endswith("_norm")
+    drawn = [p.item.id for g in groups.groups if measured or g.order or not g.is_scope for p in g.members]
+    badges = [found.badges[i] for i in drawn if i in found.badges]
+    values = read_values(found.listing.sd, found.listing, [*drawn, *badges], options)
+    return Selection(found, groups, values)
+
+
+def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
+    """The parts of a view with gradients."""
+    listing, since, targets = differentiated(sd, targets, wrt)
+    if view == "gradient":
+        return gradient_parts(listing, since, targets)
+    found = forward_parts(listing, targets)
+    add_badges(found, since)
+    return found
+
+
+def differentiated(
+    sd: SameDiff, targets: list[int] | None, wrt: list[str] | None
+) -> tuple[Listing, int, list[int] | None]:
+    """The graph with gradients, the node at which those of interest begin, and the targets that are still to be chosen.
+
+    It is a copy with the gradients appended, unless the graph has gradients and ``wrt`` asks for no others.
+
+    Raises:
+        GradientError: If a gradient does not exist.
+    """
+    if wrt is None and sd.gradient_ranges:
+        return visible(sd), 0, targets
+    work = sd.copy()
+    since = len(work.nodes)
+    ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
+    names = _default_wrt(sd) if wrt is None else wrt
+    if names:
+        work.grad(ys, names)
+    return visible(work), since, None
+
+
+def _default_wrt(sd: SameDiff) -> list[str]:
+    """All trainable variables, or all floating placeholders of a graph that has none."""
+    return [v.name for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]

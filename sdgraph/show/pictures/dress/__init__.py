@@ -1,0 +1,1 @@
+"""How it looks: cards, arrows, words, colours."""

@@ -1,0 +1,1 @@
+"""Where it stands: Graphviz programs and the widths of letters."""

@@ -1,0 +1,153 @@
+"""What a user may ask of a picture, checked in one place. Must not know how pictures are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sdgraph.build.graph import did_you_mean
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.infer.names import is_writable
+
+CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "view": ("forward", "gradient", "both"),
+    "theme": ("auto", "light", "dark"),
+    "direction": ("TB", "LR", "BT", "RL"),
+    "engine": ("auto", "dot", "pygraphviz"),
+    "values": ("none", "scalars", "stats"),
+    "edge_labels": ("auto", "none", "all"),
+}
+
+COLOURS: Final = ("kind", "grad_norm", "value_norm", "dtype")
+
+_defaults: dict[str, Any] = {}
+"""What `set_defaults` changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of a picture.
+
+    Args:
+        view: ``"forward"``, ``"gradient"`` (the backward pass mirrored beside the forward one) or ``"both"`` (gradients
+            as a line on the forward cards).
+        wrt: Variables to differentiate by, for the gradient views. By default the gradients the graph has, else those
+            of the current losses with respect to all trainable variables.
+        feeds: Values of placeholders; scalars and gradient norms are then computed and shown.
+        values: ``"scalars"`` shows values of scalars, ``"stats"`` also range and mean of other arrays, ``"none"`` none.
+        color_by: What colours cards: ``"kind"`` (with feeds, gradients by their norm), ``"grad_norm"`` (forward
+            variables too, by that of their gradient), ``"value_norm"``, ``"dtype"``, or numbers of your own: a mapping
+            from variables or names, or a function of a variable; None leaves the colour of the kind.
+        show_shapes: Whether cards show shapes.
+        show_dtypes: Whether cards show dtypes.
+        show_scopes: Whether name scopes are drawn as boxes.
+        edge_labels: ``"auto"`` names operands where their order matters, ``"all"`` always, ``"none"`` never.
+        direction: ``"TB"``, ``"LR"``, ``"BT"`` or ``"RL"``.
+        depth: How many levels of scopes to draw open; deeper ones become one card each. None draws all that fit.
+        max_nodes: Most cards to draw; above it scopes are collapsed, then only a window is drawn. None: no limit.
+        focus: A variable to draw with its neighbours only.
+        radius: How many edges the neighbourhood of ``focus`` reaches.
+        expand: Outputs of composite ops to draw opened, such as a loss.
+        theme: ``"auto"`` (SVG follows the reader's choice), ``"light"`` or ``"dark"``.
+        legend: Whether to explain the kinds of cards.
+        title: The heading; made from the view by default.
+        engine: ``"auto"``, ``"dot"`` or ``"pygraphviz"``.
+        timeout: Seconds that a layout may take.
+        dpi: Resolution of PNG files.
+        display_png: Whether notebooks get a PNG beside the SVG.
+    """
+
+    view: str = "forward"
+    wrt: Any = None
+    feeds: Any = None
+    values: str = "scalars"
+    color_by: Any = "kind"
+    show_shapes: bool = True
+    show_dtypes: bool = True
+    show_scopes: bool = True
+    edge_labels: str = "auto"
+    direction: str = "TB"
+    depth: int | None = None
+    max_nodes: int | None = 150
+    focus: Any = None
+    radius: int = 2
+    expand: Any = ()
+    theme: str = "auto"
+    legend: bool = True
+    title: str | None = None
+    engine: str = "auto"
+    timeout: float = 60.0
+    dpi: float = 144.0
+    display_png: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in choices:
+                raise _bad(name, getattr(self, name), " or ".join(map(repr, choices)))
+        for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
+            if not isinstance(getattr(self, name), bool):
+                raise _bad(name, getattr(self, name), "True or False")
+        _require(self, "color_by", _colours, " or ".join(map(repr, COLOURS)) + ", a mapping or a function")
+        if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
+            fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
+            raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)
+        _require(self, "depth", lambda v: v is None or _whole(v, 0), "0, 1, 2 ... or None")
+        _require(self, "max_nodes", lambda v: v is None or _whole(v, 1), "1, 2, 3 ... or None")
+        _require(self, "radius", lambda v: _whole(v, 0), "0, 1, 2 ...")
+        _require(self, "timeout", _positive, "a number of seconds above 0")
+        _require(self, "dpi", lambda v: _positive(v) and v <= 2400, "a number above 0, at most 2400")
+        _require(self, "title", _title, "a text that a file can hold: no half of a surrogate pair")
+
+
+def make_options(options: Mapping[str, Any]) -> Options:
+    """Options from keywords.
+
+    Raises:
+        ArgumentTypeError: For an unknown option.
+        ArgumentError: For a wrong value.
+    """
+    known = [f.name for f in fields(Options)]
+    for name in options:
+        if name not in known:
+            raise ArgumentTypeError(
+                f"A picture has no option {name!r}.", expected=", ".join(known), fix=did_you_mean(name, known)
+            )
+    return Options(**{**_defaults, **options})
+
+
+def set_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what options are when they are not given; return what these were before.
+
+    Raises:
+        ArgumentError: For a wrong value; nothing is changed then.
+    """
+    before = make_options({})
+    make_options(options)
+    _defaults.update(options)
+    return {name: getattr(before, name) for name in options}
+
+
+def _require(options: Options, name: str, holds: Callable[[Any], bool], expected: str) -> None:
+    if not holds(getattr(options, name)):
+        raise _bad(name, getattr(options, name), expected)
+
+
+def _colours(value: Any) -> bool:
+    return value in COLOURS if isinstance(value, str) else isinstance(value, Mapping) or callable(value)
+
+
+def _title(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and is_writable(value))
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _bad(name: str, value: Any, expected: str) -> ArgumentError:
+    return ArgumentError(f"{name} cannot be this.", given=shown(value), expected=expected)

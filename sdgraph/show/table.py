@@ -1,0 +1,254 @@
+"""The graph as a table: plain text for a terminal, HTML for a notebook.
+
+Knows how the table reads. What a graph contains comes from `visible`.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sdgraph.build.graph import VariableKind
+from sdgraph.errors import ArgumentError, shown
+from sdgraph.infer.aval import shape_str
+from sdgraph.show.visible import Item, Listing, visible
+
+if TYPE_CHECKING:
+    from sdgraph.samediff import SameDiff
+
+HEADINGS: Final = ("name", "kind", "op", "shape", "dtype", "inputs", "parameters")
+FROZEN: Final = "variable (frozen)"
+"""The kind of a constant that was a variable."""
+_RIGHT: Final = frozenset({"parameters"})
+_MAX_WIDTH: Final = {"name": 40, "inputs": 44, "op": 40, "kind": 28, "shape": 24}
+_HTML_ROWS: Final = 500
+
+
+class Summary(str):
+    """The table of a graph; a text that a notebook shows as an HTML table.
+
+    Example:
+        >>> from sdgraph import SameDiff
+        >>> sd = SameDiff()
+        >>> _ = sd.var("w", [1.0, 2.0]).sum(name="total")
+        >>> print(sd.summary())
+        name   kind      op   shape  dtype    inputs  parameters
+        -----  --------  ---  -----  -------  ------  ----------
+        w      variable  -    (2,)   float32  -                2
+        total  loss      sum  ()     float32  w                -
+        -----  --------  ---  -----  -------  ------  ----------
+        variables:  2: 1 variable, 1 op output
+        parameters: 2 (8 bytes)
+        losses:     total
+    """
+
+    __slots__ = ("_html",)
+
+    def __new__(cls, text: str, html_text: str) -> Summary:
+        """A text with the HTML that shows the same."""
+        self = super().__new__(cls, text)
+        self._html = html_text
+        return self
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+
+@dataclass(slots=True)
+class _Row:
+    cells: tuple[str, ...]
+    order: int
+    name: str
+    kind: str
+    size: int
+
+
+def summary(sd: SameDiff, depth: int | None = None, sort: str = "topological") -> Summary:
+    """The graph as a table with one row per variable, and totals below.
+
+    Args:
+        sd: The graph.
+        depth: How many levels of name scopes to list; what lies deeper is one row per scope. None lists everything.
+        sort: ``"topological"`` (the order of creation), ``"name"``, ``"kind"`` or ``"size"`` (largest first).
+
+    Raises:
+        ArgumentError: For another ``sort`` or a negative ``depth``.
+    """
+    key = _sort_key(sort)
+    if depth is not None and (not isinstance(depth, int) or depth < 0):
+        raise ArgumentError("depth counts levels of scopes.", given=shown(depth), expected="0, 1, 2 ... or None")
+    listing = visible(sd)
+    rows = sorted(_rows(listing, depth), key=key)
+    totals = _totals(listing)
+    return Summary(_text(rows, totals), _html(rows, totals))
+
+
+def _sort_key(sort: str) -> Callable[[_Row], Any]:
+    keys: dict[str, Callable[[_Row], Any]] = {
+        "topological": lambda r: r.order,
+        "name": lambda r: (r.name, r.order),
+        "kind": lambda r: (r.kind, r.order),
+        "size": lambda r: (-r.size, r.order),
+    }
+    if not isinstance(sort, str) or sort not in keys:
+        raise ArgumentError("The table cannot be sorted like this.", given=shown(sort), expected=", ".join(keys))
+    return keys[sort]
+
+
+def _rows(listing: Listing, depth: int | None) -> list[_Row]:
+    rows: list[_Row] = []
+    scopes: dict[tuple[str, ...], list[Item]] = {}
+    for item in listing.items.values():
+        if depth is not None and len(item.scope) > depth:
+            scopes.setdefault(item.scope[: depth + 1], []).append(item)
+        else:
+            rows.append(_variable_row(listing, item))
+    rows += [_scope_row(path, items) for path, items in scopes.items()]
+    return rows
+
+
+def _variable_row(listing: Listing, item: Item) -> _Row:
+    kind = _kind(listing, item)
+    size = item.size or 0
+    cells = (
+        item.name,
+        kind,
+        item.op.qualname if item.op is not None else "-",
+        shape_str(item.aval.shape),
+        item.aval.dtype.name,
+        ", ".join(listing.items[o.id].name for o in item.operands) or "-",
+        f"{size:,}" if item.kind is VariableKind.VARIABLE else "-",
+    )
+    return _Row(cells, item.id, item.name, kind, size)
+
+
+def _kind(listing: Listing, item: Item) -> str:
+    if item.is_loss:
+        return "loss"
+    if item.is_gradient:
+        return "gradient" if item.wrt is None else f"gradient of {listing.sd.nodes[item.wrt].name}"
+    return FROZEN if item.is_frozen else item.kind.value
+
+
+def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:
+    parameters = sum(i.size or 0 for i in items if i.kind is VariableKind.VARIABLE)
+    n = len(items)
+    name = "/".join(path) + "/"
+    cells = (
+        name,
+        "scope",
+        f"{n} variable{'s' if n != 1 else ''}",
+        "-",
+        "-",
+        "-",
+        f"{parameters:,}" if parameters else "-",
+    )
+    return _Row(cells, items[0].id, name, "scope", parameters)
+
+
+# ---------------------------------------------------------------------- totals
+
+
+def _totals(listing: Listing) -> list[str]:
+    counts: dict[str, int] = {}
+    for item in listing.items.values():
+        word = "gradient" if item.is_gradient else "op output" if item.op is not None else item.kind.value
+        word = "frozen variable" if item.is_frozen else word
+        counts[word] = counts.get(word, 0) + 1
+    parts = [f"{n:,} {word}{'s' if n != 1 else ''}" for word, n in counts.items()]
+    held = {kind: _held(listing, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}
+    parameters, parameter_bytes = held[VariableKind.VARIABLE]
+    lines = [
+        ("variables", f"{len(listing.items):,}" + (f": {', '.join(parts)}" if parts else "")),
+        ("parameters", f"{parameters:,} ({_bytes(parameter_bytes)})"),
+    ]
+    if held[VariableKind.CONSTANT][1]:
+        lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({_bytes(held[VariableKind.CONSTANT][1])})"))
+    if listing.losses:
+        names = [listing.items[i].name for i in listing.losses[:8]]
+        lines.append(("losses", ", ".join(names) + (", ..." if len(listing.losses) > 8 else "")))
+    return [f"{label + ':':<12}{text}" for label, text in lines]
+
+
+def _held(listing: Listing, kind: VariableKind) -> tuple[int, int]:
+    """Elements and bytes that the graph stores for a kind of leaf."""
+    items = [i for i in listing.items.values() if i.kind is kind]
+    return sum(i.size or 0 for i in items), sum(i.nbytes or 0 for i in items)
+
+
+def _bytes(n: int) -> str:
+    """A size as people read it.
+
+    Example:
+        >>> _bytes(12), _bytes(2048), _bytes(3_500_000)
+        ('12 bytes', '2.0 KiB', '3.3 MiB')
+    """
+    if n < 1024:
+        return f"{n} byte{'s' if n != 1 else ''}"
+    size = float(n)
+    for unit in ("KiB", "MiB", "GiB"):
+        size /= 1024
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} TiB"
+
+
+# ---------------------------------------------------------------------- text and HTML
+
+
+def _text(rows: Sequence[_Row], totals: Sequence[str]) -> str:
+    table = [[_cut(_printable(c), _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)] for r in rows]
+    widths = [max((_columns(r[k]) for r in table), default=0) for k in range(len(HEADINGS))]
+    widths = [max(w, len(h)) for w, h in zip(widths, HEADINGS, strict=True)]
+    lines = [_line(HEADINGS, widths), _line(["-" * w for w in widths], widths)]
+    lines += [_line(r, widths) for r in table]
+    lines += [lines[1], *map(_printable, totals)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = []
+    for heading, cell, width in zip(HEADINGS, cells, widths, strict=True):
+        blank = " " * (width - _columns(cell))
+        padded.append(blank + cell if heading in _RIGHT else cell + blank)
+    return "  ".join(padded).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, shortened in the middle if it is too wide: names differ most at their ends."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return text[:head] + "…" + text[len(text) - (width - 1 - head) :]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _html(rows: Sequence[_Row], totals: Sequence[str]) -> str:
+    """The table in HTML, without styles that need trust; long tables end with a note."""
+    head = "".join(f"<th style='text-align:left'>{h}</th>" for h in HEADINGS)
+    body = []
+    for row in rows[:_HTML_ROWS]:
+        cells = []
+        for heading, cell in zip(HEADINGS, row.cells, strict=True):
+            text = html.escape(_printable(cell))
+            align = "right" if heading in _RIGHT else "left"
+            cells.append(f"<td style='text-align:{align}'>{f'<b>{text}</b>' if heading == 'name' else text}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    if len(rows) > _HTML_ROWS:
+        body.append(f"<tr><td colspan='{len(HEADINGS)}'>… {len(rows) - _HTML_ROWS:,} more rows</td></tr>")
+    foot = "<br>".join(html.escape(_printable(t)) for t in totals)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table><p>{foot}</p>"

@@ -1,0 +1,217 @@
+"""The methods of a graph that show it: as a table, as a picture, as text for other tools, in a notebook.
+
+A front only: `summary` makes the table, `sdgraph.show.pictures` the rest, and it is imported on first use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import os
+
+    from sdgraph.build.variable import SDVariable
+    from sdgraph.run.executable import Executable
+    from sdgraph.samediff import SameDiff
+    from sdgraph.show.pictures.explorer import Explorer
+    from sdgraph.show.pictures.picture import Digraph, GraphView
+    from sdgraph.show.pictures.write.export import MultiDiGraph
+    from sdgraph.show.table import Summary
+
+
+class GraphViews:
+    """What a graph can show of itself."""
+
+    def summary(self, depth: int | None = None, sort: str = "topological") -> Summary:
+        """The graph as a table with one row per variable, and totals; print it, or leave it to the notebook.
+
+        Args:
+            depth: How many levels of name scopes to list; deeper ones become one row each. None lists everything.
+            sort: ``"topological"``, ``"name"``, ``"kind"`` or ``"size"``.
+
+        Raises:
+            ArgumentError: For another ``sort`` or a negative ``depth``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> _ = sd.placeholder("x", shape=(None, 3)).sum(axis=0, name="total")
+            >>> print(sd.summary())
+            name   kind         op   shape   dtype    inputs  parameters
+            -----  -----------  ---  ------  -------  ------  ----------
+            x      placeholder  -    (?, 3)  float32  -                -
+            total  loss         sum  (3,)    float32  x                -
+            -----  -----------  ---  ------  -------  ------  ----------
+            variables:  2: 1 placeholder, 1 op output
+            parameters: 0 (0 bytes)
+            losses:     total
+        """
+        from sdgraph.show.table import summary
+
+        return summary(cast("SameDiff", self), depth=depth, sort=sort)
+
+    def plot(self, targets: Any = None, **options: Any) -> GraphView:
+        """A picture of the graph; a notebook shows it, and ``save(path)`` writes it.
+
+        Args:
+            targets: Draw only what these variables are computed from; all by default.
+            **options: Those of `sdgraph.show.pictures.options.Options`, such as ``view="gradient"`` or ``feeds=...``.
+                With ``plan=f.plan`` of a compiled function ``f`` the picture shows the steps that it runs.
+
+        Raises:
+            ArgumentError: For an unknown option or value.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> _ = sd.placeholder("x").mul(2, name="y")
+            >>> sd.plot(title="doubling").alt
+            'doubling: 2 variables.'
+        """
+        from sdgraph.show.pictures import plot
+
+        return plot(cast("SameDiff", self), targets=targets, **options)
+
+    def render(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
+        """Draw the graph into a file; its suffix chooses the format: svg, png, pdf, dot or mmd.
+
+        Args:
+            path: The file to write; its folder must exist.
+            targets: Draw only what these variables are computed from; all by default.
+            **options: As for `plot`; also ``dpi`` for PNG.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ArgumentError: For another suffix, a missing folder, or an unknown option.
+            RendererNotFound: If no Graphviz layout engine is installed (dot and mmd need none).
+            LayoutError: If the layout took longer than ``timeout`` seconds or failed.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> _ = sd.placeholder("x").mul(2, name="y")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     sd.render(pathlib.Path(folder) / "graph.dot").name
+            'graph.dot'
+        """
+        from sdgraph.show.pictures import render
+
+        return render(cast("SameDiff", self), path, targets=targets, **options)
+
+    def explore(self, targets: Any = None, *, height: int = 620, **options: Any) -> Explorer:
+        """A page to explore the graph in: pan, zoom, search, and the facts of every variable; a notebook shows it.
+
+        The page has the forward pass and, where the losses are clear, the gradients, and a picture for each scope. It
+        needs no network. With ``feeds`` it shows the statistics of all arrays and the norms of all gradients.
+
+        Args:
+            targets: Draw only what these variables are computed from; all by default.
+            height: Height of the frame in a notebook, in pixels.
+            **options: The options of `sdgraph.show.pictures.options.Options`, except ``view``, ``theme``, ``color_by``,
+                ``focus`` and ``expand``.
+
+        Raises:
+            ArgumentError: For an unknown option or value.
+            FeedError: For feeds that do not fit.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> _ = sd.placeholder("x").mul(2, name="y")
+            >>> sd.explore(feeds={"x": 3.0})
+            <Explorer: Graph: 2 variables · y = 6.>
+        """
+        from sdgraph.show.pictures.explorer import explore
+
+        return explore(cast("SameDiff", self), targets=targets, height=height, **options)
+
+    def to_html(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
+        """Write the page of `explore` as one HTML file that needs no network.
+
+        Args:
+            path: The file to write, ``.html``; its folder must exist.
+            targets: Draw only what these variables are computed from; all by default.
+            **options: As for `explore`.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ArgumentError: For another suffix, a missing folder, or an unknown option.
+            RendererNotFound: If no Graphviz layout engine is installed.
+            LayoutError: If a layout took longer than ``timeout`` seconds or failed.
+        """
+        from sdgraph.show.pictures.explorer import to_html
+
+        return to_html(cast("SameDiff", self), path, targets=targets, **options)
+
+    def to_dot(self, targets: Any = None, **options: Any) -> str:
+        """The picture as Graphviz source; needs nothing installed.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().to_dot().splitlines()[0]
+            'digraph {'
+        """
+        from sdgraph.show.pictures import to_dot
+
+        return to_dot(cast("SameDiff", self), targets=targets, **options)
+
+    def to_mermaid(self, targets: Any = None, **options: Any) -> str:
+        """The picture as Mermaid source, for Markdown pages and notebooks; needs nothing installed.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().to_mermaid().splitlines()[0]
+            'flowchart TB'
+        """
+        from sdgraph.show.pictures import to_mermaid
+
+        return to_mermaid(cast("SameDiff", self), targets=targets, **options)
+
+    def to_graphviz(self, targets: Any = None, **options: Any) -> Digraph:
+        """The picture as an object of the ``graphviz`` package, to be changed further."""
+        from sdgraph.show.pictures import to_graphviz
+
+        return to_graphviz(cast("SameDiff", self), targets=targets, **options)
+
+    def to_networkx(self, view: str = "forward") -> MultiDiGraph:
+        """The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
+
+        Args:
+            view: ``"forward"`` without gradient nodes, ``"gradient"`` for gradient nodes and what they use, ``"both"``
+                for everything.
+
+        Raises:
+            ArgumentError: For another view.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> x = sd.placeholder("x")
+            >>> y = sd.math.mul(x, x, name="y")
+            >>> list(sd.to_networkx().edges(keys=True, data="operand"))
+            [('x', 'y', 0, 'x'), ('x', 'y', 1, 'y')]
+        """
+        from sdgraph.show.pictures.write.export import to_networkx
+
+        return to_networkx(cast("SameDiff", self), view=view)
+
+    def display_bundle(self, focus: SDVariable | None = None) -> dict[str, str]:
+        """What a notebook shows for the graph, or for one variable and its neighbours; never raises."""
+        from sdgraph.show.notebook import display_bundle
+
+        return display_bundle(cast("SameDiff", self), focus)
+
+    def executable_bundle(self, f: Executable) -> dict[str, str]:
+        """What a notebook shows for a function of the graph; never raises."""
+        from sdgraph.show.notebook import executable_bundle
+
+        return executable_bundle(f)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self.display_bundle()

@@ -1,0 +1,42 @@
+"""What is inside a composite is shown in ops a user can call: helpers of the library do not appear."""
+
+import numpy as np
+import pytest
+
+from sdgraph import SameDiff
+from sdgraph.build.op import REGISTRY
+from sdgraph.lower.expansion import expanded
+from tests.ops.samples import samples_of
+from tests.ops.test_every_op import OPS, apply
+
+PUBLIC = [name for name in OPS if REGISTRY[name].is_composite and not REGISTRY[name].name.startswith("_")]
+
+# A draw depends on where in the graph it is made.
+DRAWS = {name for name in PUBLIC if name.startswith("random.")} | {"nn.dropout"}
+
+
+def helpers(sd):
+    """Composites that no user calls and that do not say how they read."""
+    ops = [node.op for node in sd.nodes if node.op is not None]
+    return [op.name for op in ops if op.is_composite and op.name.startswith("_") and op.reads is None]
+
+
+def single(name):
+    """The first sample's graph, its only output and its feeds, or None for an op with several outputs."""
+    sd = SameDiff("float64")
+    outs, feeds = apply(sd, samples_of(name)[0])
+    node = sd.nodes[outs[0].id]
+    return (sd, outs[0], feeds) if len(outs) == 1 and node.op is REGISTRY[name] else None
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_no_helpers_and_the_same_value(name):
+    if (made := single(name)) is None:
+        return
+    sd, out, feeds = made
+    assert not helpers(sd.expand(out))
+    within = expanded(sd, {out.id})
+    assert not helpers(within)
+    if name not in DRAWS:
+        np.testing.assert_array_equal(within[out.name].eval(feeds), out.eval(feeds))
+    assert r"{\_" not in out.to_latex(expand=True)

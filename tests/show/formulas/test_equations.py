@@ -1,0 +1,200 @@
+"""LaTeX: what is written, what becomes an equation, what is left out."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdgraph import LossReduce, Namespace, SameDiff, composite
+from sdgraph.build.op import REGISTRY
+from sdgraph.errors import ArgumentError, VariableNameError
+from sdgraph.show.formulas import notation
+
+
+def body(text):
+    """The equations of a text, one per line."""
+    lines = text.split("\n")
+    assert (lines[0], lines[-1]) == (r"\begin{align*}", r"\end{align*}")
+    return [line.removesuffix(r" \\") for line in lines[1:-1]]
+
+
+def graph():
+    sd = SameDiff("float64")
+    return sd, sd.placeholder("x", (None,)), sd.placeholder("y", (None,))
+
+
+def right(v):
+    """The right-hand side of a variable's own equation."""
+    return body(v.to_latex(depth=1))[0].split(" &= ", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda x, y: x + y, "x + y"),
+        (lambda x, y: x - (y - 1), r"x - \left(y - 1\right)"),
+        (lambda x, y: (x + y) * y, r"\left(x + y\right) \odot y"),
+        (lambda x, y: 2 * x, r"2\, x"),
+        (lambda x, y: x * 2, r"x \cdot 2"),
+        (lambda x, y: -(x + y), r"-\left(x + y\right)"),
+        (lambda x, y: (-x) * y, r"\left(-x\right) \odot y"),
+        (lambda x, y: x / y / 2, r"\frac{\frac{x}{y}}{2}"),
+        (lambda x, y: (x / y) ** 2, r"\left(\frac{x}{y}\right)^{2}"),
+        (lambda x, y: (x**2) ** y, r"\left(x^{2}\right)^{y}"),
+        (lambda x, y: x * -3.0, r"x\, \left(-3\right)"),
+        (lambda x, y: x * 1e-9, r"x \cdot 1 \cdot 10^{-9}"),
+        (lambda x, y: abs(x), r"\left|x\right|"),
+        (lambda x, y: x < y, "x < y"),
+        (lambda x, y: x.sd.math.rsub(x, y), "y - x"),
+        (lambda x, y: x.sd.math.log(x, 2.0), r"\log_{2}\left(x\right)"),
+        (lambda x, y: x.sd.math.sqrt(x + y), r"\sqrt{x + y}"),
+        (
+            lambda x, y: x.sd.math.merge_add(*[x, y] * 5).mean(),
+            r"\operatorname{mean}\left(x + y + x + y + x + y + x + y + \dots\right)",
+        ),
+        (lambda x, y: (x + y).sum(), r"\sum \left(x + y\right)"),
+        (lambda x, y: x.sum(0) * 2, r"\left(\sum_{\text{axis } 0} x\right) \cdot 2"),
+        (lambda x, y: x.cast("float32"), "x"),
+        (lambda x, y: x[1:], "x_{1:}"),
+        (
+            lambda x, y: x.sd.where(x > 0, x, y),
+            r"\begin{cases} x & \text{if } x > 0 \\ y & \text{otherwise} \end{cases}",
+        ),
+        (lambda x, y: x.sd.nn.elu(x, alpha=0.5), r"\operatorname{elu}\left(x;\ \mathrm{alpha} = 0.5\right)"),
+        (lambda x, y: x.sd.loss.huber_loss(y, x), r"\operatorname{huber\_loss}\left(y, x\right)"),
+        (
+            lambda x, y: x.sd.loss.huber_loss(y, x, loss_reduce=LossReduce.SUM),
+            r"\operatorname{huber\_loss}\left(y, x;\ \mathrm{loss\_reduce} = \mathrm{SUM}\right)",
+        ),
+    ],
+)
+def test_how_ops_read(make, expected):
+    _, x, y = graph()
+    assert right(make(x, y)) == expected
+
+
+def test_matrices():
+    sd = SameDiff("float64")
+    a, b = sd.var("A", np.eye(2)), sd.var("B", np.eye(2))
+    assert right(a @ b) == r"A\, B"
+    assert right((a + b) @ (a @ b)) == r"\left(A + B\right)\, \left(A\, B\right)"
+    assert right(a.T @ b) == r"A^{\top}\, B"
+    assert right(sd.mmul(a, b, transpose_x=True)) == r"A^{\top}\, B"
+    assert right(sd.linalg.matrix_inverse(a)) == "A^{-1}"
+
+
+def test_every_table_entry_is_an_op():
+    assert set(notation._FORMS) | set(notation._WRITERS) | notation.SILENT <= set(REGISTRY)
+    assert not set(notation._FORMS) & set(notation._WRITERS)
+
+
+def test_named_variables_get_equations_and_helpers_do_not():
+    sd, x, y = graph()
+    beta = sd.constant("beta", 0.5)
+    z = sd.math.add(sd.math.exp(x * y), beta, name="z")
+    p = sd.nn.sigmoid(z * z, name="y_pred")
+    assert body(p.to_latex()) == [
+        r"y_{\mathrm{pred}} &= \sigma\left(z \odot z\right)",
+        r"z &= e^{x \odot y} + \beta",
+        r"\beta &= 0.5",
+    ]
+    assert len(body(p.to_latex(depth=2))) == 2
+
+
+def test_a_helper_used_twice_gets_an_equation():
+    sd, x, _ = graph()
+    e = sd.math.exp(x)
+    assert body((e + e).to_latex()) == [r"\mathrm{add} &= \mathrm{exp} + \mathrm{exp}", r"\mathrm{exp} &= e^{x}"]
+
+
+def test_leaves():
+    sd, x, _ = graph()
+    assert body(x.to_latex()) == ["x"]
+    assert body(sd.constant("c_2", 3.0).to_latex()) == ["c_{2} &= 3"]
+
+
+def test_gradients():
+    sd, x, _ = graph()
+    w = sd.var("w", 2.0)
+    loss = sd.math.square(w * x, name="s").sum(name="loss")
+    lines = body(sd.grad(loss, w).to_latex())
+    assert lines[0].startswith(r"\frac{\partial \mathrm{loss}}{\partial w} &= ")
+    assert not any(r"\partial \mathrm{loss}}{\partial \mathrm{loss}}" in line for line in lines)
+
+
+def test_scopes_only_where_names_clash():
+    sd = SameDiff()
+    with sd.name_scope("a"):
+        u = sd.var("u", 1.0)
+        w = sd.var("w", 1.0)
+    with sd.name_scope("b"):
+        v = sd.var("w", 2.0)
+    assert right(u + w + v) == r"u + \mathrm{a/w} + \mathrm{b/w}"
+    assert right(sd.var("x1", 1.0) + sd.var("x_1", 1.0)) == r"\mathrm{x1} + \mathrm{x\_1}"
+
+
+def test_expanding_a_loss():
+    sd, x, y = graph()
+    loss = sd.loss.mean_squared_error(y, x, name="L")
+    assert body(loss.to_latex(expand=True)) == [r"L &= \frac{\sum \left(x - y\right)^{2}}{\max\left(N, 1\right)}"]
+
+
+class Mine(Namespace, prefix="latex_test"):
+    @composite
+    def twice(self, x: "Operand", *, name=None):  # noqa: F821
+        return 2 * x
+
+
+def test_an_unknown_op_is_a_function():
+    sd, x, _ = graph()
+    assert right(Mine(sd).twice(x)) == r"\operatorname{twice}\left(x\right)"
+    assert body(Mine(sd).twice(x, name="t").to_latex(expand=True)) == [r"t &= 2\, x"]
+
+
+def test_the_length_is_capped():
+    sd, x, _ = graph()
+    for k in range(300):
+        x = sd.math.exp(x, name=f"step{k}_of_many")
+    text = x.to_latex()
+    assert len(text) <= 2000
+    assert re.search(r"& \\text\{\d+ more equations left out\}", text)
+    assert len(x.to_latex(max_length=300)) <= 300
+    assert r"\dots" in x.to_latex(max_length=1)
+
+
+def test_long_chains_of_helpers_need_no_stack():
+    _, x, _ = graph()
+    for _ in range(5000):
+        x = -(x + 1)
+    assert len(x.to_latex()) <= 2000
+
+
+def test_depth_is_checked():
+    _, x, _ = graph()
+    with pytest.raises(ArgumentError, match="depth"):
+        x.to_latex(depth=0)
+
+
+def test_a_notebook_shows_it_on_request_only():
+    _, x, _ = graph()
+    assert (x + 1).to_latex()._repr_latex_().startswith(r"\begin{align*}")
+    assert not hasattr(x, "_repr_latex_")
+    assert "text/latex" not in x._repr_mimebundle_()
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_hostile_names(text):
+    sd = SameDiff()
+    try:
+        v = sd.var(text, 1.0)
+    except VariableNameError:
+        return
+    out = v.mul(2, name="out").to_latex()
+    inside = out.replace("{align*}", "")
+    assert not re.search(r"<[A-Za-z/!?]", inside)
+    bare = re.sub(r"\\.", "", inside, flags=re.S)
+    assert bare.count("{") == bare.count("}")
+    assert not re.search(r"[$#%~\x00-\x09\x7f]", bare)
+    assert bare.count("&") == 1
