@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdgraph import errors
 from sdgraph._version import __version__
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import Namespace, Operand, SDVariable
 from sdgraph.ops.losses.reduction import LossReduce

@@ -15,8 +15,9 @@ from numpy.typing import DTypeLike
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Table
-from sdgraph.build.graph import GRADIENT_SCOPE, VariableKind, check_name
+from sdgraph.build.graph import check_name
 from sdgraph.build.initializers import as_seed
+from sdgraph.build.kinds import GRADIENT_SCOPE, VariableKind
 from sdgraph.build.leaves import GraphLeaves, with_article
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable, as_mapping

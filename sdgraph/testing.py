@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.graph import VariableKind
 from sdgraph.build.initializers import as_seed
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import (
     ArgumentError,

@@ -13,7 +13,8 @@ import numpy as np
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Numbering, Table
-from sdgraph.build.graph import ABSENT, NO_ATTRS, Graph
+from sdgraph.build.graph import Graph
+from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown

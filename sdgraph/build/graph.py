@@ -6,15 +6,14 @@ Insertion order is topological order. Knows nodes, names, scopes and values. Mus
 from __future__ import annotations
 
 import bisect
-import enum
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Journal, Mark, Table
-from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError, shown
+from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError, did_you_mean, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 from sdgraph.origin import Origin, user_origin, user_place
@@ -26,26 +25,7 @@ if TYPE_CHECKING:
 
     from sdgraph.build.op import Op
 
-NO_ATTRS: Final[Mapping[str, Any]] = {}
-ABSENT: Final = -1
-"""Stands in ``Node.inputs`` for an optional operand that was not given."""
-
-GRADIENT_SCOPE: Final = "grad"
-
 _MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
-
-
-class VariableKind(enum.Enum):
-    """What a variable of a graph is."""
-
-    PLACEHOLDER = "placeholder"
-    """Fed on every call."""
-    VARIABLE = "variable"
-    """Holds a value that training changes."""
-    CONSTANT = "constant"
-    """Holds a value that stays."""
-    ARRAY = "array"
-    """The output of an op."""
 
 
 class Node:
@@ -341,13 +321,3 @@ def check_name(name: object) -> None:
             expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
             "empty and which does not end in ':' and a number (that names an op's further outputs)",
         )
-
-
-def did_you_mean(name: object, known: Any) -> str | None:
-    """A hint with the names most like ``name``, or None."""
-    import difflib
-
-    if not isinstance(name, str) or len(name) > 200:
-        return None
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(map(repr, near))}?" if near else None

@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sdgraph.build.graph import did_you_mean
-from sdgraph.errors import ArgumentError, SDGraphError, shown
+from sdgraph.errors import ArgumentError, SDGraphError, did_you_mean, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import shape_str
 

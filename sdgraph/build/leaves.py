@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.build.builder import GraphBuilder
-from sdgraph.build.graph import VariableKind
 from sdgraph.build.initializers import initial_value
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, PLACEHOLDER, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError

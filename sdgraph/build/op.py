@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from sdgraph.build.graph import NO_ATTRS, VariableKind, did_you_mean, reachable
-from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
+from sdgraph.build.graph import reachable
+from sdgraph.build.kinds import NO_ATTRS, VariableKind
+from sdgraph.errors import ArgumentTypeError, SDGraphError, did_you_mean, shown
 from sdgraph.infer.aval import Aval, as_dtype
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from sdgraph.build.graph import NO_ATTRS, VariableKind
 from sdgraph.build.index_key import index_key
+from sdgraph.build.kinds import NO_ATTRS, VariableKind
 from sdgraph.build.op import register
 from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str

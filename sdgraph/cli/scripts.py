@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sdgraph.build.graph import did_you_mean
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, did_you_mean
 from sdgraph.samediff import SameDiff
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.build import totals
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.masks import Mask, Pool
 from sdgraph.build.op import ELEMENTWISE, Linear, Op
 from sdgraph.build.variable import SDVariable

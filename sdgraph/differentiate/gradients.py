@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sdgraph.build.graph import ABSENT, Node, VariableKind, reachable
+from sdgraph.build.graph import Node, reachable
+from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.masks import Pool
 from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, Body, Op
 from sdgraph.build.variable import SDVariable

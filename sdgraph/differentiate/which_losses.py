@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import is_floating

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdgraph.build.bookkeeping import Numbering, carry
-from sdgraph.build.graph import ABSENT, Node, reachable
+from sdgraph.build.graph import Node, reachable
+from sdgraph.build.kinds import ABSENT
 from sdgraph.build.op import Body
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError

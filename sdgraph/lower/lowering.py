@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import ABSENT, NO_ATTRS, Node, VariableKind, reachable
+from sdgraph.build.graph import Node, reachable
+from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval

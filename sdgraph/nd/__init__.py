@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import NO_ATTRS
+from sdgraph.build.kinds import NO_ATTRS
 from sdgraph.build.op import REGISTRY, Op
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import NO_ATTRS
+from sdgraph.build.kinds import NO_ATTRS
 from sdgraph.build.op import Op, attr_key
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.arrays import own_array

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdgraph.build.graph import ABSENT, Node, VariableKind
+from sdgraph.build.graph import Node
+from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, Op
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.lower.accumulate import accumulate

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
 from sdgraph.infer.aval import Aval

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdgraph.build.graph import GRADIENT_SCOPE, Node, VariableKind
+from sdgraph.build.graph import Node
+from sdgraph.build.kinds import GRADIENT_SCOPE, VariableKind
 from sdgraph.build.op import ITEM, Op
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import Aval

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.build.op import REGISTRY, Op
-from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, did_you_mean, shown
 from sdgraph.viz import style
 
 if TYPE_CHECKING:

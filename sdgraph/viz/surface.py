@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.graph import VariableKind
 from sdgraph.build.initializers import as_seed
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff, errors
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import REGISTRY
 from tests.benchmarks.growth import memory, results, work
 from tests.ops.samples import F, Literal, Sample, draw, f, ints, regular, s, samples_of

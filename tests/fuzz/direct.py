@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from sdgraph import SameDiff
-from sdgraph.build.graph import Node, VariableKind, reachable
+from sdgraph.build.graph import Node, reachable
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.infer.aval import Aval
 

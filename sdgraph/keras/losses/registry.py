@@ -10,8 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from sdgraph.build.graph import did_you_mean
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, did_you_mean, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.keras.losses import classes, functions
 from sdgraph.keras.losses.base import Loss, LossFunctionWrapper

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.expansion import opened

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sdgraph.build.graph import did_you_mean
-from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, did_you_mean, shown
 from sdgraph.infer.names import is_writable
 
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {

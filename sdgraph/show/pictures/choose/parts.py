@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
 from sdgraph.show.visible import Item, Listing
 

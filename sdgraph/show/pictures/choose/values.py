@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.run.executable import as_mapping
 from sdgraph.show.pictures.options import Options
 from sdgraph.show.visible import Item, Listing

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.show.visible import Item, Listing

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.show.pictures.choose.grouping import DEEPEST, Group, Groups
 from sdgraph.show.pictures.choose.parts import Arc, Parts
 from sdgraph.show.pictures.choose.values import Values

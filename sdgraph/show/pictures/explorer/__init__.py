@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound, shown
 from sdgraph.show.pictures.choose.parts import Parts, forward_parts, gradient_parts
 from sdgraph.show.pictures.choose.selection import differentiated

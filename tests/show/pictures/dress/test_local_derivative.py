@@ -3,7 +3,7 @@
 import pytest
 
 from sdgraph import SameDiff, errors
-from sdgraph.build.graph import VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, REGISTRY
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import OPS, apply, floating, joined

@@ -1,0 +1,27 @@
+"""Words that nodes and ops share: the kinds of variables, and what stands for nothing. Must not know either."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Final
+
+NO_ATTRS: Final[Mapping[str, Any]] = {}
+ABSENT: Final = -1
+"""Stands in ``Node.inputs`` for an optional operand that was not given."""
+
+GRADIENT_SCOPE: Final = "grad"
+"""The name scope of gradients."""
+
+
+class VariableKind(enum.Enum):
+    """What a variable of a graph is."""
+
+    PLACEHOLDER = "placeholder"
+    """Fed on every call."""
+    VARIABLE = "variable"
+    """Holds a value that training changes."""
+    CONSTANT = "constant"
+    """Holds a value that stays."""
+    ARRAY = "array"
+    """The output of an op."""
