@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sdgraph import errors
 from sdgraph._version import __version__
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
-from sdgraph.build.variable import Namespace, Operand, SDVariable
+from sdgraph.build.variable import Operand, SDVariable
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.plan.plan import Plan
 from sdgraph.run.executable import Executable

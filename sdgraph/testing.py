@@ -36,7 +36,8 @@ from sdgraph.run.feeds import as_array
 if TYPE_CHECKING:
     from sdgraph.build.op import Op
     from sdgraph.build.variable import Feeds
-    from sdgraph.samediff import SameDiff
+    from sdgraph.run.evaluate import executable_of
+from sdgraph.samediff import SameDiff
 
 __all__ = ["GradientMismatch", "check_grads"]
 
@@ -207,7 +208,7 @@ class _Function:
 
 def _wide_point(sd: SameDiff, y: SDVariable, feeds: Feeds | None, dtype: np.dtype[Any], step: int) -> dict[int, Any]:
     """The arrays of all leaves that y depends on, floating ones in the wide dtype; the feeds are checked."""
-    f = sd._executable([y])
+    f = executable_of(sd, [y])
     f(feeds, step=step)
     given = {k.name if isinstance(k, SDVariable) else k: v for k, v in as_mapping(feeds).items()}
     point = {p.id: as_array(p, given[p.name]) for p in f.placeholders}
@@ -312,7 +313,7 @@ class _Check:
         present = [g for g in grads if g is not None]
         f = _Function(sd, [scalar], self.point, self.precision.dtype, self.step)
         values = iter(_Function(sd, present, self.point, self.precision.dtype, self.step)(self.point))
-        declared = iter(sd._executable(present)(self.feeds, step=self.step).values() if present else ())
+        declared = iter(executable_of(sd, present)(self.feeds, step=self.step).values() if present else ())
         bad: list[GradientMismatch] = []
         checked = 0
         for w, g in zip(self.wrt, grads, strict=True):

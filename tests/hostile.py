@@ -133,4 +133,4 @@ def attempt(call, sd=None, what=""):
 
 def _without_caches(sd):
     """A function that was compiled before its feeds were looked at may stay."""
-    return {name: table for name, table in graph_state(sd).items() if name != "_executables"}
+    return {name: table for name, table in graph_state(sd).items() if name != "executables"}

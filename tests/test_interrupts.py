@@ -175,7 +175,7 @@ def is_whole(sd):
         and set(sd.values) == leaves
         and sd.current_scope == ""
         and sd.journal is None
-        and not sd._in_gradient
+        and not sd.in_gradient
     )
 
 

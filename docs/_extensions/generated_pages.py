@@ -7,8 +7,8 @@ import functools
 from pathlib import Path
 
 from sdgraph import SameDiff
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import Op
-from sdgraph.build.variable import Namespace
 
 _NAMESPACE = """\
 # `sd.{attribute}`

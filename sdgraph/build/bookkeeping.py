@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from sdgraph.build.graph import Graph
+from sdgraph.build.kinds import AnyGraph
 
 
 class Numbering(NamedTuple):
@@ -147,7 +146,7 @@ def caches(table: dict[Any, Any], new: Numbering) -> dict[Any, Any]:
 # ---------------------------------------------------------------------- copying and renumbering
 
 
-def carry(source: Graph, target: Graph, new: Numbering) -> None:
+def carry(source: AnyGraph, target: AnyGraph, new: Numbering) -> None:
     """Give ``target``, whose nodes are numbered by ``new``, what ``source`` keeps about them."""
     for name, form, _, copied in source.tables:
         if copied:
@@ -155,7 +154,7 @@ def carry(source: Graph, target: Graph, new: Numbering) -> None:
             setattr(target, name, table if form is None else form(table, new))
 
 
-def renumber(graph: Graph, new: Numbering) -> None:
+def renumber(graph: AnyGraph, new: Numbering) -> None:
     """Let all tables follow nodes that have moved or gone."""
     for name, form, _, _ in graph.tables:
         if form is not None:
@@ -183,7 +182,7 @@ class Journal:
 class Mark:
     """A moment to come back to."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: AnyGraph) -> None:
         self.graph = graph
         self.size = len(graph.nodes)
         self.saved = {t.name: copy.copy(getattr(graph, t.name)) for t in graph.tables if t.saved}

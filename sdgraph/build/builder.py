@@ -6,23 +6,21 @@ Everything that can fail is done before the first node is appended, so that a re
 from __future__ import annotations
 
 import bisect
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
-from sdgraph.build import bookkeeping
+from sdgraph.build import bookkeeping, forks
 from sdgraph.build.bookkeeping import Numbering, Table
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, shown
 from sdgraph.infer.arrays import as_numbers, converted, own_array
 from sdgraph.infer.aval import Aval, as_dtype, is_floating, shape_str
-
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
 
 _SCALARS = (bool, int, float, complex)
 _KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
@@ -36,7 +34,11 @@ class GraphBuilder(Graph):
         *Graph.tables,
         Table("loss_nodes", bookkeeping.listed),
         Table("cotangents", bookkeeping.id_to_id),
-        Table("_implicit", bookkeeping.to_id),
+        Table("implicit", bookkeeping.to_id),
+        Table("explicit_losses", bookkeeping.listed, saved=True),
+        Table("extra_losses", bookkeeping.listed, saved=True),
+        Table("gradients", bookkeeping.answers),
+        Table("executables", bookkeeping.caches, saved=True, copied=False),
     )
 
     dtype: np.dtype[Any]
@@ -50,11 +52,23 @@ class GraphBuilder(Graph):
         """Ids of the outputs of loss ops, in creation order."""
         self.cotangents: dict[int, int] = {}
         """For each gradient node that stands for one variable's gradient, the id of that variable."""
-        self._implicit: dict[Any, int] = {}
+        self.implicit: dict[Any, int] = {}
+        """Constants that stand for Python numbers, by scope, dtype and bits."""
+        self.explicit_losses: list[int] = []
+        """The losses that were marked."""
+        self.extra_losses: list[int] = []
+        """Terms that count on top of the losses."""
+        self.gradients: dict[Any, tuple[int, ...]] = {}
+        """Gradients that were asked for, by what was differentiated by what."""
+        self.executables: dict[Any, Any] = {}
+        """What was compiled for single evaluations, by what it computes."""
+        self.appending = threading.RLock()
+        """Held while gradients are appended: several threads may ask for them."""
+        forks.renew(self, "appending", threading.RLock, waits=True)
 
     def handle(self, i: int) -> SDVariable:
         """The handle of node ``i``."""
-        return SDVariable(cast("SameDiff", self), i)
+        return SDVariable(self, i)
 
     def apply(
         self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
@@ -78,7 +92,7 @@ class GraphBuilder(Graph):
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
         try:
-            aval = op.output_aval(cast("SameDiff", self), tuple(avals), attrs)
+            aval = op.output_aval(self, tuple(avals), attrs)
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
             raise
@@ -104,7 +118,7 @@ class GraphBuilder(Graph):
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
     ) -> Any:
         """Append the checked call's node, and an item node for each output if there are several."""
-        sd = cast("SameDiff", self)
+        sd = self
         if op.is_random or (op.is_composite and op.infer is None and op.trace(sd, tuple(avals), attrs).is_random):
             attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         inputs = tuple(ids)
@@ -121,28 +135,6 @@ class GraphBuilder(Graph):
             for k, (a, n) in enumerate(zip(aval, names, strict=True))
         )
 
-    # ------------------------------------------------------------------ variables, given as such or by name
-
-    def _own(self, v: Any) -> SDVariable:
-        """A variable of this graph for a name or a handle."""
-        if type(v) is SDVariable:
-            if v.sd is not self:
-                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
-            v.node.check()
-            return v
-        if isinstance(v, str):
-            return self.handle(self.id_of(v))
-        raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
-
-    def _several(self, vs: Any) -> list[SDVariable]:
-        if type(vs) is SDVariable or isinstance(vs, str):
-            return [self._own(vs)]
-        try:
-            each = list(vs)
-        except Exception as e:
-            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
-        return [self._own(v) for v in each]
-
     # ------------------------------------------------------------------ operands that are not variables yet
 
     def _literals(self, op: Op, operands: Sequence[Any], avals: list[Aval | None]) -> dict[int, tuple[Any, Any]]:
@@ -158,7 +150,7 @@ class GraphBuilder(Graph):
                 continue
             # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
             quick = (self._scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
-            i = self._implicit.get(quick) if quick is not None else None
+            i = self.implicit.get(quick) if quick is not None else None
             if i is not None:
                 found[k] = quick, None
                 avals[k] = self.nodes[i].aval
@@ -199,12 +191,12 @@ class GraphBuilder(Graph):
 
     def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
         """A constant for a literal operand; equal scalars of one scope share a node."""
-        if key is not None and key in self._implicit:
-            return self._implicit[key]
+        if key is not None and key in self.implicit:
+            return self.implicit[key]
         assert array is not None
         i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.free_name("constant"), array)
         if key is not None:
-            self._implicit[key] = i
+            self.implicit[key] = i
         return i
 
     def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
@@ -263,7 +255,7 @@ class GraphBuilder(Graph):
     def _renumber(self, start: int, moved: dict[int, int]) -> None:
         """Let all that is kept about nodes follow those that moved."""
         # A later gradient makes its own constants, so that each can be drawn by itself.
-        bookkeeping.to_id(self._implicit, bookkeeping.up_to(start))
+        bookkeeping.to_id(self.implicit, bookkeeping.up_to(start))
         kept = list(moved)
         new = Numbering(
             lambda i: i if i < start else moved.get(i),

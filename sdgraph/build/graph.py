@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Journal, Mark, Table
+from sdgraph.build.kinds import GRADIENT_SCOPE
+from sdgraph.build.reach import reachable
 from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError, did_you_mean, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
@@ -95,6 +97,7 @@ class Graph:
         Table("_next_suffix", saved=True),
         Table("_scope", saved=True, copied=False),
         Table("_origin", saved=True, copied=False),
+        Table("in_gradient", saved=True, copied=False),
     )
     """Everything but the nodes that a graph of this class keeps; subclasses add theirs."""
 
@@ -108,6 +111,8 @@ class Graph:
         """Half-open id ranges of all nodes made for derivatives: sweeps, and what Jacobians put around them."""
         self.frozen: set[int] = set()
         """Constants that were variables before they were converted."""
+        self.in_gradient = False
+        """Whether a `gradient_scope` is open."""
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._next_suffix: dict[str, int] = {}
@@ -216,6 +221,29 @@ class Graph:
         finally:
             self._scope = self._scope[:length]
 
+    @contextmanager
+    def gradient_scope(self) -> Iterator[None]:
+        """Name what is made in the block under ``grad/``, whatever scopes are open, and count it as gradients."""
+        start, outermost = len(self.nodes), not self.in_gradient
+        try:
+            self.in_gradient = True
+            with self.outside_scopes(GRADIENT_SCOPE + "/"):
+                yield
+        finally:
+            self.in_gradient = not outermost
+            if outermost and len(self.nodes) > start:
+                self.gradient_spans.append((start, len(self.nodes)))
+
+    @contextmanager
+    def outside_scopes(self, scope: str) -> Iterator[None]:
+        """Put names under ``scope`` alone in the block, whatever scopes are open."""
+        before = self._scope
+        try:
+            self._scope = scope
+            yield
+        finally:
+            self._scope = before
+
     @property
     def current_scope(self) -> str:
         """The open name scope, without the final slash; empty outside scopes."""
@@ -291,19 +319,6 @@ class Graph:
     def reachable(self, outs: list[int]) -> bytearray:
         """A flag per node up to the last of ``outs``: whether an output needs it."""
         return reachable(self.nodes, outs)
-
-
-def reachable(nodes: list[Node], outs: list[int]) -> bytearray:
-    """A flag per node up to the last of ``outs``: whether one of ``outs`` needs it."""
-    need = bytearray(max(outs, default=-1) + 1)
-    for o in outs:
-        need[o] = 1
-    for i in range(len(need) - 1, -1, -1):
-        if need[i]:
-            for j in nodes[i].inputs:
-                if j >= 0:
-                    need[j] = 1
-    return need
 
 
 def check_name(name: object) -> None:

@@ -5,17 +5,14 @@ Knows numpy's basic indexing. Must not know what an index does to a shape.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sdgraph.errors import ArgumentTypeError, shown
 
-if TYPE_CHECKING:
-    from sdgraph.build.variable import SDVariable
 
-
-def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:
+def index_key(key: Any, x: Any) -> tuple[Any, ...]:
     """A numpy basic index as a hashable tuple; a slice becomes ("slice", start, stop, step)."""
     out: list[Any] = []
     for k in key if isinstance(key, tuple) else (key,):
@@ -31,13 +28,13 @@ def index_key(key: Any, x: SDVariable) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def _bound(b: Any, key: Any, x: SDVariable) -> int:
+def _bound(b: Any, key: Any, x: Any) -> int:
     if isinstance(b, int | np.integer) and not isinstance(b, bool):
         return int(b)
     raise _bad_index(key, x)
 
 
-def _bad_index(key: Any, x: SDVariable) -> ArgumentTypeError:
+def _bad_index(key: Any, x: Any) -> ArgumentTypeError:
     return ArgumentTypeError(
         f"{x.name!r} cannot be indexed like this.",
         given=shown(key),

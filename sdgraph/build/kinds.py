@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 NO_ATTRS: Final[Mapping[str, Any]] = {}
 ABSENT: Final = -1
@@ -12,6 +12,12 @@ ABSENT: Final = -1
 
 GRADIENT_SCOPE: Final = "grad"
 """The name scope of gradients."""
+
+AnyGraph: TypeAlias = Any
+"""The graph of a variable or a namespace: an `OpGraph`, which stands where all ops are.
+
+Rules are written with the ops of every namespace, so nothing below those can name its type.
+"""
 
 
 class VariableKind(enum.Enum):

@@ -10,17 +10,17 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.initializers import initial_value
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.lookup import GraphLookup
 from sdgraph.build.op import CONSTANT, PLACEHOLDER, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from sdgraph.infer.arrays import as_numbers, converted, own_array
-from sdgraph.infer.aval import Aval, as_dtype, as_shape, shape_str
+from sdgraph.infer.aval import Aval, as_dtype, as_shape, is_floating, shape_str
 
 
-class GraphLeaves(GraphBuilder):
+class GraphLeaves(GraphLookup):
     """A graph that leaves can be added to."""
 
     seed: int
@@ -167,7 +167,7 @@ class GraphLeaves(GraphBuilder):
             ArgumentTypeError: For placeholders and op outputs, which have no value of their own.
             UnknownVariableError: If there is no such variable.
         """
-        v = self._own(v)
+        v = self.own(v)
         try:
             return self.values[v.id]
         except KeyError:
@@ -198,7 +198,7 @@ class GraphLeaves(GraphBuilder):
             >>> w.value
             array([3., 4.], dtype=float32)
         """
-        v = self._own(v)
+        v = self.own(v)
         if v.kind is not VariableKind.VARIABLE:
             raise ArgumentTypeError(
                 f"Only variables take a new value: {v.name!r} is {with_article(v.kind)}.", given=repr(v), node=v.name
@@ -215,6 +215,42 @@ class GraphLeaves(GraphBuilder):
             e.node, e.node_origin = v.name, v.origin
             raise
         self.set_array(v.id, array)
+
+    def convert_to_constant(self, v: SDVariable | str) -> SDVariable:
+        """Freeze a variable at its value."""
+        return self._convert(self.own(v), VariableKind.VARIABLE, VariableKind.CONSTANT)
+
+    def convert_to_variable(self, v: SDVariable | str) -> SDVariable:
+        """Make a floating constant trainable."""
+        v = self.own(v)
+        if not is_floating(v.dtype):
+            raise DTypeError(f"{v.name!r} is {v.dtype.name}: only floating variables are trained.", given=repr(v))
+        return self._convert(v, VariableKind.CONSTANT, VariableKind.VARIABLE)
+
+    def _convert(self, v: SDVariable, old: VariableKind, new: VariableKind) -> SDVariable:
+        if v.kind is new:
+            return v
+        if v.kind is not old:
+            raise ArgumentTypeError(
+                f"{v.name!r} is {with_article(v.kind)}: only {with_article(old)} can become {with_article(new)}.",
+                given=repr(v),
+                node=v.name,
+            )
+        node, implicit, was_frozen = v.node, self.implicit, v.id in self.frozen
+
+        def undo() -> None:
+            self._set_kind(v, old, frozen=was_frozen)
+            self.implicit = {**implicit, **self.implicit}
+
+        self.can_undo(node, undo)
+        self._set_kind(v, new, frozen=new is VariableKind.CONSTANT)
+        self.implicit = {k: i for k, i in implicit.items() if i != v.id}
+        self.version += 1
+        return v
+
+    def _set_kind(self, v: SDVariable, kind: VariableKind, *, frozen: bool) -> None:
+        v.node.op = CONSTANT if kind is VariableKind.CONSTANT else VARIABLE
+        (self.frozen.add if frozen else self.frozen.discard)(v.id)
 
 
 def with_article(kind: VariableKind) -> str:

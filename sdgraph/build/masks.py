@@ -8,16 +8,13 @@ everything again. Knows how masks combine and move. Must not know which op reach
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sdgraph.build.kinds import VariableKind
+from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.op import attr_key
 from sdgraph.build.variable import SDVariable
-
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
 
 Literal = tuple[int, bool]
 """A boolean variable's id, and whether it or its opposite is meant."""
@@ -31,7 +28,7 @@ _MOST_LITERALS = 8
 class Pool:
     """The conditions of one backward sweep. Equal computations on conditions are one node here."""
 
-    def __init__(self, sd: SameDiff, asked: bool = False, leaves_out: bool = True) -> None:
+    def __init__(self, sd: AnyGraph, asked: bool = False, leaves_out: bool = True) -> None:
         self.sd = sd
         self.leaves_out = leaves_out
         """Whether selections met in the sweep make masks; those of selections further on count in any case."""

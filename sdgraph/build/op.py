@@ -12,17 +12,14 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from sdgraph.build.graph import reachable
-from sdgraph.build.kinds import NO_ATTRS, VariableKind
+from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
+from sdgraph.build.reach import reachable
 from sdgraph.errors import ArgumentTypeError, SDGraphError, did_you_mean, shown
 from sdgraph.infer.aval import Aval, as_dtype
-
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,7 +71,7 @@ def ELEMENTWISE(mask: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
 class Body(NamedTuple):
     """A traced composite: its scratch graph, the ids of its operands (ABSENT ones are -1) and of its outputs."""
 
-    graph: SameDiff
+    graph: AnyGraph
     params: tuple[int, ...]
     outs: tuple[int, ...]
     aval: Any
@@ -350,7 +347,7 @@ class Op:
             parts.append(text)
         return f"{self.name}({', '.join(parts)})"
 
-    def trace(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Body:
+    def trace(self, sd: AnyGraph, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Body:
         """The composite's body for operands of these avals; traced once per signature."""
         assert self.body is not None
         key = (avals, attr_key({k: v for k, v in attrs.items() if k != STREAM}), sd.dtype)
@@ -381,7 +378,7 @@ class Op:
         self._bodies[key] = body
         return body
 
-    def output_aval(self, sd: SameDiff, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
+    def output_aval(self, sd: AnyGraph, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
         """The aval of the output (a tuple of them for several) for operands of these avals."""
         if self.infer is not None:
             return self.infer(*avals, **{k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs)

@@ -6,15 +6,13 @@ whose results can be added up for less says how, and is asked here. Must not kno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.variable import SDVariable
 
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
 
-
-def total(sd: SameDiff, terms: list[SDVariable]) -> SDVariable:
+def total(sd: AnyGraph, terms: list[SDVariable]) -> SDVariable:
     """The sum of all contributions; at most one node more than it takes to add up those of each op."""
     nodes = sd.nodes
     for g in terms:
@@ -26,7 +24,7 @@ def total(sd: SameDiff, terms: list[SDVariable]) -> SDVariable:
     return terms[0] + terms[1] if len(terms) == 2 else sd.math.merge_add(*terms)
 
 
-def _joined(sd: SameDiff, terms: list[SDVariable]) -> list[SDVariable]:
+def _joined(sd: AnyGraph, terms: list[SDVariable]) -> list[SDVariable]:
     """The same sum in fewer terms: results of one op as that op adds them up."""
     alike: dict[Any, list[SDVariable]] = {}
     rest: list[SDVariable] = []

@@ -1,4 +1,4 @@
-"""SDVariable, the handle users hold, and Namespace, the base of everything ops hang on.
+"""SDVariable, the handle users hold.
 
 Knows how Python syntax maps to ops. Must not know kernels, gradients or engines: methods forward to the graph.
 """
@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.build.index_key import index_key
-from sdgraph.build.kinds import NO_ATTRS, VariableKind
-from sdgraph.build.op import register
+from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
 from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
 if TYPE_CHECKING:
     from sdgraph.origin import Origin
-    from sdgraph.samediff import SameDiff
-    from sdgraph.show.formulas.equations import Latex
 
     Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
     Axis: TypeAlias = int | Sequence[int] | None
@@ -29,41 +26,6 @@ if TYPE_CHECKING:
 
 Operand: TypeAlias = Annotated["SDVariable | ArrayLike", "Operand"]
 """What a tensor parameter of an op takes. This annotation is what makes a parameter a tensor and not a setting."""
-
-
-class Namespace:
-    """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
-
-    Example:
-        >>> from sdgraph import Namespace, SameDiff, composite
-        >>> class Mine(Namespace, prefix="mine"):
-        ...     @composite
-        ...     def double(self, x: "Operand", *, name: str | None = None) -> SDVariable:
-        ...         return x + x
-        >>> sd = SameDiff()
-        >>> Mine(sd).double(sd.constant("a", 2.0)).eval()
-        array(4., dtype=float32)
-    """
-
-    sd: SameDiff
-    prefix: ClassVar[str] = ""
-
-    def __init__(self, sd: SameDiff) -> None:
-        self.sd = sd
-
-    def __init_subclass__(cls, prefix: str | None = None, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        if prefix is None:
-            return
-        cls.prefix = prefix
-        for member in vars(cls).values():
-            op = getattr(member, "op", None)
-            if op is not None:
-                register(op, prefix, cls)
-
-    def __call__(self) -> Namespace:
-        """The namespace itself, so that code ported from Java may write ``sd.math()``."""
-        return self
 
 
 class SDVariable:
@@ -87,7 +49,7 @@ class SDVariable:
     # Makes numpy hand ``ndarray * variable`` to our reflected operators.
     __array_ufunc__ = None
 
-    def __init__(self, sd: SameDiff, id: int) -> None:
+    def __init__(self, sd: AnyGraph, id: int) -> None:
         self.sd = sd
         # The record itself, not its place: places are used again after a call that was taken back.
         self.node = sd.nodes[id]
@@ -509,7 +471,7 @@ class SDVariable:
             return False
         return True
 
-    def to_latex(self, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> Latex:
+    def to_latex(self, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> str:
         r"""The variable as formulas, which a notebook shows: one equation per named variable it is computed from.
 
         A text that is an ``align*`` environment. Helpers that the library named are written inside the equations that
@@ -535,9 +497,7 @@ class SDVariable:
             \beta &= 0.5
             \end{align*}
         """
-        from sdgraph.show.formulas.equations import to_latex
-
-        return to_latex(self, depth, expand=expand, max_length=max_length)
+        return self.sd.to_latex(self, depth, expand=expand, max_length=max_length)
 
     def eval(
         self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
@@ -575,4 +535,4 @@ def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping
     return {**feeds, **named} if named else feeds
 
 
-__all__ = ["Dim", "Namespace", "SDVariable"]
+__all__ = ["Dim", "SDVariable"]

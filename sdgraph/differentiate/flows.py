@@ -18,7 +18,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import GradientError
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 Operands = Sequence[SDVariable | None]
 Attrs = Mapping[str, Any]
@@ -194,7 +194,7 @@ def keeps_zeros(term: SDVariable, g: SDVariable, start: int) -> bool:
     return True
 
 
-def _number(sd: SameDiff, i: int) -> float:
+def _number(sd: OpGraph, i: int) -> float:
     """The value of a constant scalar; NaN for anything else."""
     value = sd.values.get(i) if sd.nodes[i].op.kind is VariableKind.CONSTANT else None
     return math.nan if value is None or value.ndim or value.dtype.kind == "c" else float(value)

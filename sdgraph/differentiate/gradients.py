@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sdgraph.build.graph import Node, reachable
+from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.masks import Pool
 from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, Body, Op
+from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.flows import Flow, masked_flows, one_each, total
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import Aval, is_floating
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
-def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> list[SDVariable]:
+def gradients(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> list[SDVariable]:
     """Append the gradient of the sum of all elements of ``ys`` with respect to each of ``wrt``.
 
     A variable that no y depends on gets zeros.
@@ -63,7 +64,7 @@ def gradients(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable])
     return [SDVariable(sd, moved[r]) for r in results]
 
 
-def _refine(sd: SameDiff, g: SDVariable, w: SDVariable) -> None:
+def _refine(sd: OpGraph, g: SDVariable, w: SDVariable) -> None:
     """Give a gradient the sizes known of its variable: shape rules may have lost them among unknown ones."""
     if g.shape != w.shape:
         sizes = tuple(n if isinstance(n, int) else d for d, n in zip(g.shape, w.shape, strict=True))
@@ -71,7 +72,7 @@ def _refine(sd: SameDiff, g: SDVariable, w: SDVariable) -> None:
 
 
 def backpropagate(
-    sd: SameDiff,
+    sd: OpGraph,
     seeds: Sequence[tuple[SDVariable, Flow]],
     wrt: Sequence[SDVariable],
     pool: Pool,
@@ -140,7 +141,7 @@ def _carries_gradient(aval: Any) -> bool:
 
 
 def _operand_flows(
-    sd: SameDiff, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
+    sd: OpGraph, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
 ) -> Sequence[Flow | None]:
     """One cotangent per operand, by the op's rule or by differentiating its body."""
     op = node.op
@@ -159,16 +160,16 @@ def _operand_flows(
     return [None if term is None else Flow(term) for term in one_each(op, out, operands)]
 
 
-def _item(sd: SameDiff, i: int, index: int) -> SDVariable:
+def _item(sd: OpGraph, i: int, index: int) -> SDVariable:
     return sd.apply(ITEM, (SDVariable(sd, i),), {"index": index})
 
 
-def _cotangents(sd: SameDiff, i: int, flows: Sequence[Flow | None]) -> tuple[SDVariable, ...]:
+def _cotangents(sd: OpGraph, i: int, flows: Sequence[Flow | None]) -> tuple[SDVariable, ...]:
     """Cotangents of all outputs of a node; zeros for those nobody used."""
     return tuple(sd.zeros_like(_item(sd, i, k)) if flow is None else flow.g for k, flow in enumerate(flows))
 
 
-def _fitted(sd: SameDiff, flow: Flow, x: SDVariable) -> Flow:
+def _fitted(sd: OpGraph, flow: Flow, x: SDVariable) -> Flow:
     """A cotangent and its mask brought to the shape and dtype of its variable."""
     given, wanted = flow.g.shape, x.shape
     if flow.mask is None:
@@ -178,7 +179,7 @@ def _fitted(sd: SameDiff, flow: Flow, x: SDVariable) -> Flow:
     return Flow(_fit(sd, flow.cleaned().g, x), flow.mask.fitted(wanted))
 
 
-def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:
+def _fit(sd: OpGraph, g: SDVariable, x: SDVariable) -> SDVariable:
     """A cotangent brought to its variable's shape and dtype: sum over broadcast axes, broadcast, cast."""
     shape, target = g.shape, x.shape
     if shape != target:
@@ -200,7 +201,7 @@ def _fit(sd: SameDiff, g: SDVariable, x: SDVariable) -> SDVariable:
 
 
 def _composite_flows(
-    sd: SameDiff, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
+    sd: OpGraph, i: int, node: Node, flows: Sequence[Flow | None], active: bytearray, pool: Pool
 ) -> list[Flow | None]:
     """One application of the op's own gradient composite per active operand."""
     whole = pool.everything
@@ -244,7 +245,7 @@ def vjp_op(op: Op, k: int, n: int, masked: tuple[bool, ...] = (False,), asked: b
     names = tuple(f"{op.operand_names[0]}_{m}" for m in range(n)) if op.variadic else op.operand_names
     n_outputs = len(masked)
 
-    def body(scratch: SameDiff, *args: SDVariable | None, **attrs: Any) -> Any:
+    def body(scratch: OpGraph, *args: SDVariable | None, **attrs: Any) -> Any:
         operands, gs, lives = args[:n], args[n : n + n_outputs], iter(args[n + n_outputs :])
         avals = tuple(None if x is None else x.aval for x in operands)
         traced = op.trace(scratch, avals, attrs)
@@ -298,7 +299,7 @@ def _free_prefix(prefix: str, names: Sequence[str]) -> str:
     return prefix
 
 
-def inline(sd: SameDiff, body: Body, operands: Sequence[SDVariable | None]) -> list[SDVariable]:
+def inline(sd: OpGraph, body: Body, operands: Sequence[SDVariable | None]) -> list[SDVariable]:
     """Append a traced body with its parameters bound to ``operands``; return its outputs."""
     mapped = {p: x.id for p, x in zip(body.params, operands, strict=True) if x is not None}
     source = body.graph
@@ -317,7 +318,7 @@ def inline(sd: SameDiff, body: Body, operands: Sequence[SDVariable | None]) -> l
 # ---------------------------------------------------------------------- errors
 
 
-def _check_paths(sd: SameDiff, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> None:
+def _check_paths(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> None:
     """Raise unless each of ``wrt`` either reaches a y through floating values or does not influence any."""
     nodes = sd.nodes
     need = reachable(nodes, [y.id for y in ys])

@@ -6,14 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.variable import SDVariable
+from sdgraph.differentiate.answers import gradient_of
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
-def jacobian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
+def jacobian(sd: OpGraph, y: SDVariable, x: SDVariable) -> SDVariable:
     """``d y / d x`` of shape ``y.shape + x.shape``: one gradient per element of y, stacked."""
     if not y.aval.is_static:
         raise ShapeError(
@@ -22,7 +23,7 @@ def jacobian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
             fix="Give the placeholder a fixed batch size, or use sd.grad or sd.hvp.",
         )
     if y.shape == ():
-        return sd.grad(y, x)
+        return gradient_of(sd, y, x)
     n = math.prod(y.shape)  # type: ignore[arg-type]
     with sd.gradient_scope():
         flat = sd.reshape(y, (n,))
@@ -30,12 +31,12 @@ def jacobian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
             ones = (1,) * x.ndim
             return sd.reshape(sd.zeros_like(y), (*y.shape, *ones)) * sd.zeros_like(x) if ones else sd.zeros_like(y)
         entries = [flat[k] for k in range(n)]  # All before the first sweep: a sweep looks at what lies before its y.
-        rows = [sd.grad(entry, x) for entry in entries]
+        rows = [gradient_of(sd, entry, x) for entry in entries]
         stacked = sd.stack(*rows, axis=0)
         return stacked if y.ndim == 1 else sd.reshape(stacked, (*y.shape, *x.shape))
 
 
-def hessian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
+def hessian(sd: OpGraph, y: SDVariable, x: SDVariable) -> SDVariable:
     """``d^2 y / d x^2`` of shape ``x.shape + x.shape`` for a scalar y."""
     if y.shape != ():
         raise ShapeError(
@@ -43,10 +44,10 @@ def hessian(sd: SameDiff, y: SDVariable, x: SDVariable) -> SDVariable:
             given=shape_str(y.shape),
             fix="Reduce it first, for example y.sum().",
         )
-    return jacobian(sd, sd.grad(y, x), x)
+    return jacobian(sd, gradient_of(sd, y, x), x)
 
 
-def hvp(sd: SameDiff, y: SDVariable, x: SDVariable, v: Any) -> SDVariable:
+def hvp(sd: OpGraph, y: SDVariable, x: SDVariable, v: Any) -> SDVariable:
     """``(d^2 y / d x^2) v``: the gradient of ``<grad y, v>`` with v held fixed."""
     with sd.gradient_scope():
         v = sd.stop_gradient(sd.as_variable(v))
@@ -58,5 +59,5 @@ def hvp(sd: SameDiff, y: SDVariable, x: SDVariable, v: Any) -> SDVariable:
                 given=shape_str(v.shape),
                 expected=shape_str(x.shape),
             )
-        inner = sd.sum(sd.grad(y, x) * v)
-    return sd.grad(inner, x)
+        inner = sd.sum(gradient_of(sd, y, x) * v)
+    return gradient_of(sd, inner, x)

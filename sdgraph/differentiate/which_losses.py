@@ -14,7 +14,7 @@ from sdgraph.errors import GradientError
 from sdgraph.infer.aval import is_floating
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
 def check_loss(v: SDVariable) -> None:
@@ -29,17 +29,18 @@ def check_loss(v: SDVariable) -> None:
         )
 
 
-def current_losses(sd: SameDiff, explicit: list[int], extra: list[int]) -> list[SDVariable]:
+def current_losses(sd: OpGraph) -> list[SDVariable]:
     """The losses of the graph as it is now: the main ones, then the extra terms.
 
     Raises:
         GradientError: If they are not clear; lists the candidates.
     """
-    main = explicit or _implicit_losses(sd, extra)
-    return [SDVariable(sd, i) for i in dict.fromkeys((*main, *extra))]
+    with sd.appending:
+        main = sd.explicit_losses or _implicit_losses(sd, sd.extra_losses)
+        return [SDVariable(sd, i) for i in dict.fromkeys((*main, *sd.extra_losses))]
 
 
-def _implicit_losses(sd: SameDiff, extra: list[int]) -> list[int]:
+def _implicit_losses(sd: OpGraph, extra: list[int]) -> list[int]:
     """The losses nobody named. A loss that an extra term is computed from is a part of that term."""
     consumed = _consumed(sd)
     parts = sd.reachable(extra) if extra else bytearray()
@@ -60,7 +61,7 @@ def _implicit_losses(sd: SameDiff, extra: list[int]) -> list[int]:
     raise _unclear(sd, what, consumed)
 
 
-def _consumed(sd: SameDiff) -> bytearray:
+def _consumed(sd: OpGraph) -> bytearray:
     """A flag per node: whether a node that is no gradient uses it."""
     consumed = bytearray(len(sd.nodes))
     for i, node in enumerate(sd.nodes):
@@ -71,7 +72,7 @@ def _consumed(sd: SameDiff) -> bytearray:
     return consumed
 
 
-def _candidates(sd: SameDiff, consumed: bytearray) -> list[SDVariable]:
+def _candidates(sd: OpGraph, consumed: bytearray) -> list[SDVariable]:
     return [
         v
         for v in sd.variables()
@@ -79,7 +80,7 @@ def _candidates(sd: SameDiff, consumed: bytearray) -> list[SDVariable]:
     ]
 
 
-def _unclear(sd: SameDiff, message: str, consumed: bytearray) -> GradientError:
+def _unclear(sd: OpGraph, message: str, consumed: bytearray) -> GradientError:
     ids = {*sd.loss_nodes, *(v.id for v in _candidates(sd, consumed))}
     lines = [
         f"{SDVariable(sd, i)!r}" + (", used by another op" if consumed[i] else ", feeds nothing") for i in sorted(ids)

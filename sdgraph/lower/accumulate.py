@@ -15,7 +15,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.ops.precision import wide
 
 if TYPE_CHECKING:
-    from sdgraph.lower.lowering import LoweredNode
+    from sdgraph.lower.nodes import LoweredNode
 
 _WORTH = 1 << 20
 """Bytes of all terms together from which on memory counts; below, one step is the quickest."""

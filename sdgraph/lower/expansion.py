@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdgraph.build.bookkeeping import Numbering, carry
-from sdgraph.build.graph import Node, reachable
-from sdgraph.build.kinds import ABSENT
-from sdgraph.build.op import Body
+from sdgraph.build.graph import Node
+from sdgraph.build.kinds import ABSENT, AnyGraph
+from sdgraph.build.op import ITEM, Body
+from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, ArgumentTypeError
 from sdgraph.infer.aval import Aval
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
-def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
+def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
     """A graph with the same variables, and for each of ``chosen`` its body in a scope of its name.
 
     Raises:
@@ -34,6 +35,26 @@ def expanded(sd: SameDiff, chosen: set[int]) -> SameDiff:
                 expected="the only output of a composite op, such as a loss",
             )
     return _replaced(sd, chosen, named=True)[0]
+
+
+def inside(v: SDVariable) -> AnyGraph:
+    """The inside of the composite that makes ``v``; its placeholders are named after the operands.
+
+    Raises:
+        ArgumentTypeError: If the variable is no output of a composite.
+    """
+    sd: OpGraph = v.sd
+    node = v.node
+    if node.op is ITEM:
+        node = sd.nodes[node.inputs[0]]
+    if not node.op.is_composite:
+        raise ArgumentTypeError(
+            f"{v.name!r} has nothing inside.",
+            given=repr(v),
+            expected="the output of a composite op, such as a loss",
+        )
+    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    return opened(node.op.trace(sd, avals, node.attrs)).graph
 
 
 def opened(body: Body) -> Body:
@@ -53,7 +74,7 @@ def _is_helper(node: Node) -> bool:
     return op.is_composite and op.name.startswith("_") and op.reads is None and type(node.aval) is Aval
 
 
-def _replaced(sd: SameDiff, chosen: set[int], *, named: bool) -> tuple[SameDiff, dict[int, int]]:
+def _replaced(sd: OpGraph, chosen: set[int], *, named: bool) -> tuple[OpGraph, dict[int, int]]:
     """The graph with bodies in place of composites, and where each variable is in it.
 
     What is inside is ``named`` after the composite, or as if its body had been written where it is called.
@@ -66,21 +87,21 @@ def _replaced(sd: SameDiff, chosen: set[int], *, named: bool) -> tuple[SameDiff,
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         mapped[i] = _inline(sd, work, i, inputs, named) if i in chosen else _copy(work, node, inputs, node.name)
     firsts.append(len(work.nodes))
-    ids, values, implicit = work.ids, work.values, work._implicit
+    ids, values, implicit = work.ids, work.values, work.implicit
     carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
     work.ids |= ids
     work.values |= values
-    work._implicit |= implicit
+    work.implicit |= implicit
     return work, mapped
 
 
-def _copy(work: SameDiff, node: Node, inputs: tuple[int, ...], name: str) -> int:
+def _copy(work: OpGraph, node: Node, inputs: tuple[int, ...], name: str) -> int:
     i = work.append(node.op, inputs, node.attrs, node.aval, name)
     work.nodes[i].origin = node.origin
     return i
 
 
-def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named: bool) -> int:
+def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: bool) -> int:
     """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
     avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
@@ -97,7 +118,7 @@ def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named
         work.nodes[mapped[k]].origin = node.origin
         if k in body.graph.values:
             work.values[mapped[k]] = body.graph.values[k]
-    for key, k in body.graph._implicit.items():
+    for key, k in body.graph.implicit.items():
         if k in mapped:
-            work._implicit[(node.name, key)] = mapped[k]
+            work.implicit[(node.name, key)] = mapped[k]
     return mapped[out]

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.graph import Node, reachable
+from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
+from sdgraph.build.reach import reachable
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval
+from sdgraph.lower.nodes import LoweredNode
 from sdgraph.lower.rewrites import RULES, strip_broadcasts
 from sdgraph.lower.unknown_sizes import broadcast_of_unknown, check_gradient, operand_lines, unknown_broadcast
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 STEP = Op("step", kind=VariableKind.PLACEHOLDER)
 """Leaf that stands for the current step; random ops read it."""
@@ -29,30 +31,6 @@ _FOLD_LIMIT = 1 << 16
 """Constants are folded up to this many bytes: beyond, a plan would hold arrays that a run makes in no time."""
 
 _STEP_AVAL = Aval((), np.dtype("int64"))
-
-
-class LoweredNode:
-    """A primitive with concrete avals. ``source`` is the user's node it comes from; a constant has a ``value``."""
-
-    __slots__ = ("attrs", "aval", "inputs", "op", "source", "source_id", "value")
-
-    def __init__(
-        self,
-        op: Op,
-        inputs: tuple[int, ...],
-        attrs: Mapping[str, Any],
-        aval: Any,
-        source: Node | None,
-        source_id: int,
-        value: Any = None,
-    ) -> None:
-        self.op = op
-        self.inputs = inputs
-        self.attrs = attrs
-        self.aval = aval
-        self.source = source
-        self.source_id = source_id
-        self.value = value
 
 
 class _Frame:
@@ -80,7 +58,7 @@ def _symbolic(frame: _Frame, node: Node) -> tuple[Any, ...]:
 class Lowering:
     """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
 
-    def __init__(self, sd: SameDiff, leaf_avals: Mapping[int, Aval], *, fold: bool = True) -> None:
+    def __init__(self, sd: OpGraph, leaf_avals: Mapping[int, Aval], *, fold: bool = True) -> None:
         self.sd = sd
         self.leaf_avals = leaf_avals
         self.fold = fold

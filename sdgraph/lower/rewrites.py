@@ -16,28 +16,28 @@ from sdgraph.infer.aval import Aval, broadcast_shapes
 from sdgraph.infer.shapes import permutation
 
 if TYPE_CHECKING:
-    from sdgraph.lower.lowering import Lowering
+    from sdgraph.lower.nodes import Emitter
 
-Rule: TypeAlias = "Callable[[Lowering, tuple[int, ...], Mapping[str, Any], Any], int | None]"
+Rule: TypeAlias = "Callable[[Emitter, tuple[int, ...], Mapping[str, Any], Any], int | None]"
 
 
-def _first(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _first(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     return inputs[0]
 
 
-def _unchanged(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _unchanged(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """The operand, if the op changes neither shape nor dtype."""
     return inputs[0] if low.nodes[inputs[0]].aval == aval else None
 
 
-def _broadcast_to(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _broadcast_to(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """None for the shape it has; else with every size, of which a user may leave out those that stay."""
     if attrs["shape"] == aval.shape:
         return _unchanged(low, inputs, attrs, aval)
     return broadcast(low, inputs[0], aval.shape)
 
 
-def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _reshape(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """One reshape for a chain of them, none if the shape is the operand's."""
     source = low.nodes[inputs[0]]
     if source.aval == aval:
@@ -47,7 +47,7 @@ def _reshape(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], a
     return None
 
 
-def _permute(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _permute(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """One permutation for a chain of them, none for the identity: gradients turn what is turned already."""
     axes = permutation(attrs["axes"], len(aval.shape))
     source = low.nodes[inputs[0]]
@@ -58,12 +58,12 @@ def _permute(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], a
     return inputs[0] if axes == tuple(range(len(axes))) else None
 
 
-def _same_value(low: Lowering, i: int, value: float) -> bool:
+def _same_value(low: Emitter, i: int, value: float) -> bool:
     known = low.nodes[i].value
     return known is not None and known.ndim == 0 and bool(known == value)
 
 
-def _mul(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _mul(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``x * 1`` is x."""
     a, b = inputs
     if _same_value(low, b, 1.0) and low.nodes[a].aval == aval:
@@ -73,18 +73,18 @@ def _mul(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval:
     return None
 
 
-def _div(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _div(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``x / 1`` is x."""
     return inputs[0] if _same_value(low, inputs[1], 1.0) and low.nodes[inputs[0]].aval == aval else None
 
 
-def _neg(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _neg(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``-(-x)`` is x."""
     source = low.nodes[inputs[0]]
     return source.inputs[0] if source.op.qualname == "math.neg" else None
 
 
-def _multiply_no_nan(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _multiply_no_nan(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """With a constant weight that is nowhere zero it is an ordinary product."""
     weight = low.nodes[inputs[1]].value
     if weight is not None and np.all(weight != 0):
@@ -93,7 +93,7 @@ def _multiply_no_nan(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str,
 
 
 def _filled(value: float) -> Rule:
-    def rule(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+    def rule(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
         """A scalar, broadcast: what uses it elementwise never sees a full array."""
         scalar = low.constant(np.array(value, aval.dtype))
         return broadcast(low, scalar, aval.shape)
@@ -101,12 +101,12 @@ def _filled(value: float) -> Rule:
     return rule
 
 
-def _full(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _full(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """As zeros and ones."""
     return _filled(attrs["value"])(low, inputs, attrs, aval)
 
 
-def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
+def broadcast(low: Emitter, i: int, shape: tuple[Any, ...]) -> int:
     """Node ``i`` broadcast to ``shape``."""
     aval = low.nodes[i].aval
     if aval.shape == shape:
@@ -114,7 +114,7 @@ def broadcast(low: Lowering, i: int, shape: tuple[Any, ...]) -> int:
     return low.emit(REGISTRY["broadcast_to"], (i,), {"shape": shape}, Aval(shape, aval.dtype))
 
 
-def _abs(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def _abs(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``|-x|`` is ``|x|``: a loss that uses x and -x computes what it derives from the size once."""
     source = low.nodes[inputs[0]]
     return low.emit(REGISTRY["math.abs"], source.inputs, attrs, aval) if source.op.qualname == "math.neg" else None
@@ -123,7 +123,7 @@ def _abs(low: Lowering, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval:
 _RESHAPES = ("expand_dims", "reshape")
 
 
-def _unbroadcast(low: Lowering, i: int) -> int:
+def _unbroadcast(low: Emitter, i: int) -> int:
     """The node that ``i`` broadcasts, or ``i`` itself; a constant of one element counts as a broadcast scalar."""
     if i < 0:
         return i
@@ -137,7 +137,7 @@ def _unbroadcast(low: Lowering, i: int) -> int:
     return i
 
 
-def strip_broadcasts(low: Lowering, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
+def strip_broadcasts(low: Emitter, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """Compute an elementwise op before its operands are broadcast, and broadcast the result."""
     nodes = low.nodes
     small = tuple([_unbroadcast(low, j) for j in inputs])

@@ -16,7 +16,7 @@ from sdgraph.infer.aval import Aval, TurnedOne, UnknownBroadcastError, shape_str
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
     from sdgraph.build.op import Op
-    from sdgraph.lower.lowering import LoweredNode
+    from sdgraph.lower.nodes import LoweredNode
 
 
 def broadcast_of_unknown(

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build import forks
 from sdgraph.build.kinds import NO_ATTRS
 from sdgraph.build.op import Op, attr_key
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval
-from sdgraph.run import forks
+from sdgraph.run.evaluate import executable_of
 from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _compile(op: Op, avals: Sequence[Aval | None], attrs: Mapping[str, Any]) -> 
     operands = [None if a is None else sd.placeholder(k, a.shape, a.dtype) for k, a in zip(names, avals, strict=True)]
     out = sd.apply(op, operands, attrs)
     outs = list(out) if isinstance(out, tuple) else [out]
-    return sd._executable(outs), [v.name for v in operands if v is not None], isinstance(out, tuple)
+    return executable_of(sd, outs), [v.name for v in operands if v is not None], isinstance(out, tuple)
 
 
 def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> np.ndarray[Any, Any]:
@@ -86,7 +87,7 @@ def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> n
     arrays = {k: sd._literal(x, None, dtypes) for k, x in given.items()}
     variables = {k: sd.placeholder(k, a.shape, a.dtype) for k, a in arrays.items()}
     out = build(sd, **{k: variables.get(k) for k in operands})
-    return sd._executable([out]).run(arrays)[0]
+    return executable_of(sd, [out]).run(arrays)[0]
 
 
 def as_operands(operands: Sequence[Any]) -> list[Any]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, Reading, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.infer.shapes import floating, one_axis
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 # ---------------------------------------------------------------------- shape rules
 
@@ -151,7 +151,7 @@ def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -
     reach=_rows,
     reads=Reading("(Σ %(x)s − %(atom)s)", r"\left(\sum %(x)s - %(atom)s\right)"),
 )
-def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
+def _sum_of_others(sd: GraphLike, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.
 
     As a rule of its own, so that a gradient does not add and subtract what the entry itself has no part in.

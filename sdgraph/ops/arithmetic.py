@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval

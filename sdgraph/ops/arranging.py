@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str

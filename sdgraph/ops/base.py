@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from sdgraph.build.namespace import GraphLike
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from sdgraph.build.masks import Mask
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 def _cast(xp: Any, x: Any, *, dtype: np.dtype[Any]) -> Any:
@@ -111,7 +111,7 @@ def _tensordot_masked_vjp(
 
 @composite(infer=lambda x, y, where_x, axes_x, axes_y: _contracted(x, y, axes_x=axes_x, axes_y=axes_y))
 def _tensordot_where(
-    sd: SameDiff, x: Operand, y: Operand, where_x: Operand, axes_x: Sequence[int], axes_y: Sequence[int]
+    sd: GraphLike, x: Operand, y: Operand, where_x: Operand, axes_x: Sequence[int], axes_y: Sequence[int]
 ) -> SDVariable:
     """`SDBase.tensordot` without the products of entries of ``x`` that do not count: a product of matrices."""
     x, y, where_x = (cast("SDVariable", v) for v in (x, y, where_x))

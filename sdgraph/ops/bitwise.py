@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import INT64, elementwise

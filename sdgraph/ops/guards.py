@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
 from sdgraph.infer.shapes import same

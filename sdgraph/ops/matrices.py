@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str

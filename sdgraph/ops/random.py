@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, Dim, as_shape, shape_str
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, normalize_axis

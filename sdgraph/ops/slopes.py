@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdgraph.build.namespace import GraphLike
 from sdgraph.build.op import ELEMENTWISE, Reading, composite
 from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 def decay(x: SDVariable) -> SDVariable:
@@ -26,7 +26,7 @@ def decay(x: SDVariable) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("σ(%(x)s) σ(−%(atom)s)", r"\sigma\left(%(x)s\right) \sigma\left(-%(atom)s\right)"),
 )
-def sigmoid_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def sigmoid_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""
     e = decay(sd.as_variable(x))
     return e / (1 + e) / (1 + e)
@@ -37,7 +37,7 @@ def sigmoid_slope(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / cosh²(%(x)s)", r"\operatorname{sech}^{2}\left(%(x)s\right)"),
 )
-def tanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def tanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
     m = sd.math
     e = m.exp(m.mul(-2.0, m.abs(x)))
@@ -57,7 +57,7 @@ def _gaussian_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("exp(−%(atom)s²)", r"e^{-%(atom)s^{2}}"),
 )
-def gaussian(sd: SameDiff, x: Operand) -> SDVariable:
+def gaussian(sd: GraphLike, x: Operand) -> SDVariable:
     """``exp(-x^2)``, the derivative of erf but for a factor."""
     return sd.math.exp(-sd.math.square(x))
 
@@ -67,7 +67,7 @@ def gaussian(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / (1 + %(atom)s²)", r"\frac{1}{1 + %(atom)s^{2}}"),
 )
-def atan_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def atan_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 + x^2)``, the derivative of atan, without a square that overflows."""
     m = sd.math
     size = m.abs(x)
@@ -80,7 +80,7 @@ def atan_slope(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / (1 + |%(x)s|)", r"\frac{1}{1 + \left|%(x)s\right|}"),
 )
-def softsign_factor(sd: SameDiff, x: Operand) -> SDVariable:
+def softsign_factor(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 + |x|)``: softsign is x times it, its derivative the square of it."""
     return 1.0 / (1.0 + sd.math.abs(x))
 
@@ -90,7 +90,7 @@ def softsign_factor(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / √(1 − %(atom)s²)", r"\frac{1}{\sqrt{1 - %(atom)s^{2}}}"),
 )
-def asin_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def asin_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / sqrt(1 - x^2)``, the derivative of asin: infinite at both ends, as are its own derivatives."""
     x = sd.as_variable(x)
     return 1.0 / sd.math.sqrt((1.0 - x) * (1.0 + x))
@@ -101,7 +101,7 @@ def asin_slope(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / (1 − %(atom)s²)", r"\frac{1}{1 - %(atom)s^{2}}"),
 )
-def atanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def atanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 - x^2)``, the derivative of atanh."""
     x = sd.as_variable(x)
     return 1.0 / ((1.0 - x) * (1.0 + x))
@@ -112,7 +112,7 @@ def atanh_slope(sd: SameDiff, x: Operand) -> SDVariable:
     reach=ELEMENTWISE,
     reads=Reading("1 / √(%(atom)s² − 1)", r"\frac{1}{\sqrt{%(atom)s^{2} - 1}}"),
 )
-def acosh_slope(sd: SameDiff, x: Operand) -> SDVariable:
+def acosh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / sqrt(x^2 - 1)``, the derivative of acosh; two roots, because the square would overflow."""
     x = sd.as_variable(x)
     return 1.0 / (sd.math.sqrt(x - 1.0) * sd.math.sqrt(x + 1.0))
@@ -130,7 +130,7 @@ def _acosh_curvature_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVaria
     reach=ELEMENTWISE,
     reads=Reading("%(atom)s / √(%(atom)s² − 1)³", r"\frac{%(x)s}{\sqrt{%(atom)s^{2} - 1}^{3}}"),
 )
-def _acosh_curvature(sd: SameDiff, x: Operand) -> SDVariable:
+def _acosh_curvature(sd: GraphLike, x: Operand) -> SDVariable:
     """``x / (x^2 - 1)^(3/2)``."""
     x = sd.as_variable(x)
     slope = acosh_slope(sd, x)

@@ -13,12 +13,13 @@ from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, Op
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.lower.accumulate import accumulate
-from sdgraph.lower.lowering import STEP, LoweredNode, Lowering
+from sdgraph.lower.lowering import STEP, Lowering
+from sdgraph.lower.nodes import LoweredNode
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 NO_SLOT = ABSENT
 
@@ -114,7 +115,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    sd: SameDiff,
+    sd: OpGraph,
     fetches: Sequence[int],
     leaf_avals: Mapping[int, Aval],
     names: Sequence[str],

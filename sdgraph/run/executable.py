@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.kinds import VariableKind
+from sdgraph.build import forks
+from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import NO_SLOT, Plan, make_plan
-from sdgraph.run import forks
 from sdgraph.run.engines import compile_plan
 from sdgraph.run.engines.program import Program, Run
 from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 _MAX_PLANS = 64
 _Array = np.ndarray
@@ -102,7 +102,7 @@ class Executable:
         {'total': array(14., dtype=float32)}
     """
 
-    def __init__(self, sd: SameDiff, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
+    def __init__(self, sd: OpGraph, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
         self._sd = sd
         self._ids = [v.id for v in fetches]
         self._names = tuple(v.name for v in fetches)
@@ -267,7 +267,8 @@ class Executable:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return self._sd.executable_bundle(self)
+        graph: AnyGraph = self._sd  # It is shown by what stands above: the graph knows how.
+        return graph.executable_bundle(self)
 
     def __repr__(self) -> str:
         return f"<Executable of {', '.join(self._names)} on {self.engine}>"

@@ -18,8 +18,8 @@ from sdgraph.show.table import summary
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import SDVariable
+    from sdgraph.ops.graph import OpGraph
     from sdgraph.run.executable import Executable
-    from sdgraph.samediff import SameDiff
 
 _SECONDS: Final = 10.0
 _LARGE: Final = 2000
@@ -31,7 +31,7 @@ _LINES: Final = 60
 _log = logging.getLogger(__name__)
 
 
-def display_bundle(sd: SameDiff, focus: SDVariable | None = None) -> dict[str, str]:
+def display_bundle(sd: OpGraph, focus: SDVariable | None = None) -> dict[str, str]:
     """A bundle of MIME types: a picture, else Mermaid, else the table; always the plain text."""
     bundle = {"text/plain": repr(sd if focus is None else focus)}
     try:
@@ -72,7 +72,7 @@ def _drawn(view: GraphView) -> dict[str, str]:
         return {"text/vnd.mermaid": view.mermaid}
 
 
-def _picture(sd: SameDiff, focus: SDVariable | None) -> dict[str, str]:
+def _picture(sd: OpGraph, focus: SDVariable | None) -> dict[str, str]:
     title = None if focus is None else focus.name
     options = make_options({"timeout": _SECONDS, "title": title, "legend": focus is None})
     selection = select(sd, None, options) if focus is None else around(sd, focus.id, options)

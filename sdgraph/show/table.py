@@ -17,7 +17,7 @@ from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 HEADINGS: Final = ("name", "kind", "op", "shape", "dtype", "inputs", "parameters")
 FROZEN: Final = "variable (frozen)"
@@ -66,7 +66,7 @@ class _Row:
     size: int
 
 
-def summary(sd: SameDiff, depth: int | None = None, sort: str = "topological") -> Summary:
+def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological") -> Summary:
     """The graph as a table with one row per variable, and totals below.
 
     Args:

@@ -6,21 +6,23 @@ A front only: `summary` makes the table, `sdgraph.show.pictures` the rest, and i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from sdgraph.ops.graph import OpGraph
 
 if TYPE_CHECKING:
     import os
 
     from sdgraph.build.variable import SDVariable
     from sdgraph.run.executable import Executable
-    from sdgraph.samediff import SameDiff
+    from sdgraph.show.formulas.equations import Latex
     from sdgraph.show.pictures.explorer import Explorer
     from sdgraph.show.pictures.picture import Digraph, GraphView
     from sdgraph.show.pictures.write.export import MultiDiGraph
     from sdgraph.show.table import Summary
 
 
-class GraphViews:
+class GraphViews(OpGraph):
     """What a graph can show of itself."""
 
     def summary(self, depth: int | None = None, sort: str = "topological") -> Summary:
@@ -49,7 +51,7 @@ class GraphViews:
         """
         from sdgraph.show.table import summary
 
-        return summary(cast("SameDiff", self), depth=depth, sort=sort)
+        return summary(self, depth=depth, sort=sort)
 
     def plot(self, targets: Any = None, **options: Any) -> GraphView:
         """A picture of the graph; a notebook shows it, and ``save(path)`` writes it.
@@ -71,7 +73,7 @@ class GraphViews:
         """
         from sdgraph.show.pictures import plot
 
-        return plot(cast("SameDiff", self), targets=targets, **options)
+        return plot(self, targets=targets, **options)
 
     def render(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
         """Draw the graph into a file; its suffix chooses the format: svg, png, pdf, dot or mmd.
@@ -100,7 +102,7 @@ class GraphViews:
         """
         from sdgraph.show.pictures import render
 
-        return render(cast("SameDiff", self), path, targets=targets, **options)
+        return render(self, path, targets=targets, **options)
 
     def explore(self, targets: Any = None, *, height: int = 620, **options: Any) -> Explorer:
         """A page to explore the graph in: pan, zoom, search, and the facts of every variable; a notebook shows it.
@@ -127,7 +129,7 @@ class GraphViews:
         """
         from sdgraph.show.pictures.explorer import explore
 
-        return explore(cast("SameDiff", self), targets=targets, height=height, **options)
+        return explore(self, targets=targets, height=height, **options)
 
     def to_html(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
         """Write the page of `explore` as one HTML file that needs no network.
@@ -147,7 +149,7 @@ class GraphViews:
         """
         from sdgraph.show.pictures.explorer import to_html
 
-        return to_html(cast("SameDiff", self), path, targets=targets, **options)
+        return to_html(self, path, targets=targets, **options)
 
     def to_dot(self, targets: Any = None, **options: Any) -> str:
         """The picture as Graphviz source; needs nothing installed.
@@ -159,7 +161,7 @@ class GraphViews:
         """
         from sdgraph.show.pictures import to_dot
 
-        return to_dot(cast("SameDiff", self), targets=targets, **options)
+        return to_dot(self, targets=targets, **options)
 
     def to_mermaid(self, targets: Any = None, **options: Any) -> str:
         """The picture as Mermaid source, for Markdown pages and notebooks; needs nothing installed.
@@ -171,13 +173,21 @@ class GraphViews:
         """
         from sdgraph.show.pictures import to_mermaid
 
-        return to_mermaid(cast("SameDiff", self), targets=targets, **options)
+        return to_mermaid(self, targets=targets, **options)
 
     def to_graphviz(self, targets: Any = None, **options: Any) -> Digraph:
         """The picture as an object of the ``graphviz`` package, to be changed further."""
         from sdgraph.show.pictures import to_graphviz
 
-        return to_graphviz(cast("SameDiff", self), targets=targets, **options)
+        return to_graphviz(self, targets=targets, **options)
+
+    def to_latex(
+        self, v: SDVariable | str, depth: int | None = None, *, expand: bool = False, max_length: int = 2000
+    ) -> Latex:
+        """A variable as formulas; see `SDVariable.to_latex`."""
+        from sdgraph.show.formulas.equations import to_latex
+
+        return to_latex(self.own(v), depth, expand=expand, max_length=max_length)
 
     def to_networkx(self, view: str = "forward") -> MultiDiGraph:
         """The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
@@ -199,13 +209,13 @@ class GraphViews:
         """
         from sdgraph.show.pictures.write.export import to_networkx
 
-        return to_networkx(cast("SameDiff", self), view=view)
+        return to_networkx(self, view=view)
 
     def display_bundle(self, focus: SDVariable | None = None) -> dict[str, str]:
         """What a notebook shows for the graph, or for one variable and its neighbours; never raises."""
         from sdgraph.show.notebook import display_bundle
 
-        return display_bundle(cast("SameDiff", self), focus)
+        return display_bundle(self, focus)
 
     def executable_bundle(self, f: Executable) -> dict[str, str]:
         """What a notebook shows for a function of the graph; never raises."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import GRADIENT_SCOPE, VariableKind
 from sdgraph.build.op import ITEM, Op
+from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import Aval
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
 class Operand(NamedTuple):
@@ -81,7 +82,7 @@ class Sweep(NamedTuple):
 class Listing:
     """All visible variables of a graph by id, in creation order."""
 
-    sd: SameDiff
+    sd: OpGraph
     items: dict[int, Item]
     sweeps: list[Sweep]
     losses: tuple[int, ...]
@@ -109,7 +110,7 @@ def _bracketed(text: str) -> str:
     return f"({text})" if text.startswith("∂") else text
 
 
-def visible(sd: SameDiff) -> Listing:
+def visible(sd: OpGraph) -> Listing:
     """Read a graph; the time is linear in its nodes."""
     nodes = sd.nodes
     gradient = _gradient_flags(sd)
@@ -141,9 +142,9 @@ def visible(sd: SameDiff) -> Listing:
     return Listing(sd, items, sweeps, losses, orders)
 
 
-def literal_ids(sd: SameDiff) -> list[int]:
+def literal_ids(sd: OpGraph) -> list[int]:
     """Scalar constants that a number in an expression made, not a call of ``constant``."""
-    return sorted(set(sd._implicit.values()))
+    return sorted(set(sd.implicit.values()))
 
 
 def _operands(node: Node) -> tuple[Operand, ...]:
@@ -156,7 +157,7 @@ def _operands(node: Node) -> tuple[Operand, ...]:
     return tuple(Operand(k, n, j) for k, (n, j) in enumerate(zip(names, node.inputs, strict=False)) if j >= 0)
 
 
-def _gradient_flags(sd: SameDiff) -> bytearray:
+def _gradient_flags(sd: OpGraph) -> bytearray:
     """A flag per node: made by `grad`, or made by what is built on it (Jacobians, Hessian-vector products)."""
     flags = bytearray(len(sd.nodes))
     for start, end in sd.gradient_ranges:
@@ -169,7 +170,7 @@ def _gradient_flags(sd: SameDiff) -> bytearray:
     return flags
 
 
-def _sweeps(sd: SameDiff) -> tuple[list[Sweep], list[int]]:
+def _sweeps(sd: OpGraph) -> tuple[list[Sweep], list[int]]:
     """One sweep per range of gradient nodes, and for each node the order of the latest gradient it depends on."""
     starts = {start: (start, end, _differentiated(sd, start, end)) for start, end in sd.gradient_ranges}
     orders = [0] * len(sd.nodes)
@@ -185,7 +186,7 @@ def _sweeps(sd: SameDiff) -> tuple[list[Sweep], list[int]]:
     return sweeps, orders
 
 
-def _differentiated(sd: SameDiff, start: int, end: int) -> tuple[int, ...]:
+def _differentiated(sd: OpGraph, start: int, end: int) -> tuple[int, ...]:
     """What a sweep differentiates: it begins with a node of ones for each."""
     ys = []
     for node in sd.nodes[start:end]:
@@ -203,7 +204,7 @@ def _sweep_of(sweeps: list[Sweep], n: int) -> list[int]:
     return found
 
 
-def _mark_gradients(sd: SameDiff, items: dict[int, Item], sweeps: list[Sweep], sweep_of: list[int]) -> None:
+def _mark_gradients(sd: OpGraph, items: dict[int, Item], sweeps: list[Sweep], sweep_of: list[int]) -> None:
     for g, v in sd.cotangents.items():
         if g in items and sweep_of[g] >= 0 and sweeps[sweep_of[g]].ys:
             items[g].wrt, items[g].of = v, sweeps[sweep_of[g]].ys
@@ -213,9 +214,9 @@ def _mark_gradients(sd: SameDiff, items: dict[int, Item], sweeps: list[Sweep], s
             seed.wrt, seed.of = y, sweep.ys
 
 
-def _losses(sd: SameDiff) -> tuple[int, ...]:
+def _losses(sd: OpGraph) -> tuple[int, ...]:
     """The current losses; where they are not clear, every candidate a loss op or a mark made."""
     try:
-        return tuple(v.id for v in sd.loss_variables())
+        return tuple(v.id for v in current_losses(sd))
     except GradientError:
-        return tuple(sorted({*sd.loss_nodes, *sd._explicit_losses, *sd._extra_losses}))
+        return tuple(sorted({*sd.loss_nodes, *sd.explicit_losses, *sd.extra_losses}))

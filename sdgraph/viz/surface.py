@@ -201,7 +201,7 @@ def _total(sd: SameDiff, loss: SDVariable | str | None) -> SDVariable:
         losses = sd.loss_variables()
         sums = [v if v.shape == () else v.sum() for v in losses]
         return sums[0] if len(sums) == 1 else sd.math.merge_add(*sums)
-    found = sd[_names(loss)[0]] if isinstance(loss, str | SDVariable) else sd._own(loss)
+    found = sd[_names(loss)[0]] if isinstance(loss, str | SDVariable) else sd.own(loss)
     if found.shape != ():
         raise ArgumentError("Only a scalar makes a surface.", given=shown(found), fix="Sum it: loss.sum().")
     return found

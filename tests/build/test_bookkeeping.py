@@ -546,7 +546,7 @@ def test_an_interrupt_leaves_all_of_a_call_or_nothing(make):
         after = structure(sd)
         assert [sd.ids[n.name] for n in sd.nodes] == list(range(len(sd.nodes))) and len(sd.ids) == len(sd.nodes), line
         assert set(sd.values) == {n.id for n in sd.nodes if n.op.kind.value in ("variable", "constant")}, line
-        assert sd.journal is None and sd.current_scope == "" and not sd._in_gradient, line
+        assert sd.journal is None and sd.current_scope == "" and not sd.in_gradient, line
         if after != before:  # the interrupt came when all was done
             whole, again = make()
             again()

@@ -39,7 +39,7 @@ def test_a_layer_function_adds_its_penalty():
     np.testing.assert_allclose(sd.calculate_gradients(feeds, ["w"])["w"], np.full((2, 3), 0.01))
 
 
-def test_explicit_losses_keep_the_terms():
+def testexplicit_losses_keep_the_terms():
     sd = SameDiff()
     w = sd.var("w", 3.0)
     a, b = w * 2, w * w

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from sdgraph import SameDiff
-from sdgraph.build.graph import Node, reachable
+from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.reach import reachable
 from sdgraph.infer.aval import Aval
 
 FLOAT64 = np.dtype("float64")

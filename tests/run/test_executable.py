@@ -25,6 +25,7 @@ from sdgraph.errors import (
     ShapeError,
 )
 from sdgraph.run import engines
+from sdgraph.run.evaluate import executable_of
 from sdgraph.run.executable import Executable
 
 ROWS = np.arange(8, dtype="float32").reshape(4, 2)
@@ -937,6 +938,6 @@ def test_what_one_engine_computed_once_is_not_asked_for_another():
     feeds = {"x": [1.0, 2.0, 3.0]}
     for engine in ("llvm", "numpy", "llvm"):
         y.eval(feeds, engine=engine)
-        kept = sd._executable([y], engine)
+        kept = executable_of(sd, [y], engine)
         assert kept.engine == engine and kept.has_plan
-    assert sd._executable([y], "llvm") is not sd._executable([y], "numpy")
+    assert executable_of(sd, [y], "llvm") is not executable_of(sd, [y], "numpy")

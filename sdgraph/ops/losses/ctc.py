@@ -5,18 +5,13 @@ Knows the recursion and its checks. The gradient, of any order, follows from the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.infer.shapes import integer_index
-
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
-
 
 CTC_LITERALS = {"target_labels": "int64", "target_label_lengths": "int64", "logit_input_lengths": "int64"}
 """Lists of labels and lengths are integers."""
@@ -49,7 +44,7 @@ def infer_ctc(labels: Aval, logits: Aval, label_lengths: Aval, logit_lengths: Av
 
 
 def ctc_negative_log_likelihood(
-    sd: SameDiff,
+    sd: GraphLike,
     labels: SDVariable,
     logits: SDVariable,
     label_lengths: SDVariable,
@@ -98,7 +93,7 @@ def ctc_negative_log_likelihood(
     return -sd.math.log_sum_exp(sd.where(ends, alpha, nothing), axis=1)
 
 
-def _extended(sd: SameDiff, labels: SDVariable, batch: int, n_labels: int, blank: int) -> SDVariable:
+def _extended(sd: GraphLike, labels: SDVariable, batch: int, n_labels: int, blank: int) -> SDVariable:
     """Classes of the states: blank, label, blank, label ... blank; ``[batch, states]``."""
     blanks = np.full((batch, n_labels + 1), blank, np.int64)
     if n_labels == 0:
@@ -107,7 +102,7 @@ def _extended(sd: SameDiff, labels: SDVariable, batch: int, n_labels: int, blank
     return sd.concat(sd.reshape(pairs, (batch, 2 * n_labels)), sd.constant(blanks[:, :1]), axis=1)
 
 
-def _may_skip(sd: SameDiff, states: SDVariable, batch: int, n_labels: int) -> SDVariable | None:
+def _may_skip(sd: GraphLike, states: SDVariable, batch: int, n_labels: int) -> SDVariable | None:
     """Where a state can be reached from two states before: at a label that differs from the label before.
 
     Blanks stand two states apart and never differ, so this needs no test of what is a label.
@@ -119,7 +114,7 @@ def _may_skip(sd: SameDiff, states: SDVariable, batch: int, n_labels: int) -> SD
 
 
 def _advance(
-    sd: SameDiff, alpha: SDVariable, may_skip: SDVariable | None, nothing: SDVariable, batch: int, n_states: int
+    sd: GraphLike, alpha: SDVariable, may_skip: SDVariable | None, nothing: SDVariable, batch: int, n_states: int
 ) -> SDVariable:
     """Log sum over the ways into each state: stay, come from the state before, or skip a blank."""
     ways = [alpha]

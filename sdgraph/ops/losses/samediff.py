@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
 from sdgraph.infer.shapes import integer_index, normalize_axis
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 _DEFAULT = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
@@ -136,7 +136,7 @@ def _cross_entropy_vjp(
 
 
 @composite(vjp=_cross_entropy_vjp, reach=ELEMENTWISE)
-def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Operand | None = None) -> SDVariable:
+def _cross_entropy(sd: GraphLike, labels: Operand, logits: Operand, positive: Operand | None = None) -> SDVariable:
     """``(1 - labels) softplus(logits) + positive softplus(-logits)``, where ``positive`` is the labels by default.
 
     Written as ``|logits|`` times what it is wrong by, and what softplus is above its corner: no term cancels another at

@@ -19,8 +19,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from sdgraph.build import forks
 from sdgraph.errors import ArgumentError, shown
-from sdgraph.run import forks
 
 _T = TypeVar("_T")
 

@@ -20,13 +20,13 @@ from sdgraph.show.pictures.picture import GraphView, checked_path
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from sdgraph.ops.graph import OpGraph
     from sdgraph.plan.plan import Plan
-    from sdgraph.samediff import SameDiff
 
 __all__ = ["GraphView", "Options", "plot", "render", "to_dot", "to_graphviz", "to_mermaid"]
 
 
-def plot(sd: SameDiff, *, targets: Any = None, plan: Plan | None = None, **options: Any) -> GraphView:
+def plot(sd: OpGraph, *, targets: Any = None, plan: Plan | None = None, **options: Any) -> GraphView:
     """A picture of a graph, or of a plan made from it. See `Options` for what can be chosen.
 
     Raises:
@@ -47,22 +47,22 @@ def plot(sd: SameDiff, *, targets: Any = None, plan: Plan | None = None, **optio
     return GraphView(scene, chosen)
 
 
-def render(sd: SameDiff, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:
+def render(sd: OpGraph, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:
     """Draw a graph into a file and return its path; the suffix chooses the format."""
     checked_path(path)
     return plot(sd, targets=targets, **options).save(path)
 
 
-def to_dot(sd: SameDiff, *, targets: Any = None, **options: Any) -> str:
+def to_dot(sd: OpGraph, *, targets: Any = None, **options: Any) -> str:
     """A picture as Graphviz source."""
     return plot(sd, targets=targets, **options).dot
 
 
-def to_mermaid(sd: SameDiff, *, targets: Any = None, **options: Any) -> str:
+def to_mermaid(sd: OpGraph, *, targets: Any = None, **options: Any) -> str:
     """A picture as Mermaid source."""
     return plot(sd, targets=targets, **options).mermaid
 
 
-def to_graphviz(sd: SameDiff, *, targets: Any = None, **options: Any) -> Digraph:
+def to_graphviz(sd: OpGraph, *, targets: Any = None, **options: Any) -> Digraph:
     """A picture as an object of the graphviz package."""
     return plot(sd, targets=targets, **options).graphviz

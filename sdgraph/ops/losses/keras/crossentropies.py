@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import one_axis
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 _EACH = LossReduce.NONE
 
@@ -99,7 +99,7 @@ def _relative_slope_vjp(g: SDVariable, r: SDVariable, y: SDVariable, x: SDVariab
 
 
 @composite(vjp=_relative_slope_vjp, reach=ELEMENTWISE)
-def _relative_slope(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
+def _relative_slope(sd: GraphLike, y: Operand, x: Operand) -> SDVariable:
     """The derivative of `_distance` by the logit, over the distance: between -1 and 1."""
     m, y, x = sd.math, sd.as_variable(y), sd.as_variable(x)
     return (1 - 2 * y) / (1 + (m.multiply_no_nan(m.exp(-x), y) + m.multiply_no_nan(m.exp(x), 1 - y)))
@@ -112,7 +112,7 @@ def _log_distance_vjp(g: SDVariable, z: SDVariable, y: SDVariable, x: SDVariable
 
 
 @composite(vjp=_log_distance_vjp, reach=ELEMENTWISE)
-def _log_distance(sd: SameDiff, y: Operand, x: Operand) -> SDVariable:
+def _log_distance(sd: GraphLike, y: Operand, x: Operand) -> SDVariable:
     """The logarithm of `_distance`."""
     return sd.math.log(_distance(sd.as_variable(y), sd.as_variable(x)))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.ops.losses.keras.labels import signed
 from sdgraph.ops.losses.keras.weighting import per_sample
 

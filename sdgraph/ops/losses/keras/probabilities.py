@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.ops.losses.keras.labels import class_labels
 from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, over_axes, per_sample, work_dtypes
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 def check_q(value: object) -> None:
@@ -37,7 +37,7 @@ def check_factor(name: str, value: object) -> None:
 
 
 @composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)), reach=ELEMENTWISE)
-def _lost_power(sd: SameDiff, p: Operand, *, q: float) -> SDVariable:
+def _lost_power(sd: GraphLike, p: Operand, *, q: float) -> SDVariable:
     """``(1 - p^q) / q``, with all digits for p near 1; its derivatives are powers, infinite at 0."""
     return (0.0 - sd.math.expm1(q * sd.math.log(p))) / q
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample
 from sdgraph.ops.losses.reduction import LossReduce
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 def check_delta(value: object) -> None:
@@ -28,7 +28,7 @@ def check_delta(value: object) -> None:
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
-def _log_cosh(sd: SameDiff, e: Operand) -> SDVariable:
+def _log_cosh(sd: GraphLike, e: Operand) -> SDVariable:
     """``log(cosh(e))``, with full relative accuracy near 0 and without overflow."""
     m = sd.math
     size = m.abs(e)

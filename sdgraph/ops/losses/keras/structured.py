@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import composite
-from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 
 def _infer_whole_rows(labels: Aval, logits: Aval, lengths: Aval, logit_lengths: Aval) -> Aval:
@@ -28,7 +28,7 @@ def _infer_whole_rows(labels: Aval, logits: Aval, lengths: Aval, logit_lengths: 
 
 
 @composite(infer=_infer_whole_rows, leaves_out=False)
-def _ctc(sd: SameDiff, labels: Operand, logits: Operand, lengths: Operand, logit_lengths: Operand) -> SDVariable:
+def _ctc(sd: GraphLike, labels: Operand, logits: Operand, lengths: Operand, logit_lengths: Operand) -> SDVariable:
     """``-log P(labels | logits)`` with class 0 as the blank, which may stand among the labels."""
     operands: Any = (labels, logits, lengths, logit_lengths)
     return ctc_negative_log_likelihood(sd, *operands, blank=0, blank_is_label=True)

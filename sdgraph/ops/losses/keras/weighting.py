@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from sdgraph.build.kinds import AnyGraph
+from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Dim, Shape, normalize_axis, shape_str
@@ -19,7 +21,6 @@ from sdgraph.ops.precision import cast_to, wide
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdgraph.samediff import SameDiff
 
 EPSILON = 1e-7
 """Keras' smallest probability, norm and denominator."""
@@ -47,7 +48,7 @@ def check_reduction(value: object) -> None:
 # ---------------------------------------------------------------------- y_true and y_pred
 
 
-def work_dtypes(sd: SameDiff, y_pred: Traced, y_true: Traced, dtype: Any) -> tuple[Any, Any]:
+def work_dtypes(sd: AnyGraph, y_pred: Traced, y_true: Traced, dtype: Any) -> tuple[Any, Any]:
     """The dtype to compute in and the dtype of the result.
 
     The result has the dtype of ``y_pred``; integers become the graph's floating dtype, or a wider one of ``y_true``.
@@ -101,7 +102,7 @@ def axis_last(x: SDVariable, axis: int) -> SDVariable:
 
 
 def prepared_pair(
-    sd: SameDiff, y_true: SDVariable, y_pred: SDVariable, dtype: Any
+    sd: GraphLike, y_true: SDVariable, y_pred: SDVariable, dtype: Any
 ) -> tuple[SDVariable, SDVariable, np.dtype[Any]]:
     """Both operands in one floating dtype and one shape, and the dtype of the result."""
     work, result = work_dtypes(sd, y_pred, y_true, dtype)
@@ -112,7 +113,7 @@ def prepared_pair(
 
 
 def per_sample(
-    sd: SameDiff,
+    sd: GraphLike,
     y_true: Traced,
     y_pred: Traced,
     sample_weight: Traced,
@@ -132,7 +133,7 @@ def per_sample(
 
 
 def over_axes(
-    sd: SameDiff,
+    sd: GraphLike,
     y_true: Traced,
     y_pred: Traced,
     sample_weight: Traced,
@@ -175,7 +176,7 @@ class Weighting:
 
     def __init__(
         self,
-        sd: SameDiff,
+        sd: GraphLike,
         shape: Shape,
         batch: Dim,
         dtype: np.dtype[Any],

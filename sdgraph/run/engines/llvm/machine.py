@@ -18,8 +18,8 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from sdgraph._version import __version__
+from sdgraph.build import forks
 from sdgraph.errors import EngineError
-from sdgraph.run import forks
 from sdgraph.run.engines import threads
 from sdgraph.run.engines.llvm import disk
 

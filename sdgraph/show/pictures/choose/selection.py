@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.build.variable import SDVariable
+from sdgraph.differentiate.answers import gradients_of
+from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import is_floating
 from sdgraph.lower.expansion import expanded
@@ -26,7 +28,7 @@ from sdgraph.show.pictures.options import Options
 from sdgraph.show.visible import Listing, visible
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
 class Selection(NamedTuple):
@@ -37,22 +39,22 @@ class Selection(NamedTuple):
     values: Values
 
 
-def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
+def select(sd: OpGraph, targets: Any, options: Options) -> Selection:
     """Choose, group and evaluate what a picture shows.
 
     Raises:
         UnknownVariableError: If a variable is not in the graph.
         GradientError: If a gradient does not exist.
     """
-    names = None if targets is None else [v.name for v in sd._several(targets)]
-    focus = None if options.focus is None else sd._own(options.focus).name
-    wrt = None if options.wrt is None else [v.name for v in sd._several(options.wrt)]
-    opened = {v.id for v in sd._several(options.expand)}
+    names = None if targets is None else [v.name for v in sd.several(targets)]
+    focus = None if options.focus is None else sd.own(options.focus).name
+    wrt = None if options.wrt is None else [v.name for v in sd.several(options.wrt)]
+    opened = {v.id for v in sd.several(options.expand)}
     if opened:
         sd = expanded(sd, opened)
     ids = None if names is None else [sd.ids[n] for n in names]
     if isinstance(options.color_by, Mapping):
-        sd._several(options.color_by)
+        sd.several(options.color_by)
     by_gradient = isinstance(options.color_by, str) and options.color_by == "grad_norm"
     if options.view == "forward" and not by_gradient:
         found = forward_parts(visible(sd), ids)
@@ -65,7 +67,7 @@ def select(sd: SameDiff, targets: Any, options: Options) -> Selection:
     return _finish(found, options)
 
 
-def around(sd: SameDiff, focus: int, options: Options) -> Selection:
+def around(sd: OpGraph, focus: int, options: Options) -> Selection:
     """A variable with its neighbours, also one that the views of whole graphs fold away."""
     return _finish(neighbourhood(all_parts(visible(sd), focus), focus, options.radius), options)
 
@@ -80,7 +82,7 @@ def _finish(found: Parts, options: Options) -> Selection:
     return Selection(found, groups, values)
 
 
-def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
+def _with_gradients(sd: OpGraph, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
     """The parts of a view with gradients."""
     listing, since, targets = differentiated(sd, targets, wrt)
     if view == "gradient":
@@ -91,7 +93,7 @@ def _with_gradients(sd: SameDiff, targets: list[int] | None, wrt: list[str] | No
 
 
 def differentiated(
-    sd: SameDiff, targets: list[int] | None, wrt: list[str] | None
+    sd: OpGraph, targets: list[int] | None, wrt: list[str] | None
 ) -> tuple[Listing, int, list[int] | None]:
     """The graph with gradients, the node at which those of interest begin, and the targets that are still to be chosen.
 
@@ -104,13 +106,13 @@ def differentiated(
         return visible(sd), 0, targets
     work = sd.copy()
     since = len(work.nodes)
-    ys = work.loss_variables() if targets is None else [SDVariable(work, i) for i in targets]
+    ys = current_losses(work) if targets is None else [SDVariable(work, i) for i in targets]
     names = _default_wrt(sd) if wrt is None else wrt
     if names:
-        work.grad(ys, names)
+        gradients_of(work, ys, work.several(names))
     return visible(work), since, None
 
 
-def _default_wrt(sd: SameDiff) -> list[str]:
+def _default_wrt(sd: OpGraph) -> list[str]:
     """All trainable variables, or all floating placeholders of a graph that has none."""
     return [v.name for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]

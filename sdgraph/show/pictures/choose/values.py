@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
-from sdgraph.run.executable import as_mapping
+from sdgraph.build.variable import as_mapping
+from sdgraph.run.evaluate import evaluate
 from sdgraph.show.pictures.options import Options
 from sdgraph.show.visible import Item, Listing
 from sdgraph.wording import number
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Values:
     stats: dict[int, str] = field(default_factory=dict)
 
 
-def read_values(sd: SameDiff, listing: Listing, ids: Iterable[int], options: Options) -> Values:
+def read_values(sd: OpGraph, listing: Listing, ids: Iterable[int], options: Options) -> Values:
     """Values of what is drawn: of constants, and with ``feeds`` of all that they determine.
 
     Raises:
@@ -54,7 +55,7 @@ def noted(listing: Listing, arrays: Mapping[int, np.ndarray[Any, Any]], options:
     return found
 
 
-def computed(sd: SameDiff, ids: Iterable[int], feeds: Any) -> dict[int, np.ndarray[Any, Any]]:
+def computed(sd: OpGraph, ids: Iterable[int], feeds: Any) -> dict[int, np.ndarray[Any, Any]]:
     """The arrays of ``ids`` that ``feeds`` determine, in one run; without feeds, those of leaves that hold one.
 
     Raises:
@@ -68,11 +69,11 @@ def computed(sd: SameDiff, ids: Iterable[int], feeds: Any) -> dict[int, np.ndarr
     names = [sd.nodes[i].name for i in fetched]
     needed = sd.reachable(fetched)
     unused = [n for n in given if n in sd and not (sd[n].id < len(needed) and needed[sd[n].id])]
-    results = sd.output({n: a for n, a in given.items() if n not in unused}, names) if names else {}
+    results = evaluate(sd, sd.several(names), {n: a for n, a in given.items() if n not in unused}) if names else {}
     return {i: results[name] for i, name in zip(fetched, names, strict=True)}
 
 
-def _determined(sd: SameDiff, given: dict[str, Any]) -> bytearray:
+def _determined(sd: OpGraph, given: dict[str, Any]) -> bytearray:
     """A flag per node: whether it can be computed from these feeds."""
     known = bytearray(len(sd.nodes))
     for i, node in enumerate(sd.nodes):

@@ -31,7 +31,7 @@ from sdgraph.show.visible import Listing, visible
 from sdgraph.wording import clean
 
 if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 _SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
 _NOT_FOR_PAGES: Final = ("view", "focus", "expand", "theme", "color_by")
@@ -95,7 +95,7 @@ class Explorer:
         return bundle | {"text/html": f'<style>#{name}{{display:none}}</style><div id="{name}">{still}</div>{frame}'}
 
 
-def explore(sd: SameDiff, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:
+def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:
     """A page to explore a graph with; see `SameDiff.explore`."""
     if isinstance(height, bool) or not isinstance(height, int) or height < 100:
         raise ArgumentError("The height of the frame is in pixels, at least 100.", given=shown(height))
@@ -108,8 +108,8 @@ def explore(sd: SameDiff, *, targets: Any = None, height: int = 620, **options: 
                     name, f"Draw a picture instead: sd.plot({name}=...)."
                 ),
             )
-    names = None if targets is None else [v.name for v in sd._several(targets)]
-    wrt = None if chosen.wrt is None else [v.name for v in sd._several(chosen.wrt)]
+    names = None if targets is None else [v.name for v in sd.several(targets)]
+    wrt = None if chosen.wrt is None else [v.name for v in sd.several(chosen.wrt)]
     listing, kinds = _read(sd, None if names is None else [sd.ids[n] for n in names], wrt)
     arrays = computed(listing.sd, listing.items, chosen.feeds)
     values = _said(listing, arrays, chosen)
@@ -122,13 +122,13 @@ def explore(sd: SameDiff, *, targets: Any = None, height: int = 620, **options: 
     )
 
 
-def to_html(sd: SameDiff, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:
+def to_html(sd: OpGraph, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:
     """Write the page that `explore` makes."""
     _checked(path)
     return explore(sd, targets=targets, **options).save(path)
 
 
-def _read(sd: SameDiff, targets: list[int] | None, wrt: list[str] | None) -> tuple[Listing, list[tuple[str, Parts]]]:
+def _read(sd: OpGraph, targets: list[int] | None, wrt: list[str] | None) -> tuple[Listing, list[tuple[str, Parts]]]:
     """The graph, with gradients where it has clear ones, and what the two views show."""
     try:
         listing, since, left = differentiated(sd, targets, wrt)

@@ -13,12 +13,12 @@ from sdgraph.show.visible import Item, Listing, visible
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
-    from sdgraph.samediff import SameDiff
+    from sdgraph.ops.graph import OpGraph
 
 VIEWS: Final = ("forward", "gradient", "both")
 
 
-def to_networkx(sd: SameDiff, view: str = "forward") -> MultiDiGraph:
+def to_networkx(sd: OpGraph, view: str = "forward") -> MultiDiGraph:
     """A MultiDiGraph with a node per variable, in creation order; edge keys are operand positions.
 
     Node attributes: ``kind``, ``op`` (None for leaves), ``shape``, ``dtype``, ``is_loss``, ``is_output``,

@@ -11,8 +11,8 @@ import weakref
 import pytest
 
 from sdgraph import SameDiff
+from sdgraph.build import forks
 from sdgraph.nd import calls as eager
-from sdgraph.run import forks
 from sdgraph.run.engines import threads
 
 pytestmark = [
@@ -142,7 +142,7 @@ def test_every_lock_of_the_package_is_free_in_the_child(what, monkeypatch):
     sd, y = graph()
     f = sd.compile(y, engine="numpy")
     owner, name = {
-        "graph": lambda: (sd, "_appending"),
+        "graph": lambda: (sd, "appending"),
         "executable": lambda: (f, "_lock"),
         "eager": lambda: (eager, "_lock"),
         "threads": lambda: (threads, "_lock"),

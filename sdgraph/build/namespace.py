@@ -1,0 +1,74 @@
+"""Namespace, the base of everything ops hang on, and what it sees of its graph. Must not know any op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from sdgraph.build.kinds import AnyGraph
+from sdgraph.build.op import register
+from sdgraph.build.variable import SDVariable
+
+
+class Ops(Protocol):
+    """A namespace as ops see it: whatever is called on it makes a variable."""
+
+    def __getattr__(self, name: str) -> Callable[..., SDVariable]: ...
+
+
+class GraphLike(Protocol):
+    """A graph as ops see it. They are written with each other, so none of them can name a class that has all."""
+
+    dtype: np.dtype[Any]
+    seed: int
+    nodes: list[Any]
+    math: Ops
+    nn: Ops
+    loss: Ops
+    keras: Ops
+    linalg: Ops
+    random: Ops
+    bitwise: Ops
+
+    def apply(self, op: Any, operands: Sequence[Any], attrs: Mapping[str, Any] = ..., name: str | None = None) -> Any:
+        """Append one call of an op."""
+        ...
+
+    def __getattr__(self, name: str) -> Callable[..., SDVariable]: ...
+
+
+class Namespace:
+    """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
+
+    Example:
+        >>> from sdgraph import Namespace, SameDiff, composite
+        >>> class Mine(Namespace, prefix="mine"):
+        ...     @composite
+        ...     def double(self, x: "Operand", *, name: str | None = None) -> SDVariable:
+        ...         return x + x
+        >>> sd = SameDiff()
+        >>> Mine(sd).double(sd.constant("a", 2.0)).eval()
+        array(4., dtype=float32)
+    """
+
+    sd: GraphLike
+    prefix: ClassVar[str] = ""
+
+    def __init__(self, sd: AnyGraph) -> None:
+        self.sd = sd
+
+    def __init_subclass__(cls, prefix: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if prefix is None:
+            return
+        cls.prefix = prefix
+        for member in vars(cls).values():
+            op = getattr(member, "op", None)
+            if op is not None:
+                register(op, prefix, cls)
+
+    def __call__(self) -> Namespace:
+        """The namespace itself, so that code ported from Java may write ``sd.math()``."""
+        return self

@@ -1,0 +1,78 @@
+"""The graph that ops can be written into: bodies are traced into one, gradients appended to it, pictures copy it."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, Self
+
+from numpy.typing import DTypeLike
+
+from sdgraph.build import bookkeeping
+from sdgraph.build.initializers import as_seed
+from sdgraph.build.leaves import GraphLeaves
+from sdgraph.errors import ArgumentTypeError
+from sdgraph.ops.base import SDBase
+from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.guards import SDGuards
+from sdgraph.ops.linalg import SDLinalg
+from sdgraph.ops.losses.keras import SDKeras
+from sdgraph.ops.losses.samediff import SDLoss
+from sdgraph.ops.math import SDMath
+from sdgraph.ops.nn import SDNN
+from sdgraph.ops.random import SDRandom
+
+
+class OpGraph(GraphLeaves, SDBase, SDGuards):
+    """A graph with the ops of all namespaces.
+
+    Args:
+        dtype: Floating dtype of Python numbers and lists; numpy arrays keep theirs.
+        seed: Seed of the random ops that have none of their own.
+    """
+
+    def __init__(self, dtype: DTypeLike = "float32", *, seed: int = 0) -> None:
+        GraphLeaves.__init__(self, dtype)
+        self.seed = as_seed(seed)
+        self.math = SDMath(self)
+        """Elementwise mathematics."""
+        self.nn = SDNN(self)
+        """Activations and layers."""
+        self.loss = SDLoss(self)
+        """Loss functions."""
+        self.keras = SDKeras(self)
+        """Loss functions under Keras' names and meaning."""
+        self.linalg = SDLinalg(self)
+        """Linear algebra."""
+        self.random = SDRandom(self)
+        """Random arrays."""
+        self.bitwise = SDBitwise(self)
+        """Bit operations on integers."""
+
+    @property
+    def sd(self) -> Self:  # type: ignore[override]
+        """The graph itself: base ops are methods of it."""
+        return self
+
+    def scratch(self) -> Self:
+        """An empty graph of the same kind, dtype and seed: a body may ask its graph for all that its caller may."""
+        return type(self)(self.dtype, seed=self.seed)
+
+    def copy(self) -> Self:
+        """An independent copy: same variables under the same names, values copied on write."""
+        other = self.scratch()
+        other.nodes = [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
+        bookkeeping.carry(self, other, bookkeeping.SAME)
+        return other
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A graph cannot be pickled: its ops are functions.",
+            given=repr(self),
+            fix="Build it again where it is needed, and send the values of its variables: "
+            "{v.name: v.value for v in sd.trainable_variables()}. sd.copy() makes a second one here.",
+        )
