@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from sdgraph.build.builder import GraphBuilder
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate import jacobians
 from sdgraph.differentiate.answers import gradients_of, loss_gradients
@@ -25,6 +27,9 @@ from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
+
+_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "display_bundle", "executable_bundle"}
+"""Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
 class SameDiff(GraphViews):
@@ -53,6 +58,13 @@ class SameDiff(GraphViews):
         array([[4.],
                [6.]], dtype=float32)
     """
+
+    def __dir__(self) -> list[str]:
+        """What a user calls. What the library does with a graph is not shown: completion would drown in it."""
+        seen = {name for name, value in vars(self).items() if isinstance(value, Namespace)} | {"dtype", "seed"}
+        hidden = {*dir(GraphBuilder), *vars(self), *_FOR_THE_LIBRARY} - seen
+        names = {*super().__dir__()} - hidden
+        return sorted(name for name in names if not name.startswith("_") or name.startswith("__"))
 
     def expand(self, v: SDVariable | str) -> SameDiff:
         """The inside of a composite op as a graph of its own; its placeholders are named after the operands.

@@ -18,7 +18,7 @@ from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
 from sdgraph.infer.arrays import as_numbers, converted, own_array
 from sdgraph.infer.aval import Aval, as_dtype, is_floating, shape_str
 
@@ -134,6 +134,29 @@ class GraphBuilder(Graph):
             self.handle(self.append(ITEM, (whole,), {"index": k}, a, n))
             for k, (a, n) in enumerate(zip(aval, names, strict=True))
         )
+
+    # ------------------------------------------------------------------ variables, given as such or by name
+
+    def own(self, v: Any) -> SDVariable:
+        """A variable of this graph for a name or a handle."""
+        if type(v) is SDVariable:
+            if v.sd is not self:
+                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
+            v.node.check()
+            return v
+        if isinstance(v, str):
+            return self.handle(self.id_of(v))
+        raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
+
+    def several(self, vs: Any) -> list[SDVariable]:
+        """Variables of this graph for one or many, each a name or a handle."""
+        if type(vs) is SDVariable or isinstance(vs, str):
+            return [self.own(vs)]
+        try:
+            each = list(vs)
+        except Exception as e:
+            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
+        return [self.own(v) for v in each]
 
     # ------------------------------------------------------------------ operands that are not variables yet
 

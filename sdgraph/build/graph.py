@@ -201,27 +201,6 @@ class Graph:
     # ------------------------------------------------------------------ names
 
     @contextmanager
-    def name_scope(self, name: str) -> Iterator[str]:
-        """Put the names of all variables made in the block under ``name/``; scopes nest.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff()
-            >>> with sd.name_scope("layer1"):
-            ...     w = sd.var("w", shape=(3, 2))
-            >>> w.name
-            'layer1/w'
-        """
-        check_name(name)
-        length = len(self._scope)
-        # Inside, here and in other blocks: an interrupt may fall between a change and a block that follows it.
-        try:
-            self._scope = f"{self._scope}{name}/"
-            yield self._scope[:-1]
-        finally:
-            self._scope = self._scope[:length]
-
-    @contextmanager
     def gradient_scope(self) -> Iterator[None]:
         """Name what is made in the block under ``grad/``, whatever scopes are open, and count it as gradients."""
         start, outermost = len(self.nodes), not self.in_gradient
@@ -243,11 +222,6 @@ class Graph:
             yield
         finally:
             self._scope = before
-
-    @property
-    def current_scope(self) -> str:
-        """The open name scope, without the final slash; empty outside scopes."""
-        return self._scope[:-1]
 
     def full_name(self, name: str) -> str:
         """A user's name under the open scope, checked to be well formed and free."""

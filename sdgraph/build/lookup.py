@@ -1,20 +1,20 @@
-"""Finding the variables of a graph: by name, by kind, or as whoever calls has them. Must not know ops."""
+"""Finding the variables of a graph by name and by kind, and naming them. Must not know ops."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.graph import check_name
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError, UnknownVariableError, shown
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import Aval
 
 
 class GraphLookup(GraphBuilder):
-    """A graph whose variables can be looked up."""
+    """A graph whose variables can be looked up and named."""
 
     def __getitem__(self, name: str) -> SDVariable:
         if type(name) is SDVariable:
@@ -77,6 +77,34 @@ class GraphLookup(GraphBuilder):
         """The constants, in creation order."""
         return self.variables(VariableKind.CONSTANT)
 
+    # ------------------------------------------------------------------ names
+
+    @contextmanager
+    def name_scope(self, name: str) -> Iterator[str]:
+        """Put the names of all variables made in the block under ``name/``; scopes nest.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> with sd.name_scope("layer1"):
+            ...     w = sd.var("w", shape=(3, 2))
+            >>> w.name
+            'layer1/w'
+        """
+        check_name(name)
+        length = len(self._scope)
+        # Inside, here and in other blocks: an interrupt may fall between a change and a block that follows it.
+        try:
+            self._scope = f"{self._scope}{name}/"
+            yield self._scope[:-1]
+        finally:
+            self._scope = self._scope[:length]
+
+    @property
+    def current_scope(self) -> str:
+        """The open name scope, without the final slash; empty outside scopes."""
+        return self._scope[:-1]
+
     def rename(self, v: SDVariable | str, name: str) -> SDVariable:
         """Give a variable another name (a full one: open scopes are not put before it).
 
@@ -89,26 +117,3 @@ class GraphLookup(GraphBuilder):
             with self.outside_scopes(""):
                 self.rename_node(v.id, self.full_name(name))
         return v
-
-    # ------------------------------------------------------------------ variables, given as such or by name
-
-    def own(self, v: Any) -> SDVariable:
-        """A variable of this graph for a name or a handle."""
-        if type(v) is SDVariable:
-            if v.sd is not self:
-                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
-            v.node.check()
-            return v
-        if isinstance(v, str):
-            return self.handle(self.id_of(v))
-        raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
-
-    def several(self, vs: Any) -> list[SDVariable]:
-        """Variables of this graph for one or many, each a name or a handle."""
-        if type(vs) is SDVariable or isinstance(vs, str):
-            return [self.own(vs)]
-        try:
-            each = list(vs)
-        except Exception as e:
-            raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
-        return [self.own(v) for v in each]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import sdgraph
-from sdgraph import SameDiff, SDVariable
+from sdgraph import SameDiff, SDVariable, samediff
+from sdgraph.build import bookkeeping, builder, graph, leaves, lookup
+from sdgraph.differentiate import answers, gradients
 from sdgraph.errors import GradientError, SDGraphError, TakenBackError
 from sdgraph.keras import losses
 from tests.graph_state import LASTING, OF_BLOCKS, graph_state
@@ -456,7 +458,7 @@ def test_many_gradients_of_one_graph_do_not_pay_for_each_other():
 
         def count(frame, event, _):
             nonlocal calls
-            calls += event == "call" and frame.f_code.co_filename == sdgraph.build.bookkeeping.__file__
+            calls += event == "call" and frame.f_code.co_filename == bookkeeping.__file__
 
         before = sys.getprofile()
         sys.setprofile(count)
@@ -477,9 +479,7 @@ def interrupted_at(line: int, call) -> bool:
 
     Says whether the call was interrupted; False if it has no more lines.
     """
-    files = {
-        getattr(sdgraph, m).__file__ for m in ("graph", "builder", "bookkeeping", "samediff", "leaves", "autodiff")
-    }
+    files = {module.__file__ for module in (graph, lookup, builder, bookkeeping, leaves, gradients, answers, samediff)}
     count = 0
 
     def trace(frame, event, _):

@@ -12,7 +12,8 @@ import weakref
 import numpy as np
 import pytest
 
-from sdgraph import LossReduce, SameDiff, samediff
+from sdgraph import LossReduce, SameDiff
+from sdgraph.differentiate import answers
 from sdgraph.errors import (
     ArgumentTypeError,
     EngineError,
@@ -781,7 +782,7 @@ def test_threads_that_want_the_same_gradient_get_the_same_variable(monkeypatch):
     sd = SameDiff()
     x = sd.var("x", [1.0, 2.0])
     y = (x * x).sum()
-    calls = slowly(monkeypatch, samediff, "gradients")
+    calls = slowly(monkeypatch, answers, "gradients")
     grads = at_once(lambda: sd.grad(y, x))
     assert len(calls) == 1
     assert len({g.id for g in grads}) == 1
@@ -791,7 +792,7 @@ def test_threads_that_want_the_gradients_of_the_losses_append_them_once(monkeypa
     sd = SameDiff()
     x = sd.var("x", [1.0, 2.0])
     sd.loss.l2_loss(x)
-    calls = slowly(monkeypatch, samediff, "gradients")
+    calls = slowly(monkeypatch, answers, "gradients")
     results = at_once(sd.calculate_gradients)
     assert [r["x"].tolist() for r in results] == [[1.0, 2.0]] * 3
     assert len(calls) == 1
