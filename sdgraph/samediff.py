@@ -87,14 +87,14 @@ class SameDiff(GraphViews):
         chosen = self.several(losses[0] if len(losses) == 1 else losses)
         for v in chosen:
             check_loss(v)
-        self.explicit_losses = list(dict.fromkeys(v.id for v in chosen))
+        self.marks.explicit_losses = list(dict.fromkeys(v.id for v in chosen))
 
     def add_loss_variable(self, loss: SDVariable | str) -> None:
         """Add one to the explicit losses."""
         v = self.own(loss)
         check_loss(v)
-        if v.id not in self.explicit_losses:
-            self.explicit_losses.append(v.id)
+        if v.id not in self.marks.explicit_losses:
+            self.marks.explicit_losses.append(v.id)
 
     def add_loss(self, term: SDVariable | str) -> SDVariable:
         """Add an extra term to the losses, such as a penalty that a layer function makes for itself.
@@ -122,14 +122,14 @@ class SameDiff(GraphViews):
         """
         v = self.own(term)
         check_loss(v)
-        if v.id not in self.extra_losses:
-            self.extra_losses.append(v.id)
+        if v.id not in self.marks.extra_losses:
+            self.marks.extra_losses.append(v.id)
         return v
 
     @property
     def losses(self) -> list[SDVariable]:
         """The extra terms that `add_loss` was given, in that order."""
-        return [SDVariable(self, i) for i in self.extra_losses]
+        return [SDVariable(self, i) for i in self.marks.extra_losses]
 
     def loss_variables(self) -> list[SDVariable]:
         """The current losses, extra terms included; the gradient is that of the sum of all their elements.

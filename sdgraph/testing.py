@@ -30,13 +30,13 @@ from sdgraph.infer.aval import Aval
 from sdgraph.lower.lowering import Lowering
 from sdgraph.plan.plan import NO_SLOT, schedule
 from sdgraph.run.engines.reference import compile_plan
+from sdgraph.run.evaluate import executable_of
 from sdgraph.run.executable import as_mapping
 from sdgraph.run.feeds import as_array
 
 if TYPE_CHECKING:
     from sdgraph.build.op import Op
     from sdgraph.build.variable import Feeds
-    from sdgraph.run.evaluate import executable_of
 from sdgraph.samediff import SameDiff
 
 __all__ = ["GradientMismatch", "check_grads"]
@@ -291,7 +291,7 @@ class _Check:
         sd = self.sd
         terms = []
         for v, shape in zip(vs, shapes, strict=True):
-            c = sd.placeholder(sd.free_name("cotangent"), v.shape, v.dtype)
+            c = sd.placeholder(sd.names.free("cotangent"), v.shape, v.dtype)
             draws = self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape)
             self.feeds[c.name] = draws.astype(v.dtype)
             self.point[c.id] = draws.astype(v.dtype).astype(self.precision.dtype)

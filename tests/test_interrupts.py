@@ -170,12 +170,12 @@ def is_whole(sd):
     """Whether names, nodes and values fit one another, and nothing is left open."""
     leaves = {n.id for n in sd.nodes if n.op.kind.value in ("variable", "constant")}
     return (
-        [sd.ids.get(n.name) for n in sd.nodes] == list(range(len(sd.nodes))) == [n.id for n in sd.nodes]
-        and len(sd.ids) == len(sd.nodes)
+        [sd.names.ids.get(n.name) for n in sd.nodes] == list(range(len(sd.nodes))) == [n.id for n in sd.nodes]
+        and len(sd.names.ids) == len(sd.nodes)
         and set(sd.values) == leaves
         and sd.current_scope == ""
         and sd.journal is None
-        and not sd.in_gradient
+        and not sd.marks.in_gradient
     )
 
 

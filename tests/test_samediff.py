@@ -155,7 +155,7 @@ def test_it_shows_what_a_user_calls_and_nothing_else():
 
 def test_no_machinery_is_shown():
     machinery = {name for name in {*dir(GraphBuilder), *vars(GraphBuilder("float32"))} if not name.startswith("_")}
-    assert machinery >= {"append", "apply", "add_leaf", "keep_only", "nodes", "ids", "journal", "name_counters"}
+    assert machinery >= {"append", "apply", "add_leaf", "keep_only", "nodes", "names", "marks", "journal"}
     assert not shown() & (machinery - {"dtype"})
 
 

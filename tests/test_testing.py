@@ -148,10 +148,10 @@ def test_the_graph_is_left_as_it_was():
     sd = SameDiff()
     x = sd.placeholder("x", (None, 2))
     y = sd.nn.sigmoid(x @ sd.var("w", [[1.0], [2.0]]))
-    names, free = [v.name for v in sd.variables()], dict(sd._next_suffix)
+    names, free = [v.name for v in sd.variables()], dict(sd.names.suffixes)
     check_grads(y, {"x": [[0.1, 0.2]]}, order=3)
     assert [v.name for v in sd.variables()] == names
-    assert dict(sd._next_suffix) == free
+    assert dict(sd.names.suffixes) == free
     assert (y + 1).name == "add"
 
 

@@ -1,14 +1,17 @@
 """What a graph keeps besides its nodes, and how that is copied, renumbered and taken back.
 
-Each class of graphs lists its tables once. Whatever copies a graph, drops nodes or undoes a failed call goes through
-that list, so that no table can be left out. Knows ids and containers of ids. Must not know what a table means.
+A record lists its tables as the fields of a dataclass. Whatever copies a graph, drops nodes or undoes a failed call
+goes through all fields of all records, so that no table can be left out and a new one is one field. Knows ids and
+containers of ids. Must not know what a table means.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sdgraph.build.kinds import AnyGraph
 
@@ -34,8 +37,11 @@ SAME = Numbering(lambda i: i, lambda i: i)
 """Every node keeps its id."""
 
 
+Form: TypeAlias = Callable[[Any, Numbering], Any]
+
+
 class Table(NamedTuple):
-    """How one attribute of a graph is kept.
+    """How one attribute of a record is kept.
 
     Args:
         name: The attribute.
@@ -46,7 +52,7 @@ class Table(NamedTuple):
     """
 
     name: str
-    form: Callable[[Any, Numbering], Any] | None = None
+    form: Form | None = None
     saved: bool = False
     copied: bool = True
 
@@ -146,19 +152,36 @@ def caches(table: dict[Any, Any], new: Numbering) -> dict[Any, Any]:
 # ---------------------------------------------------------------------- copying and renumbering
 
 
+def kept(make: Callable[[], Any], form: Form | None = None, *, saved: bool = False, copied: bool = True) -> Any:
+    """A field of a record that is a table; see `Table`."""
+    return dataclasses.field(default_factory=make, metadata={"table": (form, saved, copied)})
+
+
+def tables_of(graph: AnyGraph) -> list[tuple[Any, Table]]:
+    """Every table of a graph, with the record that has it."""
+    own = [(graph, table) for table in graph.tables]
+    return own + [(record, table) for record in (graph.names, graph.marks) for table in _listed(type(record))]
+
+
+@functools.cache
+def _listed(record: type) -> tuple[Table, ...]:
+    fields = dataclasses.fields(record)
+    return tuple(Table(field.name, *field.metadata["table"]) for field in fields if "table" in field.metadata)
+
+
 def carry(source: AnyGraph, target: AnyGraph, new: Numbering) -> None:
     """Give ``target``, whose nodes are numbered by ``new``, what ``source`` keeps about them."""
-    for name, form, _, copied in source.tables:
-        if copied:
-            table = copy.copy(getattr(source, name))
-            setattr(target, name, table if form is None else form(table, new))
+    for (record, table), (other, _) in zip(tables_of(source), tables_of(target), strict=True):
+        if table.copied:
+            found = copy.copy(getattr(record, table.name))
+            setattr(other, table.name, found if table.form is None else table.form(found, new))
 
 
 def renumber(graph: AnyGraph, new: Numbering) -> None:
     """Let all tables follow nodes that have moved or gone."""
-    for name, form, _, _ in graph.tables:
-        if form is not None:
-            form(getattr(graph, name), new)
+    for record, table in tables_of(graph):
+        if table.form is not None:
+            table.form(getattr(record, table.name), new)
 
 
 # ---------------------------------------------------------------------- taking back
@@ -185,21 +208,22 @@ class Mark:
     def __init__(self, graph: AnyGraph) -> None:
         self.graph = graph
         self.size = len(graph.nodes)
-        self.saved = {t.name: copy.copy(getattr(graph, t.name)) for t in graph.tables if t.saved}
+        self.version = graph.version
+        self.saved = [(r, t.name, copy.copy(getattr(r, t.name))) for r, t in tables_of(graph) if t.saved]
         journal = graph.journal
         self.outermost = journal is None
         self.undo, self.made = (0, 0) if journal is None else (len(journal.undo), len(journal.made))
 
     def take_back(self) -> None:
         """Make the graph what it was. It may be done again where it was interrupted."""
-        graph, journal, saved = self.graph, self.graph.journal, self.saved
+        graph, journal = self.graph, self.graph.journal
         graph.drop_nodes(self.size)
         if journal is not None:
             for undo in reversed(journal.undo[self.undo :]):
                 undo()
-            journal.lose(self.size, saved["version"], self.made)
+            journal.lose(self.size, self.version, self.made)
         renumber(graph, up_to(self.size))
-        for name, value in saved.items():
-            setattr(graph, name, copy.copy(value))
+        for record, name, value in self.saved:
+            setattr(record, name, copy.copy(value))
         if journal is not None:
             del journal.undo[self.undo :], journal.made[self.made :]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from sdgraph.build import bookkeeping, forks
-from sdgraph.build.bookkeeping import Numbering, Table
+from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
@@ -30,17 +30,6 @@ _INT64 = np.dtype("int64")
 class GraphBuilder(Graph):
     """A graph that ops can be appended to."""
 
-    tables: ClassVar[tuple[Table, ...]] = (
-        *Graph.tables,
-        Table("loss_nodes", bookkeeping.listed),
-        Table("cotangents", bookkeeping.id_to_id),
-        Table("implicit", bookkeeping.to_id),
-        Table("explicit_losses", bookkeeping.listed, saved=True),
-        Table("extra_losses", bookkeeping.listed, saved=True),
-        Table("gradients", bookkeeping.answers),
-        Table("executables", bookkeeping.caches, saved=True, copied=False),
-    )
-
     dtype: np.dtype[Any]
 
     def __init__(self, dtype: Any) -> None:
@@ -48,20 +37,6 @@ class GraphBuilder(Graph):
         self.dtype = as_dtype(dtype)
         if not is_floating(self.dtype):
             raise DTypeError("A graph's own dtype is a floating one.", given=self.dtype.name)
-        self.loss_nodes: list[int] = []
-        """Ids of the outputs of loss ops, in creation order."""
-        self.cotangents: dict[int, int] = {}
-        """For each gradient node that stands for one variable's gradient, the id of that variable."""
-        self.implicit: dict[Any, int] = {}
-        """Constants that stand for Python numbers, by scope, dtype and bits."""
-        self.explicit_losses: list[int] = []
-        """The losses that were marked."""
-        self.extra_losses: list[int] = []
-        """Terms that count on top of the losses."""
-        self.gradients: dict[Any, tuple[int, ...]] = {}
-        """Gradients that were asked for, by what was differentiated by what."""
-        self.executables: dict[Any, Any] = {}
-        """What was compiled for single evaluations, by what it computes."""
         self.appending = threading.RLock()
         """Held while gradients are appended: several threads may ask for them."""
         forks.renew(self, "appending", threading.RLock, waits=True)
@@ -100,13 +75,13 @@ class GraphBuilder(Graph):
             if not op.is_ours:
                 raise
             raise self._not_a_call(op, attrs, e) from e
-        full = self.full_name(name) if name is not None else None
+        full = self.names.full(name) if name is not None else None
         size = len(self.nodes)
         try:
             for k, (key, array) in arrays.items():
                 ids[k] = self._implicit_constant(key, array)
             if op.plain and type(aval) is not tuple:
-                i = self.append(op, tuple(ids), attrs, aval, full or self.free_name(op.name))
+                i = self.append(op, tuple(ids), attrs, aval, full or self.names.free(op.name))
                 return self.handle(i)
             return self._append_call(op, ids, avals, attrs, aval, full)
         except BaseException:
@@ -122,11 +97,11 @@ class GraphBuilder(Graph):
         if op.is_random or (op.is_composite and op.infer is None and op.trace(sd, tuple(avals), attrs).is_random):
             attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         inputs = tuple(ids)
-        base = full or self.free_name(op.name)
+        base = full or self.names.free(op.name)
         if type(aval) is not tuple:
             i = self.append(op, inputs, attrs, aval, base)
             if op.is_loss:
-                self.loss_nodes.append(i)
+                self.marks.losses.append(i)
             return self.handle(i)
         whole = self.append(op, inputs, attrs, aval, f"{base}:all")
         names = [f"{base}:{k}" if k else base for k in range(len(aval))]
@@ -145,7 +120,7 @@ class GraphBuilder(Graph):
             v.node.check()
             return v
         if isinstance(v, str):
-            return self.handle(self.id_of(v))
+            return self.handle(self.names.id_of(v))
         raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
 
     def several(self, vs: Any) -> list[SDVariable]:
@@ -172,8 +147,8 @@ class GraphBuilder(Graph):
             if x is None or type(x) is SDVariable:
                 continue
             # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
-            quick = (self._scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
-            i = self.implicit.get(quick) if quick is not None else None
+            quick = (self.names.scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
+            i = self.marks.literals.get(quick) if quick is not None else None
             if i is not None:
                 found[k] = quick, None
                 avals[k] = self.nodes[i].aval
@@ -183,7 +158,7 @@ class GraphBuilder(Graph):
                 array = self._literal(x, op.literals.get(name), dtypes)
             except (SDGraphError, TypeError, ValueError, OverflowError) as e:
                 raise self._not_an_operand(op, k, x, e) from e
-            key = quick or ((self._scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
+            key = quick or ((self.names.scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
             found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
         return found
@@ -214,12 +189,12 @@ class GraphBuilder(Graph):
 
     def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
         """A constant for a literal operand; equal scalars of one scope share a node."""
-        if key is not None and key in self.implicit:
-            return self.implicit[key]
+        if key is not None and key in self.marks.literals:
+            return self.marks.literals[key]
         assert array is not None
-        i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.free_name("constant"), array)
+        i = self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), self.names.free("constant"), array)
         if key is not None:
-            self.implicit[key] = i
+            self.marks.literals[key] = i
         return i
 
     def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
@@ -258,7 +233,7 @@ class GraphBuilder(Graph):
         kept = [i for i in range(start, len(need)) if need[i]]
         moved = {old: i for i, old in enumerate(kept, start)}
         for node in fresh:
-            del self.ids[node.name]
+            del self.names.ids[node.name]
         del self.nodes[start:]
         self._renumber(start, moved)
         for old, node in enumerate(fresh, start):
@@ -267,18 +242,18 @@ class GraphBuilder(Graph):
                 continue
             forward = cotangent_of.get(old)
             node.inputs = tuple([moved[j] if j >= start else j for j in node.inputs])
-            node.name = self.free_name(node.op.name if forward is None else names[forward])
+            node.name = self.names.free(node.op.name if forward is None else names[forward])
             node.id = moved[old]
-            self.ids[node.name] = node.id
+            self.names.ids[node.name] = node.id
             self.nodes.append(node)
             if forward is not None:
-                self.cotangents[node.id] = forward
+                self.marks.cotangents[node.id] = forward
         return moved
 
     def _renumber(self, start: int, moved: dict[int, int]) -> None:
         """Let all that is kept about nodes follow those that moved."""
         # A later gradient makes its own constants, so that each can be drawn by itself.
-        bookkeeping.to_id(self.implicit, bookkeeping.up_to(start))
+        bookkeeping.to_id(self.marks.literals, bookkeeping.up_to(start))
         kept = list(moved)
         new = Numbering(
             lambda i: i if i < start else moved.get(i),

@@ -6,7 +6,6 @@ Insertion order is topological order. Knows nodes, names, scopes and values. Mus
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Journal, Mark, Table
 from sdgraph.build.kinds import GRADIENT_SCOPE
+from sdgraph.build.marks import Marks
+from sdgraph.build.names import Names
 from sdgraph.build.reach import reachable
-from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameError, did_you_mean, shown
+from sdgraph.errors import TakenBackError
 from sdgraph.infer.aval import Aval
-from sdgraph.infer.names import EXPECTED, is_short, is_writable
 from sdgraph.origin import Origin, user_origin, user_place
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from sdgraph.build.op import Op
-
-_MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
 
 
 class Node:
@@ -88,35 +86,19 @@ class Graph:
     """The storage under a `SameDiff`: nodes, their names and the values of variables and constants."""
 
     tables: ClassVar[tuple[Table, ...]] = (
-        Table("ids", bookkeeping.names),
         Table("values", bookkeeping.by_id),
-        Table("gradient_ranges", bookkeeping.ranges),
-        Table("gradient_spans", bookkeeping.ranges),
-        Table("frozen", bookkeeping.members),
         Table("version", saved=True, copied=False),
-        Table("_next_suffix", saved=True),
-        Table("_scope", saved=True, copied=False),
         Table("_origin", saved=True, copied=False),
-        Table("in_gradient", saved=True, copied=False),
     )
-    """Everything but the nodes that a graph of this class keeps; subclasses add theirs."""
+    """What a graph keeps itself, besides its nodes; the rest is in `Names` and `Marks`."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.ids: dict[str, int] = {}
+        self.names = Names(self.nodes)
+        self.marks = Marks()
         self.values: dict[int, np.ndarray[Any, Any]] = {}
-        self.gradient_ranges: list[tuple[int, int]] = []
-        """Half-open id ranges, one per backward sweep."""
-        self.gradient_spans: list[tuple[int, int]] = []
-        """Half-open id ranges of all nodes made for derivatives: sweeps, and what Jacobians put around them."""
-        self.frozen: set[int] = set()
-        """Constants that were variables before they were converted."""
-        self.in_gradient = False
-        """Whether a `gradient_scope` is open."""
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
-        self._next_suffix: dict[str, int] = {}
-        self._scope = ""
         self._origins: dict[tuple[int, int], Origin] = {}
         self._origin: Origin | None = None
         self.journal: Journal | None = None
@@ -125,12 +107,12 @@ class Graph:
     # ------------------------------------------------------------------ appending
 
     def append(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str) -> int:
-        """Append a node under a name that `full_name` or `free_name` returned; return its id."""
+        """Append a node under a name that `Names.full` or `Names.free` returned; return its id."""
         i = len(self.nodes)
         origin = self._origin or self._shared_origin(user_place(1))
         node = Node(op, inputs, attrs, aval, name, origin, i)
         # The interpreter stops for a signal after a call only: both have happened by then, or neither.
-        self.ids[name] = i
+        self.names.ids[name] = i
         self.nodes.append(node)
         return i
 
@@ -198,76 +180,29 @@ class Graph:
         if self.journal is not None:
             self.journal.undo.append(lambda: None if node.is_gone else undo())
 
-    # ------------------------------------------------------------------ names
+    # ------------------------------------------------------------------ gradients, and changing what exists
 
     @contextmanager
     def gradient_scope(self) -> Iterator[None]:
         """Name what is made in the block under ``grad/``, whatever scopes are open, and count it as gradients."""
-        start, outermost = len(self.nodes), not self.in_gradient
+        marks = self.marks
+        start, outermost = len(self.nodes), not marks.in_gradient
         try:
-            self.in_gradient = True
-            with self.outside_scopes(GRADIENT_SCOPE + "/"):
+            marks.in_gradient = True
+            with self.names.only(GRADIENT_SCOPE + "/"):
                 yield
         finally:
-            self.in_gradient = not outermost
+            marks.in_gradient = not outermost
             if outermost and len(self.nodes) > start:
-                self.gradient_spans.append((start, len(self.nodes)))
-
-    @contextmanager
-    def outside_scopes(self, scope: str) -> Iterator[None]:
-        """Put names under ``scope`` alone in the block, whatever scopes are open."""
-        before = self._scope
-        try:
-            self._scope = scope
-            yield
-        finally:
-            self._scope = before
-
-    def full_name(self, name: str) -> str:
-        """A user's name under the open scope, checked to be well formed and free."""
-        check_name(name)
-        full = self._scope + name
-        if full in self.ids:
-            node = self.nodes[self.ids[full]]
-            raise VariableNameError(
-                f"The name {full!r} is taken.",
-                node=full,
-                node_origin=node.origin,
-                fix="Choose another name, or open a scope: with sd.name_scope('...').",
-            )
-        return full
-
-    def free_name(self, base: str) -> str:
-        """The first free name of ``base``, ``base_1``, ``base_2`` ... under the open scope."""
-        full = self._scope + base
-        k = self._next_suffix.get(full, 0)
-        while True:
-            name = f"{full}_{k}" if k else full
-            k += 1
-            if name not in self.ids:
-                self._next_suffix[full] = k
-                return name
-
-    def name_counters(self) -> dict[str, int]:
-        """The next suffix of every automatic name, for `restore_name_counters`."""
-        return dict(self._next_suffix)
-
-    def restore_name_counters(self, counters: dict[str, int]) -> None:
-        """Count on from an earlier state; names still taken are skipped."""
-        self._next_suffix = counters
+                marks.gradient_spans.append((start, len(self.nodes)))
 
     def rename_node(self, i: int, name: str) -> None:
         """Give node ``i`` the full name ``name``."""
         node = self.nodes[i]
         before = node.name
-        self.can_undo(node, lambda: self._set_name(node, before))
-        self._set_name(node, name)
+        self.can_undo(node, lambda: self.names.give(node, before))
+        self.names.give(node, name)
         self.version += 1
-
-    def _set_name(self, node: Node, name: str) -> None:
-        self.ids.pop(node.name, None)
-        node.name = name
-        self.ids[name] = node.id
 
     def set_array(self, i: int, array: np.ndarray[Any, Any]) -> None:
         """Give leaf ``i`` another value, which the graph keeps."""
@@ -276,37 +211,13 @@ class Graph:
         array.flags.writeable = False
         self.values[i] = array
 
-    def id_of(self, name: str) -> int:
-        """The id of a name; raises UnknownVariableError with near misses."""
-        i = self.ids.get(name) if isinstance(name, str) else None
-        if i is None:
-            raise UnknownVariableError(f"The graph has no variable {shown(name)}.", fix=did_you_mean(name, self.ids))
-        return i
-
     # ------------------------------------------------------------------ structure
 
     def is_gradient(self, i: int) -> bool:
         """Whether node ``i`` was made to hold a gradient."""
-        k = bisect.bisect_right(self.gradient_spans, i, key=lambda span: span[0]) - 1
-        return k >= 0 and i < self.gradient_spans[k][1]
+        k = bisect.bisect_right(self.marks.gradient_spans, i, key=lambda span: span[0]) - 1
+        return k >= 0 and i < self.marks.gradient_spans[k][1]
 
     def reachable(self, outs: list[int]) -> bytearray:
         """A flag per node up to the last of ``outs``: whether an output needs it."""
         return reachable(self.nodes, outs)
-
-
-def check_name(name: object) -> None:
-    """Raise VariableNameError unless ``name`` can name a variable or a scope."""
-    if isinstance(name, str) and not (is_short(name) and is_writable(name)):
-        raise VariableNameError(
-            "This is not a name for a variable.",
-            given=f"{len(name):,} characters: {shown(name, 80)}",
-            expected=EXPECTED,
-        )
-    if not isinstance(name, str) or _MALFORMED.search(name):
-        raise VariableNameError(
-            "This is not a name for a variable.",
-            given=shown(name),
-            expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
-            "empty and which does not end in ':' and a number (that names an op's further outputs)",
-        )

@@ -44,7 +44,7 @@ class GraphLeaves(GraphLookup):
             <SDVariable 'x': placeholder, float32 (batch, 3)>
         """
         aval = Aval(as_shape(shape), self.dtype if dtype is None else as_dtype(dtype))
-        return self.handle(self.add_leaf(PLACEHOLDER, aval, self.full_name(name)))
+        return self.handle(self.add_leaf(PLACEHOLDER, aval, self.names.full(name)))
 
     def var(
         self,
@@ -80,7 +80,7 @@ class GraphLeaves(GraphLookup):
             array([[1., 1., 1.],
                    [1., 1., 1.]], dtype=float32)
         """
-        full = self.full_name(name)
+        full = self.names.full(name)
         if value is None:
             if shape is None:
                 raise ArgumentTypeError(
@@ -128,9 +128,9 @@ class GraphLeaves(GraphLookup):
                 raise ArgumentTypeError(f"The constant {name!r} has no value.", fix="sd.constant(name, value).")
             array, full = self._leaf_array(name, dtype), None
         else:
-            full = self.full_name(name)
+            full = self.names.full(name)
             array = self._leaf_array(value, dtype)
-        name = full or self.free_name("constant")
+        name = full or self.names.free("constant")
         return self.handle(self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), name, array))
 
     def _known_sizes(self, shape: Any) -> tuple[int, ...]:
@@ -236,21 +236,21 @@ class GraphLeaves(GraphLookup):
                 given=repr(v),
                 node=v.name,
             )
-        node, implicit, was_frozen = v.node, self.implicit, v.id in self.frozen
+        node, implicit, was_frozen = v.node, self.marks.literals, v.id in self.marks.frozen
 
         def undo() -> None:
             self._set_kind(v, old, frozen=was_frozen)
-            self.implicit = {**implicit, **self.implicit}
+            self.marks.literals = {**implicit, **self.marks.literals}
 
         self.can_undo(node, undo)
         self._set_kind(v, new, frozen=new is VariableKind.CONSTANT)
-        self.implicit = {k: i for k, i in implicit.items() if i != v.id}
+        self.marks.literals = {k: i for k, i in implicit.items() if i != v.id}
         self.version += 1
         return v
 
     def _set_kind(self, v: SDVariable, kind: VariableKind, *, frozen: bool) -> None:
         v.node.op = CONSTANT if kind is VariableKind.CONSTANT else VARIABLE
-        (self.frozen.add if frozen else self.frozen.discard)(v.id)
+        (self.marks.frozen.add if frozen else self.marks.frozen.discard)(v.id)
 
 
 def with_article(kind: VariableKind) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from sdgraph.build.builder import GraphBuilder
-from sdgraph.build.graph import check_name
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.names import check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import Aval
@@ -19,12 +19,12 @@ class GraphLookup(GraphBuilder):
     def __getitem__(self, name: str) -> SDVariable:
         if type(name) is SDVariable:
             return self.own(name)
-        return SDVariable(self, self.id_of(name))
+        return SDVariable(self, self.names.id_of(name))
 
     def __contains__(self, name: object) -> bool:
         if type(name) is SDVariable:
             return name.sd is self and not name.node.is_gone
-        return isinstance(name, str) and name in self.ids
+        return isinstance(name, str) and name in self.names.ids
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -79,8 +79,7 @@ class GraphLookup(GraphBuilder):
 
     # ------------------------------------------------------------------ names
 
-    @contextmanager
-    def name_scope(self, name: str) -> Iterator[str]:
+    def name_scope(self, name: str) -> AbstractContextManager[str]:
         """Put the names of all variables made in the block under ``name/``; scopes nest.
 
         Example:
@@ -91,19 +90,12 @@ class GraphLookup(GraphBuilder):
             >>> w.name
             'layer1/w'
         """
-        check_name(name)
-        length = len(self._scope)
-        # Inside, here and in other blocks: an interrupt may fall between a change and a block that follows it.
-        try:
-            self._scope = f"{self._scope}{name}/"
-            yield self._scope[:-1]
-        finally:
-            self._scope = self._scope[:length]
+        return self.names.under(name)
 
     @property
     def current_scope(self) -> str:
         """The open name scope, without the final slash; empty outside scopes."""
-        return self._scope[:-1]
+        return self.names.scope[:-1]
 
     def rename(self, v: SDVariable | str, name: str) -> SDVariable:
         """Give a variable another name (a full one: open scopes are not put before it).
@@ -114,6 +106,6 @@ class GraphLookup(GraphBuilder):
         v = self.own(v)
         check_name(name)
         if name != v.name:
-            with self.outside_scopes(""):
-                self.rename_node(v.id, self.full_name(name))
+            with self.names.only(""):
+                self.rename_node(v.id, self.names.full(name))
         return v

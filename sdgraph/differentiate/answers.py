@@ -25,9 +25,9 @@ def gradients_of(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable
         return []
     question = _question(ys, wrt)
     with sd.appending:
-        if question not in sd.gradients:
-            sd.gradients[question] = tuple(g.id for g in gradients(sd, list(ys), list(wrt)))
-        return [SDVariable(sd, i) for i in sd.gradients[question]]
+        if question not in sd.marks.gradients:
+            sd.marks.gradients[question] = tuple(g.id for g in gradients(sd, list(ys), list(wrt)))
+        return [SDVariable(sd, i) for i in sd.marks.gradients[question]]
 
 
 def gradient_of(sd: OpGraph, y: SDVariable, x: SDVariable) -> SDVariable:
@@ -44,7 +44,7 @@ def loss_gradients(sd: OpGraph, wrt: Sequence[SDVariable]) -> list[SDVariable]:
 
 def are_known(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> bool:
     """Whether the graph has these gradients."""
-    return not wrt or _question(ys, wrt) in sd.gradients
+    return not wrt or _question(ys, wrt) in sd.marks.gradients
 
 
 def _question(ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> Question:

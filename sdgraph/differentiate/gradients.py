@@ -46,7 +46,7 @@ def gradients(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) 
     _check_paths(sd, ys, wrt)
     start = len(sd.nodes)
     with sd.transaction(), sd.gradient_scope(), sd.one_origin():
-        suffixes = sd.name_counters()
+        suffixes = dict(sd.names.suffixes)
         seeds = [(y, Flow(sd.ones_like(y))) for y in ys]
         cotangent_of: dict[int, int] = {}
         found = backpropagate(sd, seeds, wrt, Pool(sd), cotangent_of)
@@ -58,9 +58,9 @@ def gradients(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) 
             _refine(sd, g, w)
             cotangent_of[g.id] = w.id
             results.append(g.id)
-        sd.restore_name_counters(suffixes)
+        sd.names.suffixes = suffixes
         moved = sd.keep_only(start, results, cotangent_of)
-        sd.gradient_ranges.append((start, len(sd.nodes)))
+        sd.marks.gradient_ranges.append((start, len(sd.nodes)))
     return [SDVariable(sd, moved[r]) for r in results]
 
 
@@ -306,7 +306,7 @@ def inline(sd: OpGraph, body: Body, operands: Sequence[SDVariable | None]) -> li
     for i, node in enumerate(source.nodes[: len(body.need)]):
         if i in mapped or not body.need[i]:
             continue
-        name = sd.free_name(node.op.name)
+        name = sd.names.free(node.op.name)
         if node.op.kind is VariableKind.ARRAY:
             inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
             mapped[i] = sd.append(node.op, inputs, node.attrs, node.aval, name)

@@ -36,15 +36,15 @@ def current_losses(sd: OpGraph) -> list[SDVariable]:
         GradientError: If they are not clear; lists the candidates.
     """
     with sd.appending:
-        main = sd.explicit_losses or _implicit_losses(sd, sd.extra_losses)
-        return [SDVariable(sd, i) for i in dict.fromkeys((*main, *sd.extra_losses))]
+        main = sd.marks.explicit_losses or _implicit_losses(sd, sd.marks.extra_losses)
+        return [SDVariable(sd, i) for i in dict.fromkeys((*main, *sd.marks.extra_losses))]
 
 
 def _implicit_losses(sd: OpGraph, extra: list[int]) -> list[int]:
     """The losses nobody named. A loss that an extra term is computed from is a part of that term."""
     consumed = _consumed(sd)
     parts = sd.reachable(extra) if extra else bytearray()
-    implicit = [i for i in sd.loss_nodes if i >= len(parts) or not parts[i]]
+    implicit = [i for i in sd.marks.losses if i >= len(parts) or not parts[i]]
     if implicit:
         if not any(consumed[i] for i in implicit):
             return implicit
@@ -81,7 +81,7 @@ def _candidates(sd: OpGraph, consumed: bytearray) -> list[SDVariable]:
 
 
 def _unclear(sd: OpGraph, message: str, consumed: bytearray) -> GradientError:
-    ids = {*sd.loss_nodes, *(v.id for v in _candidates(sd, consumed))}
+    ids = {*sd.marks.losses, *(v.id for v in _candidates(sd, consumed))}
     lines = [
         f"{SDVariable(sd, i)!r}" + (", used by another op" if consumed[i] else ", feeds nothing") for i in sorted(ids)
     ]

@@ -87,11 +87,11 @@ def _replaced(sd: OpGraph, chosen: set[int], *, named: bool) -> tuple[OpGraph, d
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         mapped[i] = _inline(sd, work, i, inputs, named) if i in chosen else _copy(work, node, inputs, node.name)
     firsts.append(len(work.nodes))
-    ids, values, implicit = work.ids, work.values, work.implicit
+    ids, values, implicit = work.names.ids, work.values, work.marks.literals
     carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
-    work.ids |= ids
+    work.names.ids |= ids
     work.values |= values
-    work.implicit |= implicit
+    work.marks.literals |= implicit
     return work, mapped
 
 
@@ -112,13 +112,13 @@ def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: 
         if k in mapped or not body.need[k]:
             continue
         name = inner.name if not named else node.name if k == out else f"{node.name}/{inner.name}"
-        while name in work.ids or (name != node.name and name in sd.ids):
-            name = work.free_name(name.rstrip("0123456789").removesuffix("_"))
+        while name in work.names.ids or (name != node.name and name in sd.names.ids):
+            name = work.names.free(name.rstrip("0123456789").removesuffix("_"))
         mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
         work.nodes[mapped[k]].origin = node.origin
         if k in body.graph.values:
             work.values[mapped[k]] = body.graph.values[k]
-    for key, k in body.graph.implicit.items():
+    for key, k in body.graph.marks.literals.items():
         if k in mapped:
-            work.implicit[(node.name, key)] = mapped[k]
+            work.marks.literals[(node.name, key)] = mapped[k]
     return mapped[out]

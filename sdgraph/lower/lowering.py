@@ -184,8 +184,8 @@ class Lowering:
     def _check_gradients(self) -> None:
         """The gradients that were lowered have the shapes of their variables."""
         mapped, nodes = self._root.map, self.nodes
-        for g in mapped.keys() & self.sd.cotangents.keys():
-            v = self.sd.cotangents[g]
+        for g in mapped.keys() & self.sd.marks.cotangents.keys():
+            v = self.sd.marks.cotangents[g]
             if type(mapped[g]) is int and type(mapped.get(v)) is int:
                 check_gradient(self.sd.nodes[v], nodes[mapped[v]].aval.shape, nodes[mapped[g]].aval.shape)
 

@@ -59,7 +59,7 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
     def copy(self) -> Self:
         """An independent copy: same variables under the same names, values copied on write."""
         other = self.scratch()
-        other.nodes = [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
+        other.nodes += [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
         bookkeeping.carry(self, other, bookkeeping.SAME)
         return other
 

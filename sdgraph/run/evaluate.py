@@ -27,12 +27,12 @@ def executable_of(sd: OpGraph, fetches: Sequence[SDVariable], engine: str = "aut
     name = engine_name(engine, once=True)
     check = checking.is_checked(sd)
     key = (tuple(v.id for v in fetches), name, check, sd.version)
-    found = sd.executables.get(key)
+    found = sd.marks.executables.get(key)
     if found is None:
-        if len(sd.executables) >= _MOST:
+        if len(sd.marks.executables) >= _MOST:
             # Other threads may add or drop entries meanwhile.
-            sd.executables.pop(next(iter(list(sd.executables))), None)
-        found = sd.executables[key] = Executable(sd, fetches, name, check_numerics=check)
+            sd.marks.executables.pop(next(iter(list(sd.marks.executables))), None)
+        found = sd.marks.executables[key] = Executable(sd, fetches, name, check_numerics=check)
     return found
 
 

@@ -310,7 +310,7 @@ class Executable:
         """Feeds that these fetches do not need are fine, if the graph has such a placeholder."""
         sd = self._sd
         for name in given:
-            i = sd.ids.get(name)
+            i = sd.names.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 raise unknown(name, {v.name: v for v in sd.placeholders()})
 

@@ -131,7 +131,7 @@ def visible(sd: OpGraph) -> Listing:
     for i in literal_ids(sd):
         if i in items:
             items[i].is_literal = True
-    for i in sd.frozen:
+    for i in sd.marks.frozen:
         items[i].is_frozen = True
     _mark_gradients(sd, items, sweeps, sweep_of)
     losses = _losses(sd)
@@ -144,7 +144,7 @@ def visible(sd: OpGraph) -> Listing:
 
 def literal_ids(sd: OpGraph) -> list[int]:
     """Scalar constants that a number in an expression made, not a call of ``constant``."""
-    return sorted(set(sd.implicit.values()))
+    return sorted(set(sd.marks.literals.values()))
 
 
 def _operands(node: Node) -> tuple[Operand, ...]:
@@ -160,9 +160,9 @@ def _operands(node: Node) -> tuple[Operand, ...]:
 def _gradient_flags(sd: OpGraph) -> bytearray:
     """A flag per node: made by `grad`, or made by what is built on it (Jacobians, Hessian-vector products)."""
     flags = bytearray(len(sd.nodes))
-    for start, end in sd.gradient_ranges:
+    for start, end in sd.marks.gradient_ranges:
         flags[start:end] = b"\x01" * (end - start)
-    if sd.gradient_ranges:
+    if sd.marks.gradient_ranges:
         prefix = GRADIENT_SCOPE + "/"
         for i, node in enumerate(sd.nodes):
             if node.name.startswith(prefix):
@@ -172,7 +172,7 @@ def _gradient_flags(sd: OpGraph) -> bytearray:
 
 def _sweeps(sd: OpGraph) -> tuple[list[Sweep], list[int]]:
     """One sweep per range of gradient nodes, and for each node the order of the latest gradient it depends on."""
-    starts = {start: (start, end, _differentiated(sd, start, end)) for start, end in sd.gradient_ranges}
+    starts = {start: (start, end, _differentiated(sd, start, end)) for start, end in sd.marks.gradient_ranges}
     orders = [0] * len(sd.nodes)
     sweeps: list[Sweep] = []
     current, until = 0, 0
@@ -205,7 +205,7 @@ def _sweep_of(sweeps: list[Sweep], n: int) -> list[int]:
 
 
 def _mark_gradients(sd: OpGraph, items: dict[int, Item], sweeps: list[Sweep], sweep_of: list[int]) -> None:
-    for g, v in sd.cotangents.items():
+    for g, v in sd.marks.cotangents.items():
         if g in items and sweep_of[g] >= 0 and sweeps[sweep_of[g]].ys:
             items[g].wrt, items[g].of = v, sweeps[sweep_of[g]].ys
     for sweep in sweeps:
@@ -219,4 +219,4 @@ def _losses(sd: OpGraph) -> tuple[int, ...]:
     try:
         return tuple(v.id for v in current_losses(sd))
     except GradientError:
-        return tuple(sorted({*sd.loss_nodes, *sd.explicit_losses, *sd.extra_losses}))
+        return tuple(sorted({*sd.marks.losses, *sd.marks.explicit_losses, *sd.marks.extra_losses}))

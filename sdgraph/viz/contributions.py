@@ -156,7 +156,7 @@ def _other_losses(loss: SDVariable) -> str | None:
     """The losses a sum is made of, as a hint."""
     sd = loss.sd
     need = sd.reachable([loss.id])
-    names = [sd.nodes[i].name for i in sd.loss_nodes if i < len(need) and need[i]]
+    names = [sd.nodes[i].name for i in sd.marks.losses if i < len(need) and need[i]]
     return f"Draw one of its parts: {', '.join(map(repr, names))}." if names else None
 
 

@@ -131,7 +131,7 @@ def test_every_op(name):
 
 
 def _variable(sd, *shape):
-    return sd.var(sd.free_name("v"), RNG.normal(size=shape) * 0.1)
+    return sd.var(sd.names.free("v"), RNG.normal(size=shape) * 0.1)
 
 
 def _total(sd, terms):
@@ -240,7 +240,7 @@ def _measured(program, n, order):
         y = _total(sd, [sd.math.square(g) for g in sd.grad(y, wrt)])
     built, wrt = len(sd), _variables(sd)
     slopes = list(sd.grad(y, wrt))
-    feeds = {"x": np.ones((n if program is rows_of_unknown_size else 2, 3))} if "x" in sd.ids else {}
+    feeds = {"x": np.ones((n if program is rows_of_unknown_size else 2, 3))} if "x" in sd.names.ids else {}
     given = sum(v.value.size for v in wrt)
     costs = []
     for fetches in ([y], [y, *slopes]):

@@ -1,6 +1,7 @@
 """What a graph keeps about its nodes: a call that fails leaves nothing, a copy has everything, what is gone says so."""
 
 import copy
+import dataclasses
 import gc
 import pickle
 import sys
@@ -39,14 +40,17 @@ def a_graph() -> SameDiff:
 
 def of_nodes(sd: SameDiff) -> dict:
     """What holds ids of nodes, by table."""
-    return {t.name: getattr(sd, t.name) for t in sd.tables if t.form is not None}
+    return {t.name: getattr(record, t.name) for record, t in bookkeeping.tables_of(sd) if t.form is not None}
 
 
 def test_every_attribute_of_a_graph_is_listed():
     """Whatever a graph gets, somebody must have said whether copies have it and what a failed call does to it."""
-    tables = {t.name for t in SameDiff.tables}
-    assert len(tables) == len(SameDiff.tables)
-    assert vars(SameDiff()).keys() == tables | {"nodes"} | LASTING | OF_BLOCKS
+    sd = SameDiff()
+    tables = [t.name for _, t in bookkeeping.tables_of(sd)]
+    assert len(set(tables)) == len(tables)
+    assert vars(sd).keys() == {t.name for t in SameDiff.tables} | {"nodes", "names", "marks"} | LASTING | OF_BLOCKS
+    for record in (sd.names, sd.marks):
+        assert {f.name for f in dataclasses.fields(record)} <= {*tables, "nodes"}
 
 
 def test_the_graph_of_these_tests_fills_every_table_of_nodes():
@@ -434,10 +438,10 @@ def test_a_rule_that_differentiates_and_evaluates_inside_leaves_true_books():
     slope = sd.grad(Own(sd).square(w).sum(), w)
     np.testing.assert_array_equal(slope.eval(), [2.0, 4.0])
     np.testing.assert_array_equal(kept["inner"].eval(), [2.0, 4.0])
-    assert [sd.ids[n.name] for n in sd.nodes] == [n.id for n in sd.nodes] == list(range(len(sd)))
-    for table in (sd.gradient_ranges, sd.gradient_spans):
+    assert [sd.names.ids[n.name] for n in sd.nodes] == [n.id for n in sd.nodes] == list(range(len(sd)))
+    for table in (sd.marks.gradient_ranges, sd.marks.gradient_spans):
         assert all(0 <= start < end <= len(sd) for start, end in table)
-    assert {*sd.values, *sd.cotangents, *sd.cotangents.values()} <= set(range(len(sd)))
+    assert {*sd.values, *sd.marks.cotangents, *sd.marks.cotangents.values()} <= set(range(len(sd)))
     with pytest.raises(TakenBackError):
         repr(kept["unused"])
     with pytest.raises(TakenBackError):
@@ -531,7 +535,12 @@ def a_keras_loss():
 
 def structure(sd: SameDiff) -> tuple:
     """What a user sees, without the suffix that the next automatic name gets."""
-    return [(n.name, n.op, n.inputs) for n in sd.nodes], sorted(sd.values), [*sd.loss_nodes], [*sd.gradient_ranges]
+    return (
+        [(n.name, n.op, n.inputs) for n in sd.nodes],
+        sorted(sd.values),
+        [*sd.marks.losses],
+        [*sd.marks.gradient_ranges],
+    )
 
 
 @pytest.mark.parametrize("make", [two_parts, a_leaf, a_literal, a_gradient, a_keras_loss])
@@ -544,9 +553,11 @@ def test_an_interrupt_leaves_all_of_a_call_or_nothing(make):
         if not interrupted_at(line, call):
             break
         after = structure(sd)
-        assert [sd.ids[n.name] for n in sd.nodes] == list(range(len(sd.nodes))) and len(sd.ids) == len(sd.nodes), line
+        assert [sd.names.ids[n.name] for n in sd.nodes] == list(range(len(sd.nodes))) and len(sd.names.ids) == len(
+            sd.nodes
+        ), line
         assert set(sd.values) == {n.id for n in sd.nodes if n.op.kind.value in ("variable", "constant")}, line
-        assert sd.journal is None and sd.current_scope == "" and not sd.in_gradient, line
+        assert sd.journal is None and sd.current_scope == "" and not sd.marks.in_gradient, line
         if after != before:  # the interrupt came when all was done
             whole, again = make()
             again()
@@ -583,12 +594,12 @@ def test_taking_back_runs_to_its_end_when_it_is_interrupted(times, monkeypatch):
 def test_a_copy_has_all_that_is_known_of_nodes_and_shares_nothing(make):
     sd = a_graph()
     other = make(sd)
-    for t in SameDiff.tables:
+    for (mine, t), (its, _) in zip(bookkeeping.tables_of(sd), bookkeeping.tables_of(other), strict=True):
+        table = getattr(mine, t.name)
         if t.copied and t.name != "values":
-            assert getattr(other, t.name) == getattr(sd, t.name), t.name
-    for name in vars(sd):
-        mine = getattr(sd, name)
-        assert not isinstance(mine, list | dict | set) or getattr(other, name) is not mine, name
+            assert getattr(its, t.name) == table, t.name
+        assert not isinstance(table, list | dict | set) or getattr(its, t.name) is not table, t.name
+    assert other.nodes is not sd.nodes and other.names.nodes is other.nodes
     before = graph_state(sd)
     other["layer/w"].value = [[0.0], [0.0]]
     other["logits"].rename("z")

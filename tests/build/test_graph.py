@@ -441,12 +441,12 @@ def test_conversion_there_and_back():
     y = (w * w).sum()
     assert sd.grad(y, w).eval().tolist() == [2.0, 4.0]
     w.convert_to_constant()
-    assert w.kind is VariableKind.CONSTANT and sd.trainable_variables() == [] and sd.frozen == {w.id}
+    assert w.kind is VariableKind.CONSTANT and sd.trainable_variables() == [] and sd.marks.frozen == {w.id}
     with pytest.raises(ArgumentTypeError, match="Only variables take a new value"):
         w.value = [3.0, 3.0]
     assert y.eval() == 5.0
     w.convert_to_variable().value = [3.0, 4.0]
-    assert w.kind is VariableKind.VARIABLE and y.eval() == 25.0 and not sd.frozen
+    assert w.kind is VariableKind.VARIABLE and y.eval() == 25.0 and not sd.marks.frozen
 
 
 def test_what_a_failed_block_froze_is_forgotten_with_its_variables():
@@ -454,7 +454,7 @@ def test_what_a_failed_block_froze_is_forgotten_with_its_variables():
     with pytest.raises(RuntimeError), sd.transaction():
         sd.var("w", 1.0).convert_to_constant()
         raise RuntimeError
-    assert not sd.frozen
+    assert not sd.marks.frozen
 
 
 def test_a_copy_knows_what_is_frozen():
@@ -462,7 +462,7 @@ def test_a_copy_knows_what_is_frozen():
     w = sd.var("w", 1.0).convert_to_constant()
     other = sd.copy()
     other["w"].convert_to_variable()
-    assert sd.frozen == {w.id} and not other.frozen
+    assert sd.marks.frozen == {w.id} and not other.marks.frozen
 
 
 def test_conversions_that_make_no_sense_are_refused():

@@ -24,7 +24,7 @@ def test_a_term_takes_part_in_gradients_and_does_not_pile_up():
 def test_a_layer_function_adds_its_penalty():
     def dense(x, units):
         sd = x.sd
-        w = sd.var(sd.free_name("w"), np.ones((x.shape[1], units)))
+        w = sd.var(sd.names.free("w"), np.ones((x.shape[1], units)))
         sd.add_loss(0.01 * sd.loss.l2_loss(w))
         return x @ w
 

@@ -227,11 +227,11 @@ def test_an_op_without_a_rule_raises_and_is_named():
 def test_a_refused_gradient_leaves_no_trace(sd):
     x = sd.var("x", np.ones(2))
     y = sd.cast(sd.argmax(x), "float64")
-    state = (len(sd), dict(sd.ids), dict(sd._next_suffix))
+    state = (len(sd), dict(sd.names.ids), dict(sd.names.suffixes))
     for _ in range(2):
         with pytest.raises(errors.GradientError):
             sd.grad(y, x)
-    assert (len(sd), dict(sd.ids), dict(sd._next_suffix)) == state
+    assert (len(sd), dict(sd.names.ids), dict(sd.names.suffixes)) == state
 
 
 def test_stop_gradient(sd):

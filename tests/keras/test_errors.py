@@ -130,7 +130,7 @@ def test_a_rejected_call_leaves_no_trace():
         with pytest.raises(ValueError, match=r"do not broadcast|same shape"):
             bad(np.zeros((4, 2)), p)
     assert [v.name for v in sd.variables()] == ["p"]
-    assert sd.loss_nodes == []
+    assert sd.marks.losses == []
 
 
 def test_operands_of_two_graphs():

@@ -505,7 +505,7 @@ def test_a_wrong_rule_is_caught(name):
 
 def state(sd):
     """Everything a refused call might have changed."""
-    return len(sd), list(sd.ids.items()), dict(sd.values), dict(sd._next_suffix), list(sd.loss_nodes)
+    return len(sd), list(sd.names.ids.items()), dict(sd.values), dict(sd.names.suffixes), list(sd.marks.losses)
 
 
 def refuse(sd, name, error, call):

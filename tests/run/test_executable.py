@@ -452,7 +452,7 @@ def test_calculate_gradients_from_many_threads():
         alone = sd.copy().calculate_gradients({"x": [1.0, 2.0, 3.0]})
         for name, value in sd.calculate_gradients({"x": [1.0, 2.0, 3.0]}).items():
             np.testing.assert_array_equal(value, alone[name])
-        assert [sd.ids[node.name] for node in sd.nodes] == list(range(len(sd.nodes)))
+        assert [sd.names.ids[node.name] for node in sd.nodes] == list(range(len(sd.nodes)))
 
 
 def test_setting_a_variable_while_others_run_never_shows_a_half_value():

@@ -147,7 +147,7 @@ class Loss:
     def _append(self, sd: SameDiff, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
         """The loss's nodes: what ``call`` computes, under a scope of its own, and one that weights and reduces it."""
         final = node_name(sd, self.name)
-        before = len(sd.loss_nodes)
+        before = len(sd.marks.losses)
         y, p = sd.as_variable(y_true), sd.as_variable(y_pred)
         work, result = work_dtypes(sd, p, y, self.dtype)
         with sd.name_scope(_scope_of(self.name)):
@@ -160,7 +160,7 @@ class Loss:
                 )
             values = sd.as_variable(values)
         # What a loss is computed from is not a loss of the graph.
-        del sd.loss_nodes[before:]
+        del sd.marks.losses[before:]
         return sd.keras.reduce(values, sample_weight, mask, reduction=self.reduction, dtype=result, name=final)
 
     def _prepared(self, y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVariable]:
@@ -213,7 +213,7 @@ def _scope_of(name: str) -> str:
 
 def node_name(sd: SameDiff, name: str) -> str:
     """The first free name for a loss's node, relative to the open scope."""
-    full, scope = sd.free_name(_scope_of(name)), sd.current_scope
+    full, scope = sd.names.free(_scope_of(name)), sd.current_scope
     return full.removeprefix(f"{scope}/") if scope else full
 
 

@@ -34,7 +34,7 @@ def sd():
 
 
 def engine_of_last_evaluation(sd):
-    return list(sd.executables.values())[-1].engine
+    return list(sd.marks.executables.values())[-1].engine
 
 
 @needs_llvm
@@ -99,7 +99,7 @@ def test_the_environment_decides_for_auto_everywhere(sd, monkeypatch, engine):
 def test_evaluations_are_kept_for_each_engine(sd):
     for engine in ("llvm", "numpy", "llvm"):
         sd["total"].eval(x=[0.5], engine=engine)
-    assert sorted(f.engine for f in sd.executables.values()) == ["llvm", "numpy"]
+    assert sorted(f.engine for f in sd.marks.executables.values()) == ["llvm", "numpy"]
 
 
 def test_the_environment_may_say_auto_but_nothing_unknown(sd, monkeypatch):

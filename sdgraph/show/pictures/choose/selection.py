@@ -52,7 +52,7 @@ def select(sd: OpGraph, targets: Any, options: Options) -> Selection:
     opened = {v.id for v in sd.several(options.expand)}
     if opened:
         sd = expanded(sd, opened)
-    ids = None if names is None else [sd.ids[n] for n in names]
+    ids = None if names is None else [sd.names.ids[n] for n in names]
     if isinstance(options.color_by, Mapping):
         sd.several(options.color_by)
     by_gradient = isinstance(options.color_by, str) and options.color_by == "grad_norm"
@@ -61,9 +61,9 @@ def select(sd: OpGraph, targets: Any, options: Options) -> Selection:
     else:
         found = _with_gradients(sd, ids, wrt, options.view)
     if focus is not None:
-        if sd.ids[focus] not in found.parts:
+        if sd.names.ids[focus] not in found.parts:
             raise ArgumentError(f"This view does not show {focus!r}.", given=f"view={shown(options.view)}")
-        found = neighbourhood(found, sd.ids[focus], options.radius)
+        found = neighbourhood(found, sd.names.ids[focus], options.radius)
     return _finish(found, options)
 
 
@@ -102,7 +102,7 @@ def differentiated(
     Raises:
         GradientError: If a gradient does not exist.
     """
-    if wrt is None and sd.gradient_ranges:
+    if wrt is None and sd.marks.gradient_ranges:
         return visible(sd), 0, targets
     work = sd.copy()
     since = len(work.nodes)

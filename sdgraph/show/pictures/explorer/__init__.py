@@ -110,7 +110,7 @@ def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: A
             )
     names = None if targets is None else [v.name for v in sd.several(targets)]
     wrt = None if chosen.wrt is None else [v.name for v in sd.several(chosen.wrt)]
-    listing, kinds = _read(sd, None if names is None else [sd.ids[n] for n in names], wrt)
+    listing, kinds = _read(sd, None if names is None else [sd.names.ids[n] for n in names], wrt)
     arrays = computed(listing.sd, listing.items, chosen.feeds)
     values = _said(listing, arrays, chosen)
     views = tour(kinds, values, chosen)

@@ -135,7 +135,7 @@ def test_drawing_leaves_the_graph_as_it_was():
         sd.to_dot(view=view, feeds=feeds, wrt=["x"])
         sd.to_dot(expand="objective/ce", view=view)
     assert [n.name for n in sd.nodes] == before
-    assert sd.gradient_ranges == []
+    assert sd.marks.gradient_ranges == []
 
 
 def test_an_empty_graph_is_an_empty_picture():
