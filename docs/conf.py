@@ -20,9 +20,12 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "generated_pages",
+    "gradient_rules",
     "loss_gallery",
     "measured_tables",
     "samediff_names",
+    "source_links",
+    "source_tree",
 ]
 exclude_patterns = ["_build", "_data"]
 html_theme = "furo"

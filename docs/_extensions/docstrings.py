@@ -1,11 +1,13 @@
-r"""Fits the docstrings to Sphinx: LaTeX between dollars, and fields of named tuples.
+r"""Fits the docstrings to Sphinx: LaTeX between dollars, fields of named tuples, and what a graph shows of itself.
 
 Docstrings hold LaTeX between dollars, as notebooks render it; Sphinx wants a directive for ``$$ ... $$`` and a role for
 ``$...$``. The fields of a named tuple are described in its class docstring, so Python's own text for each
-("Alias for field number 0") is left out.
+("Alias for field number 0") is left out. Of a graph the reference has what ``dir`` of one has: what users call.
 """
 
 import re
+
+from sdgraph import SameDiff
 
 _BLOCK = re.compile(r"^(?P<indent>[ ]*)\$\$(?P<body>.+?)\$\$[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<![\\$`\w])\$(?P<body>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$`])")
@@ -27,8 +29,14 @@ def _process_docstring(app, what, name, obj, options, lines) -> None:
         lines[:] = to_rst("\n".join(lines)).splitlines()
 
 
+def is_machinery(name: str) -> bool:
+    """Whether a member of `SameDiff` is there for the library only."""
+    return name not in dir(SameDiff())
+
+
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:
-    return True if type(obj).__name__ == "_tuplegetter" else None
+    of_a_graph = what == "class" and app.env.temp_data.get("autodoc:class") == SameDiff.__name__
+    return True if type(obj).__name__ == "_tuplegetter" or (of_a_graph and is_machinery(name)) else None
 
 
 def setup(app):

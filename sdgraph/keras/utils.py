@@ -12,6 +12,8 @@ from sdgraph.infer.arrays import converted, own_array
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+__all__ = ["to_categorical"]
+
 
 def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndarray[Any, Any]:
     """Integer labels as one-hot rows.

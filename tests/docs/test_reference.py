@@ -1,0 +1,63 @@
+"""The reference has what users call: every public module, and nothing of what works behind them."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import sdgraph
+from sdgraph import SameDiff
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(REFERENCE.glob("*.md")))
+
+PUBLIC = {
+    "sdgraph",
+    "sdgraph.data",
+    "sdgraph.errors",
+    "sdgraph.keras.losses",
+    "sdgraph.keras.utils",
+    "sdgraph.losses",
+    "sdgraph.nd",
+    "sdgraph.testing",
+    "sdgraph.viz",
+}
+"""What a program may import. Everything else may move."""
+
+RETURNED = {
+    "sdgraph.show.pictures.explorer.Explorer",
+    "sdgraph.show.pictures.options.Options",
+    "sdgraph.show.pictures.picture.GraphView",
+}
+"""Classes that no program imports, although methods return them or take their fields as settings."""
+
+
+def test_the_reference_has_every_public_module_and_no_other():
+    assert set(re.findall(r"^\.\. automodule:: (\S+)$", TEXT, re.MULTILINE)) == PUBLIC
+
+
+def test_other_classes_in_the_reference_are_those_that_calls_return():
+    assert set(re.findall(r"^\.\. auto(?:class|function|method):: (\S+)$", TEXT, re.MULTILINE)) == RETURNED
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_module_says_what_is_public(name):
+    assert importlib.import_module(name).__all__
+
+
+def test_what_a_module_gives_on_first_use_is_public_too():
+    modules = {
+        getattr(sdgraph, name).__name__ for name in sdgraph.__all__ if hasattr(getattr(sdgraph, name), "__path__")
+    }
+    below = {module.rpartition(".")[0] for module in PUBLIC}
+    assert modules <= PUBLIC | below
+
+
+def test_of_a_graph_the_reference_has_what_dir_has(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(REFERENCE.parent / "_extensions"))
+    docstrings = importlib.import_module("docstrings")
+    assert not docstrings.is_machinery("grad")
+    monkeypatch.setattr(SameDiff, "__dir__", lambda self: ["grad"], raising=False)
+    assert docstrings.is_machinery("plot") and not docstrings.is_machinery("grad")
