@@ -12,11 +12,13 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _CONTEXTLIB = contextlib.__file__
 """Runs our own context managers between two frames of this package."""
+_GENERATED = "<string>"
+"""Where methods come from that ``dataclasses`` writes; what a user runs with ``python -c`` as well."""
 
 
 class Origin(NamedTuple):
@@ -67,10 +69,16 @@ def user_place(skip: int = 0) -> tuple[CodeType, int] | None:
     while frame is not None:
         code = frame.f_code
         filename = code.co_filename
-        if not (filename.startswith(_PACKAGE) or filename == _CONTEXTLIB):
+        if not (
+            filename.startswith(_PACKAGE) or filename == _CONTEXTLIB or (filename == _GENERATED and _is_own(frame))
+        ):
             return code, frame.f_lasti
         frame = frame.f_back
     return None
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(f"{__package__}.")
 
 
 def user_origin() -> Origin | None:

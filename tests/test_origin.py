@@ -1,5 +1,6 @@
 """The place in the user's program that a node remembers."""
 
+import subprocess
 import sys
 import types
 
@@ -32,3 +33,17 @@ def test_what_a_method_appends_within_a_block_of_its_own_is_made_by_the_users_li
     sd.hessian(y, x)
     sd.hvp(y, x, [1.0, 1.0])
     assert {v.origin.filename for v in sd.variables()} == {__file__}
+
+
+def test_methods_that_are_written_for_a_class_of_the_package_are_not_the_users():
+    """Options are checked in what a dataclass calls; ``python -c`` runs under the same file name."""
+    code = (
+        "from sdgraph import SameDiff, errors\n"
+        "sd = SameDiff()\n"
+        "try:\n"
+        "    sd.to_dot(theme='blue')\n"
+        "except errors.ArgumentError as e:\n"
+        "    print(e)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "at:       <string>:4\n" in printed

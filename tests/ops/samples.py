@@ -125,7 +125,7 @@ LOSSES = {
     "loss.absolute_difference": list(_losses(None, None)),
     "loss.mean_squared_error": list(_losses(None, None)),
     "loss.hinge_loss": list(_losses((0.0, 1.0), None)),
-    "loss.huber_loss": list(_losses(None, None, [{}, {"delta": 0.3}, {"delta": 0.0}])),
+    "loss.huber_loss": list(_losses(None, None, [{}, {"delta": 0.3}, {"delta": 0.0}, {"delta": 2.2}])),
     "loss.log_loss": list(_losses((0.0, 1.0), PROBABILITIES, [{}, {"epsilon": 1e-3}])),
     "loss.log_poisson": list(_losses(COUNTS, None, [{}, {"full": True}])),
     "loss.sigmoid_cross_entropy": list(_losses((0.0, 1.0), None, [{}, {"label_smoothing": 0.2}])),
@@ -501,7 +501,7 @@ KERAS = {
     **{f"keras.{k}": list(_keras((0.2, 3.0), (0.2, 3.0))) for k in (
         "mean_squared_logarithmic_error", "mean_absolute_percentage_error", "poisson")},
     **{f"keras.{k}": list(_keras(INSIDE, (-0.8, 0.8))) for k in ("hinge", "squared_hinge", "categorical_hinge")},
-    "keras.huber": [*_keras(None, None), s(f(2, 3), f(2, 3), delta=0.3)],
+    "keras.huber": [*_keras(None, None), s(f(2, 3), f(2, 3), delta=0.3), s(f(2, 3), f(2, 3), delta=2.2)],
     "keras.kl_divergence": list(_keras(INSIDE, INSIDE)),
     **{f"keras.{k}": [*_keras(INSIDE, INSIDE), s(F((2, 3), INSIDE), f(2, 3), from_logits=True),
                       s(*TRIPLE, label_smoothing=0.2), s(*TRIPLE, axis=0)] for k in (
