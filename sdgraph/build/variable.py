@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from sdgraph.build.docstrings import Shared, completed
 from sdgraph.build.graph import NO_ATTRS, VariableKind
 from sdgraph.build.index_key import index_key
 from sdgraph.build.op import register
@@ -34,6 +35,9 @@ Operand: TypeAlias = Annotated["SDVariable | ArrayLike", "Operand"]
 class Namespace:
     """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
 
+    With ``shared``, which tells parameters that mean the same in all ops of the group, their docstrings get what they
+    do not say themselves.
+
     Example:
         >>> from sdgraph import Namespace, SameDiff, composite
         >>> class Mine(Namespace, prefix="mine"):
@@ -51,7 +55,7 @@ class Namespace:
     def __init__(self, sd: SameDiff) -> None:
         self.sd = sd
 
-    def __init_subclass__(cls, prefix: str | None = None, **keywords: Any) -> None:
+    def __init_subclass__(cls, prefix: str | None = None, shared: Shared | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if prefix is None:
             return
@@ -60,6 +64,8 @@ class Namespace:
             op = getattr(member, "op", None)
             if op is not None:
                 register(op, prefix, cls)
+                if shared is not None and op.doc:
+                    member.__doc__ = op.doc = completed(op.doc, op.signature, shared, op.infer)
 
     def __call__(self) -> Namespace:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""

@@ -192,7 +192,7 @@ def _gelu_saturation(dtype: np.dtype[Any]) -> float:
     return float(math.ceil((steepest / (2 * _GELU_SCALE * _GELU_CUBIC)) ** (1 / 3)))
 
 
-class SDActivations(Namespace, prefix="nn"):
+class SDActivations(Namespace, prefix="nn", shared={}):
     """Activation functions of ``sd.nn``."""
 
     # ------------------------------------------------------------------ smooth activations

@@ -65,7 +65,7 @@ def _checked_ctc_labels(xp: Any, labels: Any, lengths: Any, *, classes: int, bla
     return np.where(used, labels, blank)
 
 
-class SDGuards(Namespace, prefix=""):
+class SDGuards(Namespace, prefix="", shared={}):
     """Base ops that check an operand or its gradient."""
 
     @primitive(

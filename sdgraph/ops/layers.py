@@ -168,7 +168,7 @@ def _check_epsilon(epsilon: float) -> None:
         raise ArgumentError("epsilon is not negative.", given=f"epsilon={epsilon!r}")
 
 
-class SDLayers(Namespace, prefix="nn"):
+class SDLayers(Namespace, prefix="nn", shared={}):
     """Layers of ``sd.nn``."""
 
     # ------------------------------------------------------------------ affine maps
