@@ -24,7 +24,7 @@ class Meaning(NamedTuple):
 
 Shared: TypeAlias = Mapping[str, str | Meaning]
 
-EVERYWHERE: Shared[str, str] = {"name": "Name of the result; without it one is made from that of the op."}
+EVERYWHERE: Shared = {"name": "Name of the result; without it one is made from that of the op."}
 """Parameters that mean the same in every op."""
 
 _HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):$")

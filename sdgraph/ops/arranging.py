@@ -188,6 +188,7 @@ def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:
 
     Raises:
         ShapeError: If ``x`` does not have the shape of their `concat`.
+        ArgumentError: If there are no ``inputs``, or there is no such axis.
     """
     shapes.must_have(x, _concatenated(*inputs, axis=axis).shape, "This is not the shape of the operands' concat.")
     return tuple(Aval(v.shape, x.dtype) for v in inputs)
@@ -262,6 +263,7 @@ def _untiled(x: Aval, like: Aval, *, reps: Any) -> Aval:
 
     Raises:
         ShapeError: If ``x`` does not have the shape of the `tile` of ``like``.
+        ArgumentError: As for `tile`.
     """
     shapes.must_have(x, _tiled(like, reps=reps).shape, "This is not the shape of what is tiled.")
     return Aval(like.shape, x.dtype)
@@ -298,6 +300,7 @@ def _unrepeated(x: Aval, like: Aval, *, repeats: Any, axis: int | None) -> Aval:
 
     Raises:
         ShapeError: If ``x`` does not have the shape of the `repeat` of ``like``.
+        ArgumentError: As for `repeat`.
     """
     shapes.must_have(x, _repeated(like, repeats=repeats, axis=axis).shape, "This is not the shape of what is repeated.")
     return Aval(like.shape, x.dtype)

@@ -19,7 +19,7 @@ from sdgraph.infer.aval import Aval, shape_str, ufunc_dtype
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
-from sdgraph.ops.linalg import swap_last
+from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.reductions import SDReductions
 from sdgraph.ops.slicing import SDSlicing
 

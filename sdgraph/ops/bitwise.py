@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 
 def _integers(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, promoted integer dtype."""
+    """Broadcast shape, promoted integer dtype.
+
+    Returns:
+        The broadcast shape, the promoted dtype. There is no gradient.
+
+    Raises:
+        DTypeError: If an operand is not an integer, or no integer dtype holds both.
+        ShapeError: If the shapes do not broadcast.
+    """
     bad = [a.dtype.name for a in avals if a.dtype.kind not in "iu"]
     if bad:
         raise DTypeError(
@@ -43,6 +51,15 @@ _integers.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _total(x: Aval, y: Aval) -> Aval:
+    """A scalar.
+
+    Returns:
+        A scalar, int64. There is no gradient.
+
+    Raises:
+        DTypeError: If an operand is not an integer, or no integer dtype holds both.
+        ShapeError: If the shapes do not broadcast.
+    """
     _integers(x, y)
     return Aval((), INT64)
 
@@ -68,22 +85,19 @@ def _hamming_distance(xp: Any, x: Any, y: Any) -> Any:
     return xp.sum(xp.bitwise_count(_unsigned(xp.bitwise_xor(x, y))).astype(INT64))
 
 
-class SDBitwise(Namespace, prefix="bitwise"):
+_SHARED = {
+    "x": "Integers of any shape.",
+    "y": "Integers; the shapes broadcast.",
+    "shift": "Numbers of places; the shapes broadcast.",
+}
+
+
+class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
     """Operations on the bits of integers (``sd.bitwise``). None of them has a gradient."""
 
     @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE)
     def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in both operands.
-
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -98,16 +112,6 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in at least one operand.
 
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -120,16 +124,6 @@ class SDBitwise(Namespace, prefix="bitwise"):
     @primitive(infer=_integers, kernel="bitwise_xor", vjp=NOT_DIFFERENTIABLE)
     def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits in which the operands differ.
-
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -144,14 +138,11 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def toggle_bits(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Every bit flipped; for signed numbers that is ``-x - 1``.
 
-        Args:
-            x: Integers.
-
         Returns:
-            ``x``'s shape and dtype.
+            The same shape and dtype. There is no gradient.
 
         Raises:
-            DTypeError: If the operand is not an integer.
+            DTypeError: If ``x`` is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -166,14 +157,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the left; zeros follow. Bits that leave are lost.
 
         Args:
-            x: Integers.
             y: Numbers of places, 0 or more; a shift by the whole width or more gives 0. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -188,14 +172,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the right; the sign of a signed number is kept.
 
         Args:
-            x: Integers.
             y: Numbers of places, 0 or more. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -210,14 +187,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the left; those that leave come back at the right.
 
         Args:
-            x: Integers.
             y: Numbers of places, taken modulo the width of the promoted dtype. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -232,14 +202,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the right; those that leave come back at the left.
 
         Args:
-            x: Integers.
             y: Numbers of places, taken modulo the width of the promoted dtype. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -253,15 +216,8 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bits_hamming_distance(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The number of bits in which the operands differ, over all elements.
 
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            A scalar, int64.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
+        References:
+            R. W. Hamming, "Error detecting and error correcting codes", Bell System Technical Journal 29, 1950.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -278,12 +234,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_shift(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `left_shift`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -297,12 +253,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_shift_right(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `right_shift`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -316,12 +272,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_rotl(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `left_shift_cyclic`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -335,12 +291,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_rotr(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `right_shift_cyclic`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -105,7 +105,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
 
     @composite(domain=(0.1, 4))
     def log(self, x: Operand, base: float | None = None, *, name: str | None = None) -> SDVariable:
-        """Logarithm to ``base``, natural without one: minus infinity at 0, NaN below.
+        """Logarithm to ``base``, natural without one: minus infinity at 0, with an infinite gradient; NaN below.
 
         Args:
             x: Numbers of any shape, above 0 for a finite result.

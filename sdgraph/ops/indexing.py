@@ -446,7 +446,9 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
     def scatter_update(
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = 0, *, name: str | None = None
     ) -> SDVariable:
-        """``ref`` with the slices that ``indices`` name replaced by ``updates``; of repeated ones the last counts.
+        """``ref`` with the slices that ``indices`` name replaced by ``updates``.
+
+        Of repeated indices the last one counts, for the gradient too.
 
         Args:
             axis: The axis that the indices count along.

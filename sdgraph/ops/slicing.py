@@ -86,6 +86,8 @@ def _put_back(x: Aval, like: Aval, *, key: tuple[Any, ...]) -> Aval:
 
     Raises:
         ShapeError: If ``x`` does not have the shape that ``key`` picks out.
+        LabelError: As for `index`.
+        ArgumentError: As for `index`.
     """
     shapes.must_have(x, _index(like, key=key).shape, "This is not the shape of what is picked out.")
     return Aval(like.shape, x.dtype)
@@ -99,7 +101,8 @@ def _put_all(like: Aval, *parts: Aval, keys: tuple[tuple[Any, ...], ...]) -> Ava
 
     Raises:
         ShapeError: If a part does not have the shape of what is picked out.
-        ArgumentError: If there is not one part per key.
+        LabelError: As for `index`.
+        ArgumentError: If there is not one part per key, or as for `index`.
     """
     if not parts or len(parts) != len(keys):
         raise ArgumentError("There must be one part per key.", given=f"{len(parts)} parts, {len(keys)} keys")
