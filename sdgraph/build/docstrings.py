@@ -6,9 +6,9 @@ are by its shape rule, where that stands. Docstrings are in Google's style. Must
 
 from __future__ import annotations
 
+import functools
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 SECTIONS = ("Args", "Returns", "Raises", "References", "Example")
@@ -27,33 +27,28 @@ Shared: TypeAlias = Mapping[str, str | Meaning]
 EVERYWHERE: Shared = {"name": "Name of the result; without it one is made from that of the op."}
 """Parameters that mean the same in every op."""
 
-_HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):$")
-_ENTRY = re.compile(r"^    (\w+):")
 
-
-def sections(doc: str) -> dict[str, list[str]]:
-    """The lines of each section of a docstring, indented as they are; those before the first under ``""``."""
-    found: dict[str, list[str]] = {"": []}
-    title = ""
-    for line in doc.splitlines():
-        heading = _HEADING.match(line)
+def sections(doc: str) -> dict[str, str]:
+    """The text of each section of a docstring, indented as it is; that before the first under ``""``."""
+    found: dict[str, str] = {}
+    # By searches for text, because this is done for every op when the package is imported.
+    for title in reversed(SECTIONS):
+        before, heading, text = doc.rpartition(f"\n{title}:\n")
         if heading:
-            title = heading[1]
-            found[title] = []
+            found[title], doc = text.rstrip(), before
+    return {"": doc.rstrip(), **found}
+
+
+def entries(text: str) -> dict[str, str]:
+    """The entries of a section such as Args or Raises, by the name each starts with."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line[4:5] == " ":
+            found[name] += f"\n{line}"
         else:
-            found[title].append(line)
-    return {name: _trimmed(lines) for name, lines in found.items()}
-
-
-def entries(lines: Iterable[str]) -> dict[str, list[str]]:
-    """The lines of each entry of a section such as Args or Raises, by the name it starts with."""
-    found: dict[str, list[str]] = {}
-    for line in lines:
-        start = _ENTRY.match(line)
-        if start:
-            found[start[1]] = []
-        if found:
-            found[next(reversed(found))].append(line)
+            name = line[4:].partition(":")[0]
+            found[name] = line
     return found
 
 
@@ -66,29 +61,24 @@ def completed(doc: str, signature: inspect.Signature, shared: Shared, infer: Cal
         shared: What parameters mean in the whole namespace.
         infer: The shape rule, whose docstring may have the sections Returns and Raises.
     """
-    own, rule = sections(doc), sections(inspect.getdoc(infer) or "")
-    told, errors = entries(own.get("Args", ())), {}
+    own, rule = sections(doc), _told_by(infer)
+    told, meant, errors = entries(own.get("Args", "")), {**EVERYWHERE, **shared}, {}
     for name in list(signature.parameters)[1:]:
-        meaning = shared.get(name) or EVERYWHERE.get(name, "")
+        meaning = meant.get(name)
         if isinstance(meaning, Meaning):
-            errors |= entries([f"    {meaning.error}"])
+            errors |= entries(f"    {meaning.error}")
             meaning = meaning.text
-        lines = told.pop(name, [f"    {name}: {meaning}"] if meaning else [])
-        if lines:
-            told[name] = lines  # Last, so that the order is that of the signature.
-    errors |= entries(rule.get("Raises", ())) | entries(own.get("Raises", ()))
-    whole = {**own, "Args": _joined(told), "Raises": _joined(errors)}
-    whole.setdefault("Returns", rule.get("Returns", []))
-    parts = ["\n".join(own[""])]
-    parts += ["\n".join([f"{title}:", *whole[title]]) for title in SECTIONS if whole.get(title)]
-    return "\n\n".join(parts)
+        if name in told or meaning:
+            # Last, so that the order is that of the signature.
+            told[name] = told.pop(name, f"    {name}: {meaning}")
+    errors |= rule["Raises"] | entries(own.get("Raises", ""))
+    own |= {"Args": "\n".join(told.values()), "Raises": "\n".join(errors.values())}
+    own.setdefault("Returns", rule["Returns"])
+    return "\n\n".join([own[""], *[f"{title}:\n{own[title]}" for title in SECTIONS if own.get(title)]])
 
 
-def _joined(told: Mapping[str, list[str]]) -> list[str]:
-    return [line for lines in told.values() for line in lines]
-
-
-def _trimmed(lines: list[str]) -> list[str]:
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
+@functools.cache
+def _told_by(infer: Callable[..., Any] | None) -> Mapping[str, Any]:
+    """What comes out according to a shape rule, and its errors."""
+    found = sections(inspect.cleandoc(getattr(infer, "__doc__", None) or ""))
+    return {"Returns": found.get("Returns", ""), "Raises": entries(found.get("Raises", ""))}
