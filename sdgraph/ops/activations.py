@@ -207,11 +207,11 @@ def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SD
     return sd.where(x > 0, g, g * (alpha * sd.math.exp(sd.where(x > 0, 0, x))))
 
 
-# tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of Hendrycks and Gimpel, arXiv:1606.08415.
+# tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of the paper.
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 _GELU_SIGMOID = 1.702
-# Fixed point of mean 0 and variance 1, Klambauer et al., arXiv:1706.02515.
+# Fixed point of mean 0 and variance 1.
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 

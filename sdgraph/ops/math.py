@@ -86,7 +86,7 @@ def _diag_part_kernel(xp: Any, x: Any) -> Any:
     return xp.reshape(xp.diagonal(xp.reshape(x, (n, n))), half)
 
 
-class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={}):
+class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": "Numbers of any shape."}):
     """Mathematics (``sd.math``)."""
 
     @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g), reach=LINEAR)
