@@ -266,8 +266,8 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         References:
             - C. Dugas, Y. Bengio, F. Bélisle, C. Nadeau, R. Garcia, "Incorporating second-order functional knowledge
               for better option pricing", 2000.
-            - M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012, a vignette of the R package Rmpfr: the stable
-              form.
+            - M. Mächler, "Accurately computing ``log(1 - exp(-|a|))``", 2012, a vignette of the R package Rmpfr: the
+              stable form.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -290,8 +290,8 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
             DTypeError: If ``x`` is complex.
 
         References:
-            M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012, a vignette of the R package Rmpfr: the stable
-            form.
+            M. Mächler, "Accurately computing ``log(1 - exp(-|a|))``", 2012, a vignette of the R package Rmpfr: the
+            stable form.
 
         Example:
             >>> from sdgraph import SameDiff
