@@ -581,7 +581,6 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
 
         Raises:
             ArgumentError: If ``approximate`` is something else.
-            DTypeError: If ``x`` is complex.
 
         References:
             D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, arXiv:1606.08415.

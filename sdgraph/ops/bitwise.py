@@ -47,7 +47,19 @@ def _integers(*avals: Aval, **_: Any) -> Aval:
     return out
 
 
-_integers.broadcasts = True  # type: ignore[attr-defined]
+def _integer(x: Aval) -> Aval:
+    """The operand's aval; it must be of integers.
+
+    Returns:
+        The same shape and dtype. There is no gradient.
+
+    Raises:
+        DTypeError: If ``x`` is not an integer.
+    """
+    return _integers(x)
+
+
+_integers.broadcasts = _integer.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _total(x: Aval, y: Aval) -> Aval:
@@ -134,15 +146,9 @@ class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=_integers, kernel="invert", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integer, kernel="invert", vjp=NOT_DIFFERENTIABLE)
     def toggle_bits(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Every bit flipped; for signed numbers that is ``-x - 1``.
-
-        Returns:
-            The same shape and dtype. There is no gradient.
-
-        Raises:
-            DTypeError: If ``x`` is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff

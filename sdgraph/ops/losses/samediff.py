@@ -151,15 +151,17 @@ def _cross_entropy(sd: SameDiff, labels: Operand, logits: Operand, positive: Ope
 
 
 _SHARED = {
-    "label": "True values.",
+    "label": "True values; integers and bools take the dtype of the predictions.",
     "predictions": Meaning(
-        "Predicted values, of the same shape.", "ShapeError: If the shapes differ, or the weights do not fit."
+        "Predicted values, floating, of the same shape.", "ShapeError: If the shapes differ, or the weights do not fit."
     ),
     "prediction_logits": Meaning(
         "Logits, of the same shape.", "ShapeError: If the shapes differ, or the weights do not fit."
     ),
-    "weights": "None, a scalar, or an array that broadcasts to the shape.",
-    "loss_reduce": Meaning("How to reduce.", "ArgumentTypeError: If ``loss_reduce`` is not a `LossReduce`."),
+    "weights": "None for 1 everywhere, a scalar, or an array of the rank of E that broadcasts to it.",
+    "loss_reduce": Meaning(
+        "How the weighted E become the result.", "ArgumentTypeError: If ``loss_reduce`` is not a `LossReduce`."
+    ),
     "label_smoothing": "0 for none; sensibly below 1, which makes all labels alike.",
 }
 
