@@ -73,7 +73,15 @@ SCHEMES: dict[str, _Make] = {
     "identity": _identity,
 }
 """Init schemes by name. ``xavier`` is normal and ``glorot`` uniform, as DL4J and Keras have them; say which with
-``_normal`` or ``_uniform``. ``normal`` and ``uniform`` scale with ``1 / sqrt(fan_in)``."""
+``_normal`` or ``_uniform``. ``normal`` and ``uniform`` scale with ``1 / sqrt(fan_in)``.
+
+References:
+    - Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller, "Efficient BackProp", 1998: lecun.
+    - X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010: glorot,
+      xavier.
+    - K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+      classification", 2015, arXiv:1502.01852: he and relu.
+"""
 
 
 def initial_value(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from sdgraph.build.docstrings import Shared, completed
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.op import register
 from sdgraph.build.variable import SDVariable
@@ -42,6 +43,9 @@ class GraphLike(Protocol):
 class Namespace:
     """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
 
+    With ``shared``, which tells parameters that mean the same in all ops of the group, their docstrings get what they
+    do not say themselves.
+
     Example:
         >>> from sdgraph import Namespace, SameDiff, composite
         >>> class Mine(Namespace, prefix="mine"):
@@ -59,7 +63,7 @@ class Namespace:
     def __init__(self, sd: AnyGraph) -> None:
         self.sd = sd
 
-    def __init_subclass__(cls, prefix: str | None = None, **keywords: Any) -> None:
+    def __init_subclass__(cls, prefix: str | None = None, shared: Shared | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if prefix is None:
             return
@@ -68,6 +72,8 @@ class Namespace:
             op = getattr(member, "op", None)
             if op is not None:
                 register(op, prefix, cls)
+                if shared is not None and op.doc:
+                    member.__doc__ = op.doc = completed(op.doc, op.signature, shared, op.infer)
 
     def __call__(self) -> Namespace:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""

@@ -1,6 +1,7 @@
 """Shape and dtype rules that ops share.
 
-Each rule maps operand avals and attributes to the aval of the output. Must not know kernels or gradients.
+Each rule maps operand avals and attributes to the aval of the output. What the docstring of a rule says under Returns
+and Raises becomes part of that of every op with this rule. Must not know kernels or gradients.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ INT64 = np.dtype("int64")
 
 
 def elementwise(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, promoted dtype."""
+    """Broadcast shape, promoted dtype.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Raises:
+        ShapeError: If the shapes do not broadcast.
+    """
     first = avals[0]
     if len(avals) == 1:
         return first
@@ -34,7 +42,14 @@ def elementwise(*avals: Aval, **_: Any) -> Aval:
 
 
 def floating(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape; integers and bools become the floating dtype that numpy's functions return for them."""
+    """Broadcast shape; integers and bools become the floating dtype that numpy's functions return for them.
+
+    Returns:
+        The broadcast shape, the promoted dtype; for integers and bools the floating one of numpy's functions.
+
+    Raises:
+        ShapeError: If the shapes do not broadcast.
+    """
     out = elementwise(*avals)
     return out if out.dtype.kind in "fc" else Aval(out.shape, ufunc_dtype(np.exp, (out.dtype,)))
 
@@ -60,25 +75,77 @@ def like_ufunc(ufunc: np.ufunc) -> Any:
         return first if out is dtype and shape is first.shape else Aval(shape, out)
 
     infer.broadcasts = True  # type: ignore[attr-defined]
+    infer.__doc__ = _of_ufunc(ufunc)
     return infer
 
 
+_KINDS = {"bools": BOOL, "complex numbers": np.dtype("complex128")}
+
+
+def _of_ufunc(ufunc: np.ufunc) -> str:
+    """What the rule of a ufunc tells the ops that have it."""
+    refused = [words for words, dtype in _KINDS.items() if not _takes(ufunc, dtype)]
+    shape = "The broadcast shape" if ufunc.nin > 1 else "The same shape"
+    is_predicate = ufunc_dtype(ufunc, (np.dtype("float64"),) * ufunc.nin) == BOOL
+    dtype = "bool. There is no gradient" if is_predicate else f"the dtype of ``numpy.{ufunc.__name__}``"
+    lines = ["Numpy's rule.", "", "Returns:", f"    {shape}, {dtype}."]
+    lines += ["", "Raises:"]
+    lines += ["    ShapeError: If the shapes do not broadcast."] if ufunc.nin > 1 else []
+    lines += [f"    DTypeError: For {' and '.join(refused)}."] if refused else []
+    return "\n".join(lines)
+
+
+def _takes(ufunc: np.ufunc, dtype: np.dtype[Any]) -> bool:
+    try:
+        ufunc_dtype(ufunc, (dtype,) * ufunc.nin)
+    except DTypeError:
+        return False
+    return True
+
+
 def predicate(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, bool."""
+    """Broadcast shape, bool.
+
+    Returns:
+        Bools of the broadcast shape. There is no gradient.
+
+    Raises:
+        ShapeError: If the shapes do not broadcast.
+    """
     return Aval(elementwise(*avals).shape, BOOL)
 
 
 def select(condition: Aval, x: Aval, y: Aval, **_: Any) -> Aval:
-    """``where``: everything broadcasts, the branches' dtypes are promoted."""
+    """``where``: everything broadcasts, the branches' dtypes are promoted.
+
+    Returns:
+        The broadcast shape, the promoted dtype of both branches.
+
+    Raises:
+        ShapeError: If the shapes do not broadcast.
+    """
     return Aval(broadcast_shapes(condition.shape, x.shape, y.shape), promote(x.dtype, y.dtype))
 
 
-for _rule in (elementwise, floating, predicate, select):
+def alike(x: Aval, **_: Any) -> Aval:
+    """The operand's aval, of an op that works elementwise.
+
+    Returns:
+        The same shape and dtype.
+    """
+    return x
+
+
+for _rule in (elementwise, floating, predicate, select, alike):
     _rule.broadcasts = True  # type: ignore[attr-defined]
 
 
 def same(x: Aval, *_: Any, **__: Any) -> Aval:
-    """The first operand's aval."""
+    """The first operand's aval.
+
+    Returns:
+        The same shape and dtype.
+    """
     return x
 
 
@@ -108,12 +175,26 @@ def reduced_shape(shape: Shape, axis: Any, keepdims: bool) -> Shape:
 
 
 def reduction(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
-    """Reduced shape, same dtype."""
+    """Reduced shape, same dtype.
+
+    Returns:
+        The shape without the reduced axes, the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, or one is named twice.
+    """
     return Aval(reduced_shape(x.shape, axis, keepdims), x.dtype)
 
 
 def summing(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
-    """Reduced shape; small integers and bools widen as in ``numpy.sum``."""
+    """Reduced shape; small integers and bools widen as in ``numpy.sum``.
+
+    Returns:
+        The shape without the reduced axes; the dtype of ``numpy.sum``, which widens bools and small integers.
+
+    Raises:
+        ArgumentError: If there is no such axis, or one is named twice.
+    """
     return Aval(reduced_shape(x.shape, axis, keepdims), sum_dtype(x.dtype))
 
 
@@ -180,7 +261,14 @@ def permutation(axes: Any, ndim: int) -> tuple[int, ...]:
 
 
 def permuted(x: Aval, *, axes: Any) -> Aval:
-    """The axes in another order."""
+    """The axes in another order.
+
+    Returns:
+        The sizes in that order, the same dtype.
+
+    Raises:
+        ArgumentError: If ``axes`` does not name each axis once.
+    """
     return Aval(tuple(x.shape[k] for k in permutation(axes, len(x.shape))), x.dtype)
 
 
@@ -196,7 +284,11 @@ def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
 
 
 def matmul(a: Aval, b: Aval) -> Aval:
-    """``numpy.matmul``: vectors allowed, leading dimensions broadcast."""
+    """``numpy.matmul``: vectors allowed, leading dimensions broadcast.
+
+    Raises:
+        ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
+    """
     if not a.shape or not b.shape:
         raise ShapeError(
             "A matrix product needs at least vectors.", given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}"

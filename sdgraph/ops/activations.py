@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 def _real(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, floating dtype; complex numbers have no order and are refused."""
+    """Broadcast shape, floating dtype; complex numbers have no order and are refused.
+
+    Returns:
+        The same shape, floating dtype.
+
+    Raises:
+        DTypeError: If ``x`` is complex.
+    """
     out = floating(*avals)
     if out.dtype.kind == "c":
         raise DTypeError("This function is for real numbers.", given=out.dtype.name)
@@ -40,7 +47,14 @@ _real.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _number(x: Aval, **_: Any) -> Aval:
-    """The operand's aval; numbers with an order only."""
+    """The operand's aval; numbers with an order only.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        DTypeError: If ``x`` is complex or bool.
+    """
     if x.dtype.kind in "bc":
         raise DTypeError("This function is for real numbers.", given=x.dtype.name)
     return x
@@ -50,7 +64,15 @@ _number.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _number_or_cutoff(x: Aval, *, cutoff: float) -> Aval:
-    """The operand's aval; an integer must be able to be the cutoff."""
+    """The operand's aval; an integer must be able to be the cutoff.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        DTypeError: If ``x`` is complex or bool.
+        ArgumentError: If the cutoff of integers is no whole number.
+    """
     if x.dtype.kind in "iu" and not float(cutoff).is_integer():
         raise ArgumentError(
             "The cutoff of integers is a whole number.",
@@ -64,7 +86,15 @@ _number_or_cutoff.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _over_classes(x: Aval, *, axis: int) -> Aval:
-    """The operand's shape, a floating dtype; ``axis`` must be one of its axes."""
+    """The operand's shape, a floating dtype; ``axis`` must be one of its axes.
+
+    Returns:
+        The same shape, floating dtype.
+
+    Raises:
+        DTypeError: If ``x`` is complex.
+        ArgumentError: If ``axis`` is not an axis of ``x``.
+    """
     out = _real(x)
     one_axis(axis, len(x.shape))
     return out
@@ -177,11 +207,11 @@ def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SD
     return sd.where(x > 0, g, g * (alpha * sd.math.exp(sd.where(x > 0, 0, x))))
 
 
-# tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of Hendrycks and Gimpel, arXiv:1606.08415.
+# tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of the paper.
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 _GELU_SIGMOID = 1.702
-# Fixed point of mean 0 and variance 1, Klambauer et al., arXiv:1706.02515.
+# Fixed point of mean 0 and variance 1.
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -192,7 +222,7 @@ def _gelu_saturation(dtype: np.dtype[Any]) -> float:
     return float(math.ceil((steepest / (2 * _GELU_SCALE * _GELU_CUBIC)) ** (1 / 3)))
 
 
-class SDActivations(Namespace, prefix="nn"):
+class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any shape."}):
     """Activation functions of ``sd.nn``."""
 
     # ------------------------------------------------------------------ smooth activations
@@ -202,14 +232,15 @@ class SDActivations(Namespace, prefix="nn"):
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype, values between 0 and 1. The derivative is ``sigmoid(x) * sigmoid(-x)``.
 
         Raises:
             DTypeError: If ``x`` is complex.
+
+        References:
+            D. R. Cox, "The regression analysis of binary sequences", Journal of the Royal Statistical Society B 20,
+            1958.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -226,14 +257,17 @@ class SDActivations(Namespace, prefix="nn"):
     def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``log(1 + exp(x))``, with full accuracy for every finite ``x``.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype. The derivative is ``sigmoid(x)``.
 
         Raises:
             DTypeError: If ``x`` is complex.
+
+        References:
+            - C. Dugas, Y. Bengio, F. Bélisle, C. Nadeau, R. Garcia, "Incorporating second-order functional knowledge
+              for better option pricing", 2000.
+            - M. Mächler, "Accurately computing ``log(1 - exp(-|a|))``", 2012, a vignette of the R package Rmpfr: the
+              stable form.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -249,14 +283,15 @@ class SDActivations(Namespace, prefix="nn"):
     def log_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logarithm of the logistic function, ``-softplus(-x)``.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype, values below 0. The derivative is ``sigmoid(-x)``.
 
         Raises:
             DTypeError: If ``x`` is complex.
+
+        References:
+            M. Mächler, "Accurately computing ``log(1 - exp(-|a|))``", 2012, a vignette of the R package Rmpfr: the
+            stable form.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -274,7 +309,7 @@ class SDActivations(Namespace, prefix="nn"):
         """Hyperbolic tangent; the same as ``sd.math.tanh``.
 
         Args:
-            x: Any shape.
+            x: Numbers of any shape.
 
         Returns:
             ``x``'s shape, floating dtype, values between -1 and 1.
@@ -299,12 +334,9 @@ class SDActivations(Namespace, prefix="nn"):
             x: Logits, rank 1 or more.
             axis: The axis whose entries sum to 1.
 
-        Returns:
-            ``x``'s shape, floating dtype.
-
-        Raises:
-            ArgumentError: If ``axis`` is not an axis of ``x``.
-            DTypeError: If ``x`` is complex.
+        References:
+            P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+            Journal of Numerical Analysis 41, 2021, doi:10.1093/imanum/draa038.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -323,12 +355,9 @@ class SDActivations(Namespace, prefix="nn"):
             x: Logits, rank 1 or more.
             axis: The class axis.
 
-        Returns:
-            ``x``'s shape, floating dtype.
-
-        Raises:
-            ArgumentError: If ``axis`` is not an axis of ``x``.
-            DTypeError: If ``x`` is complex.
+        References:
+            P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+            Journal of Numerical Analysis 41, 2021, doi:10.1093/imanum/draa038.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -345,7 +374,6 @@ class SDActivations(Namespace, prefix="nn"):
         """Rectifier: ``x`` where ``x >= cutoff``, else 0. NaN stays NaN.
 
         Args:
-            x: Any shape, real numbers.
             cutoff: Where the function starts to let ``x`` pass.
 
         Returns:
@@ -353,6 +381,9 @@ class SDActivations(Namespace, prefix="nn"):
 
         Raises:
             DTypeError: If ``x`` is complex or bool.
+
+        References:
+            V. Nair, G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -372,14 +403,13 @@ class SDActivations(Namespace, prefix="nn"):
         """Rectifier that stops at 6: ``min(max(x, cutoff), 6)``. Unlike `relu` it gives the cutoff itself below it.
 
         Args:
-            x: Any shape, real numbers.
             cutoff: The least value.
 
         Returns:
             ``x``'s shape and dtype. The derivative is 1 between the cutoff and 6, and 0 elsewhere, at both corners too.
 
-        Raises:
-            DTypeError: If ``x`` is complex or bool.
+        References:
+            A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -398,14 +428,13 @@ class SDActivations(Namespace, prefix="nn"):
         """``x`` where ``x > 0``, else ``alpha * x``.
 
         Args:
-            x: Any shape.
             alpha: Slope for negative numbers.
 
         Returns:
             ``x``'s shape, floating dtype. The derivative at 0 is ``alpha``.
 
-        Raises:
-            DTypeError: If ``x`` is complex.
+        References:
+            A. L. Maas, A. Y. Hannun, A. Y. Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -434,6 +463,10 @@ class SDActivations(Namespace, prefix="nn"):
             ArgumentError: If a shared axis is not an axis of ``x``, or is the first.
             ShapeError: If ``alpha`` does not fit.
 
+        References:
+            K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers: surpassing human-level performance on
+            ImageNet classification", 2015, arXiv:1502.01852.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -460,11 +493,16 @@ class SDActivations(Namespace, prefix="nn"):
             axis: The axis that grows.
 
         Returns:
-            ``x``'s shape with ``axis`` doubled, ``x``'s dtype.
+            The shape with ``axis`` doubled, the same dtype. The derivative at 0 is 0.
 
         Raises:
             ArgumentError: If ``axis`` is not an axis of ``x``.
             DTypeError: If ``x`` is complex, bool or unsigned.
+            ShapeError: If ``x`` is a scalar.
+
+        References:
+            W. Shang, K. Sohn, D. Almeida, H. Lee, "Understanding and improving convolutional neural networks via
+            concatenated rectified linear units", 2016, arXiv:1603.05201.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -488,14 +526,14 @@ class SDActivations(Namespace, prefix="nn"):
         """Exponential linear unit: ``x`` where ``x > 0``, else ``alpha * (exp(x) - 1)``.
 
         Args:
-            x: Any shape.
             alpha: What the function falls to, with its sign changed.
 
         Returns:
             ``x``'s shape, floating dtype. The derivative at 0 is ``alpha``.
 
-        Raises:
-            DTypeError: If ``x`` is complex.
+        References:
+            D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
+            units (ELUs)", 2015, arXiv:1511.07289.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -509,14 +547,15 @@ class SDActivations(Namespace, prefix="nn"):
     def selu(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Scaled exponential linear unit, ``1.0507 * elu(x, 1.6733)`` with constants of full precision.
 
-        Args:
-            x: Any shape.
-
         Returns:
-            ``x``'s shape, floating dtype.
+            ``x``'s shape, floating dtype. The derivative at 0 is ``1.0507 * 1.6733``, that of the side below.
 
         Raises:
             DTypeError: If ``x`` is complex.
+
+        References:
+            G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", 2017,
+            arXiv:1706.02515.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -533,7 +572,6 @@ class SDActivations(Namespace, prefix="nn"):
         SameDiff's ``gelu`` is the form with ``approximate="sigmoid"``.
 
         Args:
-            x: Any shape.
             approximate: ``"none"`` for the definition; ``"tanh"`` for
                 ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``; ``"sigmoid"`` for
                 ``x * sigmoid(1.702 * x)``.
@@ -543,6 +581,9 @@ class SDActivations(Namespace, prefix="nn"):
 
         Raises:
             ArgumentError: If ``approximate`` is something else.
+
+        References:
+            D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, arXiv:1606.08415.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -569,11 +610,14 @@ class SDActivations(Namespace, prefix="nn"):
     def precise_gelu(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """SameDiff's more precise approximation of `gelu`: ``gelu(x, approximate="tanh")``.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype.
+
+        Raises:
+            DTypeError: If ``x`` is complex.
+
+        References:
+            D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, arXiv:1606.08415.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -587,14 +631,16 @@ class SDActivations(Namespace, prefix="nn"):
     def swish(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x * sigmoid(x)``, also known as SiLU.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype.
 
         Raises:
             DTypeError: If ``x`` is complex.
+
+        References:
+            - P. Ramachandran, B. Zoph, Q. V. Le, "Searching for activation functions", 2017, arXiv:1710.05941.
+            - S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units for neural network function approximation
+              in reinforcement learning", 2017, arXiv:1702.03118.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -612,14 +658,11 @@ class SDActivations(Namespace, prefix="nn"):
     def softsign(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x / (1 + abs(x))``.
 
-        Args:
-            x: Any shape.
-
         Returns:
             ``x``'s shape, floating dtype, values between -1 and 1. The derivative is ``1 / (1 + abs(x))**2``.
 
-        Raises:
-            DTypeError: If ``x`` is complex.
+        References:
+            X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -632,9 +675,6 @@ class SDActivations(Namespace, prefix="nn"):
     @composite
     def hard_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``0.2 * x + 0.5``, held between 0 and 1.
-
-        Args:
-            x: Any shape.
 
         Returns:
             ``x``'s shape, floating dtype. The derivative is 0.2 from -2.5 to 2.5, both included, and 0 elsewhere.
@@ -651,9 +691,6 @@ class SDActivations(Namespace, prefix="nn"):
     @composite
     def hard_tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x``, held between -1 and 1.
-
-        Args:
-            x: Any shape.
 
         Returns:
             ``x``'s shape and dtype. The derivative is 1 from -1 to 1, both included, and 0 elsewhere.

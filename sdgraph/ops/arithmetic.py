@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
@@ -133,7 +134,13 @@ def _min_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tupl
     return below, above
 
 
-class SDArithmetic(Namespace, prefix="math"):
+_SHARED = {
+    "x": "Numbers of any shape.",
+    "y": Meaning("Numbers whose shape broadcasts with that of ``x``.", "ShapeError: If the shapes do not broadcast."),
+}
+
+
+class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
     """Arithmetic of ``sd.math``. Operands broadcast; dtypes are promoted as numpy does."""
 
     @primitive(infer=like_ufunc(np.add), kernel="add", vjp=lambda g, z, x, y: (g, g))
@@ -188,6 +195,12 @@ class SDArithmetic(Namespace, prefix="math"):
     def rsub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y - x``.
 
+        Returns:
+            The broadcast shape, the dtype of ``numpy.subtract``.
+
+        Raises:
+            DTypeError: For bools.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -200,6 +213,9 @@ class SDArithmetic(Namespace, prefix="math"):
     def rdiv(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y / x``.
 
+        Returns:
+            The broadcast shape, the dtype of ``numpy.true_divide``.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -210,7 +226,7 @@ class SDArithmetic(Namespace, prefix="math"):
 
     @primitive(infer=like_ufunc(np.floor_divide), kernel="floor_divide", vjp=ZERO_GRADIENT)
     def floor_div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
-        """``x / y`` rounded down; the gradient is 0.
+        """``x / y`` rounded down; the gradient is 0, at the jumps too.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -229,6 +245,8 @@ class SDArithmetic(Namespace, prefix="math"):
     def fmod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``x``, as C's fmod. `mod` has the sign of ``y``.
 
+        The gradient for ``x`` is 1, and for ``y`` it is minus the quotient rounded towards 0, at the jumps too.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -246,6 +264,8 @@ class SDArithmetic(Namespace, prefix="math"):
     def floor_mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``, as Python's ``%``.
 
+        The gradient for ``x`` is 1, and for ``y`` it is ``-floor(x / y)``, at the jumps too.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -257,6 +277,14 @@ class SDArithmetic(Namespace, prefix="math"):
     @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2))
     def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``: the same as `floor_mod`. `fmod` has the sign of ``x``.
+
+        The gradient is that of `floor_mod`, at the jumps too.
+
+        Returns:
+            The broadcast shape, the dtype of ``numpy.remainder``.
+
+        Raises:
+            DTypeError: For complex numbers.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -308,7 +336,7 @@ class SDArithmetic(Namespace, prefix="math"):
 
     @primitive(infer=like_ufunc(np.sign), kernel="sign", vjp=ZERO_GRADIENT)
     def sign(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """-1, 0 or 1 by the sign of ``x``; the gradient is 0.
+        """-1, 0 or 1 by the sign of ``x``; the gradient is 0, at the jump too.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -334,6 +362,9 @@ class SDArithmetic(Namespace, prefix="math"):
     def cube(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x * x * x``.
 
+        Returns:
+            The same shape, the dtype of ``numpy.square``.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -344,7 +375,10 @@ class SDArithmetic(Namespace, prefix="math"):
 
     @composite(domain=(0.3, 3))
     def reciprocal(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """``1 / x``; integers give floats.
+        """``1 / x``; integers give floats. At 0 it is infinite, with an infinite gradient.
+
+        Returns:
+            The same shape, the dtype of ``numpy.true_divide``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -358,6 +392,12 @@ class SDArithmetic(Namespace, prefix="math"):
     def squared_difference(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``(x - y)^2``.
 
+        Returns:
+            The broadcast shape, the dtype of ``numpy.subtract``.
+
+        Raises:
+            DTypeError: For bools.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -369,6 +409,16 @@ class SDArithmetic(Namespace, prefix="math"):
     @primitive(infer=_merged, kernel=_merge_add, vjp=lambda g, z, *inputs: (g,) * len(inputs), reach=ELEMENTWISE)
     def merge_add(self, *inputs: Operand | Sequence[Operand], name: str | None = None) -> SDVariable:
         """Sum of all operands, in one pass; give them one by one or as a list.
+
+        Args:
+            inputs: One or more arrays whose shapes broadcast.
+
+        Returns:
+            The broadcast shape, the promoted dtype. Halves are added up in single precision.
+
+        Raises:
+            ArgumentError: If there is no operand.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -387,6 +437,11 @@ class SDArithmetic(Namespace, prefix="math"):
     )
     def multiply_no_nan(self, x: Operand, w: Operand, *, name: str | None = None) -> SDVariable:
         """``x * w``, and exactly 0 where ``w`` is 0, also for infinite and NaN ``x``.
+
+        The gradient for ``x`` is 0 where ``w`` is 0; for ``w`` it is ``x``, there too.
+
+        Args:
+            w: Numbers whose shape broadcasts with that of ``x``, such as weights.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -419,6 +474,8 @@ class SDArithmetic(Namespace, prefix="math"):
     )
     def xdivy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y``, and 0 where ``x`` is 0, also for ``y`` = 0.
+
+        The gradient for ``x`` is ``1 / y``, there too; for ``y`` it is 0 where ``x`` is 0.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -469,8 +526,15 @@ class SDArithmetic(Namespace, prefix="math"):
     ) -> SDVariable:
         """``x`` held between two bounds. The gradient is 1 inside and on the bounds, 0 outside.
 
+        Args:
+            clip_value_min: The lower bound; a whole number for integers.
+            clip_value_max: The upper bound, not below the lower one.
+
+        Returns:
+            The same shape and dtype.
+
         Raises:
-            ArgumentError: If the bounds are out of order.
+            ArgumentError: If the bounds are out of order, or no whole numbers for integers.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -483,6 +547,22 @@ class SDArithmetic(Namespace, prefix="math"):
     @composite
     def clip_by_norm(self, x: Operand, clip_value: float, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """``x`` scaled down to Euclidean norm ``clip_value`` over ``axis`` where its norm is larger.
+
+        Where the norm is ``clip_value`` or less, the gradient is that of ``x`` itself.
+
+        Args:
+            clip_value: The largest norm, 0 or more.
+            axis: The axis, or several, that hold one vector; None for all.
+
+        Returns:
+            The same shape and dtype.
+
+        Raises:
+            ArgumentError: If ``clip_value`` is negative, or there is no such axis.
+
+        References:
+            R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", 2013,
+            arXiv:1211.5063.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -504,7 +584,7 @@ class SDArithmetic(Namespace, prefix="math"):
 
     @primitive(infer=like_ufunc(np.ceil), kernel="ceil", vjp=ZERO_GRADIENT)
     def ceil(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Rounded up; the gradient is 0.
+        """Rounded up; the gradient is 0, at the jumps too.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -516,7 +596,7 @@ class SDArithmetic(Namespace, prefix="math"):
 
     @primitive(infer=like_ufunc(np.floor), kernel="floor", vjp=ZERO_GRADIENT)
     def floor(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Rounded down; the gradient is 0.
+        """Rounded down; the gradient is 0, at the jumps too.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -526,9 +606,11 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=shapes.elementwise, kernel=_rint, vjp=ZERO_GRADIENT)
+    @primitive(infer=shapes.alike, kernel=_rint, vjp=ZERO_GRADIENT)
     def round(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """Rounded to the nearest whole number, halves to the even one; the gradient is 0. Integers stay what they are.
+        """Rounded to the nearest whole number, halves to the even one.
+
+        Integers stay what they are. The gradient is 0, at the jumps too.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -544,7 +626,13 @@ class SDArithmetic(Namespace, prefix="math"):
         vjp=ZERO_GRADIENT,
     )
     def step(self, x: Operand, value: float = 0.0, *, name: str | None = None) -> SDVariable:
-        """1 where ``x >= value``, else 0, in the dtype of ``x``; the gradient is 0.
+        """1 where ``x >= value``, else 0; the gradient is 0, at the jump too.
+
+        Args:
+            value: Where the step is.
+
+        Returns:
+            The same shape and dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -592,7 +680,7 @@ class SDArithmetic(Namespace, prefix="math"):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="logical_not", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=like_ufunc(np.logical_not), kernel="logical_not", vjp=NOT_DIFFERENTIABLE)
     def not_(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Whether it is zero, bool.
 

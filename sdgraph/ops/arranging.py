@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 
 def _reshaped(x: Aval, *, shape: Any) -> Aval:
+    """The same elements in another shape.
+
+    Returns:
+        ``shape``, with what was to be inferred; the same dtype.
+
+    Raises:
+        ShapeError: If the new shape holds another number of elements.
+        ArgumentError: If more than one size is to be inferred, or one is negative.
+    """
     wanted = as_shape(shape)
     if sum(type(d) is not int for d in wanted) > 1:
         raise ArgumentError("Only one dimension can be inferred.", given=shape_str(wanted))
@@ -43,6 +52,14 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 
 
 def _reshaped_like(x: Aval, like: Aval) -> Aval:
+    """The shape of ``like``.
+
+    Returns:
+        The shape of ``like``, the dtype of ``x``.
+
+    Raises:
+        ShapeError: If that holds another number of elements.
+    """
     if x.is_static and like.is_static:
         shapes.reshaped(x, shape=like.shape)
     return Aval(like.shape, x.dtype)
@@ -63,10 +80,27 @@ def _target(shape: Shape, wanted: Shape) -> Shape:
 
 
 def _broadcast_to(x: Aval, *, shape: Any) -> Aval:
+    """Broadcast to a shape.
+
+    Returns:
+        ``shape``, with what was to be inferred; the same dtype. The gradient adds up the repetitions.
+
+    Raises:
+        ShapeError: If ``x`` does not broadcast to that shape.
+        ArgumentError: If the size of an axis that ``x`` lacks is not given.
+    """
     return _broadcast_like(x, Aval(_target(x.shape, as_shape(shape)), x.dtype))
 
 
 def _broadcast_like(x: Aval, like: Aval) -> Aval:
+    """Broadcast to the shape of ``like``.
+
+    Returns:
+        The shape of ``like``, the dtype of ``x``. The gradient adds up the repetitions.
+
+    Raises:
+        ShapeError: If ``x`` does not broadcast to that shape.
+    """
     if not broadcasts_to(x.shape, like.shape):
         raise ShapeError(
             "This does not broadcast to that shape.", given=f"{shape_str(x.shape)} to {shape_str(like.shape)}"
@@ -75,6 +109,14 @@ def _broadcast_like(x: Aval, like: Aval) -> Aval:
 
 
 def _expanded(x: Aval, *, axis: Any) -> Aval:
+    """More axes of size 1.
+
+    Returns:
+        The shape with more axes of size 1, the same dtype.
+
+    Raises:
+        ArgumentError: If the result has no such axis, or one is named twice.
+    """
     n = len(x.shape) + (1 if isinstance(axis, int) else len(axis))
     axes = normalize_axis(axis, n)
     dims = iter(x.shape)
@@ -82,6 +124,15 @@ def _expanded(x: Aval, *, axis: Any) -> Aval:
 
 
 def _squeezed(x: Aval, *, axis: Any) -> Aval:
+    """Fewer axes of size 1.
+
+    Returns:
+        The shape without these axes, the same dtype.
+
+    Raises:
+        ShapeError: If an axis has another size.
+        ArgumentError: If there is no such axis, or none is named and sizes are unknown.
+    """
     if axis is None:
         if not x.is_static:
             raise ArgumentError(
@@ -100,6 +151,15 @@ def _total(dims: Sequence[Dim]) -> Dim:
 
 
 def _concatenated(*avals: Aval, axis: int) -> Aval:
+    """The sizes along the axis added up.
+
+    Returns:
+        The shape with the sizes along ``axis`` added up, the promoted dtype.
+
+    Raises:
+        ShapeError: If they differ in another axis, or are scalars.
+        ArgumentError: If there is no operand, or no such axis.
+    """
     if not avals:
         raise ArgumentError("There is nothing to concatenate.")
     first = avals[0].shape
@@ -122,11 +182,28 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
 
 
 def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:
+    """The shapes of what was joined.
+
+    Returns:
+        As many arrays as there are ``inputs``, of their shapes and the dtype of ``x``.
+
+    Raises:
+        ShapeError: If ``x`` does not have the shape of their `concat`.
+        ArgumentError: If there are no ``inputs``, or there is no such axis.
+    """
     shapes.must_have(x, _concatenated(*inputs, axis=axis).shape, "This is not the shape of the operands' concat.")
     return tuple(Aval(v.shape, x.dtype) for v in inputs)
 
 
 def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
+    """Equal parts of an axis.
+
+    Returns:
+        ``num_split`` arrays of the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, or its size is not a multiple of ``num_split``.
+    """
     k = shapes.one_axis(axis, len(x.shape))
     d = x.shape[k]
     if not isinstance(num_split, int) or num_split < 1 or (type(d) is int and d % num_split):
@@ -136,6 +213,14 @@ def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
 
 
 def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
+    """One array per entry of an axis.
+
+    Returns:
+        As many arrays as the axis has entries, of the shape without it and the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, or the number of arrays is unknown or another one.
+    """
     k = shapes.one_axis(axis, len(x.shape))
     d = x.shape[k]
     if type(d) is int and num is not None and num != d:
@@ -158,17 +243,42 @@ def _times(d: Dim, n: int) -> Dim:
 
 
 def _tiled(x: Aval, *, reps: Any) -> Aval:
+    """Sizes times counts.
+
+    Returns:
+        The sizes times their counts, the same dtype.
+
+    Raises:
+        ArgumentError: If a count is negative or no whole number.
+    """
     counts = _tile_counts(reps, len(x.shape))
     dims: Shape = (1,) * (len(counts) - len(x.shape)) + x.shape
     return Aval(tuple(map(_times, dims, counts)), x.dtype)
 
 
 def _untiled(x: Aval, like: Aval, *, reps: Any) -> Aval:
+    """What `_tiled` was given.
+
+    Returns:
+        The shape of ``like``, the dtype of ``x``.
+
+    Raises:
+        ShapeError: If ``x`` does not have the shape of the `tile` of ``like``.
+        ArgumentError: As for `tile`.
+    """
     shapes.must_have(x, _tiled(like, reps=reps).shape, "This is not the shape of what is tiled.")
     return Aval(like.shape, x.dtype)
 
 
 def _repeated(x: Aval, *, repeats: Any, axis: int | None) -> Aval:
+    """Sizes times repetitions.
+
+    Returns:
+        The shape with the repetitions added up along the axis, or without one a vector; the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, a count is negative, or there is not one per element.
+    """
     if axis is None:
         d, before, after = math.prod(x.shape) if x.is_static else None, (), ()  # type: ignore[arg-type]
     else:
@@ -184,11 +294,28 @@ def _repeated(x: Aval, *, repeats: Any, axis: int | None) -> Aval:
 
 
 def _unrepeated(x: Aval, like: Aval, *, repeats: Any, axis: int | None) -> Aval:
+    """What `_repeated` was given.
+
+    Returns:
+        The shape of ``like``, the dtype of ``x``.
+
+    Raises:
+        ShapeError: If ``x`` does not have the shape of the `repeat` of ``like``.
+        ArgumentError: As for `repeat`.
+    """
     shapes.must_have(x, _repeated(like, repeats=repeats, axis=axis).shape, "This is not the shape of what is repeated.")
     return Aval(like.shape, x.dtype)
 
 
 def _flipped(x: Aval, *, axis: Any) -> Aval:
+    """The operand's aval.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, or one is named twice.
+    """
     normalize_axis(axis, len(x.shape))
     return x
 
@@ -237,7 +364,14 @@ def _repeat_indices(n: int, repeats: int | tuple[int, ...]) -> Any:
     return np.repeat(np.arange(n), repeats)
 
 
-class SDArranging(Namespace, prefix=""):
+_SHARED = {
+    "x": "An array of any shape and dtype.",
+    "like": "Lends its shape to the result; its values do not matter.",
+    "inputs": "Arrays of equal rank, one by one or as a list.",
+}
+
+
+class SDArranging(Namespace, prefix="", shared=_SHARED):
     """Shape changes of the base namespace."""
 
     @primitive(
@@ -250,8 +384,8 @@ class SDArranging(Namespace, prefix=""):
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """The same elements, in row order, in another shape; one dimension may be -1, None or a name: it is inferred.
 
-        Raises:
-            ShapeError: If the new shape holds another number of elements.
+        Args:
+            shape: The sizes; one may be -1, None or a name.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -289,9 +423,8 @@ class SDArranging(Namespace, prefix=""):
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to ``shape``; where that has -1, None or a name, ``x`` keeps its size.
 
-        Raises:
-            ShapeError: If it does not broadcast to that shape.
-            ArgumentError: If the size of an axis that ``x`` lacks is not given.
+        Args:
+            shape: The sizes; -1, None or a name where ``x`` keeps its own.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -325,6 +458,9 @@ class SDArranging(Namespace, prefix=""):
     def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """Insert axes of size 1 that stand at ``axis`` in the result.
 
+        Args:
+            axis: The axis, or several, as the result counts them.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -344,8 +480,8 @@ class SDArranging(Namespace, prefix=""):
     def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """Drop axes of size 1; all of them without ``axis``.
 
-        Raises:
-            ShapeError: If an axis has another size.
+        Args:
+            axis: The axis, or several; None for all of size 1.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -365,6 +501,9 @@ class SDArranging(Namespace, prefix=""):
     def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
         """The axes in another order: axis k of the result is ``axes[k]`` of ``x``; reversed by default.
 
+        Args:
+            axes: Each axis once; None for the reverse order.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -377,6 +516,9 @@ class SDArranging(Namespace, prefix=""):
     @composite
     def transpose(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The axes in reverse order.
+
+        Returns:
+            The sizes in reverse order, the same dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -398,6 +540,9 @@ class SDArranging(Namespace, prefix=""):
     def reverse(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """The elements along ``axis`` in reverse order; along all axes by default.
 
+        Args:
+            axis: The axis, or several; None for all.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -417,8 +562,8 @@ class SDArranging(Namespace, prefix=""):
     def concat(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands one after another along ``axis``; give them one by one or as a list.
 
-        Raises:
-            ShapeError: If they differ in another axis.
+        Args:
+            axis: The axis to join along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -438,8 +583,10 @@ class SDArranging(Namespace, prefix=""):
     def unconcat(self, x: Operand, *inputs: Operand, axis: int, name: str | None = None) -> tuple[SDVariable, ...]:
         """What each of ``inputs`` became in ``x``, which has the shape of their `concat`; their values do not matter.
 
-        Raises:
-            ShapeError: If ``x`` does not have that shape.
+        Args:
+            x: An array of the shape of the operands' `concat`.
+            inputs: Lend their shapes to the results; their values do not matter.
+            axis: The axis they were joined along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -453,6 +600,17 @@ class SDArranging(Namespace, prefix=""):
     @composite(vjp=_stack_vjp, reach=LINEAR)
     def stack(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands along a new axis; give them one by one or as a list.
+
+        Args:
+            inputs: Arrays of one shape, one by one or as a list.
+            axis: The new axis, as the result counts it.
+
+        Returns:
+            The shape with an axis more, as long as there are operands; the promoted dtype.
+
+        Raises:
+            ShapeError: If the shapes differ.
+            ArgumentError: If there is no operand, or the result has no such axis.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -477,8 +635,9 @@ class SDArranging(Namespace, prefix=""):
     def split(self, x: Operand, num_split: int, axis: int = 0, *, name: str | None = None) -> tuple[SDVariable, ...]:
         """``x`` cut into ``num_split`` equal parts along ``axis``.
 
-        Raises:
-            ArgumentError: If the size of the axis is not a multiple of ``num_split``.
+        Args:
+            num_split: How many parts.
+            axis: The axis to cut.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -502,6 +661,7 @@ class SDArranging(Namespace, prefix=""):
         """The slices of ``x`` along ``axis``, without that axis.
 
         Args:
+            axis: The axis that goes.
             num: Their number, needed where the size of the axis is unknown.
 
         Example:
@@ -519,6 +679,9 @@ class SDArranging(Namespace, prefix=""):
     def tile(self, x: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """``x`` repeated ``reps[k]`` times along axis k; fewer counts than axes name the last ones.
 
+        Args:
+            reps: One count for the last axis, or one per axis.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -535,6 +698,10 @@ class SDArranging(Namespace, prefix=""):
     @composite(infer=_untiled, vjp=lambda g, y, x, like, reps: (g.sd.tile(g, reps), None), reach=LINEAR)
     def untile(self, x: Operand, like: Operand, reps: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """The copies that `tile` made of something shaped like ``like``, added up.
+
+        Args:
+            x: An array of the shape of the `tile` of ``like``.
+            reps: As for `tile`.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -557,6 +724,7 @@ class SDArranging(Namespace, prefix=""):
 
         Args:
             repeats: One count for all elements, or one per element.
+            axis: The axis to repeat along; None for the flattened array.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -584,6 +752,11 @@ class SDArranging(Namespace, prefix=""):
         name: str | None = None,
     ) -> SDVariable:
         """The copies that `repeat` made of something shaped like ``like``, added up.
+
+        Args:
+            x: An array of the shape of the `repeat` of ``like``.
+            repeats: As for `repeat`.
+            axis: As for `repeat`.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import GraphLike
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
@@ -19,8 +20,9 @@ from sdgraph.infer.aval import Aval, shape_str, ufunc_dtype
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
-from sdgraph.ops.linalg import swap_last
+from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.reductions import SDReductions
+from sdgraph.ops.slicing import SDSlicing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,12 @@ def _cast(xp: Any, x: Any, *, dtype: np.dtype[Any]) -> Any:
 
 
 def _contracted(x: Aval, y: Aval, *, axes_x: Any, axes_y: Any) -> Aval:
+    """What is left of both shapes.
+
+    Raises:
+        ShapeError: If two axes of a pair differ in size.
+        ArgumentError: If there is no such axis, or the axes do not pair up.
+    """
     a = [shapes.one_axis(k, len(x.shape)) for k in axes_x]
     b = [shapes.one_axis(k, len(y.shape)) for k in axes_y]
     if len(a) != len(b) or len(set(a)) != len(a) or len(set(b)) != len(b):
@@ -129,6 +137,15 @@ def _tensordot_where(
 
 
 def _permutation(x: Aval) -> Aval:
+    """The operand's aval; it must be a vector of integers.
+
+    Returns:
+        The same shape and dtype. There is no gradient.
+
+    Raises:
+        DTypeError: If the entries are not integers.
+        ShapeError: If it is not a vector.
+    """
     shapes.integer_index(x, "The entries of a permutation")
     if len(x.shape) != 1:
         raise ShapeError("A permutation is a vector.", given=shape_str(x.shape))
@@ -148,12 +165,24 @@ def _branches(mask: Any, y: SDVariable, condition: SDVariable, x: SDVariable, ot
     return None, mask & mask.pool.of(condition), mask & mask.pool.of(condition, False)
 
 
-class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
+_SHARED = {
+    "x": "Numbers of any shape.",
+    "y": Meaning("Numbers whose shape broadcasts with that of ``x``.", "ShapeError: If the shapes do not broadcast."),
+    "transpose_x": "Whether to transpose ``x`` first.",
+    "transpose_y": "Whether to transpose ``y`` first.",
+    "transpose_z": "Whether to transpose the product.",
+}
+
+
+class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
     """Ops of the graph itself (``sd``)."""
 
     @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True)
     def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """``x`` under another name.
+        """``x`` under another name; gradients pass as they are.
+
+        Args:
+            x: An array of any shape and dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -167,6 +196,9 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     def stop_gradient(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` as a constant to gradients: none passes.
 
+        Args:
+            x: An array of any shape and dtype.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -178,6 +210,16 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     @composite
     def assign(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The values of ``y`` in the shape and dtype of ``x``. Nothing is written: ``x`` keeps its value.
+
+        Args:
+            x: Lends its shape and dtype to the result; its values do not matter.
+            y: Numbers that broadcast to the shape of ``x``.
+
+        Returns:
+            The shape and dtype of ``x``. The gradient goes to ``y``.
+
+        Raises:
+            ShapeError: If ``y`` does not broadcast to the shape of ``x``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -193,6 +235,13 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     )
     def cast(self, x: Operand, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
         """The same values as another dtype; gradients are cast back. Complex to real keeps the real part.
+
+        Args:
+            x: Numbers or bools of any shape.
+            dtype: Any dtype of numbers, or bool.
+
+        Returns:
+            The same shape, ``dtype``.
 
         Raises:
             DTypeError: If ``dtype`` is not one of numbers or bools.
@@ -225,6 +274,11 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
 
         The order is numpy's; SameDiff's is (x, y, condition). What is not taken contributes exactly 0 to gradients of
         any order, also where its own value or derivative is infinite or NaN. What is taken keeps its NaN.
+
+        Args:
+            condition: Bools; numbers count as True where they are not 0.
+            x: Numbers; the shapes broadcast.
+            y: Numbers; the shapes broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -327,6 +381,16 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     ) -> SDVariable:
         """Matrix product; each flag exchanges the last two axes of an operand or of the result.
 
+        Args:
+            x: Shape ``(..., n, k)`` or ``(k,)``.
+            y: Shape ``(..., k, m)`` or ``(k,)``.
+
+        Returns:
+            Shape ``(..., n, m)``; the axis that a vector lacks is missing from the result too. The promoted dtype.
+
+        Raises:
+            ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -349,8 +413,13 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     ) -> SDVariable:
         """Sum of products over pairs of axes: ``axes_x[k]`` of ``x`` with ``axes_y[k]`` of ``y``.
 
+        Args:
+            y: Numbers of any shape.
+            axes_x: Axes of ``x``.
+            axes_y: As many axes of ``y``, of the same sizes.
+
         Returns:
-            The axes left in ``x``, then those left in ``y``.
+            Shape: the axes left in ``x``, then those left in ``y``. The promoted dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -375,6 +444,18 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     ) -> SDVariable:
         """`tensordot` whose flags first reverse the axes of an operand, or last those of the result.
 
+        Args:
+            y: Numbers of any shape.
+            dimensions_x: Axes of ``x``, after its flag.
+            dimensions_y: As many axes of ``y``, of the same sizes.
+
+        Returns:
+            Shape: the axes left in ``x``, then those left in ``y``, reversed by the last flag. The promoted dtype.
+
+        Raises:
+            ShapeError: If two axes of a pair differ in size.
+            ArgumentError: If there is no such axis, or the axes do not pair up.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -394,6 +475,12 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     )
     def invert_permutation(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """For a permutation of ``0 ... n - 1`` the one that undoes it: ``y[x[k]] = k``.
+
+        Args:
+            x: A vector of integers, each of ``0 ... n - 1`` once.
+
+        Raises:
+            LabelError: At run time, if it is no permutation.
 
         Example:
             >>> from sdgraph import SameDiff

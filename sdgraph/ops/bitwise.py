@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 
 def _integers(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, promoted integer dtype."""
+    """Broadcast shape, promoted integer dtype.
+
+    Returns:
+        The broadcast shape, the promoted dtype. There is no gradient.
+
+    Raises:
+        DTypeError: If an operand is not an integer, or no integer dtype holds both.
+        ShapeError: If the shapes do not broadcast.
+    """
     bad = [a.dtype.name for a in avals if a.dtype.kind not in "iu"]
     if bad:
         raise DTypeError(
@@ -40,10 +48,31 @@ def _integers(*avals: Aval, **_: Any) -> Aval:
     return out
 
 
-_integers.broadcasts = True  # type: ignore[attr-defined]
+def _integer(x: Aval) -> Aval:
+    """The operand's aval; it must be of integers.
+
+    Returns:
+        The same shape and dtype. There is no gradient.
+
+    Raises:
+        DTypeError: If ``x`` is not an integer.
+    """
+    return _integers(x)
+
+
+_integers.broadcasts = _integer.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _total(x: Aval, y: Aval) -> Aval:
+    """A scalar.
+
+    Returns:
+        A scalar, int64. There is no gradient.
+
+    Raises:
+        DTypeError: If an operand is not an integer, or no integer dtype holds both.
+        ShapeError: If the shapes do not broadcast.
+    """
     _integers(x, y)
     return Aval((), INT64)
 
@@ -69,22 +98,19 @@ def _hamming_distance(xp: Any, x: Any, y: Any) -> Any:
     return xp.sum(xp.bitwise_count(_unsigned(xp.bitwise_xor(x, y))).astype(INT64))
 
 
-class SDBitwise(Namespace, prefix="bitwise"):
+_SHARED = {
+    "x": "Integers of any shape.",
+    "y": "Integers; the shapes broadcast.",
+    "shift": "Numbers of places; the shapes broadcast.",
+}
+
+
+class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
     """Operations on the bits of integers (``sd.bitwise``). None of them has a gradient."""
 
     @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE)
     def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in both operands.
-
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -99,16 +125,6 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in at least one operand.
 
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -122,16 +138,6 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits in which the operands differ.
 
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -141,18 +147,9 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """
         ...
 
-    @primitive(infer=_integers, kernel="invert", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integer, kernel="invert", vjp=NOT_DIFFERENTIABLE)
     def toggle_bits(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Every bit flipped; for signed numbers that is ``-x - 1``.
-
-        Args:
-            x: Integers.
-
-        Returns:
-            ``x``'s shape and dtype.
-
-        Raises:
-            DTypeError: If the operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -167,14 +164,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the left; zeros follow. Bits that leave are lost.
 
         Args:
-            x: Integers.
             y: Numbers of places, 0 or more; a shift by the whole width or more gives 0. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -189,14 +179,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the right; the sign of a signed number is kept.
 
         Args:
-            x: Integers.
             y: Numbers of places, 0 or more. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -211,14 +194,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the left; those that leave come back at the right.
 
         Args:
-            x: Integers.
             y: Numbers of places, taken modulo the width of the promoted dtype. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -233,14 +209,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """Bits moved ``y`` places to the right; those that leave come back at the left.
 
         Args:
-            x: Integers.
             y: Numbers of places, taken modulo the width of the promoted dtype. The shapes broadcast.
-
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -254,15 +223,8 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bits_hamming_distance(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The number of bits in which the operands differ, over all elements.
 
-        Args:
-            x: Integers.
-            y: Integers; the shapes broadcast.
-
-        Returns:
-            A scalar, int64.
-
-        Raises:
-            DTypeError: If an operand is not an integer.
+        References:
+            R. W. Hamming, "Error detecting and error correcting codes", Bell System Technical Journal 29, 1950.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -279,12 +241,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_shift(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `left_shift`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -298,12 +260,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_shift_right(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `right_shift`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -317,12 +279,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_rotl(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `left_shift_cyclic`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -336,12 +298,12 @@ class SDBitwise(Namespace, prefix="bitwise"):
     def bit_rotr(self, x: Operand, shift: Operand, *, name: str | None = None) -> SDVariable:
         """The same as `right_shift_cyclic`.
 
-        Args:
-            x: Integers.
-            shift: Numbers of places.
-
         Returns:
-            Broadcast shape, promoted dtype.
+            The broadcast shape, the promoted dtype. There is no gradient.
+
+        Raises:
+            DTypeError: If an operand is not an integer, or no integer dtype holds both.
+            ShapeError: If the shapes do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 
 def _like(x: Aval, *, dtype: np.dtype[Any] | None, **_: Any) -> Aval:
+    """The operand's shape.
+
+    Returns:
+        The shape of ``x``, ``dtype``. The gradient is 0.
+    """
     return x if dtype is None else Aval(x.shape, dtype)
 
 
@@ -35,6 +40,14 @@ def _number(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def _full_like(x: Aval, *, value: Any, dtype: np.dtype[Any] | None) -> Aval:
+    """The operand's shape.
+
+    Returns:
+        The shape of ``x``, ``dtype``. The gradient is 0.
+
+    Raises:
+        DTypeError: If the dtype cannot hold the value.
+    """
     out = _like(x, dtype=dtype)
     _number(value, out.dtype)
     return out
@@ -45,6 +58,15 @@ def _filled_like(xp: Any, x: Any, *, dtype: Any, value: Any) -> Any:
 
 
 def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
+    """A row per length.
+
+    Returns:
+        The shape of ``lengths`` and ``max_len``, ``dtype``. There is no gradient.
+
+    Raises:
+        DTypeError: If the lengths are not integers.
+        ArgumentError: If ``max_len`` is negative or no whole number.
+    """
     shapes.integer_index(lengths, "Lengths")
     if not isinstance(max_len, int) or max_len < 0:
         raise ArgumentError("max_len is a size.", given=repr(max_len), expected="an integer >= 0")
@@ -55,7 +77,13 @@ def _sequence_mask(xp: Any, lengths: Any, *, max_len: int, dtype: Any) -> Any:
     return (xp.arange(max_len) < xp.expand_dims(lengths, -1)).astype(dtype)
 
 
-class SDCreation(Namespace, prefix=""):
+_SHARED = {
+    "x": "Lends its shape to the result; its values do not matter.",
+    "dtype": "The dtype of the result; the graph's own without it.",
+}
+
+
+class SDCreation(Namespace, prefix="", shared=_SHARED):
     """Array makers of the base namespace. Without a dtype the graph's own is taken."""
 
     @composite
@@ -63,6 +91,13 @@ class SDCreation(Namespace, prefix=""):
         self, shape: Sequence[int] | int, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
     ) -> SDVariable:
         """An array of ``shape`` that is ``value`` everywhere.
+
+        Args:
+            shape: The sizes, all of them known.
+            value: A number.
+
+        Returns:
+            Shape ``shape``, ``dtype``.
 
         Raises:
             ArgumentError: If a size is unknown.
@@ -93,6 +128,17 @@ class SDCreation(Namespace, prefix=""):
     ) -> SDVariable:
         """``start, start + step, ...`` up to but without ``stop``; ``range(n)`` counts from 0.
 
+        Args:
+            start: The first value; the end, if it is the only one given.
+            stop: The end, left out.
+            step: The distance of two values, not 0.
+
+        Returns:
+            A vector of ``dtype``.
+
+        Raises:
+            ArgumentError: If the step is 0.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -111,6 +157,17 @@ class SDCreation(Namespace, prefix=""):
         self, start: float, stop: float, number: int, dtype: DTypeLike | None = None, *, name: str | None = None
     ) -> SDVariable:
         """``number`` evenly spaced values from ``start`` to ``stop``, both included.
+
+        Args:
+            start: The first value.
+            stop: The last value.
+            number: How many values, 0 or more.
+
+        Returns:
+            Shape ``(number,)``, ``dtype``.
+
+        Raises:
+            ArgumentError: If ``number`` is negative or no whole number.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -131,6 +188,9 @@ class SDCreation(Namespace, prefix=""):
     def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
 
+        Args:
+            dtype: The dtype of the result; that of ``x`` without it.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -147,6 +207,9 @@ class SDCreation(Namespace, prefix=""):
     )
     def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Ones in the shape, and unless told otherwise the dtype, of ``x``.
+
+        Args:
+            dtype: The dtype of the result; that of ``x`` without it.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -167,8 +230,9 @@ class SDCreation(Namespace, prefix=""):
     ) -> SDVariable:
         """``value`` everywhere, in the shape and unless told otherwise the dtype of ``x``.
 
-        Raises:
-            DTypeError: If the dtype cannot hold the value.
+        Args:
+            value: A number.
+            dtype: The dtype of the result; that of ``x`` without it.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -195,7 +259,18 @@ class SDCreation(Namespace, prefix=""):
         An index outside ``0 ... depth - 1`` gives ``off`` throughout.
 
         Args:
+            indices: Whole numbers of any shape.
+            depth: Size of the new axis.
             axis: Where the new axis stands in the result.
+            on: The value at the index.
+            off: The value elsewhere.
+
+        Returns:
+            The shape of the indices with the new axis, ``dtype``. There is no gradient.
+
+        Raises:
+            DTypeError: If the indices are not integers, or the dtype cannot hold a value.
+            ArgumentError: If ``depth`` is negative or no whole number, or the result has no such axis.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -221,6 +296,7 @@ class SDCreation(Namespace, prefix=""):
         """For each length a row whose first ``length`` entries are True and the others False.
 
         Args:
+            lengths: Whole numbers of any shape.
             max_len: Size of the rows: shapes do not depend on values.
             dtype: Of the result; 1 and 0 for number dtypes.
 
@@ -244,6 +320,9 @@ class SDCreation(Namespace, prefix=""):
     def shape(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The shape of ``x`` at run time, as a vector of int64.
 
+        Returns:
+            Shape ``(rank,)``, int64. There is no gradient.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -261,6 +340,9 @@ class SDCreation(Namespace, prefix=""):
     def rank(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of axes, int64.
 
+        Returns:
+            A scalar, int64. There is no gradient.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -272,6 +354,9 @@ class SDCreation(Namespace, prefix=""):
     @composite
     def size(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of elements at run time, int64.
+
+        Returns:
+            A scalar, int64. There is no gradient.
 
         Example:
             >>> from sdgraph import SameDiff

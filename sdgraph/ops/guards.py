@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 
 def _masked(x: Aval, mask: Aval) -> Aval:
+    """The operand's aval.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ShapeError: If the mask does not broadcast to the shape of ``x``.
+    """
     if not broadcasts_to(mask.shape, x.shape):
         raise ShapeError(
             "The mask does not broadcast to the array.", given=f"{shape_str(mask.shape)} to {shape_str(x.shape)}"
@@ -32,6 +40,14 @@ def _unmasked_or_finite(g: SDVariable, y: SDVariable, x: SDVariable, mask: SDVar
 
 
 def _of_classes(labels: Aval, logits: Aval) -> Aval:
+    """The labels' aval.
+
+    Returns:
+        The labels.
+
+    Raises:
+        ShapeError: If the logits are a scalar.
+    """
     if not logits.shape:
         raise ShapeError("Labels are classes of logits that have an axis for them.", given=f"logits {logits}")
     return labels
@@ -66,7 +82,7 @@ def _checked_ctc_labels(xp: Any, labels: Any, lengths: Any, *, classes: int, bla
     return np.where(used, labels, blank)
 
 
-class SDGuards(Namespace, prefix=""):
+class SDGuards(Namespace, prefix="", shared={}):
     """Base ops that check an operand or its gradient."""
 
     @primitive(
@@ -84,13 +100,6 @@ class SDGuards(Namespace, prefix=""):
         Args:
             x: Any floating array.
             mask: An array that broadcasts to the shape of x.
-            name: Name of the result.
-
-        Returns:
-            An array of the shape and dtype of x.
-
-        Raises:
-            ShapeError: If the mask does not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -115,13 +124,8 @@ class SDGuards(Namespace, prefix=""):
         Args:
             labels: Integer labels.
             logits: An array whose last axis has one entry per class; only its shape matters.
-            name: Name of the result.
-
-        Returns:
-            The labels.
 
         Raises:
-            ShapeError: If the logits are a scalar.
             LabelError: At run time, for a label outside ``[0, classes)``; names it and its position.
 
         Example:
@@ -138,7 +142,6 @@ class SDGuards(Namespace, prefix=""):
         Args:
             lengths: Integers.
             limit: The largest length allowed.
-            name: Name of the result.
 
         Returns:
             The lengths.
@@ -166,7 +169,6 @@ class SDGuards(Namespace, prefix=""):
             lengths: Number of labels of each example.
             classes: The number of classes.
             blank: The class that stands for no label.
-            name: Name of the result.
 
         Returns:
             Labels of the same shape.

@@ -1,28 +1,25 @@
-"""Ops that pick elements out of arrays and put them back: basic indexing, gather, scatter, segments.
+"""Ops that pick elements out of arrays by index and put them back: gather, scatter, segments.
 
 Each picking op has an adding op as its gradient and the other way round. Indices count from 0; negative ones are
-errors, because in labels they are mistakes. Must not know losses.
+errors, because in labels they are mistakes. Slices are in `sdgraph.ops.slicing`. Must not know losses.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, primitive
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Dim, Shape, promote, shape_str
-from sdgraph.ops.pieces import total_of_added, total_of_slices
+from sdgraph.infer.aval import Aval, Shape, promote, shape_str
+from sdgraph.ops.pieces import total_of_added
 from sdgraph.ops.precision import wide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sdgraph.build.variable import Operand
 
 _INDICES = {"indices": "int64"}
@@ -32,69 +29,34 @@ _SEGMENTS = {"segment_ids": "int64"}
 # ---------------------------------------------------------------------- shape rules
 
 
-def _index(x: Aval, *, key: tuple[Any, ...]) -> Aval:
-    """The shape of ``x[key]``."""
-    taken = sum(k is not None and k is not Ellipsis for k in key)
-    if taken > len(x.shape) or sum(k is Ellipsis for k in key) > 1:
-        raise ArgumentError(
-            "The index has too many parts.", given=f"{_key_str(key)} for an array of rank {len(x.shape)}"
-        )
-    if Ellipsis not in key:
-        key = (*key, Ellipsis)
-    dims = iter(enumerate(x.shape))
-    out: list[Dim] = []
-    for k in key:
-        if k is None:
-            out.append(1)
-        elif k is Ellipsis:
-            out.extend(next(dims)[1] for _ in range(len(x.shape) - taken))
-        else:
-            axis, d = next(dims)
-            if isinstance(k, tuple):
-                out.append(_sliced(d, k[1:]))
-            elif type(d) is int and not -d <= k < d:
-                raise LabelError(f"Index {k} is out of range for axis {axis}, which has size {d}.", given=_key_str(key))
-    return Aval(tuple(out), x.dtype)
-
-
-def _sliced(d: Dim, bounds: tuple[int | None, int | None, int | None]) -> Dim:
-    if bounds[2] == 0:
-        raise ArgumentError("The step of a slice is zero.")
-    if type(d) is int:
-        return len(range(d)[slice(*bounds)])
-    return d if bounds in ((None, None, None), (None, None, 1), (None, None, -1), (0, None, None)) else None
-
-
-def _key_str(key: tuple[Any, ...]) -> str:
-    parts = []
-    for k in key:
-        if isinstance(k, tuple):
-            parts.append(":".join("" if b is None else str(b) for b in k[1:]))
-        else:
-            parts.append("..." if k is Ellipsis else str(k))
-    return f"[{', '.join(parts)}]"
-
-
-def _put_back(x: Aval, like: Aval, *, key: tuple[Any, ...]) -> Aval:
-    shapes.must_have(x, _index(like, key=key).shape, "This is not the shape of what is picked out.")
-    return Aval(like.shape, x.dtype)
-
-
-def _put_all(like: Aval, *parts: Aval, keys: tuple[tuple[Any, ...], ...]) -> Aval:
-    if not parts or len(parts) != len(keys):
-        raise ArgumentError("There must be one part per key.", given=f"{len(parts)} parts, {len(keys)} keys")
-    for part, key in zip(parts, keys, strict=True):
-        _put_back(part, like, key=key)
-    return Aval(like.shape, functools.reduce(promote, (a.dtype for a in parts)))
-
-
 def _gathered(x: Aval, indices: Aval, *, axis: int) -> Aval:
+    """The indices in place of the axis.
+
+    Returns:
+        Shape ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``, the same dtype.
+
+    Raises:
+        DTypeError: If the indices are not integers.
+        ArgumentError: If there is no such axis.
+        LabelError: At run time, for an index out of range.
+    """
     shapes.integer_index(indices, "Indices")
     k = shapes.one_axis(axis, len(x.shape))
     return Aval(x.shape[:k] + indices.shape + x.shape[k + 1 :], x.dtype)
 
 
 def _scattered(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> Aval:
+    """The shape of ``ref``.
+
+    Returns:
+        The shape of ``ref``, the promoted dtype of it and the updates.
+
+    Raises:
+        ShapeError: If the updates do not have the shape that `gather` picks out.
+        DTypeError: If the indices are not integers.
+        ArgumentError: If there is no such axis.
+        LabelError: At run time, for an index out of range.
+    """
     _check_updates(_gathered(ref, indices, axis=axis).shape, updates)
     return Aval(ref.shape, promote(ref.dtype, updates.dtype))
 
@@ -104,6 +66,16 @@ def _check_updates(expected: Shape, updates: Aval) -> None:
 
 
 def _gathered_nd(x: Aval, indices: Aval) -> Aval:
+    """The rows of the indices in place of the axes they name.
+
+    Returns:
+        Shape ``indices.shape[:-1] + x.shape[k:]``, the same dtype.
+
+    Raises:
+        DTypeError: If the indices are not integers.
+        ShapeError: If their last axis has an unknown size, or one above the rank.
+        LabelError: At run time, for an index out of range.
+    """
     shapes.integer_index(indices, "Indices")
     depth = indices.shape[-1] if indices.shape else None
     if type(depth) is not int or depth > len(x.shape):
@@ -115,11 +87,32 @@ def _gathered_nd(x: Aval, indices: Aval) -> Aval:
 
 
 def _scattered_nd(ref: Aval, indices: Aval, updates: Aval) -> Aval:
+    """The shape of ``ref``.
+
+    Returns:
+        The shape of ``ref``, the promoted dtype of it and the updates.
+
+    Raises:
+        DTypeError: If the indices are not integers.
+        ShapeError: If the updates do not have the shape that `gather_nd` picks out.
+        LabelError: At run time, for an index out of range.
+    """
     _check_updates(_gathered_nd(ref, indices).shape, updates)
     return Aval(ref.shape, promote(ref.dtype, updates.dtype))
 
 
 def _along_axis(x: Aval, indices: Aval, *, axis: int) -> Aval:
+    """The shape of the indices.
+
+    Returns:
+        The shape of the indices, the dtype of ``x``.
+
+    Raises:
+        DTypeError: If the indices are not integers.
+        ShapeError: If the indices do not have the shape of ``x`` but for the axis.
+        ArgumentError: If there is no such axis.
+        LabelError: At run time, for an index out of range.
+    """
     shapes.integer_index(indices, "Indices")
     k = shapes.one_axis(axis, len(x.shape))
     rest, other = x.shape[:k] + x.shape[k + 1 :], indices.shape[:k] + indices.shape[k + 1 :]
@@ -135,11 +128,33 @@ def _along_axis(x: Aval, indices: Aval, *, axis: int) -> Aval:
 
 
 def _added_along_axis(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> Aval:
+    """The shape of ``ref``.
+
+    Returns:
+        The shape of ``ref``, the promoted dtype of it and the updates.
+
+    Raises:
+        DTypeError: If the indices are not integers.
+        ShapeError: If the updates do not have the shape of the indices, or these not that of ``ref`` but for the axis.
+        ArgumentError: If there is no such axis.
+        LabelError: At run time, for an index out of range.
+    """
     _check_updates(_along_axis(ref, indices, axis=axis).shape, updates)
     return Aval(ref.shape, promote(ref.dtype, updates.dtype))
 
 
 def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
+    """One row per segment.
+
+    Returns:
+        One row per segment, of the shape of a row of the data; the dtype of ``numpy.sum``.
+
+    Raises:
+        DTypeError: If the ids are not integers.
+        ShapeError: If there is not one id per row.
+        ArgumentError: If ``num_segments`` is negative or no whole number.
+        LabelError: At run time, for an id outside ``0 ... num_segments - 1``.
+    """
     shapes.integer_index(segment_ids, "Segment ids")
     n = len(segment_ids.shape)
     lead = data.shape[:n]
@@ -153,53 +168,6 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
     if not isinstance(num_segments, int) or num_segments < 0:
         raise ArgumentError("num_segments counts segments.", given=repr(num_segments), expected="an integer >= 0")
     return Aval((num_segments, *data.shape[n:]), shapes.sum_dtype(data.dtype))
-
-
-# ---------------------------------------------------------------------- blocks as keys
-
-
-def _block_key(begin: Sequence[int], size: Sequence[int]) -> tuple[Any, ...]:
-    return tuple(("slice", b, None if s == -1 else b + s, None) for b, s in zip(begin, size, strict=True))
-
-
-def _block(x: Aval, *, begin: Sequence[int], size: Sequence[int]) -> Aval:
-    if len(begin) != len(x.shape) or len(size) != len(x.shape):
-        raise ArgumentError("begin and size name every axis.", given=f"begin={begin}, size={size}, rank {len(x.shape)}")
-    for d, b, s in zip(x.shape, begin, size, strict=True):
-        if b < 0 or s < -1 or (type(d) is int and b + max(s, 0) > d):
-            raise ArgumentError("The block does not lie inside the array.", given=f"begin={begin}, size={size}, {x}")
-    rest = _index(x, key=_block_key(begin, size)).shape
-    return Aval(tuple(d if s == -1 else s for d, s in zip(rest, size, strict=True)), x.dtype)
-
-
-def _strided_key(
-    begin: Sequence[int],
-    end: Sequence[int],
-    strides: Sequence[int] | None,
-    begin_mask: int,
-    end_mask: int,
-    ellipsis_mask: int,
-    new_axis_mask: int,
-    shrink_axis_mask: int,
-) -> tuple[Any, ...]:
-    """The key that a strided slice with its masks stands for."""
-    steps = (1,) * len(begin) if strides is None else strides
-    if not len(begin) == len(end) == len(steps):
-        raise ArgumentError(
-            "begin, end and strides differ in length.", given=f"{begin}, {end}, {steps}", expected="one per axis"
-        )
-    key: list[Any] = []
-    for k, (b, e, s) in enumerate(zip(begin, end, steps, strict=True)):
-        bit = 1 << k
-        if ellipsis_mask & bit:
-            key.append(Ellipsis)
-        elif new_axis_mask & bit:
-            key.append(None)
-        elif shrink_axis_mask & bit:
-            key.append(b)
-        else:
-            key.append(("slice", None if begin_mask & bit else b, None if end_mask & bit else e, s))
-    return tuple(key)
 
 
 # ---------------------------------------------------------------------- kernels
@@ -217,29 +185,6 @@ def check_range(xp: Any, indices: Any, size: int, what: str) -> None:
         expected=f"0 to {size - 1}" if size else "none: there is nothing to choose from",
         fix="Negative values do not count from the end." if value < 0 else None,
     )
-
-
-def _slices(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(slice(*k[1:]) if isinstance(k, tuple) else k for k in key)
-
-
-def _put(xp: Any, g: Any, like: Any, *, key: tuple[Any, ...]) -> Any:
-    out = xp.zeros(like.shape, g.dtype)
-    if xp is not np:
-        return out.at[_slices(key)].set(g)
-    out[_slices(key)] = g
-    return out
-
-
-def _put_all_kernel(xp: Any, like: Any, *parts: Any, keys: tuple[tuple[Any, ...], ...]) -> Any:
-    dtype = xp.result_type(*parts)
-    out = xp.zeros(like.shape, wide(dtype))
-    for part, key in zip(parts, keys, strict=True):
-        if xp is not np:
-            out = out.at[_slices(key)].add(part)
-        else:
-            out[_slices(key)] += part
-    return out.astype(dtype, copy=False)
 
 
 def add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
@@ -356,136 +301,19 @@ def _scatter_update_vjp(
     )
 
 
-class SDIndexing(Namespace, prefix=""):
-    """Indexing, gathering and scattering of the base namespace."""
+_SHARED = {
+    "x": "An array of any dtype.",
+    "ref": "What the result starts from; it keeps its own values.",
+    "indices": "Whole numbers, counted from 0; negative ones are errors.",
+    "updates": "Numbers of the shape that is picked out.",
+    "data": "Numbers of rank 1 or more.",
+    "segment_ids": "One integer per row.",
+    "num_segments": "Number of segments: shapes do not depend on values.",
+}
 
-    @primitive(
-        infer=_index,
-        kernel=lambda xp, x, key: x[_slices(key)],
-        vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
-        reach=LINEAR,
-        is_view=True,
-    )
-    def index(self, x: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
-        """Basic indexing, what ``x[...]`` stands for.
 
-        Args:
-            key: Integers, None, ``...`` and slices, written ``("slice", start, stop, step)``.
-
-        Raises:
-            LabelError: If an index is out of range.
-            ArgumentError: If there are too many.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.index([[1.0, 2.0], [3.0, 4.0]], key=(1, ("slice", None, 1, None))).eval()
-            array([3.])
-        """
-        ...
-
-    @primitive(
-        infer=_put_back,
-        kernel=_put,
-        vjp=lambda g, y, x, like, key: (g.sd.index(g, key=key), None),
-        total=total_of_slices,
-        reach=LINEAR,
-    )
-    def index_scatter(self, x: Operand, like: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
-        """``x`` put at ``key`` into zeros of the shape of ``like``: the gradient of `index`.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.index_scatter(7.0, [1.0, 2.0, 3.0], key=(1,)).eval()
-            array([0., 7., 0.])
-        """
-        ...
-
-    @primitive(
-        infer=_put_all,
-        kernel=_put_all_kernel,
-        vjp=lambda g, y, like, *parts, keys: (None, *[g.sd.index(g, key=key) for key in keys]),
-        reach=LINEAR,
-    )
-    def scatter_slices(
-        self, like: Operand, *parts: Operand, keys: tuple[tuple[Any, ...], ...], name: str | None = None
-    ) -> SDVariable:
-        """Several arrays added at their ``keys`` to zeros of the shape of ``like``: the gradient of several `index`.
-
-        Args:
-            like: Lends its shape to the result; its values do not matter.
-            parts: One array per key, of the shape that `index` picks out with it.
-            keys: As for `index`. Where they overlap, the parts add up.
-
-        Returns:
-            ``like``'s shape, the parts' promoted dtype.
-
-        Raises:
-            ShapeError: If a part does not have the shape of what is picked out.
-            ArgumentError: If there is not one part per key.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> keys = ((0,), (("slice", 0, 2, None),))
-            >>> sd.scatter_slices([0.0, 0.0, 0.0], 7.0, [1.0, 2.0], keys=keys).eval()
-            array([8., 2., 0.])
-        """
-        ...
-
-    @composite(
-        infer=_block,
-        vjp=lambda g, y, x, begin, size: g.sd.index_scatter(g, x, key=_block_key(begin, size)),
-        reach=LINEAR,
-    )
-    def slice(self, x: Operand, begin: Sequence[int], size: Sequence[int], *, name: str | None = None) -> SDVariable:
-        """The block of ``size`` that starts at ``begin``; a size of -1 reaches to the end.
-
-        Raises:
-            ArgumentError: If the block does not lie inside ``x``.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.slice([[1.0, 2.0], [3.0, 4.0]], (0, 1), (2, 1)).eval()
-            array([[2.],
-                   [4.]])
-        """
-        return self.sd.index(x, key=_block_key(begin, size))
-
-    @composite(vjp=lambda g, y, x, **attrs: g.sd.index_scatter(g, x, key=_strided_key(**attrs)), reach=LINEAR)
-    def strided_slice(
-        self,
-        x: Operand,
-        begin: Sequence[int],
-        end: Sequence[int],
-        strides: Sequence[int] | None = None,
-        begin_mask: int = 0,
-        end_mask: int = 0,
-        ellipsis_mask: int = 0,
-        new_axis_mask: int = 0,
-        shrink_axis_mask: int = 0,
-        *,
-        name: str | None = None,
-    ) -> SDVariable:
-        """``x[begin:end:strides]`` along the first axes, with the meaning of Python's slices.
-
-        Args:
-            begin_mask: Bit k set: ignore ``begin[k]`` and start at the first element.
-            end_mask: Bit k set: ignore ``end[k]`` and run to the last element.
-            ellipsis_mask: Bit k set: entry k stands for all axes in between.
-            new_axis_mask: Bit k set: entry k inserts an axis of size 1.
-            shrink_axis_mask: Bit k set: take ``begin[k]`` alone and drop the axis.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.strided_slice([1.0, 2.0, 3.0, 4.0], (0,), (4,), (2,)).eval()
-            array([1., 3.])
-        """
-        masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
-        return self.sd.index(x, key=_strided_key(begin, end, strides, *masks))
+class SDIndexing(Namespace, prefix="", shared=_SHARED):
+    """Gathering and scattering of the base namespace."""
 
     @primitive(
         infer=_gathered,
@@ -500,11 +328,8 @@ class SDIndexing(Namespace, prefix=""):
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
         """The slices of ``x`` along ``axis`` that ``indices`` name, in that order.
 
-        Returns:
-            Shape ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``.
-
-        Raises:
-            LabelError: At run time, for an index outside ``0 ... x.shape[axis] - 1``.
+        Args:
+            axis: The axis that the indices count along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -526,12 +351,6 @@ class SDIndexing(Namespace, prefix=""):
 
         Args:
             indices: Shape ``(..., k)``: each row addresses the first k axes of ``x``.
-
-        Returns:
-            Shape ``indices.shape[:-1] + x.shape[k:]``.
-
-        Raises:
-            LabelError: At run time, for an index out of range.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -556,9 +375,7 @@ class SDIndexing(Namespace, prefix=""):
 
         Args:
             indices: Shape of ``x`` but for ``axis``.
-
-        Raises:
-            LabelError: At run time, for an index out of range.
+            axis: The axis that the indices count along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -581,6 +398,11 @@ class SDIndexing(Namespace, prefix=""):
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = -1, *, name: str | None = None
     ) -> SDVariable:
         """``ref`` with each update added where its index points along ``axis``; repeated indices add up.
+
+        Args:
+            indices: Whole numbers, counted from 0; the shape of ``ref`` but for ``axis``.
+            updates: Numbers of the shape of the indices.
+            axis: The axis that the indices count along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -605,9 +427,7 @@ class SDIndexing(Namespace, prefix=""):
 
         Args:
             updates: Shape ``ref.shape[:axis] + indices.shape + ref.shape[axis + 1:]``.
-
-        Raises:
-            LabelError: At run time, for an index out of range.
+            axis: The axis that the indices count along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -627,10 +447,12 @@ class SDIndexing(Namespace, prefix=""):
     def scatter_update(
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = 0, *, name: str | None = None
     ) -> SDVariable:
-        """``ref`` with the slices that ``indices`` name replaced by ``updates``; of repeated ones the last counts.
+        """``ref`` with the slices that ``indices`` name replaced by ``updates``.
 
-        Raises:
-            LabelError: At run time, for an index out of range.
+        Of repeated indices the last one counts, for the gradient too.
+
+        Args:
+            axis: The axis that the indices count along.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -648,6 +470,12 @@ class SDIndexing(Namespace, prefix=""):
     )
     def last_occurrence(self, indices: Operand, *, name: str | None = None) -> SDVariable:
         """Whether each value is not repeated later, in row order.
+
+        Args:
+            indices: Whole numbers of any shape.
+
+        Returns:
+            Bools of the same shape. There is no gradient.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -669,6 +497,9 @@ class SDIndexing(Namespace, prefix=""):
         self, ref: Operand, indices: Operand, updates: Operand, *, name: str | None = None
     ) -> SDVariable:
         """``ref`` with ``updates`` added to the slices whose coordinates are the rows of ``indices``.
+
+        Args:
+            indices: Shape ``(..., k)``: each row addresses the first k axes of ``ref``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -692,8 +523,7 @@ class SDIndexing(Namespace, prefix=""):
         """Sum of the rows of each segment; the ids are sorted.
 
         Args:
-            segment_ids: One id per row.
-            num_segments: Number of segments: shapes do not depend on values.
+            segment_ids: One integer per row, sorted.
 
         Raises:
             LabelError: At run time, if ids are not sorted or out of range.
@@ -717,9 +547,6 @@ class SDIndexing(Namespace, prefix=""):
         self, data: Operand, segment_ids: Operand, num_segments: int, *, name: str | None = None
     ) -> SDVariable:
         """Sum of the rows of each segment, ids in any order; empty segments are 0.
-
-        Raises:
-            LabelError: At run time, for an id outside ``0 ... num_segments - 1``.
 
         Example:
             >>> from sdgraph import SameDiff

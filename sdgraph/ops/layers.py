@@ -56,6 +56,15 @@ def _pad_widths(ndim: int, padding: Any) -> tuple[tuple[int, int], ...]:
 
 
 def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
+    """The larger shape.
+
+    Returns:
+        The larger shape, the same dtype.
+
+    Raises:
+        ArgumentError: If ``padding`` is not one pair per axis, or ``mode`` is unknown.
+        ShapeError: If an axis has too few entries to mirror.
+    """
     if mode not in _PAD_MODES:
         raise ArgumentError("This mode of padding is unknown.", given=repr(mode), expected=" or ".join(_PAD_MODES))
     widths = _pad_widths(len(x.shape), padding)
@@ -73,6 +82,15 @@ def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
 
 
 def _infer_unpad(g: Aval, x: Aval, *, padding: Any, mode: str) -> Aval:
+    """The shape before padding.
+
+    Returns:
+        The shape of ``x``, the dtype of ``g``.
+
+    Raises:
+        ArgumentError: If ``padding`` is not one pair per axis, or ``mode`` is unknown.
+        ShapeError: If ``g`` does not have the padded shape.
+    """
     padded = _infer_pad(x, padding=padding, mode=mode, constant=0.0)
     shapes.must_have(g, padded.shape, "This is not the shape of what is padded.")
     return Aval(x.shape, g.dtype)
@@ -110,6 +128,13 @@ def _unpad_first(xp: Any, g: Any, before: int, after: int, mode: str) -> Any:
 
 
 def _infer_top_k(x: Aval, *, k: int, sorted: bool) -> tuple[Aval, Aval]:
+    """Values and indices.
+
+    Raises:
+        ArgumentError: If ``k`` is not between 1 and the size of the axis.
+        DTypeError: If ``x`` is complex.
+        ShapeError: If ``x`` is a scalar.
+    """
     if not x.shape:
         raise ShapeError("A scalar has no largest entries.", given=shape_str(x.shape), expected="rank 1 or more")
     if x.dtype.kind == "c":
@@ -169,7 +194,7 @@ def _check_epsilon(epsilon: float) -> None:
         raise ArgumentError("epsilon is not negative.", given=f"epsilon={epsilon!r}")
 
 
-class SDLayers(Namespace, prefix="nn"):
+class SDLayers(Namespace, prefix="nn", shared={}):
     """Layers of ``sd.nn``."""
 
     # ------------------------------------------------------------------ affine maps
@@ -223,10 +248,11 @@ class SDLayers(Namespace, prefix="nn"):
             bias: Shape ``(m,)``, or None.
 
         Returns:
-            Shape ``(..., n, m)``, promoted dtype.
+            Shape ``(..., n, m)``, promoted dtype. The derivative of the rectifier at 0 is 0.
 
         Raises:
             ShapeError: If the inner sizes differ, or the bias does not broadcast.
+            DTypeError: If the numbers are complex.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -250,6 +276,7 @@ class SDLayers(Namespace, prefix="nn"):
 
         Raises:
             ShapeError: If ``bias`` is not a vector of the right length.
+            ArgumentError: If ``x`` has no channel axis.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -293,6 +320,10 @@ class SDLayers(Namespace, prefix="nn"):
         Raises:
             ShapeError: If a parameter's rank is not the number of axes, or its sizes differ.
             ArgumentError: If ``axis`` is not an axis of ``x``, or ``epsilon`` is negative.
+
+        References:
+            S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+            covariate shift", 2015, arXiv:1502.03167.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -342,6 +373,9 @@ class SDLayers(Namespace, prefix="nn"):
             ShapeError: If ``gain`` or ``bias`` is not a vector of the right length.
             ArgumentError: If ``axis`` is not an axis of ``x``, or ``epsilon`` is negative.
 
+        References:
+            J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, arXiv:1607.06450.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -384,6 +418,10 @@ class SDLayers(Namespace, prefix="nn"):
 
         Raises:
             ArgumentError: If ``probability`` is not a probability, or nothing would be kept.
+
+        References:
+            N. Srivastava, G. E. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: a simple way to
+            prevent neural networks from overfitting", Journal of Machine Learning Research 15, 2014.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -430,13 +468,6 @@ class SDLayers(Namespace, prefix="nn"):
                 with it.
             constant: The value of the new entries in the first mode.
 
-        Returns:
-            The larger shape, ``x``'s dtype.
-
-        Raises:
-            ArgumentError: If ``padding`` or ``mode`` is wrong.
-            ShapeError: If an axis has too few entries to mirror.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -471,9 +502,6 @@ class SDLayers(Namespace, prefix="nn"):
             padding: One pair (before, after) per axis.
             mode: As for `pad`.
 
-        Returns:
-            ``x``'s shape, ``g``'s dtype.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -499,11 +527,7 @@ class SDLayers(Namespace, prefix="nn"):
 
         Returns:
             Values (``x``'s dtype) and indices (int64), both of ``x``'s shape with ``k`` entries on the last axis. The
-            gradient goes to the entries chosen.
-
-        Raises:
-            ArgumentError: If ``k`` is not between 1 and the size of the axis.
-            DTypeError: If ``x`` is complex.
+            gradient goes to the entries chosen, of ties to the first ones.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -541,6 +565,11 @@ class SDLayers(Namespace, prefix="nn"):
 
         Raises:
             ShapeError: If ranks or sizes do not fit, or the number of features is unknown where it is needed.
+            DTypeError: If the numbers are complex.
+
+        References:
+            A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. N. Gomez, L. Kaiser, I. Polosukhin, "Attention
+            is all you need", 2017, arXiv:1706.03762.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -607,6 +636,11 @@ class SDLayers(Namespace, prefix="nn"):
 
         Raises:
             ShapeError: If ranks or sizes do not fit.
+            DTypeError: If the numbers are complex.
+
+        References:
+            A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. N. Gomez, L. Kaiser, I. Polosukhin, "Attention
+            is all you need", 2017, arXiv:1706.03762.
 
         Example:
             >>> from sdgraph import SameDiff

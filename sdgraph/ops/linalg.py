@@ -1,4 +1,4 @@
-"""Decompositions and solvers, and the whole of ``sd.linalg``.
+"""Equations, inverses and determinants, and the whole of ``sd.linalg``.
 
 Everything works on the last two axes of real matrices; axes before them are batches. Gradient rules are matrix formulas
 written with the ops here, so each can be differentiated again.
@@ -6,52 +6,51 @@ written with the ops here, so each can be differentiated again.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.op import composite, primitive
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import DTypeError, GradientError, ShapeError
+from sdgraph.errors import ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Dim, broadcast_shapes, shape_str
-from sdgraph.infer.shapes import INT64
+from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.ops import singular
-from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
+from sdgraph.ops.decompositions import SDDecompositions, matrices_masked_vjp, matrices_reach, real_matrix, square_matrix
+from sdgraph.ops.matrices import SDMatrices, outer, product_for, swap_last
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sdgraph.build.masks import Mask
     from sdgraph.build.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
 
 
-def _real(x: Aval) -> Aval:
-    """Matrices of real floating numbers; numpy decomposes single and double precision only."""
-    matrix(x)
-    dtype = x.dtype if x.dtype.kind in "fc" else np.dtype("float64")
-    if dtype.kind == "c" or dtype.itemsize not in (4, 8):
-        raise DTypeError("Only float32 and float64 matrices can be decomposed.", given=x.dtype.name)
-    return Aval(x.shape, dtype)
-
-
-def _square(x: Aval) -> Aval:
-    out = _real(x)
-    n, m = x.shape[-2:]
-    if type(n) is int and type(m) is int and n != m:
-        raise ShapeError("A square matrix is needed.", given=shape_str(x.shape))
-    return out
-
-
 def _scalar_per_matrix(x: Aval) -> Aval:
-    return Aval(x.shape[:-2], _square(x).dtype)
+    """A number per matrix.
+
+    Returns:
+        Shape ``(...)``, floating dtype.
+
+    Raises:
+        ShapeError: If ``x`` is not square.
+        DTypeError: For complex and half precision numbers.
+    """
+    return Aval(x.shape[:-2], square_matrix(x).dtype)
 
 
 def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
-    a = _square(matrix)
+    """The unknowns in place of the rows.
+
+    Returns:
+        Shape ``(..., n, m)`` or ``(..., n)``, floating dtype.
+
+    Raises:
+        ShapeError: If the matrix is not square, or the numbers of rows differ.
+        DTypeError: For complex and half precision numbers.
+        ExecutionError: When evaluated, if the matrix is singular.
+    """
+    a = square_matrix(matrix)
     if not rhs.shape:
         raise ShapeError("The right-hand side is a vector or a matrix.", given=shape_str(rhs.shape))
     vector = len(rhs.shape) == 1
@@ -61,19 +60,23 @@ def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
         )
-    dtype = np.promote_types(a.dtype, _real(Aval((1, 1), rhs.dtype)).dtype)
+    dtype = np.promote_types(a.dtype, real_matrix(Aval((1, 1), rhs.dtype)).dtype)
     if vector:
         return Aval((*a.shape[:-2], n), dtype)
     return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), n, rhs.shape[-1]), dtype)
 
 
-def _fewer(x: Aval) -> Dim:
-    n, m = x.shape[-2:]
-    return min(n, m) if type(n) is int and type(m) is int else (n if n == m else None)
-
-
 def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
-    a = _real(matrix)
+    """The unknowns in place of the rows.
+
+    Returns:
+        Shape ``(..., m, k)``, floating dtype.
+
+    Raises:
+        ShapeError: If the numbers of rows differ.
+        DTypeError: For complex and half precision numbers.
+    """
+    a = real_matrix(matrix)
     if len(rhs.shape) < 2:
         raise ShapeError("The right-hand side is a matrix.", given=shape_str(rhs.shape), expected="rank 2 or more")
     n, m = a.shape[-2:]
@@ -83,47 +86,26 @@ def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
         )
-    dtype = np.promote_types(a.dtype, _real(Aval((1, 1), rhs.dtype)).dtype)
+    dtype = np.promote_types(a.dtype, real_matrix(Aval((1, 1), rhs.dtype)).dtype)
     return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), m, rhs.shape[-1]), dtype)
 
 
 def _infer_cofactors_gradient(g: Aval, x: Aval) -> Aval:
-    out = _square(x)
+    """The operand's shape.
+
+    Returns:
+        The same shape, floating dtype.
+
+    Raises:
+        ShapeError: If ``x`` is not square, or ``g`` has another shape.
+        DTypeError: For complex and half precision numbers.
+    """
+    out = square_matrix(x)
     shapes.must_have(g, x.shape, "A cotangent has the shape of its value.")
     return out
 
 
-def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
-    out = _real(x)
-    n, m = x.shape[-2:]
-    k = n if full else _fewer(x)
-    return Aval((*x.shape[:-2], n, k), out.dtype), Aval((*x.shape[:-2], k, m), out.dtype)
-
-
-def _infer_svd(x: Aval, *, full_uv: bool, compute_uv: bool) -> Any:
-    out = _real(x)
-    n, m = x.shape[-2:]
-    batch, k = x.shape[:-2], _fewer(x)
-    s = Aval((*batch, k), out.dtype)
-    if not compute_uv:
-        return s
-    return Aval((*batch, n, n if full_uv else k), out.dtype), s, Aval((*batch, m if full_uv else k, m), out.dtype)
-
-
-def _infer_lu(x: Aval) -> tuple[Aval, Aval]:
-    return _square(x), Aval(x.shape[:-1], INT64)
-
-
-def _infer_eig(x: Aval) -> tuple[Aval, Aval]:
-    dtype = np.promote_types(_square(x).dtype, np.dtype("complex64"))
-    return Aval(x.shape[:-1], dtype), Aval(x.shape, dtype)
-
-
 # ---------------------------------------------------------------------- kernels
-
-
-def _symmetric(a: Any) -> Any:
-    return (a + a.mT) / 2
 
 
 def _triangle(xp: Any, a: Any, lower: bool) -> Any:
@@ -140,48 +122,7 @@ def _logdet(xp: Any, x: Any) -> Any:
     return xp.where(sign > 0, log, xp.where(sign == 0, -xp.inf, xp.nan)).astype(log.dtype)
 
 
-def _lu(xp: Any, x: Any) -> tuple[Any, Any]:
-    """Elimination with the largest pivot of each column; every step makes new arrays, as some array types demand."""
-    n = x.shape[-1]
-    rows = xp.arange(n)
-    a = x if x.dtype.kind == "f" else x.astype("float64")
-    order = xp.broadcast_to(rows, a.shape[:-1])
-    for k in range(n):
-        below = xp.where(rows >= k, xp.abs(a[..., :, k]), -1)
-        pivot = xp.argmax(below, axis=-1)[..., None]
-        swap = xp.where(rows == k, pivot, xp.where(rows == pivot, k, rows))
-        a = xp.take_along_axis(a, swap[..., None], axis=-2)
-        order = xp.take_along_axis(order, swap, axis=-1)
-        head = a[..., k : k + 1, k]
-        factor = xp.where((rows > k) & (head != 0), a[..., :, k] / xp.where(head == 0, 1, head), 0)
-        rest = a - factor[..., None] * a[..., k : k + 1, :]
-        a = xp.where((rows > k)[:, None] & (rows > k), rest, a)
-        a = xp.where((rows > k)[:, None] & (rows == k), factor[..., None], a)
-    return a, order.astype(INT64)
-
-
-def _eig(xp: Any, x: Any) -> tuple[Any, Any]:
-    values, vectors = xp.linalg.eig(x)
-    dtype = np.promote_types(values.dtype, np.dtype("complex64"))
-    return values.astype(dtype), vectors.astype(dtype)
-
-
 # ---------------------------------------------------------------------- gradient rules
-
-
-def _half_diagonal(x: SDVariable) -> SDVariable:
-    """The lower triangle with half of the diagonal: the part of a symmetric matrix that, mirrored, gives it back."""
-    linalg = x.sd.linalg
-    return 0.5 * (linalg.tril(x) + linalg.tril(x, -1))
-
-
-def _cholesky_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
-    # I. Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527.
-    linalg = g.sd.linalg
-    inner = _half_diagonal(linalg.matmul(swap_last(y), g))
-    left = linalg.triangular_solve(y, inner, lower=True, adjoint=True)
-    full = linalg.triangular_solve(y, swap_last(left), lower=True, adjoint=True)
-    return 0.5 * (full + swap_last(full))
 
 
 def _solution_products(
@@ -262,39 +203,6 @@ def _solve_masked_vjp(
     return sd.where(equations, d_matrix, 0.0), sd.where(reached, d_rhs, 0.0)
 
 
-def _matrices_reach(mask: Any, y: Any, *xs: SDVariable, **_: Any) -> tuple[Mask, ...]:
-    """All of a matrix counts with any part of what is made of it."""
-    masks = mask if isinstance(mask, tuple) else (mask,)
-    counts = _counting([m.variable() for m in masks], y if isinstance(y, tuple) else (y,), xs[0])
-    return (masks[0].pool.of(counts),) * len(xs)
-
-
-def _counting(live: Sequence[SDVariable], ys: Sequence[SDVariable], x: SDVariable) -> SDVariable:
-    """Which matrices count, for results that are matrices, vectors or numbers per matrix."""
-    sd = x.sd
-    counts: list[SDVariable] = []
-    for v, y in zip(live, ys, strict=True):
-        lacking = x.ndim - y.ndim
-        v = sd.any(v, axis=tuple(range(lacking - 2, 0)), keepdims=True) if lacking < 2 else v
-        counts.append(sd.expand_dims(v, tuple(range(-lacking, 0))) if lacking else v)
-    return functools.reduce(sd.math.or_, counts)
-
-
-def _matrices_masked_vjp(vjp: Any, g: Any, live: Any, y: Any, *xs: SDVariable, **attrs: Any) -> list[SDVariable]:
-    """Matrices that do not count are those whose results are known: identities."""
-    sd, several = xs[0].sd, isinstance(y, tuple)
-    counts = _counting(live if several else (live,), y if several else (y,), xs[0])
-
-    def known(v: SDVariable) -> SDVariable:
-        lacking = xs[0].ndim - v.ndim
-        if lacking:
-            return sd.where(sd.squeeze(counts, tuple(range(-lacking, 0))), v, 1.0)
-        return sd.where(counts, v, sd.math.eye_like(v))
-
-    terms = vjp(g, tuple(map(known, y)) if several else known(y), *map(known, xs), **attrs)
-    return [sd.where(counts, term, 0.0) for term in (terms if isinstance(terms, tuple) else (terms,))]
-
-
 def _per_matrix(g: SDVariable) -> SDVariable:
     return g.sd.expand_dims(g.sd.expand_dims(g, -1), -1)
 
@@ -321,51 +229,14 @@ def _inverse_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
     return -g.sd.linalg.matmul(g.sd.linalg.matmul(t, g), t)
 
 
-def _qr_vjp(
-    g: tuple[SDVariable, SDVariable], y: tuple[SDVariable, SDVariable], x: SDVariable, *, full: bool
-) -> SDVariable:
-    # S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", arXiv:1001.1654.
-    linalg = x.sd.linalg
-    n, m = x.shape[-2:]
-    if type(n) is int and type(m) is int and (n < m or (full and n != m)):
-        raise GradientError(
-            "QR has a gradient for square matrices, and for tall ones with full=False.",
-            given=f"{shape_str(x.shape)}, full={full}",
-        )
-    (gq, gr), (q, r) = g, y
-    m_ = linalg.matmul(r, swap_last(gr)) - linalg.matmul(swap_last(gq), q)
-    mirrored = linalg.tril(m_) + swap_last(linalg.tril(m_, -1))
-    inner = gq + linalg.matmul(q, mirrored)
-    return swap_last(linalg.triangular_solve(r, swap_last(inner), lower=False))
+_SHARED = {
+    "x": "Shape ``(..., n, n)``.",
+    "rhs": "Shape ``(..., n, m)`` or ``(n,)``.",
+    "adjoint": "Whether to solve with the transposed matrix.",
+}
 
 
-def _svd_vjp(g: Any, y: Any, x: SDVariable, *, full_uv: bool, compute_uv: bool) -> SDVariable:
-    # J. Townsend, "Differentiating the singular value decomposition", 2016.
-    sd, linalg = x.sd, x.sd.linalg
-    if not compute_uv:
-        u, _, vh = linalg.svd(x)
-        return linalg.matmul(u * sd.expand_dims(g, -2), vh)
-    n, m = x.shape[-2:]
-    if full_uv and n != m:
-        raise GradientError("SVD has a gradient with full_uv=False only.", given=shape_str(x.shape))
-    (gu, gs, gvh), (u, s, vh) = g, y
-    ut, v, gv = swap_last(u), swap_last(vh), swap_last(gvh)
-    row, column = sd.expand_dims(s, -2), sd.expand_dims(s, -1)
-    # Pairs of equal singular values, the diagonal among them, are left out: their rotation is not determined.
-    gaps = (row - column) * (row + column)
-    weights = sd.where(sd.eq(gaps, 0), 0, 1 / sd.where(sd.eq(gaps, 0), 1, gaps))
-    pu, pv = linalg.matmul(ut, gu), linalg.matmul(vh, gv)
-    inner = weights * (pu - swap_last(pu)) * row + column * weights * (pv - swap_last(pv)) + linalg.diag(gs)
-    out = linalg.matmul(linalg.matmul(u, inner), vh)
-    if type(n) is int and n == m:
-        return out
-    inverse = sd.where(sd.eq(row, 0), 0, 1 / sd.where(sd.eq(row, 0), 1, row))
-    outside_u = (gu - linalg.matmul(u, pu)) * inverse
-    outside_v = (gv - linalg.matmul(v, pv)) * inverse
-    return out + linalg.matmul(outside_u, vh) + linalg.matmul(u, swap_last(outside_v))
-
-
-class SDLinalg(SDMatrices, prefix="linalg"):
+class SDLinalg(SDMatrices, SDDecompositions, prefix="linalg", shared=_SHARED):
     """Linear algebra (``sd.linalg``)."""
 
     # ------------------------------------------------------------------ solving
@@ -382,16 +253,10 @@ class SDLinalg(SDMatrices, prefix="linalg"):
 
         Args:
             matrix: Shape ``(..., n, n)``.
-            rhs: Shape ``(..., n, m)`` or ``(n,)``.
-            adjoint: Whether to solve with the transposed matrix.
 
-        Returns:
-            Shape ``(..., n, m)`` or ``(..., n)``, floating dtype.
-
-        Raises:
-            ShapeError: If the matrix is not square, or the numbers of rows differ.
-            DTypeError: For complex and half precision numbers.
-            ExecutionError: When evaluated, if the matrix is singular.
+        References:
+            M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation",
+            2008, doi:10.1007/978-3-540-68942-3_4: the gradient.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -415,17 +280,14 @@ class SDLinalg(SDMatrices, prefix="linalg"):
 
         Args:
             matrix: Shape ``(..., n, n)``; the other triangle is not read.
-            rhs: Shape ``(..., n, m)`` or ``(n,)``.
             lower: Whether the matrix is the lower triangle.
-            adjoint: Whether to solve with the transposed matrix.
 
         Returns:
             Shape ``(..., n, m)`` or ``(..., n)``, floating dtype. The gradient of the other triangle is 0.
 
-        Raises:
-            ShapeError: If the matrix is not square, or the numbers of rows differ.
-            DTypeError: For complex and half precision numbers.
-            ExecutionError: When evaluated, if the matrix is singular.
+        References:
+            M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation",
+            2008, doi:10.1007/978-3-540-68942-3_4: the gradient.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -457,11 +319,11 @@ class SDLinalg(SDMatrices, prefix="linalg"):
             fast: Whether to solve the normal equations, which square the condition number; else QR is used. With a
                 penalty it is always the normal equations.
 
-        Returns:
-            Shape ``(..., m, k)``, floating dtype.
-
         Raises:
-            ShapeError: If the numbers of rows differ.
+            ExecutionError: When evaluated, if the equations to solve are singular.
+
+        References:
+            G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th edition, 2013, chapter 5.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -489,25 +351,21 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         return self.triangular_solve(r, self.matmul(swap_last(q), b), lower=False)
 
     @primitive(
-        infer=_square,
+        infer=square_matrix,
         kernel=lambda xp, x: xp.linalg.inv(x),
         vjp=_inverse_vjp,
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
+        reach=matrices_reach,
+        masked_vjp=matrices_masked_vjp,
     )
     def matrix_inverse(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The inverse of square matrices; to solve equations, `solve` is faster and more accurate.
 
-        Args:
-            x: Shape ``(..., n, n)``.
-
-        Returns:
-            ``x``'s shape, floating dtype.
-
         Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
             ExecutionError: When evaluated, if a matrix is singular.
+
+        References:
+            M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation",
+            2008, doi:10.1007/978-3-540-68942-3_4: the gradient.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -522,21 +380,18 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_scalar_per_matrix,
         kernel=lambda xp, x: xp.linalg.det(x),
         vjp=lambda g, y, x: _per_matrix(g) * g.sd.linalg.cofactors(x),
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
+        reach=matrices_reach,
+        masked_vjp=matrices_masked_vjp,
     )
     def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The determinant of square matrices.
 
-        Args:
-            x: Shape ``(..., n, n)``.
-
         Returns:
             Shape ``(...)``, floating dtype. The gradient is the matrix of `cofactors`, also for singular matrices.
 
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
+        References:
+            M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation",
+            2008, doi:10.1007/978-3-540-68942-3_4: the gradient of an invertible matrix.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -547,26 +402,20 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         ...
 
     @primitive(
-        infer=_square,
+        infer=square_matrix,
         kernel=singular.cofactors,
         vjp=lambda g, y, x: g.sd.linalg.cofactors_gradient(g, x),
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
+        reach=matrices_reach,
+        masked_vjp=matrices_masked_vjp,
     )
     def cofactors(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The cofactors of square matrices: the derivatives of the determinant by each entry.
 
         For an invertible matrix they are the determinant times the transposed inverse; they exist for every matrix.
 
-        Args:
-            x: Shape ``(..., n, n)``.
-
-        Returns:
-            ``x``'s shape, floating dtype.
-
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
+        References:
+            G. W. Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283, 1998: cofactors from
+            singular values.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -581,8 +430,8 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_infer_cofactors_gradient,
         kernel=singular.cofactors_gradient,
         vjp=_cofactors_gradient_vjp,
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
+        reach=matrices_reach,
+        masked_vjp=matrices_masked_vjp,
     )
     def cofactors_gradient(self, g: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
         """The gradient of ``sum(g * cofactors(x))``: the second derivative of the determinant, for every matrix.
@@ -592,13 +441,6 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         Args:
             g: Shape ``(..., n, n)``.
             x: Matrices of the same shape.
-
-        Returns:
-            ``x``'s shape, floating dtype.
-
-        Raises:
-            ShapeError: If ``x`` is not square, or ``g`` has another shape.
-            DTypeError: For complex and half precision numbers.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -613,175 +455,23 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         infer=_scalar_per_matrix,
         kernel=_logdet,
         vjp=lambda g, y, x: _per_matrix(g) * swap_last(g.sd.linalg.matrix_inverse(x)),
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
+        reach=matrices_reach,
+        masked_vjp=matrices_masked_vjp,
     )
     def logdet(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The logarithm of the determinant, without forming the determinant.
 
-        Args:
-            x: Shape ``(..., n, n)``.
-
         Returns:
             Shape ``(...)``, floating dtype; NaN where the determinant is negative, -inf where it is 0.
 
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
+        References:
+            M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation",
+            2008, doi:10.1007/978-3-540-68942-3_4: the gradient.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
             >>> float(sd.linalg.logdet([[2.0, 0.0], [0.0, 0.5]]).eval().round(12))
             0.0
-        """
-        ...
-
-    # ------------------------------------------------------------------ decompositions
-
-    @primitive(
-        infer=_square,
-        kernel=lambda xp, x: xp.linalg.cholesky(_symmetric(x)),
-        vjp=_cholesky_vjp,
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
-    )
-    def cholesky(self, x: Operand, *, name: str | None = None) -> SDVariable:
-        """The lower triangular ``L`` with ``L @ L.T = x``.
-
-        Args:
-            x: Positive definite matrices, shape ``(..., n, n)``. The symmetric part ``(x + x.T) / 2`` is decomposed, so
-                value and gradient treat both triangles alike.
-
-        Returns:
-            ``x``'s shape, floating dtype. The gradient is symmetric.
-
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
-            ExecutionError: When evaluated, if a matrix is not positive definite.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.linalg.cholesky([[4.0, 2.0], [2.0, 5.0]]).eval()
-            array([[2., 0.],
-                   [1., 2.]])
-        """
-        ...
-
-    @primitive(infer=_infer_lu, kernel=_lu, vjp=NOT_DIFFERENTIABLE)
-    def lu(self, x: Operand, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
-        """LU decomposition with row exchanges: ``x[order] = L @ U``.
-
-        Args:
-            x: Shape ``(..., n, n)``.
-
-        Returns:
-            Both factors in one matrix of ``x``'s shape (``U`` on and above the diagonal, ``L`` below it with a diagonal
-            of ones that is not stored), and the order of the rows, shape ``(..., n)``, int64. There is no gradient.
-
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> factors, order = sd.linalg.lu([[1.0, 2.0], [2.0, 8.0]])
-            >>> factors.eval(), order.eval()
-            (array([[ 2. ,  8. ],
-                   [ 0.5, -2. ]]), array([1, 0]))
-        """
-        ...
-
-    @primitive(
-        infer=_infer_qr,
-        kernel=lambda xp, x, *, full: tuple(xp.linalg.qr(x, mode="complete" if full else "reduced")),
-        vjp=_qr_vjp,
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
-    )
-    def qr(self, x: Operand, full: bool = False, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
-        """QR decomposition: ``x = Q @ R`` with orthonormal columns ``Q`` and upper triangular ``R``.
-
-        Args:
-            x: Shape ``(..., n, m)``.
-            full: Whether ``Q`` is square; else it has ``min(n, m)`` columns.
-
-        Returns:
-            ``Q`` of shape ``(..., n, k)`` and ``R`` of shape ``(..., k, m)``, floating dtype. There is a gradient for
-            square matrices, and for tall ones of full rank with ``full=False``.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
-            DTypeError: For complex and half precision numbers.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> q, r = sd.linalg.qr([[3.0, 1.0], [4.0, 2.0], [0.0, 2.0]])
-            >>> (q @ r).eval().round(12)
-            array([[3., 1.],
-                   [4., 2.],
-                   [0., 2.]])
-        """
-        ...
-
-    @primitive(
-        infer=_infer_svd,
-        kernel=singular.svd,
-        vjp=_svd_vjp,
-        reach=_matrices_reach,
-        masked_vjp=_matrices_masked_vjp,
-    )
-    def svd(
-        self, x: Operand, full_uv: bool = False, compute_uv: bool = True, *, name: str | None = None
-    ) -> tuple[SDVariable, SDVariable, SDVariable]:
-        """Singular value decomposition ``x = U @ diag(s) @ Vh``, as ``numpy.linalg.svd`` returns it.
-
-        Args:
-            x: Shape ``(..., n, m)``.
-            full_uv: Whether ``U`` and ``Vh`` are square.
-            compute_uv: Whether to return more than the singular values.
-
-        Returns:
-            ``U`` of shape ``(..., n, k)``, ``s`` of shape ``(..., k)`` in falling order and ``Vh`` of shape
-            ``(..., k, m)``, with ``k = min(n, m)``; or ``s`` alone. The gradient of ``U`` and ``Vh`` needs distinct
-            singular values and ``full_uv=False``.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
-            DTypeError: For complex and half precision numbers.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.linalg.svd([[3.0, 0.0], [0.0, -2.0]], compute_uv=False).eval()
-            array([3., 2.])
-        """
-        ...
-
-    @primitive(infer=_infer_eig, kernel=_eig, vjp=NOT_DIFFERENTIABLE)
-    def eig(self, x: Operand, *, name: str | None = None) -> tuple[SDVariable, SDVariable]:
-        """Eigenvalues and right eigenvectors of square matrices.
-
-        Args:
-            x: Shape ``(..., n, n)``.
-
-        Returns:
-            Values of shape ``(..., n)`` and vectors of shape ``(..., n, n)``, one per column, both complex. There is no
-            gradient.
-
-        Raises:
-            ShapeError: If ``x`` is not square.
-            DTypeError: For complex and half precision numbers.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> values, vectors = sd.linalg.eig([[2.0, 0.0], [0.0, 3.0]])
-            >>> values.eval()
-            array([2.+0.j, 3.+0.j])
         """
         ...

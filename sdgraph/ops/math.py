@@ -86,12 +86,21 @@ def _diag_part_kernel(xp: Any, x: Any) -> Any:
     return xp.reshape(xp.diagonal(xp.reshape(x, (n, n))), half)
 
 
-class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
+class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": "Numbers of any shape."}):
     """Mathematics (``sd.math``)."""
 
     @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g), reach=LINEAR)
     def diag(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` on the diagonal, zeros elsewhere; the result has the shape of ``x`` twice.
+
+        Args:
+            x: An array of rank 1 or more.
+
+        Returns:
+            The shape of ``x`` twice, the same dtype.
+
+        Raises:
+            ShapeError: If ``x`` is a scalar.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -111,6 +120,15 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
     )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The diagonal that `diag` would fill.
+
+        Args:
+            x: An array whose shape is some shape twice.
+
+        Returns:
+            That shape once, the same dtype.
+
+        Raises:
+            ShapeError: If the shape is not one twice.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -133,8 +151,16 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         """Identity matrix, square without ``cols``.
 
         Args:
+            rows: Number of rows.
+            cols: Number of columns; None for as many as rows.
             dtype: The graph's own by default.
             dimensions: Leading axes over which the matrix is repeated.
+
+        Returns:
+            Shape ``(*dimensions, rows, cols)``.
+
+        Raises:
+            ArgumentError: If a size is negative or no whole number.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -158,6 +184,15 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
     def eye_like(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Identity matrices in the shape and dtype of ``x``.
 
+        Args:
+            x: Lends its shape, of rank 2 or more, and its dtype to the result; its values do not matter.
+
+        Returns:
+            The same shape and dtype. The gradient is 0.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -174,6 +209,15 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
     )
     def trace(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Sum of the diagonal of each matrix in the last two axes.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+
+        Returns:
+            Shape ``(...)``; the dtype of ``numpy.sum``.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -207,12 +251,20 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         """How often each label (row) was predicted as each class (column).
 
         Args:
-            weights: What each sample counts, 1 by default.
+            labels: Integer classes.
+            pred: Integer classes, of the same shape.
+            weights: What each sample counts, 1 by default; the same shape.
             num_classes: Size of the matrix: shapes do not depend on values.
             dtype: That of the weights by default, int64 without them.
 
+        Returns:
+            Shape ``(num_classes, num_classes)``. The gradient goes to the weights.
+
         Raises:
             LabelError: At run time, for a class outside ``0 ... num_classes - 1``.
+            DTypeError: If classes are not integers.
+            ShapeError: If the shapes differ.
+            ArgumentError: If ``num_classes`` is negative or no whole number.
 
         Example:
             >>> from sdgraph import SameDiff

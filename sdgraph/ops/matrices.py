@@ -1,7 +1,7 @@
-"""Products and parts of matrices: one half of ``sd.linalg``.
+"""Products and parts of matrices: one part of ``sd.linalg``.
 
-Everything works on the last two axes; axes before them are batches. Decompositions and solvers are in
-`sdgraph.ops.linalg`.
+Everything works on the last two axes; axes before them are batches. Decompositions are in `sdgraph.ops.decompositions`,
+solvers in `sdgraph.ops.linalg`.
 """
 
 from __future__ import annotations
@@ -164,6 +164,14 @@ def _matmul_where_reach(
 
 
 def _infer_matmul_where(a: Aval, b: Aval, where_a: Aval | None, where_b: Aval | None) -> Aval:
+    """The shape of the product.
+
+    Returns:
+        Shape ``(..., n, m)``, the promoted dtype of ``a`` and ``b``.
+
+    Raises:
+        ShapeError: If an operand has less than two axes, sizes do not match, or bools do not broadcast.
+    """
     for x, where in ((matrix(a), where_a), (matrix(b), where_b)):
         if where is not None and broadcast_shapes(x.shape, where.shape) != x.shape:
             raise ShapeError(
@@ -219,13 +227,25 @@ def _entries(x: SDVariable, at: list[int]) -> SDVariable:
 
 
 def matrix(x: Aval) -> Aval:
-    """Raise unless the operand has a row and a column axis."""
+    """Raise unless the operand has a row and a column axis.
+
+    Raises:
+        ShapeError: If ``x`` has less than two axes.
+    """
     if len(x.shape) < 2:
         raise ShapeError("A matrix is needed.", given=shape_str(x.shape), expected="rank 2 or more")
     return x
 
 
 def _infer_matmul_like(a: Aval, b: Aval, like: Aval) -> Aval:
+    """The shape of ``like``.
+
+    Returns:
+        The shape of ``like``, the promoted dtype of ``a`` and ``b``.
+
+    Raises:
+        ShapeError: If sizes do not match, or an operand has less than two axes.
+    """
     out = shapes.matmul(matrix(a), matrix(b))
     shapes.must_have(Aval(matrix(like).shape[-2:], out.dtype), out.shape[-2:], "These are not the product's sizes.")
     broadcast_shapes(out.shape[:-2], like.shape[:-2])
@@ -238,11 +258,29 @@ def _check_diagonal(diagonal: Any) -> None:
 
 
 def _triangle(x: Aval, *, diagonal: int) -> Aval:
+    """The operand's aval; it must be a matrix.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ShapeError: If ``x`` has less than two axes.
+        ArgumentError: If ``diagonal`` is no whole number.
+    """
     _check_diagonal(diagonal)
     return matrix(x)
 
 
 def _infer_band(x: Aval, *, min_lower: int, max_upper: int) -> Aval:
+    """The operand's aval; it must be a matrix.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ShapeError: If ``x`` has less than two axes.
+        ArgumentError: If a number of diagonals is no whole number.
+    """
     for name, n in (("min_lower", min_lower), ("max_upper", max_upper)):
         if not isinstance(n, int) or isinstance(n, bool):
             raise ArgumentError(f"{name} must be a whole number.", given=f"{name}={n!r}")
@@ -260,6 +298,14 @@ def _band(xp: Any, x: Any, *, min_lower: int, max_upper: int) -> Any:
 
 
 def _infer_diag(x: Aval) -> Aval:
+    """The last axis twice.
+
+    Returns:
+        Shape ``(..., n, n)``, the same dtype.
+
+    Raises:
+        ShapeError: If ``x`` is a scalar.
+    """
     if not x.shape:
         raise ShapeError("A diagonal needs a vector.", given=shape_str(x.shape), expected="rank 1 or more")
     return Aval((*x.shape, x.shape[-1]), x.dtype)
@@ -277,17 +323,41 @@ def _smaller(shape: Shape) -> Any:
 
 
 def _infer_diag_part(x: Aval) -> Aval:
+    """The shorter of the last two axes.
+
+    Returns:
+        Shape ``(..., min(n, m))``, the same dtype.
+
+    Raises:
+        ShapeError: If ``x`` has less than two axes.
+    """
     matrix(x)
     return Aval((*x.shape[:-2], _smaller(x.shape)), x.dtype)
 
 
 def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
+    """The shape of ``x``.
+
+    Returns:
+        The shape of ``x``, the dtype of ``g``.
+
+    Raises:
+        ShapeError: If ``x`` has less than two axes, or ``g`` is not shaped like its diagonals.
+    """
     matrix(x)
     shapes.must_have(g, (*x.shape[:-2], _smaller(x.shape)), "These are not the diagonals.")
     return Aval(x.shape, g.dtype)
 
 
 def _infer_cross(a: Aval, b: Aval) -> Aval:
+    """Broadcast shape, promoted dtype.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Raises:
+        ShapeError: If a last axis does not have 3 entries, or the shapes do not broadcast.
+    """
     for v in (a, b):
         if not v.shape or (v.shape[-1] not in (3, None) and type(v.shape[-1]) is int):
             raise ShapeError(
@@ -305,7 +375,10 @@ def _cross(xp: Any, a: Any, b: Any) -> Any:
     return a[..., _AHEAD] * b[..., _BEHIND] - a[..., _BEHIND] * b[..., _AHEAD]
 
 
-class SDMatrices(Namespace, prefix="linalg"):
+_SHARED = {"x": "Shape ``(..., n, m)``."}
+
+
+class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
     """Products and parts of matrices of ``sd.linalg``."""
 
     # ------------------------------------------------------------------ products
@@ -322,9 +395,6 @@ class SDMatrices(Namespace, prefix="linalg"):
 
         Returns:
             Shape ``(..., n, m)``; the axis that a vector lacks is missing from the result too. The promoted dtype.
-
-        Raises:
-            ShapeError: If the inner sizes differ, batch axes do not broadcast, or an operand is a scalar.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -350,12 +420,6 @@ class SDMatrices(Namespace, prefix="linalg"):
             b: Shape ``(..., k, m)``. Axes before the last two broadcast.
             like: Lends its shape ``(..., n, m)`` to the result; its values do not matter. Where only it has a batch
                 axis, the result repeats.
-
-        Returns:
-            ``like``'s shape, the promoted dtype of ``a`` and ``b``.
-
-        Raises:
-            ShapeError: If sizes do not match, or an operand has less than two axes.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -407,12 +471,6 @@ class SDMatrices(Namespace, prefix="linalg"):
             b: Shape ``(..., k, m)``; leading axes broadcast.
             where_a: Bools that broadcast to the shape of ``a``: which of its entries count. All, without them.
             where_b: The same for ``b``.
-
-        Returns:
-            Shape ``(..., n, m)``.
-
-        Raises:
-            ShapeError: If an operand has less than two axes, sizes do not match, or bools do not broadcast.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -477,12 +535,6 @@ class SDMatrices(Namespace, prefix="linalg"):
             a: Shape ``(..., 3)``.
             b: Shape ``(..., 3)``; axes before the last broadcast.
 
-        Returns:
-            Broadcast shape, promoted dtype.
-
-        Raises:
-            ShapeError: If a last axis does not have 3 entries, or the shapes do not broadcast.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -499,12 +551,6 @@ class SDMatrices(Namespace, prefix="linalg"):
 
         Args:
             x: Diagonals, shape ``(..., n)``.
-
-        Returns:
-            Shape ``(..., n, n)``, ``x``'s dtype.
-
-        Raises:
-            ShapeError: If ``x`` is a scalar.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -525,15 +571,6 @@ class SDMatrices(Namespace, prefix="linalg"):
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The main diagonals of matrices.
 
-        Args:
-            x: Shape ``(..., n, m)``.
-
-        Returns:
-            Shape ``(..., min(n, m))``, ``x``'s dtype.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -549,12 +586,6 @@ class SDMatrices(Namespace, prefix="linalg"):
         Args:
             g: Diagonals, shape ``(..., min(n, m))``.
             x: Lends its shape ``(..., n, m)`` to the result; its values do not matter.
-
-        Returns:
-            ``x``'s shape, ``g``'s dtype.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes, or ``g`` is not shaped like its diagonals.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -593,7 +624,7 @@ class SDMatrices(Namespace, prefix="linalg"):
             Shape ``(rows, columns)``.
 
         Raises:
-            ArgumentError: If a size is negative or no whole number.
+            ArgumentError: If a size is negative, or a number is no whole one.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -618,14 +649,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         """Matrices with everything below a diagonal set to 0.
 
         Args:
-            x: Shape ``(..., n, m)``.
             diagonal: The first diagonal that stays: 0 is the main one, negative ones are below it.
-
-        Returns:
-            ``x``'s shape and dtype.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -646,14 +670,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         """Matrices with everything above a diagonal set to 0.
 
         Args:
-            x: Shape ``(..., n, m)``.
             diagonal: The last diagonal that stays: 0 is the main one, negative ones are below it.
-
-        Returns:
-            ``x``'s shape and dtype.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -674,15 +691,8 @@ class SDMatrices(Namespace, prefix="linalg"):
         """Matrices with everything outside a band around the main diagonal set to 0.
 
         Args:
-            x: Shape ``(..., n, m)``.
             min_lower: How many diagonals below the main one stay; a negative number keeps all.
             max_upper: How many diagonals above the main one stay; a negative number keeps all.
-
-        Returns:
-            ``x``'s shape and dtype.
-
-        Raises:
-            ShapeError: If ``x`` has less than two axes.
 
         Example:
             >>> from sdgraph import SameDiff

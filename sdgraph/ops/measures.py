@@ -13,7 +13,7 @@ from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import normalize_axis
-from sdgraph.ops.reductions import reduced, rounded, summing, unreduce, working_dtype
+from sdgraph.ops.reductions import REDUCTION, reduced, rounded, summing, unreduce, working_dtype
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Axis, Operand
@@ -40,7 +40,7 @@ def _same_shape(x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
     return sd.broadcast_like(x, joint), sd.broadcast_like(y, joint)
 
 
-class SDMeasures(Namespace, prefix="math"):
+class SDMeasures(Namespace, prefix="math", shared=REDUCTION):
     """Reductions of ``sd.math``. ``axis`` is an axis, several, or None for all."""
 
     @composite(vjp=_log_sum_exp_vjp, reach=reduced)
@@ -50,6 +50,13 @@ class SDMeasures(Namespace, prefix="math"):
         """``log(sum(exp(x)))`` over ``axis``, shifted by the largest value so that nothing overflows.
 
         Minus infinity for nothing, and for minus infinities only; the gradient of those is 0.
+
+        Returns:
+            The shape without the reduced axes; the floating dtype of the `mean`.
+
+        References:
+            P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+            Journal of Numerical Analysis 41, 2021, doi:10.1093/imanum/draa038.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -72,6 +79,16 @@ class SDMeasures(Namespace, prefix="math"):
     ) -> SDVariable:
         """``sum(x y) / (|x| |y|)`` over ``axis``: 1 for parallel vectors; 0 with gradient 0 where one is zero.
 
+        Args:
+            axis: The axis, or several, that hold one vector; None for all.
+
+        Returns:
+            The broadcast shape without the reduced axes; float64 for integers and bools, else the promoted dtype.
+
+        References:
+            G. Salton, A. Wong, C. S. Yang, "A vector space model for automatic indexing", Communications of the ACM 18,
+            1975, doi:10.1145/361219.361220.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -92,6 +109,12 @@ class SDMeasures(Namespace, prefix="math"):
     ) -> SDVariable:
         """``1 - cosine_similarity(x, y)``; 1 with gradient 0 where a vector is zero.
 
+        Args:
+            axis: The axis, or several, that hold one vector; None for all.
+
+        Returns:
+            The shape and dtype of the `cosine_similarity`.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -105,6 +128,12 @@ class SDMeasures(Namespace, prefix="math"):
         self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """``sqrt(sum((x - y)^2))`` over ``axis``; the gradient is 0 where both are equal.
+
+        Args:
+            axis: The axis, or several, that hold one vector; None for all.
+
+        Returns:
+            The broadcast shape without the reduced axes; float64 for integers and bools, else the promoted dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -122,7 +151,13 @@ class SDMeasures(Namespace, prefix="math"):
     def manhattan_distance(
         self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
-        """``sum(|x - y|)`` over ``axis``.
+        """``sum(|x - y|)`` over ``axis``; the gradient is 0 where two entries are equal.
+
+        Args:
+            axis: The axis, or several, that hold one vector; None for all.
+
+        Returns:
+            The broadcast shape without the reduced axes; the dtype of ``numpy.sum``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -142,6 +177,12 @@ class SDMeasures(Namespace, prefix="math"):
     ) -> SDVariable:
         """Number of elements that are not 0, int64. NaN is not 0.
 
+        Args:
+            axis: The axis, or several, to count along; None for all.
+
+        Returns:
+            The shape without the reduced axes, int64. There is no gradient.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -153,6 +194,9 @@ class SDMeasures(Namespace, prefix="math"):
     @composite
     def zero_fraction(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Share of elements that are 0, in the dtype of the `mean`: float64 for integers; NaN for no elements.
+
+        Returns:
+            A scalar. The gradient is 0.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -168,6 +212,15 @@ class SDMeasures(Namespace, prefix="math"):
     def entropy(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """``-sum(x log x)`` over ``axis``, with ``0 log 0 = 0``, and the gradient 0 there.
 
+        Args:
+            x: Probabilities, of any shape.
+
+        Returns:
+            The shape without the reduced axes, floating dtype.
+
+        References:
+            C. E. Shannon, "A mathematical theory of communication", Bell System Technical Journal 27, 1948.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -179,6 +232,12 @@ class SDMeasures(Namespace, prefix="math"):
     @composite
     def standardize(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """``(x - mean) / standard deviation`` over ``axis``; 0 with gradient 0 where all elements are equal.
+
+        Args:
+            axis: The axis, or several, that mean and deviation are taken over; None for all.
+
+        Returns:
+            The same shape; float64 for integers and bools, else the same dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -198,6 +257,9 @@ class SDMeasures(Namespace, prefix="math"):
     ) -> tuple[SDVariable, SDVariable]:
         """Mean and variance over ``axis``.
 
+        Returns:
+            Both in the shape without the reduced axes; float64 for integers and bools, else the same dtype.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -210,6 +272,12 @@ class SDMeasures(Namespace, prefix="math"):
     @composite
     def is_max(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """Whether an element equals the largest over ``axis``, bool; ties are all True.
+
+        Args:
+            axis: The axis, or several, to look along; None for all.
+
+        Returns:
+            Bools of the same shape. There is no gradient.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
@@ -147,7 +148,17 @@ def _check_spread(mean: float, stddev: float) -> None:
         raise ArgumentError("A standard deviation is not negative.", given=f"stddev={stddev!r}")
 
 
-class SDRandom(Namespace, prefix="random"):
+_SHARED = {
+    "shape": "The shape of the result.",
+    "dtype": "A floating dtype; None for the graph's.",
+    "seed": Meaning(
+        "Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.",
+        "ArgumentError: If the seed is negative or a size is unknown.",
+    ),
+}
+
+
+class SDRandom(Namespace, prefix="random", shared=_SHARED):
     """Random numbers (``sd.random``).
 
     The same graph, seed and step give the same numbers, whatever else is evaluated with them. Two nodes draw different
@@ -173,16 +184,17 @@ class SDRandom(Namespace, prefix="random"):
             like: Lends its shape to the result, in place of ``shape``.
             distribution: Name of the distribution.
             parameters: Its parameters, in the order of the op of that name.
-            shape: The shape of the result.
             dtype: The dtype of the result.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape`` (or the shape of ``like``), ``dtype``. The gradient is zero.
 
         Raises:
-            ArgumentError: If the seed is negative or a size is unknown.
             DTypeError: If a continuous distribution is asked for other than floating numbers.
+
+        References:
+            J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011,
+            doi:10.1145/2063384.2063405: the generator, Philox.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -208,15 +220,13 @@ class SDRandom(Namespace, prefix="random"):
         Args:
             min: Smallest value.
             max: Upper end, excluded.
-            shape: The shape of the result.
-            dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``min`` is above ``max``.
+            ArgumentError: If ``min`` is above ``max``, the seed is negative or a size is unknown.
+            DTypeError: If the dtype is not a floating one.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -236,10 +246,12 @@ class SDRandom(Namespace, prefix="random"):
 
         Args:
             x: Lends its shape and its floating dtype; its values do not matter.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``x``'s shape; ``x``'s dtype if that is floating, else the graph's.
+
+        Raises:
+            ArgumentError: If the seed is negative.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -267,15 +279,17 @@ class SDRandom(Namespace, prefix="random"):
         Args:
             mean: Mean of the distribution.
             stddev: Standard deviation, 0 or more.
-            shape: The shape of the result.
-            dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``stddev`` is negative.
+            ArgumentError: If ``stddev`` is negative, the seed is negative or a size is unknown.
+            DTypeError: If the dtype is not a floating one.
+
+        References:
+            G. Marsaglia, W. W. Tsang, "The ziggurat method for generating random variables", Journal of Statistical
+            Software 5, 2000, doi:10.18637/jss.v005.i08.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -303,15 +317,13 @@ class SDRandom(Namespace, prefix="random"):
         Args:
             mean: Mean of the distribution.
             stddev: Standard deviation before truncation, 0 or more.
-            shape: The shape of the result.
-            dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``stddev`` is negative.
+            ArgumentError: If ``stddev`` is negative, the seed is negative or a size is unknown.
+            DTypeError: If the dtype is not a floating one.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -339,15 +351,13 @@ class SDRandom(Namespace, prefix="random"):
         Args:
             mean: Mean of the logarithm.
             stddev: Standard deviation of the logarithm, 0 or more.
-            shape: The shape of the result.
-            dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``, positive values.
 
         Raises:
-            ArgumentError: If ``stddev`` is negative.
+            ArgumentError: If ``stddev`` is negative, the seed is negative or a size is unknown.
+            DTypeError: If the dtype is not a floating one.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -372,15 +382,17 @@ class SDRandom(Namespace, prefix="random"):
 
         Args:
             rate: The parameter that SameDiff calls lambda, above 0; the mean is its reciprocal.
-            shape: The shape of the result.
-            dtype: A floating dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``rate`` is not positive.
+            ArgumentError: If ``rate`` is not positive, the seed is negative or a size is unknown.
+            DTypeError: If the dtype is not a floating one.
+
+        References:
+            G. Marsaglia, W. W. Tsang, "The ziggurat method for generating random variables", Journal of Statistical
+            Software 5, 2000, doi:10.18637/jss.v005.i08.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -408,15 +420,13 @@ class SDRandom(Namespace, prefix="random"):
 
         Args:
             p: Probability of a 1.
-            shape: The shape of the result.
             dtype: Any dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``p`` is not a probability.
+            ArgumentError: If ``p`` is not a probability, the seed is negative or a size is unknown.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -443,15 +453,18 @@ class SDRandom(Namespace, prefix="random"):
         Args:
             n_trials: Number of trials, 0 or more.
             p: Probability of success.
-            shape: The shape of the result.
             dtype: Any dtype; None for the graph's.
-            seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
 
         Returns:
             ``shape``, ``dtype``.
 
         Raises:
-            ArgumentError: If ``p`` is not a probability or ``n_trials`` is not a whole number of 0 or more.
+            ArgumentError: If ``p`` is not a probability, ``n_trials`` is not a whole number of 0 or more, the seed is
+                negative or a size is unknown.
+
+        References:
+            V. Kachitvichyanukul, B. W. Schmeiser, "Binomial random variate generation", Communications of the ACM 31,
+            1988, doi:10.1145/42372.42381.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
 from sdgraph.build.variable import SDVariable
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 
 
 def _extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    """Reduced shape, same dtype; there must be something to choose from.
+
+    Returns:
+        The shape without the reduced axes, the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, one is named twice, or there is no element to choose from.
+    """
     out = shapes.reduction(x, axis=axis, keepdims=keepdims)
     if any(x.shape[k] == 0 for k in normalize_axis(axis, len(x.shape))):
         raise ArgumentError("The largest or smallest of no elements does not exist.", given=f"{x}, axis={axis!r}")
@@ -35,12 +44,28 @@ def _extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
 
 
 def _arg_extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    """Reduced shape, int64.
+
+    Returns:
+        The shape without the axis, int64. There is no gradient.
+
+    Raises:
+        ArgumentError: If there is no such axis, or no element to choose from.
+    """
     if axis is not None:
         shapes.one_axis(axis, len(x.shape))
     return _extreme(x, axis=axis, keepdims=keepdims)._replace(dtype=shapes.INT64)
 
 
 def _truth(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
+    """Reduced shape, bool.
+
+    Returns:
+        Bools of the shape without the reduced axes. There is no gradient.
+
+    Raises:
+        ArgumentError: If there is no such axis, or one is named twice.
+    """
     return Aval(shapes.reduced_shape(x.shape, axis, keepdims), shapes.BOOL)
 
 
@@ -50,10 +75,26 @@ def _counted(x: Aval, *, axis: Any, dtype: np.dtype[Any]) -> Aval:
 
 
 def _kept(x: Aval, *, axis: Any) -> Aval:
+    """The reduced axes kept, same dtype.
+
+    Returns:
+        The shape with size 1 on the reduced axes, the same dtype.
+
+    Raises:
+        ArgumentError: If there is no such axis, or one is named twice.
+    """
     return Aval(shapes.reduced_shape(x.shape, axis, True), x.dtype)
 
 
 def _running(x: Aval, *, axis: int | None, **_: Any) -> Aval:
+    """The same shape, or a vector; the dtype of a sum.
+
+    Returns:
+        The same shape, or without an axis a vector of all elements; the dtype of ``numpy.cumsum``.
+
+    Raises:
+        ArgumentError: If there is no such axis.
+    """
     dtype = shapes.sum_dtype(x.dtype)
     if axis is not None:
         shapes.one_axis(axis, len(x.shape))
@@ -280,7 +321,21 @@ def _norm2_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: Axis, keepdims
     return unreduce(g, x, axis, keepdims) * x.sd.math.divide_no_nan(x, unreduce(y, x, axis, keepdims))
 
 
-class SDReductions(Namespace, prefix=""):
+REDUCTION = {
+    "x": "Numbers of any shape.",
+    "y": Meaning("Numbers whose shape broadcasts with that of ``x``.", "ShapeError: If the shapes do not broadcast."),
+    "axis": Meaning(
+        "The axis, or several, to reduce; None for all.",
+        "ArgumentError: If there is no such axis, or one is named twice.",
+    ),
+    "keepdims": "Whether the reduced axes stay, with size 1.",
+    "bias_corrected": "Whether to divide by one less than the number of elements.",
+    "reverse": "Run from the end.",
+}
+"""What the parameters of reductions mean."""
+
+
+class SDReductions(Namespace, prefix="", shared=REDUCTION):
     """Reductions of the base namespace.
 
     ``axis`` is an axis, several, or None for all. With ``keepdims`` the reduced axes stay, with size 1.
@@ -295,9 +350,6 @@ class SDReductions(Namespace, prefix=""):
     def sum(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum over ``axis``. float16 is accumulated in float32; the sum of nothing is 0.
 
-        Returns:
-            The reduced shape; the dtype of ``numpy.sum``, which widens bools and small integers.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -311,7 +363,7 @@ class SDReductions(Namespace, prefix=""):
         """Mean over ``axis``: the sum divided by the number of elements; NaN for none.
 
         Returns:
-            The reduced shape; float64 for integers and bools, else the operand's dtype.
+            The shape without the reduced axes; float64 for integers and bools, else the same dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -337,7 +389,7 @@ class SDReductions(Namespace, prefix=""):
         """Product over ``axis``; 1 for nothing. Gradients of any order are right where elements are 0.
 
         Returns:
-            The reduced shape; the dtype of ``numpy.prod``.
+            The shape without the reduced axes; the dtype of ``numpy.prod``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -351,9 +403,6 @@ class SDReductions(Namespace, prefix=""):
     def max(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest value over ``axis``; tied entries share the gradient evenly. `sd.math.max` is that of two.
 
-        Raises:
-            ArgumentError: If there is no element to choose from.
-
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -365,9 +414,6 @@ class SDReductions(Namespace, prefix=""):
     @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp, reach=reduced)
     def min(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Smallest value over ``axis``; tied entries share the gradient evenly. `sd.math.min` is that of two.
-
-        Raises:
-            ArgumentError: If there is no element to choose from.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -402,6 +448,10 @@ class SDReductions(Namespace, prefix=""):
     ) -> SDVariable:
         """Index of the first largest value along ``axis``, int64; without axis, into the flattened array.
 
+        Args:
+            axis: One axis; None for the flattened array.
+            keepdims: Whether the axis stays, with size 1.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -415,6 +465,10 @@ class SDReductions(Namespace, prefix=""):
         self, x: Operand, axis: int | None = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """Index of the first smallest value along ``axis``, int64; without axis, into the flattened array.
+
+        Args:
+            axis: One axis; None for the flattened array.
+            keepdims: Whether the axis stays, with size 1.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -454,6 +508,13 @@ class SDReductions(Namespace, prefix=""):
     ) -> SDVariable:
         """Number of elements along ``axis``, as a scalar of ``dtype``.
 
+        Args:
+            axis: The axis, or several, to count along; None for all.
+            dtype: The dtype of the result.
+
+        Returns:
+            A scalar of ``dtype``. The gradient is 0.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -467,6 +528,9 @@ class SDReductions(Namespace, prefix=""):
     @composite
     def norm1(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum of absolute values over ``axis``; the gradient is 0 where an element is 0.
+
+        Returns:
+            The shape without the reduced axes; the dtype of ``numpy.sum``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -483,6 +547,9 @@ class SDReductions(Namespace, prefix=""):
 
         Scaled by the largest absolute value, so nothing overflows or vanishes before its time. The gradient at a zero
         vector is 0.
+
+        Returns:
+            The shape without the reduced axes; float64 for integers and bools, else the same dtype.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -504,6 +571,12 @@ class SDReductions(Namespace, prefix=""):
     def normmax(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest absolute value over ``axis``; ties share the gradient, which is 0 for a zero vector.
 
+        Returns:
+            The shape without the reduced axes, the same dtype.
+
+        Raises:
+            ArgumentError: If there is no such axis, one is named twice, or there is no element to choose from.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -517,6 +590,9 @@ class SDReductions(Namespace, prefix=""):
         self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """Sum of squares over ``axis``.
+
+        Returns:
+            The shape without the reduced axes; the dtype of ``numpy.sum``.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -540,7 +616,12 @@ class SDReductions(Namespace, prefix=""):
         """Variance over ``axis``: ``sum((x - mean)^2) / n``, or ``/ (n - 1)`` with ``bias_corrected``.
 
         Returns:
-            The reduced shape; NaN where the divisor is not positive: for no elements, and for one with correction.
+            The shape without the reduced axes; float64 for integers and bools, else the same dtype. NaN where the
+            divisor is not positive: for no elements, and for one with correction.
+
+        References:
+            T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance: analysis and
+            recommendations", The American Statistician 37, 1983: the two-pass algorithm.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -565,6 +646,9 @@ class SDReductions(Namespace, prefix=""):
     ) -> SDVariable:
         """Square root of the `variance`, safe from overflow; the gradient is 0 where all elements are equal.
 
+        Returns:
+            The shape and dtype of the `variance`, NaN where that is.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -583,8 +667,8 @@ class SDReductions(Namespace, prefix=""):
         """Sum of products over ``axis``; ``x`` and ``y`` broadcast. For matrices see `sd.mmul`.
 
         Returns:
-            The reduced shape; the dtype of the `sum` of the product. Small integers are widened before they are
-            multiplied, and halves multiplied and added up in single precision.
+            The shape without the reduced axes; the dtype of the `sum` of the product. Small integers are widened before
+            they are multiplied, and halves multiplied and added up in single precision.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -617,8 +701,8 @@ class SDReductions(Namespace, prefix=""):
         """Running sum along ``axis``; of the flattened array without one.
 
         Args:
+            axis: One axis; None for the flattened array.
             exclusive: Leave each element out of its own sum, so that the first is 0.
-            reverse: Run from the end.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -647,8 +731,8 @@ class SDReductions(Namespace, prefix=""):
         """Running product along ``axis``; of the flattened array without one. Zeros do not spoil its gradient.
 
         Args:
+            axis: One axis; None for the flattened array.
             exclusive: Leave each element out of its own product, so that the first is 1.
-            reverse: Run from the end.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -671,6 +755,21 @@ class SDReductions(Namespace, prefix=""):
         self, a: Operand, b: Operand, axis: int = 0, reverse: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """Solution of ``r_k = a_k r_{k-1} + b_k`` along ``axis``, from ``r_0 = b_0``; from the end with ``reverse``.
+
+        Args:
+            a: Factors, of any shape with the axis.
+            b: What is added, of a shape that broadcasts with that of ``a``.
+            axis: The axis to run along.
+
+        Returns:
+            The broadcast shape, the promoted dtype.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+            ArgumentError: If there is no such axis.
+
+        References:
+            G. E. Blelloch, "Prefix sums and their applications", Carnegie Mellon University, CMU-CS-90-190, 1990.
 
         Example:
             >>> from sdgraph import SameDiff

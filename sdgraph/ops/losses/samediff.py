@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
@@ -149,7 +150,23 @@ def _cross_entropy(sd: GraphLike, labels: Operand, logits: Operand, positive: Op
     return m.multiply_no_nan(m.abs(x), wrong) + (rest if positive is None else (against + positive) * rest)
 
 
-class SDLoss(Namespace, prefix="loss"):
+_SHARED = {
+    "label": "True values; integers and bools take the dtype of the predictions.",
+    "predictions": Meaning(
+        "Predicted values, floating, of the same shape.", "ShapeError: If the shapes differ, or the weights do not fit."
+    ),
+    "prediction_logits": Meaning(
+        "Logits, of the same shape.", "ShapeError: If the shapes differ, or the weights do not fit."
+    ),
+    "weights": "None for 1 everywhere, a scalar, or an array of the rank of E that broadcasts to it.",
+    "loss_reduce": Meaning(
+        "How the weighted E become the result.", "ArgumentTypeError: If ``loss_reduce`` is not a `LossReduce`."
+    ),
+    "label_smoothing": "0 for none; sensibly below 1, which makes all labels alike.",
+}
+
+
+class SDLoss(Namespace, prefix="loss", shared=_SHARED):
     """Loss functions (``sd.loss``), under SameDiff's names and meaning.
 
     ``E`` is the per-element loss, ``W`` the weights. Weights are None (1 everywhere), a scalar, or an array of E's rank
@@ -169,18 +186,12 @@ class SDLoss(Namespace, prefix="loss"):
     ) -> SDVariable:
         """Absolute difference: ``E = |predictions - label|``. Its gradient is 0 where they are equal.
 
-        Args:
-            label: True values.
-            predictions: Predicted values, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
-            name: Name of the result.
-
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
-        Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
+        References:
+            T. Gneiting, "Making and evaluating point forecasts", Journal of the American Statistical Association 106,
+            2011, doi:10.1198/jasa.2011.r10138: the median minimises it.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -210,16 +221,17 @@ class SDLoss(Namespace, prefix="loss"):
             label: True vectors, normalised along ``dimension``.
             predictions: Predicted vectors, normalised along ``dimension``, of the same shape.
             weights: None, a scalar, or an array that broadcasts to the shape of E.
-            loss_reduce: How to reduce.
             dimension: The axis that holds a vector.
-            name: Name of the result.
 
         Returns:
             A scalar, or E's shape for ``LossReduce.NONE``.
 
         Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
             ArgumentError: If there is no such axis.
+
+        References:
+            G. Salton, A. Wong, C. S. Yang, "A vector space model for automatic indexing", Communications of the ACM 18,
+            1975, doi:10.1145/361219.361220.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -253,8 +265,8 @@ class SDLoss(Namespace, prefix="loss"):
         """Connectionist temporal classification: ``-log P(labels | logits)``, the softmax taken inside.
 
         P sums the probabilities of all alignments: frame by frame sequences of classes that give the labels once
-        repeats are merged and blanks removed (Graves and others, 2006). An alignment that cannot exist gives infinity
-        with gradient 0. Labels and frames beyond an example's lengths are ignored.
+        repeats are merged and blanks removed. An alignment that cannot exist gives infinity with gradient 0. Labels and
+        frames beyond an example's lengths are ignored.
 
         Args:
             target_labels: Integer labels ``[batch, max_label_length]``, none of them the blank.
@@ -262,7 +274,6 @@ class SDLoss(Namespace, prefix="loss"):
             target_label_lengths: Integer number of labels of each example, ``[batch]``.
             logit_input_lengths: Integer number of frames of each example, ``[batch]``.
             blank_index: The class that stands for no label.
-            name: Name of the result.
 
         Returns:
             One loss per example, ``[batch]``, of the logits' dtype.
@@ -272,6 +283,10 @@ class SDLoss(Namespace, prefix="loss"):
             DTypeError: If labels or lengths are not integers.
             ArgumentError: If the blank is not a class.
             LabelError: At run time, for a label that is no class or is the blank, or a length out of range.
+
+        References:
+            A. Graves, S. Fernández, F. Gomez, J. Schmidhuber, "Connectionist temporal classification: labelling
+            unsegmented sequence data with recurrent neural networks", 2006, doi:10.1145/1143844.1143891.
 
         Example:
             >>> import numpy as np
@@ -300,15 +315,15 @@ class SDLoss(Namespace, prefix="loss"):
         Args:
             label: 0 or 1.
             predictions: Scores, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
-            name: Name of the result.
 
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
         Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
+            DTypeError: If the numbers are complex.
+
+        References:
+            C. Cortes, V. Vapnik, "Support-vector networks", Machine Learning 20, 1995, doi:10.1007/BF00994018.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -332,22 +347,20 @@ class SDLoss(Namespace, prefix="loss"):
     ) -> SDVariable:
         """Huber loss, quadratic near 0: with ``d = predictions - label``, ``E = d^2 / 2`` for ``|d| <= delta``.
 
-        Beyond, ``E = delta (|d| - delta / 2)``.
+        Beyond, ``E = delta (|d| - delta / 2)``. Where both meet, so do their gradients.
 
         Args:
-            label: True values.
-            predictions: Predicted values, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
             delta: Where the loss turns from quadratic to linear, 0 or more.
-            name: Name of the result.
 
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
         Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
             ArgumentError: If delta is negative.
+
+        References:
+            P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964,
+            doi:10.1214/aoms/1177703732.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -370,11 +383,14 @@ class SDLoss(Namespace, prefix="loss"):
         """Half the sum of squares: ``sum(var^2) / 2``.
 
         Args:
-            var: Any floating array.
-            name: Name of the result.
+            var: An array of any shape; integers count as floats.
 
         Returns:
-            A scalar.
+            A scalar, floating dtype.
+
+        References:
+            A. E. Hoerl, R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics
+            12, 1970.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -403,17 +419,16 @@ class SDLoss(Namespace, prefix="loss"):
         Args:
             label: ``y``, 0 or 1, or a probability.
             predictions: ``p``, probabilities, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
             epsilon: Added inside the logarithms.
-            name: Name of the result.
 
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
         Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
             ArgumentError: If epsilon is negative.
+
+        References:
+            I. J. Good, "Rational decisions", Journal of the Royal Statistical Society B 14, 1952.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -447,16 +462,13 @@ class SDLoss(Namespace, prefix="loss"):
         Args:
             label: Counts.
             predictions: Logarithms of the predicted rates, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
             full: Add Stirling's approximation of ``log(y!)``, ``y log(y) - y + log(2 pi y) / 2``, for labels above 1.
-            name: Name of the result.
 
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
-        Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
+        References:
+            P. McCullagh, J. A. Nelder, "Generalized Linear Models", 2nd edition, 1989, chapter 6.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -488,16 +500,14 @@ class SDLoss(Namespace, prefix="loss"):
 
         Args:
             label: True values ``[batch, ...]``.
-            predictions: Predicted values, of the same shape.
             weights: None, a scalar, ``[batch]``, or ``[batch, 1, ...]`` of the rank of the labels.
-            loss_reduce: How to reduce.
-            name: Name of the result.
 
         Returns:
             A scalar, or ``[batch]`` for ``LossReduce.NONE``.
 
-        Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
+        References:
+            D. Eigen, C. Puhrsch, R. Fergus, "Depth map prediction from a single image using a multi-scale deep
+            network", 2014, arXiv:1406.2283.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -537,18 +547,12 @@ class SDLoss(Namespace, prefix="loss"):
     ) -> SDVariable:
         """Squared error: ``E = (predictions - label)^2``.
 
-        Args:
-            label: True values.
-            predictions: Predicted values, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
-            name: Name of the result.
-
         Returns:
             A scalar, or the shape of ``predictions`` for ``LossReduce.NONE``.
 
-        Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
+        References:
+            T. Gneiting, "Making and evaluating point forecasts", Journal of the American Statistical Association 106,
+            2011, doi:10.1198/jasa.2011.r10138: the mean minimises it.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -575,18 +579,18 @@ class SDLoss(Namespace, prefix="loss"):
 
         Args:
             label: 0 or 1, or a probability.
-            prediction_logits: Logits, of the same shape.
-            weights: None, a scalar, or an array that broadcasts to the shape.
-            loss_reduce: How to reduce.
-            label_smoothing: 0 for none; sensibly below 1, which makes all labels alike.
-            name: Name of the result.
 
         Returns:
             A scalar, or the shape of the logits for ``LossReduce.NONE``.
 
         Raises:
-            ShapeError: If the shapes differ, or the weights do not fit.
             ArgumentError: If label_smoothing is negative.
+
+        References:
+            - D. R. Cox, "The regression analysis of binary sequences", Journal of the Royal Statistical Society B 20,
+              1958.
+            - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception architecture for
+              computer vision", 2015, arXiv:1512.00567: label smoothing.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -619,9 +623,6 @@ class SDLoss(Namespace, prefix="loss"):
             one_hot_labels: One-hot or probability labels ``[..., C]``.
             logit_predictions: Logits, of the same shape.
             weights: None, a scalar, or an array of the rank of E that broadcasts to it.
-            loss_reduce: How to reduce.
-            label_smoothing: 0 for none; sensibly below 1, which makes all labels alike.
-            name: Name of the result.
 
         Returns:
             A scalar, or the logits' shape without the last axis for ``LossReduce.NONE``.
@@ -629,6 +630,13 @@ class SDLoss(Namespace, prefix="loss"):
         Raises:
             ShapeError: If the shapes differ, there is no class axis, or the weights do not fit.
             ArgumentError: If label_smoothing is negative.
+            DTypeError: If the numbers are complex.
+
+        References:
+            - J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with
+              relationships to statistical pattern recognition", 1990.
+            - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception architecture for
+              computer vision", 2015, arXiv:1512.00567: label smoothing.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -664,7 +672,6 @@ class SDLoss(Namespace, prefix="loss"):
         Args:
             logits: Logits ``[..., classes]``.
             labels: Integer labels, of the shape of the logits without the last axis.
-            name: Name of the result.
 
         Returns:
             One loss per label, of the labels' shape and the logits' dtype.
@@ -673,6 +680,10 @@ class SDLoss(Namespace, prefix="loss"):
             ShapeError: If the shapes do not fit.
             DTypeError: If the labels are not integers.
             LabelError: At run time, for a label outside ``[0, classes)``; names it and its position.
+
+        References:
+            J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with
+            relationships to statistical pattern recognition", 1990.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -701,13 +712,15 @@ class SDLoss(Namespace, prefix="loss"):
             inputs: Logits, of the same shape.
             weights: Weight of the positive term: None for 1, a scalar, or an array that broadcasts to the shape, such
                 as one weight per output.
-            name: Name of the result.
 
         Returns:
             An array of the shape of ``targets``.
 
         Raises:
             ShapeError: If the shapes differ, or the weights do not broadcast to them.
+
+        References:
+            S. Xie, Z. Tu, "Holistically-nested edge detection", 2015, arXiv:1504.06375.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -17,7 +17,6 @@ from sdgraph.run.engines.llvm import disk, machine
 PROGRAM = """
 import numpy as np
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import machine
 
 x_value = np.linspace(-2, 2, 1000, dtype=np.float32)
 sd = SameDiff()
