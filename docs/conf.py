@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "generated_pages",
+    "keras_losses",
     "loss_gallery",
     "measured_tables",
     "samediff_names",

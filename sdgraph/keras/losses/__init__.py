@@ -19,8 +19,9 @@ Example:
 
 from typing import TYPE_CHECKING
 
+from sdgraph.keras.losses import registry
 from sdgraph.keras.losses.by_shape import crossentropy
-from sdgraph.keras.losses.registry import ALIASES, CLASSES, FUNCTIONS, deserialize, get, register, serialize
+from sdgraph.keras.losses.registry import deserialize, get, register, serialize
 from sdgraph.keras.losses.wrapper import LossFunctionWrapper, as_loss
 from sdgraph.nd import calls as _calls
 from sdgraph.ops.losses.keras.loss import Loss
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _compute_arrays_with(_calls)
 
-_losses = {**CLASSES, **FUNCTIONS, **{alias: FUNCTIONS[name] for alias, name in ALIASES.items()}}
+_losses = registry.everything()
 globals().update(_losses)
 
 __all__ = ["Loss", "LossFunctionWrapper", "as_loss", "crossentropy", "deserialize", "get", "register", "serialize"]

@@ -59,6 +59,11 @@ for _family in FAMILIES:
 FUNCTIONS["crossentropy"] = crossentropy
 
 
+def everything() -> dict[str, Any]:
+    """All classes and functions by all of their names."""
+    return {**CLASSES, **FUNCTIONS, **{alias: FUNCTIONS[name] for alias, name in ALIASES.items()}}
+
+
 def class_of(function: Any) -> type[OpLoss] | None:
     """The class that stands for the same loss as a function of ours."""
     return next((_CLASS_OF.get(name) for name, known in FUNCTIONS.items() if known is function), None)
@@ -343,4 +348,16 @@ def _value(value: Any) -> Any:
     return dict(value)
 
 
-__all__ = ["ALIASES", "CLASSES", "FUNCTIONS", "class_of", "deserialize", "enter", "get", "register", "serialize"]
+__all__ = [
+    "ALIASES",
+    "CLASSES",
+    "FAMILIES",
+    "FUNCTIONS",
+    "class_of",
+    "deserialize",
+    "enter",
+    "everything",
+    "get",
+    "register",
+    "serialize",
+]

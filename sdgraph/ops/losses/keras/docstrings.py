@@ -17,12 +17,12 @@ _WEIGHTS = {
     "mask": "The same, True where a loss counts.",
 }
 _REDUCTION = (
-    '"sum_over_batch_size" or "mean" (over the number of losses), "sum", "mean_with_sample_weight" (over the sum of\n'
-    'the weights), "none" or None.'
+    '"sum_over_batch_size" or "mean" (over the number of losses), "sum", "mean_with_sample_weight" (over\n'
+    'the sum of the weights), "none" or None.'
 )
 _DTYPE = (
-    "To compute in. By default that of ``y_pred``; if that holds integers the graph's, or a wider one of ``y_true``,\n"
-    "which is cast to it."
+    "To compute in, and of the result. By default that of ``y_pred``; if that holds integers the graph's, or a\n"
+    "wider one of ``y_true``. ``y_true`` is cast to it; half precision is computed in single."
 )
 OF_FUNCTIONS: dict[str, str] = {**_WEIGHTS, "reduction": _REDUCTION, "dtype": _DTYPE, "name": "Of the result."}
 """Arguments that all losses take when they are called as functions."""
@@ -30,7 +30,7 @@ OF_FUNCTIONS: dict[str, str] = {**_WEIGHTS, "reduction": _REDUCTION, "dtype": _D
 OF_CLASSES: dict[str, str] = {"reduction": _REDUCTION, "name": "Of the loss's variables.", "dtype": _DTYPE}
 """Arguments that all classes take."""
 
-_RETURNS = "Without a reduction, of the dtype of ``y_pred``; reduced it is a scalar."
+_RETURNS = "A reduction makes a scalar of it."
 _RAISES = {
     "ShapeError": "If labels, predictions, weights and mask do not go together; names their shapes.",
     "DTypeError": "For complex numbers.",
@@ -98,17 +98,16 @@ def of_class(doc: str, op_doc: str, options: Iterable[str]) -> str:
     """
     own, op = sections(doc), sections(op_doc)
     told = entries(op["Args"])
-    operands = {k: told[k] for k in ("y_true", "y_pred", *_WEIGHTS)}
+    operands = {k: told[k] for k in ("y_true", "y_pred", *_WEIGHTS) if k in told}
     call = "\n".join(_hanging(f"- ``{k}``: ", text, "  ") for k, text in operands.items())
-    returns = op["Returns"].replace(_RETURNS, "").strip()
     return _put_together(
         [
             ("", own[""]),
             ("", op[""]),
             ("", f"A loss is called as ``loss(y_true, y_pred, sample_weight=None, mask=None)``:\n\n{call}"),
-            ("", f"The losses before they are reduced: {returns} A reduction makes a scalar of them."),
-            ("Args", _listed({k: told[k] for k in options} | OF_CLASSES)),
-            *((head, op[head]) for head in ("Raises", "References")),
+            ("", f"Without a reduction: {op['Returns']}"),
+            ("Args", _listed({k: told[k] for k in options if k in told} | OF_CLASSES)),
+            *((head, op.get(head, "")) for head in ("Raises", "References")),
             ("Example", own.get("Example", "")),
         ]
     )
