@@ -8,6 +8,7 @@ import pytest
 
 from sdgraph.keras.losses import registry
 from sdgraph.ops.losses.keras.definition import DEFINITIONS
+from sdgraph.ops.losses.keras.docstrings import sections
 from sdgraph.ops.losses.keras.op_loss import OpLoss
 
 CLASSES = {name: cls for name, cls in registry.CLASSES.items() if issubclass(cls, OpLoss)}
@@ -20,6 +21,18 @@ def _extensions():
     sys.path.insert(0, folder)
     yield
     sys.path.remove(folder)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_source_of_a_loss_is_no_list_of_letters(name):
+    """What docutils makes of it begins with the author, not with item P."""
+    import docstrings
+    from docutils.core import publish_doctree
+
+    source = sections(CLASSES[name].__doc__)["References"]
+    assert " ".join(publish_doctree(docstrings.to_rst(source)).astext().split()) == " ".join(
+        source.replace("*", "").split()
+    )
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -3,9 +3,11 @@
 What is independent of the definitions, names and numbers of Keras itself, is in the other files of this folder.
 """
 
+import ast
 import inspect
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +73,23 @@ def test_no_name_means_two_things():
     names = [*registry.CLASSES, *registry.FUNCTIONS, *registry.ALIASES]
     assert len(names) == len(set(names))
     assert set(losses.__all__) == {*names, "as_loss", "deserialize", "get", "register", "serialize"}
+
+
+def bound(path):
+    """The names that a file gives to classes and to what is called, as one reads it without running it."""
+    for node in ast.parse(Path(path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            yield from (target.id for target in node.targets)
+
+
+def test_type_checkers_and_editors_know_every_name():
+    names = {name for family in registry.FAMILIES for name in bound(family.__file__)}
+    assert registry.everything().keys() - {"Loss", "LossFunctionWrapper", "crossentropy"} <= names
+    tree = ast.parse(Path(losses.__file__).read_text(encoding="utf-8"))
+    seen = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"}
+    assert seen == {family.__name__ for family in registry.FAMILIES}
 
 
 # ---------------------------------------------------------------------- settings
