@@ -20,8 +20,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "generated_pages",
-    "keras_losses",
     "loss_gallery",
+    "loss_tables",
     "measured_tables",
     "samediff_names",
 ]

@@ -1,16 +1,16 @@
-r"""Fits the docstrings to Sphinx: LaTeX between dollars, fields of named tuples, and initials of authors.
+r"""Fits the docstrings to Sphinx: LaTeX between dollars, and fields of named tuples.
 
 Docstrings hold LaTeX between dollars, as notebooks render it; Sphinx wants a directive for ``$$ ... $$`` and a role for
 ``$...$``. The fields of a named tuple are described in its class docstring, so Python's own text for each
-("Alias for field number 0") is left out. A line that begins with "P. Huber" is no item P of a list.
+("Alias for field number 0") is left out.
 """
 
 import re
 
 _BLOCK = re.compile(r"^(?P<indent>[ ]*)\$\$(?P<body>.+?)\$\$[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<![\\$`\w])\$(?P<body>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$`])")
-
-_INITIAL = re.compile(r"^(?P<indent>[ ]*)(?P<letter>[A-Z])\. (?=[A-Z])", re.MULTILINE)
+# A line that begins with "P. Huber" is the beginning of a source, no item P of a list.
+_INITIAL = re.compile(r"^(?P<before>[ ]*[A-Z])\. (?=[A-Z])", re.MULTILINE)
 
 
 def _directive(match: re.Match[str]) -> str:
@@ -20,12 +20,13 @@ def _directive(match: re.Match[str]) -> str:
 
 
 def to_rst(text: str) -> str:
-    text = _INITIAL.sub(r"\g<indent>\g<letter>\\. ", _BLOCK.sub(_directive, text))
+    text = _INITIAL.sub(r"\g<before>\\. ", _BLOCK.sub(_directive, text))
     return _INLINE.sub(lambda match: f":math:`{match['body']}`", text)
 
 
 def _process_docstring(app, what, name, obj, options, lines) -> None:
-    lines[:] = to_rst("\n".join(lines)).splitlines()
+    if any("$" in line or _INITIAL.match(line) for line in lines):
+        lines[:] = to_rst("\n".join(lines)).splitlines()
 
 
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:

@@ -37,9 +37,9 @@ def test_the_source_of_a_loss_is_no_list_of_letters(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_table_of_losses(name):
-    import keras_losses
+    import loss_tables
 
-    (row,) = [line for line in keras_losses.losses_table() if line.startswith(f"| `{name}` |")]
+    (row,) = [line for line in loss_tables.losses_table() if line.startswith(f"| `{name}` |")]
     assert row.count(" | ") == 2
     assert "{math}`" in row
     assert "$" not in row
@@ -47,11 +47,11 @@ def test_table_of_losses(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_table_of_names(name):
-    import keras_losses
+    import loss_tables
 
     own = CLASSES[name].op.name
     known = {own, *(alias for alias, full in registry.ALIASES.items() if full == own)}
-    (row,) = [line for line in keras_losses.names_table() if f"`{own}`" in line]
+    (row,) = [line for line in loss_tables.names_table() if f"`{own}`" in line]
     assert {f"`{k}`" for k in known} <= set(row.split("|")[1].strip().split(", "))
 
 

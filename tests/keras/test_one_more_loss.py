@@ -96,6 +96,15 @@ def with_the_loss(text, formula=FORMULA):
     return f"{head}{CHECK}\nclass SDKerasRegression{base}{formula}{BOUNDARY}{classes}{CLASS}"
 
 
+def test_the_page_shows_this_loss():
+    """Line by line, but for what it leaves out with dots."""
+    page = (ROOT / "docs" / "howto" / "add_loss.md").read_text(encoding="utf-8")
+    shown = [line[1:] for line in page.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    written = {*FORMULA.splitlines(), *CLASS.splitlines()}
+    assert len(shown) > 25
+    assert not [line for line in shown if "..." not in line and line not in written]
+
+
 SUITE = ["tests/keras/test_every_loss.py", "tests/ops/test_every_op.py", "tests/docs/test_loss_pages.py", FILE]
 
 

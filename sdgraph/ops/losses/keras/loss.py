@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 _OPERANDS = ("y_true", "y_pred", "sample_weight", "mask")
 _counts: dict[str, int] = {}
@@ -144,7 +143,7 @@ class Loss:
     def _on_arrays(self, operands: dict[str, Any]) -> np.ndarray[Any, Any]:
         return on_arrays().evaluate(self._append, operands)
 
-    def _append(self, sd: SameDiff, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
+    def _append(self, sd: Any, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
         """The loss's nodes: what ``call`` computes, under a scope of its own, and one that weights and reduces it."""
         final = node_name(sd, self.name)
         before = len(sd.loss_nodes)
@@ -212,7 +211,7 @@ def _scope_of(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z_.\-]+", "_", name).strip("_") or "loss"
 
 
-def node_name(sd: SameDiff, name: str) -> str:
+def node_name(sd: Any, name: str) -> str:
     """The first free name for a loss's node, relative to the open scope."""
     full, scope = sd.free_name(_scope_of(name)), sd.current_scope
     return full.removeprefix(f"{scope}/") if scope else full

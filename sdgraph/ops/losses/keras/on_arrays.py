@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from sdgraph.build.op import Op
     from sdgraph.build.variable import SDVariable
-    from sdgraph.samediff import SameDiff
 
 
 class OnArrays(Protocol):
@@ -21,7 +20,7 @@ class OnArrays(Protocol):
         """Operands of one call as variables, arrays, Python numbers and None."""
         ...
 
-    def graph_of(self, operands: Sequence[Any]) -> SameDiff | None:
+    def graph_of(self, operands: Sequence[Any]) -> Any:
         """The graph of the variables among the operands; None if all are arrays."""
         ...
 

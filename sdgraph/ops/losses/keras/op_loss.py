@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.op import Op
-    from sdgraph.samediff import SameDiff
 
 P = ParamSpec("P")
 
@@ -78,7 +77,7 @@ class OpLoss(Loss):
             return super()._on_arrays(operands)
         return on_arrays().call(self.op, *self._bound(**operands, reduction=self.reduction))
 
-    def _append(self, sd: SameDiff, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
+    def _append(self, sd: Any, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
         if not self._is_op():
             return super()._append(sd, y_true, y_pred, sample_weight, mask)
         bound = self._bound(y_true, y_pred, sample_weight, mask, self.reduction)
