@@ -55,10 +55,10 @@ FORMULA = r'''
 '''
 
 CHECK = '''
-def check_tau(value: object) -> None:
+def check_tau(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the weight of an expectile loss."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError("tau must lie between 0 and 1.", given=f"tau={shown(value)}")
+        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
 
 
 '''

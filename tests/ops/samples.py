@@ -502,7 +502,7 @@ def _keras(definition):
     """Samples of a Keras loss, from what its definition says of it."""
     if definition.calls:
         return [s(*map(_given, call.operands), **call.settings) for call in definition.calls]
-    true, predicted = definition.domain
+    true, predicted = definition.domain, definition.predictions
     more = [s(F((2, 3), true), F((2, 3), predicted), **settings) for settings in definition.tries]
     return [*_over_the_last_axis(true, predicted), *more]
 

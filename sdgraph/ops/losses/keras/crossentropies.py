@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 _EACH = LossReduce.NONE
 
 
-def check_label_smoothing(value: object) -> None:
+def check_label_smoothing(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the argument label_smoothing."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError("label_smoothing must lie between 0 and 1.", given=f"label_smoothing={shown(value)}")
+        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
 
 
-def check_gamma(value: object) -> None:
+def check_gamma(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of a focal loss."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ArgumentError("gamma must be a finite number, 0 or more.", given=f"gamma={shown(value)}")
+        raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=f"{name}={shown(value)}")
 
 
 def _binary(y: SDVariable, p: SDVariable, from_logits: bool) -> SDVariable:

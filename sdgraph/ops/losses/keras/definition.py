@@ -51,8 +51,10 @@ class Definition:
 
     Args:
         op: The loss.
-        checks: For settings that not every value of their type is good for, what raises an error for the others.
-        domain: Intervals that tests draw labels and predictions from.
+        checks: For settings that not every value of their type is good for: ``check(name, value)`` raises an error for
+            the others.
+        domain: Interval that tests draw labels and predictions from.
+        predictions: That of the predictions, if it is another.
         tries: Settings to try it with.
         calls: Calls to try it with, where labels are no numbers like the predictions.
         formula: For the table of losses, with LaTeX between dollars.
@@ -63,8 +65,9 @@ class Definition:
     """
 
     op: Op
-    checks: Mapping[str, Callable[[Any], None]]
-    domain: tuple[Interval | None, Interval | None]
+    checks: Mapping[str, Callable[[str, Any], None]]
+    domain: Interval | None
+    predictions: Interval | None
     tries: Sequence[Mapping[str, Any]]
     calls: Sequence[Call]
     formula: str
@@ -80,8 +83,9 @@ DEFINITIONS: dict[Op, Definition] = {}
 def keras_loss(
     *,
     leaves_out: bool = True,
-    domain: Interval | tuple[Interval, Interval] | None = None,
-    checks: Mapping[str, Callable[[Any], None]] = NO_ATTRS,
+    domain: Interval | None = None,
+    predictions: Interval | None = None,
+    checks: Mapping[str, Callable[[str, Any], None]] = NO_ATTRS,
     tries: Sequence[Mapping[str, Any]] = (),
     calls: Sequence[Call] = (),
     formula: str = "",
@@ -89,10 +93,7 @@ def keras_loss(
     deeplearning4j: tuple[str, str] | None = None,
     picture: Mapping[str, Any] = NO_ATTRS,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make the decorated formula a Keras loss. The arguments are those of `Definition`, and ``leaves_out`` of `Op`.
-
-    ``domain`` is one interval for labels and predictions, or one for each.
-    """
+    """Make the decorated formula a Keras loss. The arguments are those of `Definition`, and ``leaves_out`` of `Op`."""
 
     def decorate(fn: Callable[P, R]) -> Callable[P, R]:
         if fn.__doc__:
@@ -101,7 +102,7 @@ def keras_loss(
         @functools.wraps(fn)
         def checked(*args: Any, **settings: Any) -> Any:
             for name, check in checks.items():
-                check(settings[name])
+                check(name, settings[name])
             return fn(*args, **settings)
 
         method: Callable[P, R] = composite(is_loss=True, leaves_out=leaves_out)(checked)
@@ -109,7 +110,8 @@ def keras_loss(
         DEFINITIONS[op] = Definition(
             op=op,
             checks=checks,
-            domain=_one_each(domain),
+            domain=domain,
+            predictions=domain if predictions is None else predictions,
             tries=tries,
             calls=calls,
             formula=formula,
@@ -120,13 +122,6 @@ def keras_loss(
         return method
 
     return decorate
-
-
-def _one_each(domain: Interval | tuple[Interval, Interval] | None) -> tuple[Interval | None, Interval | None]:
-    if domain is None:
-        return None, None
-    first, second = domain
-    return (first, second) if isinstance(first, tuple) and isinstance(second, tuple) else (domain, domain)  # type: ignore[return-value]
 
 
 __all__ = ["DEFINITIONS", "INSIDE", "Call", "Definition", "Drawn", "called", "keras_loss"]

@@ -25,7 +25,8 @@ class SDKerasHinges(Namespace, prefix="keras"):
     """Keras' losses of margins."""
 
     @keras_loss(
-        domain=(INSIDE, (-0.8, 0.8)),
+        domain=INSIDE,
+        predictions=(-0.8, 0.8),
         formula=r"$\mathrm{mean} \max(1 - y p, 0)$, labels -1 and 1",
         related="`hinge_loss`, labels 0 and 1",
         deeplearning4j=("LossHinge", "n times; labels 0 and 1 are not converted"),
@@ -66,7 +67,8 @@ class SDKerasHinges(Namespace, prefix="keras"):
         return w.reduce(self.sd.mean(_margins(y, p), -1), reduction)
 
     @keras_loss(
-        domain=(INSIDE, (-0.8, 0.8)),
+        domain=INSIDE,
+        predictions=(-0.8, 0.8),
         formula=r"$\mathrm{mean} \max(1 - y p, 0)^2$",
         deeplearning4j=("LossSquaredHinge", "n times; labels 0 and 1 are not converted"),
         picture={"labels": [0.0, 1.0]},
@@ -106,7 +108,8 @@ class SDKerasHinges(Namespace, prefix="keras"):
         return w.reduce(self.sd.mean(self.sd.math.square(_margins(y, p)), -1), reduction)
 
     @keras_loss(
-        domain=(INSIDE, (-0.8, 0.8)),
+        domain=INSIDE,
+        predictions=(-0.8, 0.8),
         formula=r"$\max(0, 1 + \max((1 - y) p) - \sum y p)$",
         picture={"labels": [[1.0, 0.0, 0.0]], "at": [0.0, 0.0, 0.0], "predictions": (-2, 3)},
     )

@@ -56,7 +56,7 @@ class OpLoss(Loss):
 
     def __init__(self, reduction: str | None = MEAN, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         for k, check in DEFINITIONS[self.op].checks.items():
-            check(getattr(self, k))
+            check(k, getattr(self, k))
         super().__init__(self._default_name if name is None else name, reduction, dtype)
 
     def call(self, y_true: SDVariable, y_pred: SDVariable) -> SDVariable:

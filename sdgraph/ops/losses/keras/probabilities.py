@@ -6,7 +6,6 @@ Knows formulas. Cross entropies have a file of their own.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sdgraph.build.op import ELEMENTWISE, composite
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 
-def check_q(value: object) -> None:
+def check_q(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of the generalised cross entropy."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError("q must lie between 0 and 1.", given=f"q={shown(value)}")
+        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
 
 
 def check_factor(name: str, value: object) -> None:
@@ -239,7 +238,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         return w.reduce(apart / (both + apart), reduction)
 
     @keras_loss(
-        checks={"alpha": partial(check_factor, "alpha"), "beta": partial(check_factor, "beta")},
+        checks={"alpha": check_factor, "beta": check_factor},
         calls=[
             called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE)),
             called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), alpha=0.3, beta=0.8),

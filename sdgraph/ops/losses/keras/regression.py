@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
 
 
-def check_delta(value: object) -> None:
+def check_delta(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be Huber's delta."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError("delta must be a positive number.", given=f"delta={shown(value)}")
+        raise ArgumentError(f"{name} must be a positive number.", given=f"{name}={shown(value)}")
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
@@ -289,7 +289,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
 
     @keras_loss(
         checks={"delta": check_delta},
-        tries=[{"delta": 0.3}],
+        tries=[{"delta": 0.3}, {"delta": 2.2}],
         formula=r"$\mathrm{mean}$ of $e^2 / 2$ for $\lvert e \rvert \le \delta$, "
         r"else $\delta (\lvert e \rvert - \delta / 2)$",
         related="`huber_loss`",

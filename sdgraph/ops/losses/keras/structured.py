@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,7 +130,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
 
     @keras_loss(
         leaves_out=False,
-        checks={"gamma": partial(check_factor, "gamma"), "margin": partial(check_factor, "margin")},
+        checks={"gamma": check_factor, "margin": check_factor},
         calls=[
             called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), gamma=2.0),
             called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), None, None, Drawn((3,), (0.5, 2)), gamma=2.0, reduction="sum"),
