@@ -22,6 +22,7 @@ extensions = [
     "generated_pages",
     "gradient_rules",
     "loss_gallery",
+    "loss_tables",
     "measured_tables",
     "samediff_names",
     "source_links",

@@ -11,6 +11,8 @@ from sdgraph import SameDiff
 
 _BLOCK = re.compile(r"^(?P<indent>[ ]*)\$\$(?P<body>.+?)\$\$[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<![\\$`\w])\$(?P<body>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$`])")
+# A line that begins with "P. Huber" is the beginning of a source, no item P of a list.
+_INITIAL = re.compile(r"^(?P<before>[ ]*[A-Z])\. (?=[A-Z])", re.MULTILINE)
 
 
 def _directive(match: re.Match[str]) -> str:
@@ -20,12 +22,12 @@ def _directive(match: re.Match[str]) -> str:
 
 
 def to_rst(text: str) -> str:
-    text = _BLOCK.sub(_directive, text)
+    text = _INITIAL.sub(r"\g<before>\\. ", _BLOCK.sub(_directive, text))
     return _INLINE.sub(lambda match: f":math:`{match['body']}`", text)
 
 
 def _process_docstring(app, what, name, obj, options, lines) -> None:
-    if any("$" in line for line in lines):
+    if any("$" in line or _INITIAL.match(line) for line in lines):
         lines[:] = to_rst("\n".join(lines)).splitlines()
 
 

@@ -1,12 +1,12 @@
 """The page with a picture of every loss, made from the registry: a loss appears here because it exists.
 
-Text and formula are the beginning of the loss's docstring. `ARGUMENTS` says how to draw a loss that is no function of
-one number with a label of 1.
+Text and formula are the beginning of the loss's docstring. How to draw a loss that is no function of one number with a
+label of 1, a Keras loss says in its definition, and `ARGUMENTS` for the others.
 """
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,15 @@ from generated_pages import documented_name
 import sdgraph
 from sdgraph import SameDiff
 from sdgraph.build.op import REGISTRY, Op
+from sdgraph.ops.losses.keras.definition import DEFINITIONS
 
 FOLDER = "gallery"
 THEMES = ("light", "dark")
-OVER_ANGLE = ("loss.cosine_distance", "keras.cosine_similarity", "keras.circle")
 WITHOUT_PICTURE = ("keras.reduce",)
 
 _NUMBERS: dict[str, Any] = {"labels": 0.0}
 _CLASSES: dict[str, Any] = {"labels": [0.0, 1.0]}
 _LOGITS: dict[str, Any] = {"labels": [[1.0, 0.0, 0.0]], "at": [0.0, 0.0, 0.0], "predictions": (-5, 5)}
-_SHARES: dict[str, Any] = {"labels": [[1.0, 0.0]], "at": [0.5, 0.5], "predictions": (0.1, 0.95)}
-_PIXELS: dict[str, Any] = {"labels": [[1.0, 1.0, 0.0]], "at": [0.5, 1.0, 0.5], "predictions": (0, 1)}
 _FRAMES: dict[str, Any] = {"at": [[0.0] * 3] * 4, "vary": (1, 1), "predictions": (-5, 5)}
 
 
@@ -39,20 +37,25 @@ def _direction(angle: Any) -> Any:
     return angle.sd.concat([m.cos(angle).reshape(1, 1), m.sin(angle).reshape(1, 1)], axis=1)
 
 
-def _turned(loss: Callable[..., Any]) -> dict[str, Any]:
-    """A loss of a vector of length 1, over its angle; the true direction is 0."""
-    return {"loss": lambda y, angle: loss(angle.sd, _direction(angle)), "predictions": (-math.pi, math.pi)}
-
-
-def _circle(sd: Any, p: Any) -> Any:
-    pairs = {"ref_labels": [0, 1], "ref_embeddings": [[1.0, 0.0], [0.0, 1.0]], "remove_diagonal": False}
-    return sd.keras.circle([0], p, gamma=4.0, **pairs)
-
-
-def _divergence(y: Any, p: Any) -> Any:
-    """Between two distributions over two classes; the true one is (0.3, 0.7)."""
+def _shares(p: Any) -> Any:
     p = p.reshape(1, 1)
-    return p.sd.keras.kl_divergence([[0.3, 0.7]], p.sd.concat([p, 1 - p], axis=1))
+    return p.sd.concat([p, 1 - p], axis=1)
+
+
+ALONG = {"angle": (_direction, (-math.pi, math.pi)), "shares": (_shares, None)}
+"""Ways through the predictions of two numbers that belong together, and what is drawn of them."""
+
+
+def _along(op: Op, along: str, labels: Any, predictions: Any = None, **settings: Any) -> dict[str, Any]:
+    """A loss of the predictions on one of these ways; the labels are as they are given."""
+    way, all_of_it = ALONG[along]
+    names = [name for name in op.operand_names if name in ("label", "predictions", "y_true", "y_pred")]
+
+    def loss(y: Any, x: Any) -> Any:
+        method = getattr(getattr(x.sd, op.namespace), op.name)
+        return method(**dict(zip(names, (labels, way(x)), strict=True)), **settings)
+
+    return {"loss": loss, "predictions": predictions or all_of_it}
 
 
 def _weighted(y: Any, x: Any) -> Any:
@@ -61,7 +64,7 @@ def _weighted(y: Any, x: Any) -> Any:
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "loss.absolute_difference": _NUMBERS,
-    "loss.cosine_distance": _turned(lambda sd, p: sd.loss.cosine_distance([[1.0, 0.0]], p, dimension=1)),
+    "loss.cosine_distance": {"along": "angle", "labels": [[1.0, 0.0]], "dimension": 1},
     "loss.ctc_loss": {"loss": _with_lengths, **_FRAMES},
     "loss.hinge_loss": _CLASSES,
     "loss.huber_loss": _NUMBERS,
@@ -79,29 +82,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "loss.softmax_cross_entropy": _LOGITS,
     "loss.sparse_softmax_cross_entropy": {**_LOGITS, "labels": [0]},
     "loss.weighted_cross_entropy_with_logits": {"loss": _weighted, "labels": [0.0, 1.0], "predictions": (-4, 4)},
-    "keras.binary_crossentropy": {**_CLASSES, "predictions": (0.1, 0.9)},
-    "keras.binary_focal_crossentropy": {**_CLASSES, "predictions": (0.1, 0.9)},
-    "keras.categorical_crossentropy": _SHARES,
-    "keras.categorical_focal_crossentropy": _SHARES,
-    "keras.categorical_generalized_cross_entropy": {**_SHARES, "labels": [0], "q": 0.5},
-    "keras.categorical_hinge": {**_LOGITS, "predictions": (-2, 3)},
-    "keras.circle": _turned(_circle),
-    "keras.cosine_similarity": _turned(lambda sd, p: sd.keras.cosine_similarity([[1.0, 0.0]], p)),
-    "keras.ctc": {"labels": [[1, 2]], **_FRAMES},
-    "keras.dice": _PIXELS,
-    "keras.hinge": _CLASSES,
-    "keras.huber": _NUMBERS,
-    "keras.kl_divergence": {"loss": _divergence, "predictions": (0.05, 0.9)},
-    "keras.log_cosh": _NUMBERS,
-    "keras.mean_absolute_error": _NUMBERS,
-    "keras.mean_absolute_percentage_error": {"labels": 2.0, "predictions": (0.01, 6)},
-    "keras.mean_squared_error": _NUMBERS,
-    "keras.mean_squared_logarithmic_error": {"labels": 2.0, "predictions": (0.01, 6)},
-    "keras.poisson": {"labels": 3.0, "predictions": (0.2, 8)},
-    "keras.root_mean_squared_error": {"labels": [[0.0, 0.0]], "at": [0.0, 1.0], "predictions": (-3, 3)},
-    "keras.sparse_categorical_crossentropy": {**_SHARES, "labels": [0]},
-    "keras.squared_hinge": _CLASSES,
-    "keras.tversky": {**_PIXELS, "alpha": 0.3, "beta": 0.7},
 }
 
 _PAGE = """\
@@ -122,6 +102,16 @@ _GROUPS = {
 def losses() -> list[Op]:
     SameDiff()
     return [op for name, op in REGISTRY.items() if op.is_loss and name not in WITHOUT_PICTURE]
+
+
+def said_of(op: Op) -> Mapping[str, Any]:
+    return DEFINITIONS[op].picture if op in DEFINITIONS else ARGUMENTS.get(op.qualname, {})
+
+
+def arguments(op: Op) -> dict[str, Any]:
+    """How to draw a loss: the arguments of `plot_loss`."""
+    said = said_of(op)
+    return {"loss": op.qualname, "points": 201, **(_along(op, **said) if "along" in said else said)}
 
 
 def summary(op: Op) -> str:
@@ -165,11 +155,10 @@ def draw(folder: Path) -> None:
                 if path.exists() and path.stat().st_mtime > newest:
                     continue
                 figure = plt.figure(figsize=(5.2, 3.0), layout="constrained")
-                arguments = {"loss": op.qualname, "points": 201, **ARGUMENTS.get(op.qualname, {})}
-                axes = plot_loss(ax=figure.add_subplot(), theme=theme, **arguments)
+                axes = plot_loss(ax=figure.add_subplot(), theme=theme, **arguments(op))
                 axes.set_title("")
                 axes.set_title("", loc="left")
-                if op.qualname in OVER_ANGLE:
+                if said_of(op).get("along") == "angle":
                     axes.set_xlabel("angle")
                 figure.savefig(path, transparent=True, metadata={"Date": None})
                 plt.close(figure)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph import LossReduce
 from sdgraph.build.op import REGISTRY
+from sdgraph.ops.losses.keras.definition import DEFINITIONS, Drawn
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 SHAPES = [(), (1,), (3,), (2, 3), (1, 1), (0,), (0, 3), (2, 0, 3), (2, 1, 3), (2, 2, 2), (5,), (1, 4)]
@@ -482,47 +483,32 @@ RANDOM = {
 }  # fmt: skip
 
 
-def _keras(true, predicted, **attrs):
-    """A Keras loss over the last axis: shapes, weights, a mask, every reduction."""
+def _over_the_last_axis(true, predicted):
+    """Calls of a Keras loss of numbers: shapes, weights, a mask, every reduction."""
     for shape in [(2, 3), (3,), (2, 2, 3), (2, 1), (1, 3), (0, 3)]:
-        yield s(F(shape, true), F(shape, predicted), **attrs)
+        yield s(F(shape, true), F(shape, predicted))
     for reduction in ("none", "sum", "sum_over_batch_size", "mean", "mean_with_sample_weight"):
-        yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), reduction=reduction, **attrs)
+        yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), reduction=reduction)
     masked = np.array([True, False])
-    yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), masked, reduction="sum", **attrs)
+    yield s(F((2, 2), true), F((2, 2), predicted), F((2,), (0.5, 2.0)), masked, reduction="sum")
 
 
-INSIDE = (0.05, 0.95)
-TRIPLE = (f(2, 3, lo=0.05, hi=0.95), f(2, 3, lo=0.05, hi=0.95))
-EMBEDDED = (ints([0, 1, 0]), f(3, 2, lo=0.1, hi=0.9))
+def _given(x):
+    """An operand as the definition of a loss writes it: numbers to draw, or labels."""
+    return F(x.shape, x.domain) if isinstance(x, Drawn) else None if x is None else np.array(x, np.int64)
+
+
+def _keras(definition):
+    """Samples of a Keras loss, from what its definition says of it."""
+    if definition.calls:
+        return [s(*map(_given, call.operands), **call.settings) for call in definition.calls]
+    true, predicted = definition.domain, definition.predictions
+    more = [s(F((2, 3), true), F((2, 3), predicted), **settings) for settings in definition.tries]
+    return [*_over_the_last_axis(true, predicted), *more]
+
+
 KERAS = {
-    **{f"keras.{k}": list(_keras(None, None)) for k in (
-        "mean_squared_error", "mean_absolute_error", "root_mean_squared_error", "cosine_similarity", "log_cosh")},
-    **{f"keras.{k}": list(_keras((0.2, 3.0), (0.2, 3.0))) for k in (
-        "mean_squared_logarithmic_error", "mean_absolute_percentage_error", "poisson")},
-    **{f"keras.{k}": list(_keras(INSIDE, (-0.8, 0.8))) for k in ("hinge", "squared_hinge", "categorical_hinge")},
-    "keras.huber": [*_keras(None, None), s(f(2, 3), f(2, 3), delta=0.3), s(f(2, 3), f(2, 3), delta=2.2)],
-    "keras.kl_divergence": list(_keras(INSIDE, INSIDE)),
-    **{f"keras.{k}": [*_keras(INSIDE, INSIDE), s(F((2, 3), INSIDE), f(2, 3), from_logits=True),
-                      s(*TRIPLE, label_smoothing=0.2), s(*TRIPLE, axis=0)] for k in (
-        "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
-        "categorical_focal_crossentropy")},
-    "keras.sparse_categorical_crossentropy": [
-        s(ints([2, 0]), F((2, 3), INSIDE)), s(ints([2, 0]), f(2, 3), from_logits=True),
-        s(ints([[2], [0]]), f(2, 3), from_logits=True),
-        s(ints([2, 1]), f(2, 3), from_logits=True, ignore_class=1),
-        s(ints([2, 0]), F((2, 3), INSIDE), f(2, lo=0.5, hi=2), reduction="sum"),
-    ],
-    "keras.categorical_generalized_cross_entropy": [
-        s(ints([2, 0]), F((2, 3), INSIDE), q=0.5), s(ints([[2], [0]]), F((2, 3), INSIDE), q=0.7),
-        s(ints([2, 0]), F((2, 3), INSIDE), f(2, lo=0.5, hi=2), reduction="sum", q=0.5),
-    ],
-    "keras.dice": [s(*TRIPLE), s(*TRIPLE, axis=1), s(*TRIPLE, axis=(0, 1)), s(*TRIPLE, reduction="sum")],
-    "keras.tversky": [s(*TRIPLE), s(*TRIPLE, alpha=0.3, beta=0.8), s(*TRIPLE, axis=1), s(*TRIPLE, reduction="sum")],
-    "keras.ctc": [s(ints([[1, 2], [2, 0]]), f(2, 5, 3)), s(ints([[1, 1]]), f(1, 4, 2)),
-                  s(ints([[1, 2], [2, 0]]), f(2, 5, 3), f(2, lo=0.5, hi=2), reduction="sum")],
-    "keras.circle": [s(*EMBEDDED, gamma=2.0), s(*EMBEDDED, None, None, f(3, lo=0.5, hi=2), gamma=2.0, reduction="sum"),
-                     s(*EMBEDDED, ints([0, 1]), f(2, 2, lo=0.1, hi=0.9), gamma=2.0, remove_diagonal=False)],
+    **{op.qualname: _keras(definition) for op, definition in DEFINITIONS.items()},
     "keras.reduce": [s(f(3)), s(f(2, 3), f(2, lo=0.5, hi=2)), s(f(2, 3), f(2, lo=0.5, hi=2), np.array([True, False])),
                      s(f(3), reduction="sum"), s(f(), reduction="none"), s(f(0), reduction="mean")],
 }  # fmt: skip

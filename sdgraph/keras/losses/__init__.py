@@ -17,129 +17,28 @@ Example:
     True
 """
 
-from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
-from sdgraph.keras.losses.classes import (
-    CTC,
-    BinaryCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge,
-    Circle,
-    CosineSimilarity,
-    Dice,
-    Hinge,
-    Huber,
-    KLDivergence,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-    Tversky,
-)
-from sdgraph.keras.losses.functions import (
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_generalized_cross_entropy,
-    categorical_hinge,
-    circle,
-    cosine_similarity,
-    ctc,
-    dice,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-    tversky,
-)
-from sdgraph.keras.losses.registry import as_loss, deserialize, get, register, serialize
+from typing import TYPE_CHECKING
 
-# The names that tf.keras.losses has besides.
-KLD = kld = kullback_leibler_divergence = kl_divergence
-MAE = mae = mean_absolute_error
-MAPE = mape = mean_absolute_percentage_error
-MSE = mse = mean_squared_error
-MSLE = msle = mean_squared_logarithmic_error
-logcosh = log_cosh
-cosine_proximity = cosine_similarity
+from sdgraph.keras.losses import registry
+from sdgraph.keras.losses.by_shape import crossentropy
+from sdgraph.keras.losses.registry import deserialize, get, register, serialize
+from sdgraph.keras.losses.wrapper import LossFunctionWrapper, as_loss
+from sdgraph.nd import calls as _calls
+from sdgraph.ops.losses.keras.loss import Loss
+from sdgraph.ops.losses.keras.on_arrays import compute_arrays_with as _compute_arrays_with
 
-__all__ = [
-    "CTC",
-    "KLD",
-    "MAE",
-    "MAPE",
-    "MSE",
-    "MSLE",
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalGeneralizedCrossEntropy",
-    "CategoricalHinge",
-    "Circle",
-    "CosineSimilarity",
-    "Dice",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "LossFunctionWrapper",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "Tversky",
-    "as_loss",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_generalized_cross_entropy",
-    "categorical_hinge",
-    "circle",
-    "cosine_proximity",
-    "cosine_similarity",
-    "ctc",
-    "deserialize",
-    "dice",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "kld",
-    "kullback_leibler_divergence",
-    "log_cosh",
-    "logcosh",
-    "mae",
-    "mape",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "mse",
-    "msle",
-    "poisson",
-    "register",
-    "serialize",
-    "sparse_categorical_crossentropy",
-    "squared_hinge",
-    "tversky",
-]
+if TYPE_CHECKING:
+    # Who reads without running sees here what is entered below.
+    from sdgraph.ops.losses.keras.crossentropies import *  # noqa: F403
+    from sdgraph.ops.losses.keras.hinges import *  # noqa: F403
+    from sdgraph.ops.losses.keras.probabilities import *  # noqa: F403
+    from sdgraph.ops.losses.keras.regression import *  # noqa: F403
+    from sdgraph.ops.losses.keras.structured import *  # noqa: F403
+
+_compute_arrays_with(_calls)
+
+_losses = registry.everything()
+globals().update(_losses)
+
+__all__ = ["Loss", "LossFunctionWrapper", "as_loss", "crossentropy", "deserialize", "get", "register", "serialize"]
+__all__ += sorted(_losses.keys() - set(__all__))  # pyright: ignore[reportUnsupportedDunderAll]

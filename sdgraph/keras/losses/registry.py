@@ -12,51 +12,26 @@ from typing import Any, TypeVar, overload
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, did_you_mean, shown
 from sdgraph.infer.arrays import own_array
-from sdgraph.keras.losses import classes, functions
-from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
-from sdgraph.keras.losses.op_loss import OpLoss
+from sdgraph.keras.losses.by_shape import crossentropy
+from sdgraph.ops.losses.keras import crossentropies, hinges, probabilities, regression, structured
+from sdgraph.ops.losses.keras.loss import Loss
+from sdgraph.ops.losses.keras.op_loss import OpLoss, is_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-CLASSES: dict[str, type[Loss]] = {
-    **{name: getattr(classes, name) for name in classes.__all__},
-    "Loss": Loss,
-    "LossFunctionWrapper": LossFunctionWrapper,
-}
+FAMILIES = (regression, hinges, probabilities, crossentropies, structured)
+"""The files that define Keras' losses: their classes and functions, under all names that they have there."""
+
+CLASSES: dict[str, type[Loss]] = {"Loss": Loss}
 """Classes by the name that configurations use."""
 
-_CLASS_OF = {cls.op.name: cls for cls in CLASSES.values() if issubclass(cls, OpLoss)}
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(functions, name) for name in _CLASS_OF},
-    "root_mean_squared_error": functions.root_mean_squared_error,
-    "crossentropy": functions.crossentropy,
-}
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """Functions by their own name."""
 
-ALIASES = {
-    "mse": "mean_squared_error",
-    "MSE": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "MAE": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "MAPE": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-    "MSLE": "mean_squared_logarithmic_error",
-    "rmse": "root_mean_squared_error",
-    "RMSE": "root_mean_squared_error",
-    "bce": "binary_crossentropy",
-    "BCE": "binary_crossentropy",
-    "kld": "kl_divergence",
-    "KLD": "kl_divergence",
-    "kullback_leibler_divergence": "kl_divergence",
-    "logcosh": "log_cosh",
-    "huber_loss": "huber",
-    "cosine": "cosine_similarity",
-    "cosine_proximity": "cosine_similarity",
-    "poisson_loss": "poisson",
-}
-"""Further names that some version of Keras accepted."""
+ALIASES: dict[str, str] = {}
+"""Further names of functions, which some version of Keras accepted."""
+
+_CLASS_OF: dict[str, type[OpLoss]] = {}
 
 _custom: dict[str, Any] = {}
 
@@ -64,6 +39,33 @@ _HOW = 'Pass it: custom_objects={"%s": fn}, or make it known once: losses.regist
 
 
 # ---------------------------------------------------------------------- names
+
+
+def enter(names: Mapping[str, Any]) -> None:
+    """Enter the losses that a file defines: its classes, its functions, and all names that it gives them."""
+    for name in sorted(names):
+        thing = names[name]
+        if isinstance(thing, type) and issubclass(thing, OpLoss) and "op" in vars(thing):
+            CLASSES[name] = _CLASS_OF[thing.op.name] = thing
+        elif is_function(thing):
+            FUNCTIONS[thing.__name__] = thing
+            if name != thing.__name__:
+                ALIASES[name] = thing.__name__
+
+
+for _family in FAMILIES:
+    enter(vars(_family))
+FUNCTIONS["crossentropy"] = crossentropy
+
+
+def everything() -> dict[str, Any]:
+    """All classes and functions by all of their names."""
+    return {**CLASSES, **FUNCTIONS, **{alias: FUNCTIONS[name] for alias, name in ALIASES.items()}}
+
+
+def class_of(function: Any) -> type[OpLoss] | None:
+    """The class that stands for the same loss as a function of ours."""
+    return next((_CLASS_OF.get(name) for name, known in FUNCTIONS.items() if known is function), None)
 
 
 @overload
@@ -110,7 +112,7 @@ def _same_definition(old: Any, new: Any) -> bool:
 def _built_in(name: str) -> Any:
     """What Keras calls this: a class or a function; None if nothing."""
     if name.lower() in ("crossentropy", "ce"):
-        return functions.crossentropy
+        return crossentropy
     return CLASSES.get(name) or FUNCTIONS.get(ALIASES.get(name, name))
 
 
@@ -185,28 +187,6 @@ def _instance(cls: type) -> Any:
         return cls()
     except TypeError as e:
         raise ArgumentError(f"A {cls.__name__} needs settings: make one yourself.", given=cls.__name__) from e
-
-
-def as_loss(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
-    """What `get` finds, as a `Loss`: a function is given Keras' weights, masks and mean.
-
-    Example:
-        >>> from sdgraph.keras import losses
-        >>> losses.as_loss("mse")
-        MeanSquaredError(name='mse', reduction='sum_over_batch_size')
-        >>> losses.as_loss(lambda y_true, y_pred: abs(y_true - y_pred))([[0.0]], [[2.0]])
-        array(2., dtype=float32)
-    """
-    found = get(identifier, custom_objects)
-    if isinstance(found, Loss):
-        return found
-    if found is None:
-        raise ArgumentError("There is no loss.", given="None")
-    name = identifier if isinstance(identifier, str) else None
-    for key, fn in FUNCTIONS.items():
-        if found is fn and key in _CLASS_OF:
-            return _CLASS_OF[key](name=name)
-    return LossFunctionWrapper(found, name=name)
 
 
 # ---------------------------------------------------------------------- losses as data
@@ -365,3 +345,18 @@ def _value(value: Any) -> Any:
         policy = inner.get("name")
         return policy.removeprefix("mixed_") or None if isinstance(policy, str) else policy
     return dict(value)
+
+
+__all__ = [
+    "ALIASES",
+    "CLASSES",
+    "FAMILIES",
+    "FUNCTIONS",
+    "class_of",
+    "deserialize",
+    "enter",
+    "everything",
+    "get",
+    "register",
+    "serialize",
+]

@@ -16,7 +16,9 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import one_axis
+from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import class_labels
+from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, axis_last, over_axes, per_sample, work_dtypes
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.ops.precision import cast_to
@@ -32,16 +34,16 @@ if TYPE_CHECKING:
 _EACH = LossReduce.NONE
 
 
-def check_label_smoothing(value: object) -> None:
+def check_label_smoothing(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the argument label_smoothing."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError("label_smoothing must lie between 0 and 1.", given=f"label_smoothing={shown(value)}")
+        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
 
 
-def check_gamma(value: object) -> None:
+def check_gamma(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of a focal loss."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ArgumentError("gamma must be a finite number, 0 or more.", given=f"gamma={shown(value)}")
+        raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=f"{name}={shown(value)}")
 
 
 def _binary(y: SDVariable, p: SDVariable, from_logits: bool) -> SDVariable:
@@ -138,7 +140,16 @@ def _margins(x: SDVariable, log_q: SDVariable) -> SDVariable:
 class SDKerasCrossentropies(Namespace, prefix="keras"):
     """Keras' cross entropies."""
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        domain=INSIDE,
+        checks={"label_smoothing": check_label_smoothing},
+        tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
+        formula=r"$-\mathrm{mean}\,(y \log p + (1 - y) \log(1 - p))$; of logits "
+        r"$\mathrm{mean}\,(y\,\mathrm{softplus}(-x) + (1 - y)\,\mathrm{softplus}(x))$",
+        related="`log_loss`, `sigmoid_cross_entropy`",
+        deeplearning4j=("LossBinaryXENT", "n times; clipped at 1e-5"),
+        picture={"labels": [0.0, 1.0], "predictions": (0.1, 0.9)},
+    )
     def binary_crossentropy(
         self,
         y_true: Operand,
@@ -168,17 +179,27 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         Returns:
             The shape without ``axis``.
 
+        References:
+            D. R. Cox, "The regression analysis of binary sequences", Journal of the Royal Statistical Society B 20,
+            1958. Label smoothing: C. Szegedy and others, "Rethinking the Inception architecture for computer vision",
+            arXiv:1512.00567, 2015.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.binary_crossentropy([[0.0, 1.0], [0.0, 0.0]], [[0.6, 0.4], [0.4, 0.6]])
             array([0.91629076, 0.7135582 ], dtype=float32)
         """
-        check_label_smoothing(label_smoothing)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing, 2)
         return w.reduce(self.sd.mean(_binary(y, p, from_logits), axes), reduction)
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        domain=INSIDE,
+        checks={"gamma": check_gamma, "label_smoothing": check_label_smoothing},
+        tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
+        formula=r"the same times $(y (1 - p) + (1 - y) p)^\gamma$",
+        picture={"labels": [0.0, 1.0], "predictions": (0.1, 0.9)},
+    )
     def binary_focal_crossentropy(
         self,
         y_true: Operand,
@@ -214,13 +235,15 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         Returns:
             The shape without ``axis``.
 
+        References:
+            T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, "Focal loss for dense object detection",
+            arXiv:1708.02002, 2017.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
             array([0.1732868], dtype=float32)
         """
-        check_label_smoothing(label_smoothing)
-        check_gamma(gamma)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing, 2)
         each = _binary(y, p, from_logits)
@@ -230,7 +253,15 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             each = (y * alpha + (1 - y) * (1 - alpha)) * each
         return w.reduce(self.sd.mean(each, axes), reduction)
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        domain=INSIDE,
+        checks={"label_smoothing": check_label_smoothing},
+        tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
+        formula=r"$-\sum y \log q$, $q = p / \sum p$ or $\mathrm{softmax}(x)$",
+        related="`softmax_cross_entropy`",
+        deeplearning4j=("LossMCXENT", "same; probabilities are not normalised"),
+        picture={"labels": [[1.0, 0.0]], "at": [0.5, 0.5], "predictions": (0.1, 0.95)},
+    )
     def categorical_crossentropy(
         self,
         y_true: Operand,
@@ -249,6 +280,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
 
         From probabilities, ``q`` is ``y_pred`` divided by its sum and clipped to [1e-7, 1 - 1e-7]; from logits it is
         their softmax, and nothing is clipped. Labels need not sum to 1. A row of probabilities of sum 0 gives NaN.
+        What is clipped has no gradient.
 
         Args:
             y_true: One-hot labels, or probabilities of the classes.
@@ -260,19 +292,28 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         Returns:
             The shape without ``axis``.
 
+        References:
+            J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with
+            relationships to statistical pattern recognition", Neurocomputing, Springer, 1990.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.categorical_crossentropy([[0.0, 1.0, 0.0]], [[0.05, 0.95, 0.0]])
             array([0.05129331], dtype=float32)
         """
-        check_label_smoothing(label_smoothing)
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing)
         if from_logits:
             return w.reduce(self.sd.loss.softmax_cross_entropy(y, p, loss_reduce=_EACH), reduction)
         return w.reduce(0.0 - self.sd.sum(self.sd.math.xlogy(y, _normalized(p)), -1), reduction)
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        domain=INSIDE,
+        checks={"gamma": check_gamma, "label_smoothing": check_label_smoothing},
+        tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
+        formula=r"$-\sum \alpha (1 - q)^\gamma y \log q$",
+        picture={"labels": [[1.0, 0.0]], "at": [0.5, 0.5], "predictions": (0.1, 0.95)},
+    )
     def categorical_focal_crossentropy(
         self,
         y_true: Operand,
@@ -305,13 +346,15 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         Returns:
             The shape without ``axis``.
 
+        References:
+            T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, "Focal loss for dense object detection",
+            arXiv:1708.02002, 2017.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
             array([0.0433217], dtype=float32)
         """
-        check_label_smoothing(label_smoothing)
-        check_gamma(gamma)
         sd, m = self.sd, self.sd.math
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         y = _smoothed(y, label_smoothing)
@@ -334,7 +377,19 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         each = factor * each
         return w.reduce(sd.sum(each, -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        calls=[
+            called([2, 0], Drawn((2, 3), INSIDE)),
+            called([2, 0], Drawn((2, 3)), from_logits=True),
+            called([[2], [0]], Drawn((2, 3)), from_logits=True),
+            called([2, 1], Drawn((2, 3)), from_logits=True, ignore_class=1),
+            called([2, 0], Drawn((2, 3), INSIDE), Drawn((2,), (0.5, 2)), reduction="sum"),
+        ],
+        formula=r"$-\log q_y$",
+        related="`sparse_softmax_cross_entropy`",
+        deeplearning4j=("LossSparseMCXENT", "same"),
+        picture={"labels": [0], "at": [0.5, 0.5], "predictions": (0.1, 0.95)},
+    )
     def sparse_categorical_crossentropy(
         self,
         y_true: Operand,
@@ -366,6 +421,10 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
 
         Raises:
             LabelError: At run time, for any other label that is no class; names it and its position.
+
+        References:
+            J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with
+            relationships to statistical pattern recognition", Neurocomputing, Springer, 1990.
 
         Example:
             >>> from sdgraph.keras import losses
@@ -401,3 +460,152 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         if valid is not None:
             each = sd.where(valid, each, 0.0)
         return w.reduce(each, reduction, valid)
+
+
+# ---------------------------------------------------------------------- classes and functions
+
+
+class BinaryCrossentropy(OpLoss, of=SDKerasCrossentropies.binary_crossentropy):
+    """Cross entropy of labels 0 and 1.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.BinaryCrossentropy(from_logits=True)([[0.0, 1.0]], [[0.0, 0.0]])
+        array(0.6931472, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int | Sequence[int] | None = -1,
+        reduction: str | None = MEAN,
+        name: str | None = "binary_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+binary_crossentropy = BCE = bce = function(SDKerasCrossentropies.binary_crossentropy)
+
+
+class BinaryFocalCrossentropy(OpLoss, of=SDKerasCrossentropies.binary_focal_crossentropy):
+    """Cross entropy of labels 0 and 1 in which easy samples count less.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.BinaryFocalCrossentropy(gamma=2)([[0.0, 1.0]], [[0.5, 0.5]])
+        array(0.1732868, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int | Sequence[int] | None = -1,
+        reduction: str | None = MEAN,
+        name: str | None = "binary_focal_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.apply_class_balancing = apply_class_balancing
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+binary_focal_crossentropy = function(SDKerasCrossentropies.binary_focal_crossentropy)
+
+
+class CategoricalCrossentropy(OpLoss, of=SDKerasCrossentropies.categorical_crossentropy):
+    """Cross entropy of one-hot labels.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.CategoricalCrossentropy()([[0.0, 1.0, 0.0]], [[0.05, 0.95, 0.0]])
+        array(0.05129331, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = MEAN,
+        name: str | None = "categorical_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+categorical_crossentropy = function(SDKerasCrossentropies.categorical_crossentropy)
+
+
+class CategoricalFocalCrossentropy(OpLoss, of=SDKerasCrossentropies.categorical_focal_crossentropy):
+    """Cross entropy of one-hot labels in which easy samples count less.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])
+        array(0.0433217, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = MEAN,
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+categorical_focal_crossentropy = function(SDKerasCrossentropies.categorical_focal_crossentropy)
+
+
+class SparseCategoricalCrossentropy(OpLoss, of=SDKerasCrossentropies.sparse_categorical_crossentropy):
+    """Cross entropy of integer labels.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> loss = losses.SparseCategoricalCrossentropy(ignore_class=-1)
+        >>> loss([1, -1], [[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]])
+        array(0.05129331, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = MEAN,
+        name: str | None = "sparse_categorical_crossentropy",
+        axis: int = -1,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+sparse_categorical_crossentropy = function(SDKerasCrossentropies.sparse_categorical_crossentropy)

@@ -12,7 +12,9 @@ from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
+from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import class_labels
+from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, over_axes, per_sample, work_dtypes
 from sdgraph.ops.precision import cast_to
 
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
 
 
-def check_q(value: object) -> None:
+def check_q(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of the generalised cross entropy."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError("q must lie between 0 and 1.", given=f"q={shown(value)}")
+        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
 
 
 def check_factor(name: str, value: object) -> None:
@@ -45,7 +47,12 @@ def _lost_power(sd: GraphLike, p: Operand, *, q: float) -> SDVariable:
 class SDKerasProbabilities(Namespace, prefix="keras"):
     """Keras' losses of probabilities, rates and overlaps."""
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        domain=INSIDE,
+        formula=r"$\sum y \log(y / p)$, both in [eps, 1]",
+        deeplearning4j=("LossKLD", "same; clipped at 1e-5"),
+        picture={"along": "shares", "labels": [[0.3, 0.7]], "predictions": (0.05, 0.9)},
+    )
     def kl_divergence(
         self,
         y_true: Operand,
@@ -68,6 +75,10 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            S. Kullback and R. A. Leibler, "On information and sufficiency", The Annals of Mathematical Statistics 22,
+            1951.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]).round(4)
@@ -78,7 +89,13 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         y, p = m.clip_by_value(y, EPSILON, 1.0), m.clip_by_value(p, EPSILON, 1.0)
         return w.reduce(self.sd.sum(y * m.log(y / p), -1), reduction)
 
-    @composite(is_loss=True, domain=(0.1, 4))
+    @keras_loss(
+        domain=(0.2, 3.0),
+        formula=r"$\mathrm{mean}\,(p - y \log(p + \mathrm{eps}))$",
+        related="`log_poisson` of the logarithm of the rate",
+        deeplearning4j=("LossPoisson", "n times"),
+        picture={"labels": 3.0, "predictions": (0.2, 8)},
+    )
     def poisson(
         self,
         y_true: Operand,
@@ -92,12 +109,18 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
     ) -> SDVariable:
         """Poisson loss: the mean of ``y_pred - y_true log(y_pred + 1e-7)`` over the last axis.
 
+        It is smooth for rates of 0 and more; a rate below -1e-7 gives NaN where the count is not 0.
+
         Args:
             y_true: Counts ``(..., n)``.
             y_pred: Predicted rates, of the same shape.
 
         Returns:
             Shape ``(...)``.
+
+        References:
+            J. A. Nelder and R. W. M. Wedderburn, "Generalized linear models", Journal of the Royal Statistical Society
+            A 135, 1972.
 
         Example:
             >>> from sdgraph.keras import losses
@@ -107,7 +130,16 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(p - self.sd.math.xlogy(y, p + EPSILON), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        checks={"q": check_q},
+        calls=[
+            called([2, 0], Drawn((2, 3), INSIDE), q=0.5),
+            called([[2], [0]], Drawn((2, 3), INSIDE), q=0.7),
+            called([2, 0], Drawn((2, 3), INSIDE), Drawn((2,), (0.5, 2)), reduction="sum", q=0.5),
+        ],
+        formula="$(1 - p_y^q) / q$",
+        picture={"labels": [0], "at": [0.5, 0.5], "predictions": (0.1, 0.95), "q": 0.5},
+    )
     def categorical_generalized_cross_entropy(
         self,
         y_true: Operand,
@@ -136,12 +168,15 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         Raises:
             LabelError: At run time, for a label that is no class.
 
+        References:
+            Z. Zhang and M. R. Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy
+            labels", arXiv:1805.07836, 2018.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.categorical_generalized_cross_entropy([0, 1], [[0.25, 0.75], [0.0, 1.0]], 0.5)
             array([1., 0.], dtype=float32)
         """
-        check_q(q)
         sd = self.sd
         work, result = work_dtypes(sd, y_pred, None, dtype)
         p = cast_to(y_pred, work)
@@ -152,7 +187,16 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         chosen = sd.squeeze(sd.take_along_axis(p, labels, -1), -1)
         return w.reduce(_lost_power(sd, chosen, q=q), reduction)
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        calls=[
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE)),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), axis=1),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), axis=(0, 1)),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), reduction="sum"),
+        ],
+        formula=r"$1 - 2 \sum y p / (\sum y + \sum p + \mathrm{eps})$, sums over `axis`",
+        picture={"labels": [[1.0, 1.0, 0.0]], "at": [0.5, 1.0, 0.5], "predictions": (0, 1)},
+    )
     def dice(
         self,
         y_true: Operand,
@@ -167,6 +211,8 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
     ) -> SDVariable:
         """Dice loss: ``1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7)``.
 
+        It is smooth for probabilities.
+
         Args:
             y_true: True regions, 1 inside and 0 outside.
             y_pred: Predicted probabilities of being inside, of the same shape.
@@ -174,6 +220,10 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
 
         Returns:
             The shape without ``axis``.
+
+        References:
+            F. Milletari, N. Navab and S.-A. Ahmadi, "V-Net: fully convolutional neural networks for volumetric medical
+            image segmentation", arXiv:1606.04797, 2016.
 
         Example:
             >>> from sdgraph.keras import losses
@@ -187,7 +237,18 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         apart = sd.sum(y * (1 - p) + p * (1 - y), axes) + EPSILON
         return w.reduce(apart / (both + apart), reduction)
 
-    @composite(is_loss=True, domain=(0.05, 0.95))
+    @keras_loss(
+        checks={"alpha": check_factor, "beta": check_factor},
+        calls=[
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE)),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), alpha=0.3, beta=0.8),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), axis=1),
+            called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), reduction="sum"),
+        ],
+        formula=r"$1 - T / (T + \alpha F_p + \beta F_n + \mathrm{eps})$, "
+        r"$T = \sum y p$, $F_p = \sum (1 - y) p$, $F_n = \sum y (1 - p)$",
+        picture={"labels": [[1.0, 1.0, 0.0]], "at": [0.5, 1.0, 0.5], "predictions": (0, 1), "alpha": 0.3, "beta": 0.7},
+    )
     def tversky(
         self,
         y_true: Operand,
@@ -206,6 +267,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
 
         True positives are ``TP = sum(y_true y_pred)``, false positives ``FP = sum((1 - y_true) y_pred)``, false
         negatives ``FN = sum(y_true (1 - y_pred))``. alpha = beta = 1/2 is the Dice loss, but for the 1e-7.
+        It is smooth for probabilities.
 
         Args:
             y_true: True regions, 1 inside and 0 outside.
@@ -217,15 +279,119 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         Returns:
             The shape without ``axis``.
 
+        References:
+            S. S. M. Salehi, D. Erdogmus and A. Gholipour, "Tversky loss function for image segmentation using 3D fully
+            convolutional deep networks", arXiv:1706.05721, 2017.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.tversky([[1.0, 1.0]], [[1.0, 0.0]], alpha=0.5, beta=3.0, axis=1)
             array([0.75], dtype=float32)
         """
-        check_factor("alpha", alpha)
-        check_factor("beta", beta)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         sd = self.sd
         hits = sd.sum(y * p, axes)
         misses = alpha * sd.sum(p * (1 - y), axes) + beta * sd.sum(y * (1 - p), axes) + EPSILON
         return w.reduce(misses / (hits + misses), reduction)
+
+
+# ---------------------------------------------------------------------- classes and functions
+
+
+class KLDivergence(OpLoss, of=SDKerasProbabilities.kl_divergence):
+    """Kullback-Leibler divergence of predicted from true probabilities.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]]).round(4)
+        np.float32(0.1438)
+    """
+
+
+kl_divergence = KLD = kld = kullback_leibler_divergence = function(SDKerasProbabilities.kl_divergence)
+
+
+class Poisson(OpLoss, of=SDKerasProbabilities.poisson):
+    """Poisson loss of counts and predicted rates.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.Poisson()([[2.0, 0.0]], [[1.0, 3.0]])
+        array(1.9999999, dtype=float32)
+    """
+
+
+poisson = poisson_loss = function(SDKerasProbabilities.poisson)
+
+
+class CategoricalGeneralizedCrossEntropy(OpLoss, of=SDKerasProbabilities.categorical_generalized_cross_entropy):
+    """Cross entropy of integer labels that wrong labels harm less.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.CategoricalGeneralizedCrossEntropy(q=0.5)([0, 1], [[0.25, 0.75], [0.0, 1.0]])
+        array(0.5, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = MEAN,
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.q = q
+        super().__init__(reduction, name, dtype)
+
+
+categorical_generalized_cross_entropy = function(SDKerasProbabilities.categorical_generalized_cross_entropy)
+
+
+class Dice(OpLoss, of=SDKerasProbabilities.dice):
+    """Dice loss of true and predicted regions. With ``axis=None`` all samples make one region.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.Dice(axis=1)([[1.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]).round(4)
+        np.float32(0.5)
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = MEAN,
+        name: str | None = "dice",
+        axis: int | Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+dice = function(SDKerasProbabilities.dice)
+
+
+class Tversky(OpLoss, of=SDKerasProbabilities.tversky):
+    """Tversky loss of regions: ``alpha`` weights false positives, ``beta`` false negatives.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.Tversky(alpha=0.5, beta=3.0, axis=1)([[1.0, 1.0]], [[1.0, 0.0]])
+        array(0.75, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = MEAN,
+        name: str | None = "tversky",
+        axis: int | Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.beta = beta
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+tversky = function(SDKerasProbabilities.tversky)

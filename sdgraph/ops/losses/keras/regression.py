@@ -12,6 +12,8 @@ from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
+from sdgraph.ops.losses.keras.definition import keras_loss
+from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample
 from sdgraph.ops.losses.reduction import LossReduce
 
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
 
 
-def check_delta(value: object) -> None:
+def check_delta(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be Huber's delta."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError("delta must be a positive number.", given=f"delta={shown(value)}")
+        raise ArgumentError(f"{name} must be a positive number.", given=f"{name}={shown(value)}")
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
@@ -46,7 +48,12 @@ def _unit(x: SDVariable) -> SDVariable:
 class SDKerasRegression(Namespace, prefix="keras"):
     """Keras' losses of numbers."""
 
-    @composite(is_loss=True)
+    @keras_loss(
+        formula=r"$\mathrm{mean}\ e^2$",
+        related="`mean_squared_error`",
+        deeplearning4j=("LossMSE", "same"),
+        picture={"labels": 0.0},
+    )
     def mean_squared_error(
         self,
         y_true: Operand,
@@ -58,7 +65,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
-        """Mean squared error: the mean of ``(y_true - y_pred)^2`` over the last axis.
+        """Mean squared error: the mean of ``(y_true - y_pred)^2`` over the last axis. It is smooth.
 
         Args:
             y_true: True values ``(..., n)``.
@@ -66,6 +73,9 @@ class SDKerasRegression(Namespace, prefix="keras"):
 
         Returns:
             Shape ``(...)``.
+
+        References:
+            A.-M. Legendre, *Nouvelles méthodes pour la détermination des orbites des comètes*, 1805.
 
         Example:
             >>> from sdgraph.keras import losses
@@ -75,7 +85,9 @@ class SDKerasRegression(Namespace, prefix="keras"):
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(self.sd.math.square(p - y), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        picture={"labels": [[0.0, 0.0]], "at": [0.0, 1.0], "predictions": (-3, 3)},
+    )
     def root_mean_squared_error(
         self,
         y_true: Operand,
@@ -98,6 +110,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            R. J. Hyndman and A. B. Koehler, "Another look at measures of forecast accuracy", International Journal of
+            Forecasting 22, 2006.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.get("rmse")([[0.0, 0.0]], [[3.0, 4.0]])
@@ -108,7 +124,12 @@ class SDKerasRegression(Namespace, prefix="keras"):
         n = sd.axis_size(p, -1, p.dtype)
         return w.reduce(sd.norm2(p - y, -1) / sd.math.sqrt(n), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        formula=r"$\mathrm{mean}\ \lvert e \rvert$",
+        related="`absolute_difference`",
+        deeplearning4j=("LossMAE", "same"),
+        picture={"labels": 0.0},
+    )
     def mean_absolute_error(
         self,
         y_true: Operand,
@@ -129,6 +150,9 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            P. Bloomfield and W. L. Steiger, *Least Absolute Deviations*, Birkhäuser, 1983.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.mean_absolute_error([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]])
@@ -137,7 +161,12 @@ class SDKerasRegression(Namespace, prefix="keras"):
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         return w.reduce(self.sd.mean(self.sd.math.abs(p - y), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        domain=(0.2, 3.0),
+        formula=r"$100\ \mathrm{mean}\ \lvert e \rvert / \max(\lvert y \rvert, \mathrm{eps})$",
+        deeplearning4j=("LossMAPE", "same; labels of 0 give NaN or infinity there"),
+        picture={"labels": 2.0, "predictions": (0.01, 6)},
+    )
     def mean_absolute_percentage_error(
         self,
         y_true: Operand,
@@ -160,6 +189,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            S. Makridakis, "Accuracy measures: theoretical and practical concerns", International Journal of Forecasting
+            9, 1993.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 5.0]])
@@ -169,7 +202,12 @@ class SDKerasRegression(Namespace, prefix="keras"):
         m = self.sd.math
         return w.reduce(100 * self.sd.mean(m.abs(p - y) / m.max(m.abs(y), EPSILON), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        domain=(0.2, 3.0),
+        formula=r"$\mathrm{mean}\ (\log(1 + p) - \log(1 + y))^2$, both at least eps",
+        deeplearning4j=("LossMSLE", "same; values below 0 are not clipped there"),
+        picture={"labels": 2.0, "predictions": (0.01, 6)},
+    )
     def mean_squared_logarithmic_error(
         self,
         y_true: Operand,
@@ -192,6 +230,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            L. Törnqvist, P. Vartia and Y. O. Vartia, "How should relative changes be measured?", The American
+            Statistician 39, 1985.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.mean_squared_logarithmic_error([[1.0, 3.0]], [[1.0, 1.0]])
@@ -202,7 +244,12 @@ class SDKerasRegression(Namespace, prefix="keras"):
         log_y, log_p = (m.log1p(m.max(v, EPSILON)) for v in (y, p))
         return w.reduce(self.sd.mean(m.square(log_p - log_y), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        formula=r"$-\langle y, p \rangle / (\lVert y \rVert \lVert p \rVert)$",
+        related=r"`cosine_distance` is $1 - \langle y, p \rangle$",
+        deeplearning4j=("LossCosineProximity", "same"),
+        picture={"along": "angle", "labels": [[1.0, 0.0]]},
+    )
     def cosine_similarity(
         self,
         y_true: Operand,
@@ -217,7 +264,8 @@ class SDKerasRegression(Namespace, prefix="keras"):
     ) -> SDVariable:
         """Cosine similarity, negated: minus the cosine of the angle between the vectors along ``axis``.
 
-        It lies between -1 (same direction) and 1 (opposite). Norms below 1e-7 count as 1e-7, so zero vectors give 0.
+        It lies between -1 (same direction) and 1 (opposite). Norms below 1e-7 count as 1e-7, a constant, so zero
+        vectors give 0.
 
         Args:
             y_true: True vectors.
@@ -227,6 +275,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             The operands' shape without ``axis``.
 
+        References:
+            G. Salton, A. Wong and C. S. Yang, "A vector space model for automatic indexing", Communications of the ACM
+            18, 1975.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.cosine_similarity([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]]).round(4)
@@ -235,7 +287,14 @@ class SDKerasRegression(Namespace, prefix="keras"):
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         return w.reduce(0.0 - self.sd.sum(_unit(y) * _unit(p), -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        checks={"delta": check_delta},
+        tries=[{"delta": 0.3}, {"delta": 2.2}],
+        formula=r"$\mathrm{mean}$ of $e^2 / 2$ for $\lvert e \rvert \le \delta$, "
+        r"else $\delta (\lvert e \rvert - \delta / 2)$",
+        related="`huber_loss`",
+        picture={"labels": 0.0},
+    )
     def huber(
         self,
         y_true: Operand,
@@ -250,7 +309,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
     ) -> SDVariable:
         """Huber loss, the mean over the last axis of ``e^2 / 2`` if ``|e| <= delta``, else ``delta (|e| - delta / 2)``.
 
-        Here ``e = y_pred - y_true``.
+        Here ``e = y_pred - y_true``. The gradient is continuous, and has no kink at ``|e| = delta`` but in its slope.
 
         Args:
             y_true: True values ``(..., n)``.
@@ -260,17 +319,22 @@ class SDKerasRegression(Namespace, prefix="keras"):
         Returns:
             Shape ``(...)``.
 
+        References:
+            P. J. Huber, "Robust estimation of a location parameter", The Annals of Mathematical Statistics 35, 1964.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.huber([[0.0, 0.0]], [[0.5, 3.0]])
             array([1.3125], dtype=float32)
         """
-        check_delta(delta)
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         each = self.sd.loss.huber_loss(y, p, delta=delta, loss_reduce=LossReduce.NONE)
         return w.reduce(self.sd.mean(each, -1), reduction)
 
-    @composite(is_loss=True)
+    @keras_loss(
+        formula=r"$\mathrm{mean} \log \cosh e$",
+        picture={"labels": 0.0},
+    )
     def log_cosh(
         self,
         y_true: Operand,
@@ -284,7 +348,8 @@ class SDKerasRegression(Namespace, prefix="keras"):
     ) -> SDVariable:
         """Logarithm of the hyperbolic cosine: the mean of ``log(cosh(y_pred - y_true))`` over the last axis.
 
-        It is ``e^2 / 2`` for small differences and ``|e| - log 2`` for large ones, and cannot overflow.
+        It is ``e^2 / 2`` for small differences and ``|e| - log 2`` for large ones, and cannot overflow. Its gradient
+        ``tanh(e)`` is smooth.
 
         Args:
             y_true: True values ``(..., n)``.
@@ -292,6 +357,10 @@ class SDKerasRegression(Namespace, prefix="keras"):
 
         Returns:
             Shape ``(...)``.
+
+        References:
+            R. A. Saleh and A. K. M. E. Saleh, "Statistical properties of the log-cosh loss function used in machine
+            learning", arXiv:2208.04564, 2022.
 
         Example:
             >>> from sdgraph.keras import losses
@@ -301,3 +370,120 @@ class SDKerasRegression(Namespace, prefix="keras"):
         y, p, w = per_sample(self.sd, y_true, y_pred, sample_weight, mask, dtype)
         each: Any = _log_cosh(self.sd, p - y)
         return w.reduce(self.sd.mean(each, -1), reduction)
+
+
+# ---------------------------------------------------------------------- classes and functions
+
+
+class MeanSquaredError(OpLoss, of=SDKerasRegression.mean_squared_error):
+    """Mean of the squared differences.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.MeanSquaredError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]])
+        array(0.5, dtype=float32)
+    """
+
+
+mean_squared_error = MSE = mse = function(SDKerasRegression.mean_squared_error)
+
+
+root_mean_squared_error = RMSE = rmse = function(SDKerasRegression.root_mean_squared_error)
+
+
+class MeanAbsoluteError(OpLoss, of=SDKerasRegression.mean_absolute_error):
+    """Mean of the absolute differences.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 4.0]])
+        array(2., dtype=float32)
+    """
+
+
+mean_absolute_error = MAE = mae = function(SDKerasRegression.mean_absolute_error)
+
+
+class MeanAbsolutePercentageError(OpLoss, of=SDKerasRegression.mean_absolute_percentage_error):
+    """Mean of the absolute differences relative to the true values, in percent.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 5.0]])
+        array(37.5, dtype=float32)
+    """
+
+
+mean_absolute_percentage_error = MAPE = mape = function(SDKerasRegression.mean_absolute_percentage_error)
+
+
+class MeanSquaredLogarithmicError(OpLoss, of=SDKerasRegression.mean_squared_logarithmic_error):
+    """Mean of the squared differences of ``log(1 + value)``.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.MeanSquaredLogarithmicError()([[1.0, 3.0]], [[1.0, 1.0]])
+        array(0.2402265, dtype=float32)
+    """
+
+
+mean_squared_logarithmic_error = MSLE = msle = function(SDKerasRegression.mean_squared_logarithmic_error)
+
+
+class CosineSimilarity(OpLoss, of=SDKerasRegression.cosine_similarity):
+    """Minus the cosine of the angle between true and predicted vectors.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.CosineSimilarity()([[0.0, 1.0]], [[0.0, 3.0]])
+        array(-1., dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str | None = MEAN,
+        name: str | None = "cosine_similarity",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.axis = axis
+        super().__init__(reduction, name, dtype)
+
+
+cosine_similarity = cosine = cosine_proximity = function(SDKerasRegression.cosine_similarity)
+
+
+class Huber(OpLoss, of=SDKerasRegression.huber):
+    """Squared differences, but absolute ones where they are larger than ``delta``.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.Huber(delta=1.0)([[0.0, 0.0]], [[0.5, 3.0]])
+        array(1.3125, dtype=float32)
+    """
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = MEAN,
+        name: str | None = "huber_loss",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.delta = delta
+        super().__init__(reduction, name, dtype)
+
+
+huber = huber_loss = function(SDKerasRegression.huber)
+
+
+class LogCosh(OpLoss, of=SDKerasRegression.log_cosh):
+    """Mean of the logarithm of the hyperbolic cosine of the differences.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> losses.LogCosh()([[0.0, 0.0]], [[1.0, 0.0]]).round(4)
+        np.float32(0.2169)
+    """
+
+
+log_cosh = logcosh = function(SDKerasRegression.log_cosh)

@@ -12,7 +12,9 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
+from sdgraph.ops.losses.keras.definition import Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import as_integers
+from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.probabilities import check_factor
 from sdgraph.ops.losses.keras.weighting import Traced, Weighting, differ, work_dtypes
 from sdgraph.ops.precision import cast_to
@@ -64,7 +66,16 @@ def _position(labels: SDVariable) -> SDVariable:
 class SDKerasStructured(Namespace, prefix="keras"):
     """Keras' losses of sequences and of batches."""
 
-    @composite(is_loss=True)
+    @keras_loss(
+        calls=[
+            called([[1, 2], [2, 0]], Drawn((2, 5, 3))),
+            called([[1, 1]], Drawn((1, 4, 2))),
+            called([[1, 2], [2, 0]], Drawn((2, 5, 3)), Drawn((2,), (0.5, 2)), reduction="sum"),
+        ],
+        formula=r"$-\log P(y \mid \mathrm{softmax}(x))$",
+        related="`ctc_loss`",
+        picture={"labels": [[1, 2]], "at": [[0.0] * 3] * 4, "vary": (1, 1), "predictions": (-5, 5)},
+    )
     def ctc(
         self,
         y_true: Operand,
@@ -91,6 +102,10 @@ class SDKerasStructured(Namespace, prefix="keras"):
         Raises:
             LabelError: At run time, for a label that is no class.
 
+        References:
+            A. Graves, S. Fernández, F. Gomez and J. Schmidhuber, "Connectionist temporal classification: labelling
+            unsegmented sequence data with recurrent neural networks", ICML 2006.
+
         Example:
             >>> import numpy as np
             >>> from sdgraph.keras import losses
@@ -113,7 +128,30 @@ class SDKerasStructured(Namespace, prefix="keras"):
         each: Any = _ctc(sd, labels, p, lengths, frames)
         return w.reduce(each, reduction)
 
-    @composite(is_loss=True, leaves_out=False)
+    @keras_loss(
+        leaves_out=False,
+        checks={"gamma": check_factor, "margin": check_factor},
+        calls=[
+            called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), gamma=2.0),
+            called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), None, None, Drawn((3,), (0.5, 2)), gamma=2.0, reduction="sum"),
+            called(
+                *([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), [0, 1], Drawn((2, 2), (0.1, 0.9))),
+                gamma=2.0,
+                remove_diagonal=False,
+            ),
+        ],
+        formula=r"$\mathrm{softplus}(\log \sum e^{-\gamma \max(m + d, 0)(m - d)} "
+        r"+ \log \sum e^{\gamma \max(1 + m - d, 0)(1 - m - d)})$ "
+        "over references of the same and of other labels, $d$ their distance",
+        picture={
+            "along": "angle",
+            "labels": [0],
+            "ref_labels": [0, 1],
+            "ref_embeddings": [[1.0, 0.0], [0.0, 1.0]],
+            "remove_diagonal": False,
+            "gamma": 4.0,
+        },
+    )
     def circle(
         self,
         y_true: Operand,
@@ -135,7 +173,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         With the distances ``d = max(1 - y_pred ref_embeddings^T, 0)``, g = gamma and m = margin it is
         ``softplus(P + N)`` for ``P = log sum exp(-g max(m + d, 0) (m - d))`` over the references of the row's label
         and ``N = log sum exp(g max(1 + m - d, 0) (1 - m - d))`` over the others. A row that lacks one kind costs 0,
-        and means are over the rows that cost more.
+        and means are over the rows that cost more. At the kink of a maximum the gradient is half of that beside it.
 
         Args:
             y_true: Integer labels ``(batch,)`` or ``(batch, 1)``.
@@ -149,13 +187,15 @@ class SDKerasStructured(Namespace, prefix="keras"):
         Returns:
             Shape ``(batch,)``.
 
+        References:
+            Y. Sun and others, "Circle loss: a unified perspective of pair similarity optimization", arXiv:2002.10857,
+            2020.
+
         Example:
             >>> from sdgraph.keras import losses
             >>> losses.circle([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], gamma=1.0).round(4)
             array([1.1989, 1.0899, 0.    ], dtype=float32)
         """
-        check_factor("gamma", gamma)
-        check_factor("margin", margin)
         if (ref_labels is None) != (ref_embeddings is None):
             raise ArgumentError("ref_labels and ref_embeddings go together.", given="only one of them")
         sd, m = self.sd, self.sd.math
@@ -179,3 +219,48 @@ class SDKerasStructured(Namespace, prefix="keras"):
         push = sd.where(same, nothing, gamma * m.max(1 + margin - d, 0.0) * (1 - margin - d))
         values = sd.nn.softplus(m.log_sum_exp(pull, 1) + m.log_sum_exp(push, 1))
         return w.reduce(values, reduction, values > 0)
+
+
+# ---------------------------------------------------------------------- classes and functions
+
+
+class CTC(OpLoss, of=SDKerasStructured.ctc):
+    """Connectionist temporal classification.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> import numpy as np
+        >>> losses.CTC()(np.array([[1, 0]]), np.zeros((1, 2, 3)))
+        array(1.09861229)
+    """
+
+
+ctc = function(SDKerasStructured.ctc)
+
+
+class Circle(OpLoss, of=SDKerasStructured.circle):
+    """Circle loss of embeddings and integer labels. A mean is over the rows that cost something.
+
+    Example:
+        >>> from sdgraph.keras import losses
+        >>> y_pred = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+        >>> losses.Circle(gamma=1.0)([0, 0, 1], y_pred).round(4)
+        np.float32(1.1444)
+    """
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = MEAN,
+        name: str | None = "circle",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.gamma = gamma
+        self.margin = margin
+        self.remove_diagonal = remove_diagonal
+        super().__init__(reduction, name, dtype)
+
+
+circle = function(SDKerasStructured.circle)

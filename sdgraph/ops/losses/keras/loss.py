@@ -1,4 +1,4 @@
-"""The base class of losses, and how a loss that is no op of ours is weighted, masked and reduced.
+"""The base class of Keras' losses, and how a loss that is no op of ours is weighted, masked and reduced.
 
 Knows how a call is made into nodes of a graph. Must not know any formula.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
@@ -16,15 +16,14 @@ import numpy as np
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, NotDefinedError, shown
 from sdgraph.infer.aval import as_dtype
-from sdgraph.nd import calls as eager
-from sdgraph.ops.losses.keras.weighting import check_reduction, same_rank, work_dtypes
+from sdgraph.ops.losses.keras.on_arrays import on_arrays
+from sdgraph.ops.losses.keras.weighting import check_reduction, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from sdgraph.build.variable import Operand
-    from sdgraph.samediff import SameDiff
 
 _OPERANDS = ("y_true", "y_pred", "sample_weight", "mask")
 _counts: dict[str, int] = {}
@@ -133,18 +132,18 @@ class Loss:
         Raises:
             ShapeError: If shapes do not go together; names them.
         """
-        given = eager.as_operands((y_true, y_pred, sample_weight, mask))
+        given = on_arrays().as_operands((y_true, y_pred, sample_weight, mask))
         operands: dict[str, Any] = dict(zip(_OPERANDS, given, strict=True))
-        sd = eager.graph_of([*operands.values()])
+        sd = on_arrays().graph_of([*operands.values()])
         if sd is None:
             return self._on_arrays(operands)
         with sd.transaction():
             return self._append(sd, **operands)
 
     def _on_arrays(self, operands: dict[str, Any]) -> np.ndarray[Any, Any]:
-        return eager.evaluate(self._append, operands)
+        return on_arrays().evaluate(self._append, operands)
 
-    def _append(self, sd: SameDiff, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
+    def _append(self, sd: Any, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> SDVariable:
         """The loss's nodes: what ``call`` computes, under a scope of its own, and one that weights and reduces it."""
         final = node_name(sd, self.name)
         before = len(sd.marks.losses)
@@ -170,7 +169,7 @@ class Loss:
     def get_config(self) -> dict[str, Any]:
         """The settings, as plain Python values: ``from_config`` makes an equal loss of them."""
         config: dict[str, Any] = {"name": self.name, "reduction": self.reduction}
-        config |= {k: _plain(getattr(self, k)) for k in self.options}
+        config |= {k: plain(getattr(self, k)) for k in self.options}
         if self.dtype is not None:
             config["dtype"] = self.dtype.name
         return config
@@ -200,10 +199,11 @@ def known_settings(cls: type, config: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in config.items() if k in parameters}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A setting as lists and Python numbers."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+    return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
 def _scope_of(name: str) -> str:
@@ -211,64 +211,10 @@ def _scope_of(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z_.\-]+", "_", name).strip("_") or "loss"
 
 
-def node_name(sd: SameDiff, name: str) -> str:
+def node_name(sd: Any, name: str) -> str:
     """The first free name for a loss's node, relative to the open scope."""
     full, scope = sd.names.free(_scope_of(name)), sd.current_scope
     return full.removeprefix(f"{scope}/") if scope else full
 
 
-class LossFunctionWrapper(Loss):
-    """A loss made of a function ``fn(y_true, y_pred, **settings)`` that gives one loss per sample.
-
-    The function gets variables of one floating dtype, and of one rank where theirs differ by a last axis of size 1.
-
-    Args:
-        fn: The function.
-        reduction: How to reduce.
-        name: Name of the loss nodes; by default the function's.
-        dtype: To compute in.
-        **settings: Further arguments of the function.
-
-    Example:
-        >>> from sdgraph.keras import losses
-        >>> loss = losses.LossFunctionWrapper(lambda y, p, power: (abs(y - p) ** power).mean(-1), power=3)
-        >>> loss([[0.0]], [[2.0]])
-        array(8., dtype=float32)
-    """
-
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: DTypeLike | None = None,
-        **settings: Any,
-    ) -> None:
-        if not callable(fn):
-            raise ArgumentTypeError("A loss is made of a function.", given=shown(fn), expected="fn(y_true, y_pred)")
-        own = getattr(fn, "__name__", "")
-        super().__init__(name or (own if own.isidentifier() else None), reduction, dtype)
-        self.fn = fn
-        self.settings = settings
-
-    def call(self, y_true: SDVariable, y_pred: SDVariable) -> SDVariable:
-        """What the function gives."""
-        return self.fn(y_true, y_pred, **self.settings)
-
-    def _prepared(self, y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVariable]:
-        return same_rank(y_true, y_pred)
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings; the function itself is named as `serialize` names it."""
-        from sdgraph.keras.losses.registry import serialize
-
-        return {**super().get_config(), "fn": serialize(self.fn), **{k: _plain(v) for k, v in self.settings.items()}}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """A loss with the settings of `get_config`; the function is looked up by its name."""
-        from sdgraph.keras.losses.registry import get
-
-        if not isinstance(config, Mapping):
-            raise ArgumentTypeError("The settings of a loss are a dict.", given=shown(config))
-        return cls(**{**config, "fn": get(config.get("fn"))})
+__all__ = ["Loss", "known_settings", "node_name", "plain"]
