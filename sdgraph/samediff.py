@@ -17,7 +17,7 @@ from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Table
 from sdgraph.build.graph import GRADIENT_SCOPE, VariableKind, check_name
 from sdgraph.build.initializers import as_seed
-from sdgraph.build.leaves import GraphLeaves, with_article
+from sdgraph.build.leaves import GraphLeaves
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.differentiate import jacobians as derivatives
@@ -210,7 +210,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
             return v
         if v.kind is not old:
             raise ArgumentTypeError(
-                f"{v.name!r} is {with_article(v.kind)}: only {with_article(old)} can become {with_article(new)}.",
+                f"{v.name!r} is {v.kind.in_words}: only {old.in_words} can become {new.in_words}.",
                 given=repr(v),
                 node=v.name,
             )

@@ -18,6 +18,7 @@ from sdgraph.errors import TakenBackError, UnknownVariableError, VariableNameErr
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 from sdgraph.origin import Origin, user_origin, user_place
+from sdgraph.wording import did_you_mean, with_article
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -46,6 +47,11 @@ class VariableKind(enum.Enum):
     """Holds a value that stays."""
     ARRAY = "array"
     """The output of an op."""
+
+    @property
+    def in_words(self) -> str:
+        """As it reads in a sentence."""
+        return "the output of an op" if self is VariableKind.ARRAY else with_article(self.value)
 
 
 class Node:
@@ -341,13 +347,3 @@ def check_name(name: object) -> None:
             expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
             "empty and which does not end in ':' and a number (that names an op's further outputs)",
         )
-
-
-def did_you_mean(name: object, known: Any) -> str | None:
-    """A hint with the names most like ``name``, or None."""
-    import difflib
-
-    if not isinstance(name, str) or len(name) > 200:
-        return None
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(map(repr, near))}?" if near else None

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import shape_str
+from sdgraph.wording import did_you_mean
 
 _Make: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]
 

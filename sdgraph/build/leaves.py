@@ -172,7 +172,7 @@ class GraphLeaves(GraphBuilder):
             return self.values[v.id]
         except KeyError:
             raise ArgumentTypeError(
-                f"{v.name!r} has no value of its own: it is {with_article(v.kind)}.",
+                f"{v.name!r} has no value of its own: it is {v.kind.in_words}.",
                 given=repr(v),
                 fix="Use v.eval(feeds).",
             ) from None
@@ -201,7 +201,7 @@ class GraphLeaves(GraphBuilder):
         v = self._own(v)
         if v.kind is not VariableKind.VARIABLE:
             raise ArgumentTypeError(
-                f"Only variables take a new value: {v.name!r} is {with_article(v.kind)}.", given=repr(v), node=v.name
+                f"Only variables take a new value: {v.name!r} is {v.kind.in_words}.", given=repr(v), node=v.name
             )
         what = f"The new value of {v.name!r}"
         try:
@@ -215,13 +215,3 @@ class GraphLeaves(GraphBuilder):
             e.node, e.node_origin = v.name, v.origin
             raise
         self.set_array(v.id, array)
-
-
-def with_article(kind: VariableKind) -> str:
-    """A kind as it reads in a sentence."""
-    return {
-        VariableKind.PLACEHOLDER: "a placeholder",
-        VariableKind.VARIABLE: "a variable",
-        VariableKind.CONSTANT: "a constant",
-        VariableKind.ARRAY: "the output of an op",
-    }[kind]

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from sdgraph.build.graph import NO_ATTRS, VariableKind, did_you_mean, reachable
+from sdgraph.build.graph import NO_ATTRS, VariableKind, reachable
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.aval import Aval, as_dtype
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff

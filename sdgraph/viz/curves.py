@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.build.op import REGISTRY, Op
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.viz import style
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

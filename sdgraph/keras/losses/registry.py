@@ -10,12 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.keras.losses import classes, functions
 from sdgraph.keras.losses.base import Loss, LossFunctionWrapper
 from sdgraph.keras.losses.op_loss import OpLoss
+from sdgraph.wording import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,11 +11,11 @@ import warnings
 from types import ModuleType
 from typing import NamedTuple
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.errors import EngineError, MissingDependencyError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.program import Program
+from sdgraph.wording import did_you_mean
 
 
 class _Engine(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sdgraph.build.graph import did_you_mean
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.names import is_writable
+from sdgraph.wording import did_you_mean
 
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "view": ("forward", "gradient", "both"),
