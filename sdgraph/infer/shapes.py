@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer.aval import Aval, Dim, Shape, broadcast_shapes, normalize_axis, promote, shape_str, ufunc_dtype
 
@@ -186,7 +187,7 @@ def permuted(x: Aval, *, axes: Any) -> Aval:
 
 def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
     """One axis as a non-negative integer."""
-    if not isinstance(axis, int) or isinstance(axis, bool):
+    if not is_whole(axis):
         fix = "Make them one axis first, with reshape." if isinstance(axis, list | tuple) else None
         raise ArgumentError(f"{what} must be one axis.", given=repr(axis), fix=fix)
     return normalize_axis(axis, ndim, what=what)[0]

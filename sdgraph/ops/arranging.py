@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
 from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
@@ -128,7 +129,7 @@ def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:
 def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
     k = shapes.one_axis(axis, len(x.shape))
     d = x.shape[k]
-    if not isinstance(num_split, int) or num_split < 1 or (type(d) is int and d % num_split):
+    if not is_whole(num_split, 1) or (type(d) is int and d % num_split):
         raise ArgumentError("The axis cannot be split evenly.", given=f"size {d} into {num_split!r} parts")
     size = d // num_split if type(d) is int else None
     return (Aval((*x.shape[:k], size, *x.shape[k + 1 :]), x.dtype),) * num_split
@@ -146,8 +147,8 @@ def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
 
 
 def _tile_counts(reps: Any, ndim: int) -> tuple[int, ...]:
-    counts = (reps,) if isinstance(reps, int) else reps
-    if not all(isinstance(r, int) and r >= 0 for r in counts):
+    counts = reps if isinstance(reps, tuple) else (reps,)
+    if not all(is_whole(r, 0) for r in counts):
         raise ArgumentError("Counts of repetition are integers >= 0.", given=repr(reps))
     return (1,) * (ndim - len(counts)) + tuple(counts)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, composite, primitive
 from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, promote, shape_str
@@ -149,7 +150,7 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
             "There must be one segment id per row.",
             given=f"data {shape_str(data.shape)}, segment ids {shape_str(segment_ids.shape)}",
         )
-    if not isinstance(num_segments, int) or num_segments < 0:
+    if not is_whole(num_segments, 0):
         raise ArgumentError("num_segments counts segments.", given=repr(num_segments), expected="an integer >= 0")
     return Aval((num_segments, *data.shape[n:]), shapes.sum_dtype(data.dtype))
 

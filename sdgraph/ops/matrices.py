@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.op import LINEAR, composite, primitive
 from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str
@@ -231,20 +232,14 @@ def _infer_matmul_like(a: Aval, b: Aval, like: Aval) -> Aval:
     return Aval(like.shape, out.dtype)
 
 
-def _check_diagonal(diagonal: Any) -> None:
-    if not isinstance(diagonal, int) or isinstance(diagonal, bool):
-        raise ArgumentError("diagonal must be a whole number.", given=f"diagonal={diagonal!r}")
-
-
 def _triangle(x: Aval, *, diagonal: int) -> Aval:
-    _check_diagonal(diagonal)
+    whole("diagonal", diagonal)
     return matrix(x)
 
 
 def _infer_band(x: Aval, *, min_lower: int, max_upper: int) -> Aval:
     for name, n in (("min_lower", min_lower), ("max_upper", max_upper)):
-        if not isinstance(n, int) or isinstance(n, bool):
-            raise ArgumentError(f"{name} must be a whole number.", given=f"{name}={n!r}")
+        whole(name, n)
     return matrix(x)
 
 
@@ -601,9 +596,9 @@ class SDMatrices(Namespace, prefix="linalg"):
             array([[1., 0.],
                    [1., 1.]])
         """
-        _check_diagonal(diagonal)
+        whole("diagonal", diagonal)
         size = (rows, rows if columns is None else columns)
-        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in size):
+        if not all(is_whole(n, 0) for n in size):
             raise ArgumentError("Sizes are whole numbers >= 0.", given=f"rows={rows!r}, columns={columns!r}")
         return self.sd.as_variable(np.tri(*size, diagonal, dtype or self.sd.dtype))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.graph import VariableKind
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
@@ -79,7 +80,7 @@ def summary(sd: SameDiff, depth: int | None = None, sort: str = "topological") -
         ArgumentError: For another ``sort`` or a negative ``depth``.
     """
     key = _sort_key(sort)
-    if depth is not None and (not isinstance(depth, int) or depth < 0):
+    if depth is not None and not is_whole(depth, 0):
         raise ArgumentError("depth counts levels of scopes.", given=shown(depth), expected="0, 1, 2 ... or None")
     listing = visible(sd)
     rows = sorted(_rows(listing, depth), key=key)

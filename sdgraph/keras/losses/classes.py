@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdgraph.checks import finite
 from sdgraph.keras.losses.op_loss import OpLoss
 from sdgraph.ops.losses.keras import SDKeras
 from sdgraph.ops.losses.keras.crossentropies import check_gamma, check_label_smoothing
-from sdgraph.ops.losses.keras.probabilities import check_factor, check_q
+from sdgraph.ops.losses.keras.probabilities import check_q
 from sdgraph.ops.losses.keras.regression import check_delta
 
 if TYPE_CHECKING:
@@ -519,8 +520,8 @@ class Tversky(OpLoss, of=SDKeras.tversky):
         axis: int | Sequence[int] | None = None,
         dtype: DTypeLike | None = None,
     ) -> None:
-        check_factor("alpha", alpha)
-        check_factor("beta", beta)
+        finite("alpha", alpha)
+        finite("beta", beta)
         super().__init__("tversky" if name is None else name, reduction, dtype)
         self.alpha = alpha
         self.beta = beta
@@ -550,8 +551,8 @@ class Circle(OpLoss, of=SDKeras.circle):
         name: str | None = "circle",
         dtype: DTypeLike | None = None,
     ) -> None:
-        check_factor("gamma", gamma)
-        check_factor("margin", margin)
+        finite("gamma", gamma)
+        finite("margin", margin)
         super().__init__("circle" if name is None else name, reduction, dtype)
         self.gamma = gamma
         self.margin = margin

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import Namespace, SDVariable
-from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.checks import not_negative
+from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
 from sdgraph.infer.shapes import integer_index, normalize_axis
 from sdgraph.ops.losses.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
@@ -111,11 +112,6 @@ def _elementwise(
 
 _NAMES = ("label", "predictions")
 _LOGIT_NAMES = ("label", "prediction_logits")
-
-
-def _check_not_negative(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=repr(value))
 
 
 def _half_log_two_pi(y: SDVariable) -> SDVariable:
@@ -355,7 +351,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.huber_loss([0.0, 0.0], [0.5, 3.0], delta=1.0).eval()
             array(1.3125, dtype=float32)
         """
-        _check_not_negative("delta", delta)
+        not_negative("delta", delta)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd = self.sd
         d = p - y
@@ -421,7 +417,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> sd.loss.log_loss([1.0, 0.0], [0.5, 0.0]).eval()
             array(0.34657359)
         """
-        _check_not_negative("epsilon", epsilon)
+        not_negative("epsilon", epsilon)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd, m = self.sd, self.sd.math
         # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
@@ -593,7 +589,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff(dtype="float64").loss.sigmoid_cross_entropy([1.0, 0.0], [0.0, -40.0]).eval()
             array(0.34657359)
         """
-        _check_not_negative("label_smoothing", label_smoothing)
+        not_negative("label_smoothing", label_smoothing)
         z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
@@ -635,7 +631,7 @@ class SDLoss(Namespace, prefix="loss"):
             >>> SameDiff(dtype="float64").loss.softmax_cross_entropy([[0.0, 1.0]], [[0.0, 0.0]]).eval()
             array(0.69314718)
         """
-        _check_not_negative("label_smoothing", label_smoothing)
+        not_negative("label_smoothing", label_smoothing)
         sd = self.sd
         _same_shape(one_hot_labels=one_hot_labels, logit_predictions=logit_predictions)
         x, z = floats(logit_predictions, one_hot_labels, like=logit_predictions)

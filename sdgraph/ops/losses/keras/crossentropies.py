@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.checks import between, is_whole, not_negative
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import one_axis
@@ -34,14 +35,12 @@ _EACH = LossReduce.NONE
 
 def check_label_smoothing(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the argument label_smoothing."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError("label_smoothing must lie between 0 and 1.", given=f"label_smoothing={shown(value)}")
+    between("label_smoothing", value, 0, 1, ends=True)
 
 
 def check_gamma(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of a focal loss."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ArgumentError("gamma must be a finite number, 0 or more.", given=f"gamma={shown(value)}")
+    not_negative("gamma", value)
 
 
 def _binary(y: SDVariable, p: SDVariable, from_logits: bool) -> SDVariable:
@@ -372,7 +371,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             >>> losses.sparse_categorical_crossentropy([1, 2], [[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]])
             array([0.05129331, 2.3025851 ], dtype=float32)
         """
-        if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int)):
+        if ignore_class is not None and not is_whole(ignore_class):
             raise ArgumentError(
                 "ignore_class is a label.", given=f"ignore_class={shown(ignore_class)}", expected="an integer"
             )

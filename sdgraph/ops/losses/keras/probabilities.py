@@ -5,12 +5,11 @@ Knows formulas. Cross entropies have a file of their own.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import Namespace, SDVariable
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import between, finite
 from sdgraph.ops.losses.keras.labels import class_labels
 from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, over_axes, per_sample, work_dtypes
 from sdgraph.ops.precision import cast_to
@@ -26,14 +25,7 @@ if TYPE_CHECKING:
 
 def check_q(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of the generalised cross entropy."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError("q must lie between 0 and 1.", given=f"q={shown(value)}")
-
-
-def check_factor(name: str, value: object) -> None:
-    """Raise ArgumentError unless ``value`` is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={shown(value)}")
+    between("q", value, 0, 1, ends=False)
 
 
 @composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)), reach=ELEMENTWISE)
@@ -222,8 +214,8 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
             >>> losses.tversky([[1.0, 1.0]], [[1.0, 0.0]], alpha=0.5, beta=3.0, axis=1)
             array([0.75], dtype=float32)
         """
-        check_factor("alpha", alpha)
-        check_factor("beta", beta)
+        finite("alpha", alpha)
+        finite("beta", beta)
         y, p, axes, w = over_axes(self.sd, y_true, y_pred, sample_weight, mask, dtype, axis)
         sd = self.sd
         hits = sd.sum(y * p, axes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import Namespace, SDVariable
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import positive
 from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample
 from sdgraph.ops.losses.reduction import LossReduce
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 def check_delta(value: object) -> None:
     """Raise ArgumentError unless ``value`` can be Huber's delta."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError("delta must be a positive number.", given=f"delta={shown(value)}")
+    positive("delta", value)
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)

@@ -8,11 +8,11 @@ import numpy as np
 
 from sdgraph.build.op import composite
 from sdgraph.build.variable import Namespace, SDVariable
+from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.keras.labels import as_integers
-from sdgraph.ops.losses.keras.probabilities import check_factor
 from sdgraph.ops.losses.keras.weighting import Traced, Weighting, differ, work_dtypes
 from sdgraph.ops.precision import cast_to
 
@@ -154,8 +154,8 @@ class SDKerasStructured(Namespace, prefix="keras"):
             >>> losses.circle([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], gamma=1.0).round(4)
             array([1.1989, 1.0899, 0.    ], dtype=float32)
         """
-        check_factor("gamma", gamma)
-        check_factor("margin", margin)
+        finite("gamma", gamma)
+        finite("margin", margin)
         if (ref_labels is None) != (ref_embeddings is None):
             raise ArgumentError("ref_labels and ref_embeddings go together.", given="only one of them")
         sd, m = self.sd, self.sd.math
