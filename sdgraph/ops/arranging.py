@@ -106,19 +106,17 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
     if not first:
         raise ShapeError("Scalars cannot be concatenated.", fix="Use sd.stack.")
     k = shapes.one_axis(axis, len(first))
-    rest = first[:k] + first[k + 1 :]
+    joint = first
     for a in avals[1:]:
-        other = a.shape[:k] + a.shape[k + 1 :]
-        if len(a.shape) != len(first) or any(
-            type(d) is int and type(e) is int and d != e for d, e in zip(rest, other, strict=True)
-        ):
+        joint = (*joint[:k], None, *joint[k + 1 :])
+        if not shapes.same_sizes(joint, a.shape):
             raise ShapeError(
                 f"Only axis {axis} may differ between concatenated arrays.",
                 given=", ".join(shape_str(v.shape) for v in avals),
             )
-        rest = tuple(d if type(d) is int else e for d, e in zip(rest, other, strict=True))
+        joint = tuple(d if type(d) is int else e for d, e in zip(joint, a.shape, strict=True))
     joined = _total([a.shape[k] for a in avals])
-    return Aval((*rest[:k], joined, *rest[k:]), functools.reduce(promote, (a.dtype for a in avals)))
+    return Aval((*joint[:k], joined, *joint[k + 1 :]), functools.reduce(promote, (a.dtype for a in avals)))
 
 
 def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:

@@ -122,10 +122,7 @@ def _scattered_nd(ref: Aval, indices: Aval, updates: Aval) -> Aval:
 def _along_axis(x: Aval, indices: Aval, *, axis: int) -> Aval:
     shapes.integer_index(indices, "Indices")
     k = shapes.one_axis(axis, len(x.shape))
-    rest, other = x.shape[:k] + x.shape[k + 1 :], indices.shape[:k] + indices.shape[k + 1 :]
-    if len(x.shape) != len(indices.shape) or any(
-        type(a) is int and type(b) is int and a != b for a, b in zip(rest, other, strict=True)
-    ):
+    if not shapes.same_sizes(indices.shape, (*x.shape[:k], None, *x.shape[k + 1 :])):
         raise ShapeError(
             "The indices must have the shape of x but for the chosen axis.",
             given=f"indices {shape_str(indices.shape)}, x {shape_str(x.shape)}, axis {axis}",
@@ -143,9 +140,7 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
     shapes.integer_index(segment_ids, "Segment ids")
     n = len(segment_ids.shape)
     lead = data.shape[:n]
-    if len(lead) < n or any(
-        type(d) is int and type(e) is int and d != e for d, e in zip(lead, segment_ids.shape, strict=True)
-    ):
+    if not shapes.same_sizes(lead, segment_ids.shape):
         raise ShapeError(
             "There must be one segment id per row.",
             given=f"data {shape_str(data.shape)}, segment ids {shape_str(segment_ids.shape)}",

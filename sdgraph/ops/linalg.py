@@ -15,7 +15,7 @@ from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Dim, broadcast_shapes, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.infer.shapes import INT64
 from sdgraph.ops import singular
 from sdgraph.ops.matrices import SDMatrices, matrix, outer, product_for, swap_last
@@ -41,7 +41,7 @@ def _real(x: Aval) -> Aval:
 def _square(x: Aval) -> Aval:
     out = _real(x)
     n, m = x.shape[-2:]
-    if type(n) is int and type(m) is int and n != m:
+    if shapes.known_to_differ(n, m):
         raise ShapeError("A square matrix is needed.", given=shape_str(x.shape))
     return out
 
@@ -56,7 +56,7 @@ def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
         raise ShapeError("The right-hand side is a vector or a matrix.", given=shape_str(rhs.shape))
     vector = len(rhs.shape) == 1
     rows, n = rhs.shape[0 if vector else -2], a.shape[-1]
-    if type(rows) is int and type(n) is int and rows != n:
+    if shapes.known_to_differ(rows, n):
         raise ShapeError(
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
@@ -67,18 +67,13 @@ def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
     return Aval((*broadcast_shapes(a.shape[:-2], rhs.shape[:-2]), n, rhs.shape[-1]), dtype)
 
 
-def _fewer(x: Aval) -> Dim:
-    n, m = x.shape[-2:]
-    return min(n, m) if type(n) is int and type(m) is int else (n if n == m else None)
-
-
 def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
     a = _real(matrix)
     if len(rhs.shape) < 2:
         raise ShapeError("The right-hand side is a matrix.", given=shape_str(rhs.shape), expected="rank 2 or more")
     n, m = a.shape[-2:]
     rows = rhs.shape[-2]
-    if type(rows) is int and type(n) is int and rows != n:
+    if shapes.known_to_differ(rows, n):
         raise ShapeError(
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
@@ -96,14 +91,14 @@ def _infer_cofactors_gradient(g: Aval, x: Aval) -> Aval:
 def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
     out = _real(x)
     n, m = x.shape[-2:]
-    k = n if full else _fewer(x)
+    k = n if full else shapes.smaller(*x.shape[-2:])
     return Aval((*x.shape[:-2], n, k), out.dtype), Aval((*x.shape[:-2], k, m), out.dtype)
 
 
 def _infer_svd(x: Aval, *, full_uv: bool, compute_uv: bool) -> Any:
     out = _real(x)
     n, m = x.shape[-2:]
-    batch, k = x.shape[:-2], _fewer(x)
+    batch, k = x.shape[:-2], shapes.smaller(*x.shape[-2:])
     s = Aval((*batch, k), out.dtype)
     if not compute_uv:
         return s

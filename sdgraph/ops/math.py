@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 def _diagonal_part(x: Aval) -> Aval:
     n = len(x.shape)
     half = x.shape[: n // 2]
-    if (
-        n % 2
-        or not n
-        or any(type(a) is int and type(b) is int and a != b for a, b in zip(half, x.shape[n // 2 :], strict=True))
-    ):
+    if not n or not shapes.same_sizes(half, x.shape[n // 2 :]):
         raise ShapeError("There is no diagonal.", given=shape_str(x.shape), expected="a shape (d, ..., d, ...) twice")
     return Aval(half, x.dtype)
 

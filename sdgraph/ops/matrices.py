@@ -16,7 +16,7 @@ from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -263,21 +263,14 @@ def _diag(xp: Any, x: Any) -> Any:
     return xp.where(xp.eye(x.shape[-1], dtype=bool), x[..., None], xp.zeros((), x.dtype))
 
 
-def _smaller(shape: Shape) -> Any:
-    n, m = shape[-2:]
-    if type(n) is int and type(m) is int:
-        return min(n, m)
-    return n if n == m else None
-
-
 def _infer_diag_part(x: Aval) -> Aval:
     matrix(x)
-    return Aval((*x.shape[:-2], _smaller(x.shape)), x.dtype)
+    return Aval((*x.shape[:-2], shapes.smaller(*x.shape[-2:])), x.dtype)
 
 
 def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
     matrix(x)
-    shapes.must_have(g, (*x.shape[:-2], _smaller(x.shape)), "These are not the diagonals.")
+    shapes.must_have(g, (*x.shape[:-2], shapes.smaller(*x.shape[-2:])), "These are not the diagonals.")
     return Aval(x.shape, g.dtype)
 
 

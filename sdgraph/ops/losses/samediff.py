@@ -14,7 +14,7 @@ from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.checks import not_negative
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
-from sdgraph.infer.shapes import integer_index, normalize_axis
+from sdgraph.infer.shapes import integer_index, known_to_differ, normalize_axis, same_sizes
 from sdgraph.ops.losses.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols
 from sdgraph.ops.precision import widened
@@ -36,16 +36,12 @@ _DEFAULT = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
 def _same_shape(**operands: Operand) -> None:
     """Raise ShapeError unless the two operands have the same shape; unknown sizes may still turn out equal."""
     (a, b), (x, y) = operands, symbols(*operands.values())
-    if len(x.shape) != len(y.shape) or any(_differ(m, n) for m, n in zip(x.shape, y.shape, strict=True)):
+    if not same_sizes(x.shape, y.shape):
         raise ShapeError(
             f"{a} and {b} must have the same shape.",
             given=f"{a} {shape_str(x.shape)}, {b} {shape_str(y.shape)}",
             fix="Reshape one of them; losses do not broadcast labels against predictions.",
         )
-
-
-def _differ(m: Dim, n: Dim) -> bool:
-    return isinstance(m, int) and isinstance(n, int) and m != n
 
 
 _SCALARS = ((), (1,), (1, 1))
@@ -60,7 +56,7 @@ def _fit_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
     if weights.shape in _SCALARS:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     fits = len(weights.shape) == len(shape)
-    if fits and not any(w != 1 and _differ(w, n) for w, n in zip(weights.shape, shape, strict=True)):
+    if fits and not any(w != 1 and known_to_differ(w, n) for w, n in zip(weights.shape, shape, strict=True)):
         # Where the loss has a size of 1 the weights have it, too, known or not.
         ones = tuple(k for k, n in enumerate(shape) if n == 1 and type(weights.shape[k]) is not int)
         return weights.sd.expand_dims(weights.sd.squeeze(weights, ones), ones) if ones else weights
@@ -719,7 +715,7 @@ class SDLoss(Namespace, prefix="loss"):
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
         lead = x.ndim - q.ndim
-        if lead < 0 or any(n != 1 and _differ(n, x.shape[lead + k]) for k, n in enumerate(q.shape)):
+        if lead < 0 or any(n != 1 and known_to_differ(n, x.shape[lead + k]) for k, n in enumerate(q.shape)):
             raise ShapeError(
                 "weights must broadcast to the targets.",
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
@@ -734,7 +730,7 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     rest = weights.shape[1:]
     per_example = all(d == 1 for d in rest) and len(weights.shape) in (1, len(shape))
-    if per_example and (weights.shape[0] == 1 or not shape or not _differ(weights.shape[0], shape[0])):
+    if per_example and (weights.shape[0] == 1 or not shape or not known_to_differ(weights.shape[0], shape[0])):
         return weights.sd.squeeze(weights, tuple(range(1, weights.ndim))) if rest else weights
     batch = shape[0] if shape else "batch"
     raise ShapeError(
@@ -745,7 +741,7 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
 
 
 def _check_label_shape(logits: tuple[Dim, ...], labels: tuple[Dim, ...]) -> None:
-    if len(labels) != len(logits) - 1 or any(_differ(m, n) for m, n in zip(labels, logits, strict=False)):
+    if not logits or not same_sizes(labels, logits[:-1]):
         raise ShapeError(
             "labels must have the shape of the logits without the class axis.",
             given=f"logits {shape_str(logits)}, labels {shape_str(labels)}",

@@ -11,9 +11,10 @@ from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str
+from sdgraph.infer.shapes import known_to_differ
 from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.keras.labels import as_integers
-from sdgraph.ops.losses.keras.weighting import Traced, Weighting, differ, work_dtypes
+from sdgraph.ops.losses.keras.weighting import Traced, Weighting, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _rows(x: Traced, what: str) -> SDVariable:
 
 
 def _embeddings(x: SDVariable, labels: SDVariable, what: str) -> None:
-    if x.ndim != 2 or differ(x.shape[0], labels.shape[0]):
+    if x.ndim != 2 or known_to_differ(x.shape[0], labels.shape[0]):
         raise ShapeError(
             f"{what} must hold one embedding per label.",
             given=f"{what} {shape_str(x.shape)}, labels {shape_str(labels.shape)}",
