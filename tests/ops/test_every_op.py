@@ -14,6 +14,7 @@ from sdgraph.build.op import NOT_DIFFERENTIABLE, REGISTRY, ZERO_GRADIENT
 from sdgraph.differentiate.gradients import vjp_op
 from sdgraph.nd import calls as eager
 from sdgraph.testing import check_grads
+from tests.graph_state import graph_state
 from tests.ops.misuse import MISUSE
 from tests.ops.references import REFERENCES, TOLERANCES
 from tests.ops.samples import Literal, samples_of
@@ -566,21 +567,16 @@ def test_a_wrong_rule_is_caught(name):
 # ---------------------------------------------------------------------- N3: wrong calls
 
 
-def state(sd):
-    """Everything a refused call might have changed."""
-    return len(sd), list(sd.ids.items()), dict(sd.values), dict(sd._next_suffix), list(sd.loss_nodes)
-
-
 def refuse(sd, name, error, call):
     """The call raises ``error``, whose message names the op and this line's file, and leaves no trace."""
-    before = state(sd)
+    before = graph_state(sd)
     with pytest.raises(error) as caught:
         call()
     message = str(caught.value)
     assert isinstance(caught.value, errors.SDGraphError), caught.value
     assert REGISTRY[name].name in message.splitlines()[0], message
     assert f"{__file__}:" in message
-    assert state(sd) == before
+    assert graph_state(sd) == before
     assert sd.constant(1.0).name == "constant"
 
 
