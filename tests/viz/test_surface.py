@@ -1,5 +1,7 @@
 """loss_surface: the map shows the loss, and the user's graph stays as it was."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -37,11 +39,12 @@ def coloured(ax):
 
 def shows(ax, x, y, value):
     """Whether the colour of a place stands for a value: that of a point of the grid, since lines join these."""
-    levels = coloured(ax).levels
-    inside = [
-        sum(mpl.path.Path(p).contains_point((x, y)) for p in path.to_polygons()) % 2 == 1 for path in coloured(ax).get_paths()
-    ]
-    return any(levels[k] <= value <= levels[k + 1] for k in np.flatnonzero(inside))
+    bands = coloured(ax)
+    for (low, high), path in zip(itertools.pairwise(bands.levels), bands.get_paths(), strict=True):
+        inside = sum(mpl.path.Path(edge).contains_point((x, y)) for edge in path.to_polygons()) % 2
+        if inside and low <= value <= high:
+            return True
+    return False
 
 
 def test_two_scalars():
