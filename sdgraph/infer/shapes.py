@@ -153,11 +153,6 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.sum(np.zeros(1, dtype)).dtype
 
 
-def arg_reduction(x: Aval, *, axis: int | None, keepdims: bool) -> Aval:
-    """Reduced shape, int64."""
-    return Aval(reduced_shape(x.shape, axis, keepdims), INT64)
-
-
 # ---------------------------------------------------------------------- shape changes
 
 
