@@ -11,17 +11,6 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError
 from sdgraph.viz import surface
 
 mpl = pytest.importorskip("matplotlib")
-mpl.use("agg")
-
-
-def plt():
-    return viz.style.pyplot()
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt().close("all")
 
 
 def bowl():
