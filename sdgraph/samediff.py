@@ -19,6 +19,7 @@ from sdgraph.build.graph import GRADIENT_SCOPE, VariableKind, check_name
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.leaves import GraphLeaves
 from sdgraph.build.op import CONSTANT, VARIABLE
+from sdgraph.build.operands import operand_avals
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.differentiate import jacobians as derivatives
 from sdgraph.differentiate.gradients import gradients
@@ -273,7 +274,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
                 given=repr(v),
                 expected="the output of a composite op, such as a loss",
             )
-        avals = tuple(self.nodes[j].aval if j >= 0 else None for j in node.inputs)
+        avals = operand_avals(self.nodes, node.inputs)
         from sdgraph.lower.expansion import opened
 
         return opened(node.op.trace(self, avals, node.attrs)).graph.copy()

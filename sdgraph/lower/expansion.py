@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import ABSENT, Node, reachable
 from sdgraph.build.op import Body
+from sdgraph.build.operands import operand_avals
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer.aval import Aval
@@ -82,7 +83,7 @@ def _copy(work: SameDiff, node: Node, inputs: tuple[int, ...], name: str) -> int
 def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named: bool) -> int:
     """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
-    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    avals = operand_avals(sd.nodes, node.inputs)
     body = opened(node.op.trace(sd, avals, node.attrs))
     mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
     (out,) = body.outs

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph.build.graph import VariableKind
+from sdgraph.build.operands import operand_avals
 from sdgraph.checks import flag, whole
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.expansion import opened
@@ -176,7 +177,7 @@ class _Writer:
         """A composite written with the ops of its body; None where the body depends on sizes not known yet."""
         sd = self.listing.sd
         node = sd.nodes[item.id]
-        avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+        avals = operand_avals(sd.nodes, node.inputs)
         if node.op.infer is not None and not all(
             a is None or a.is_static for a in avals if a is None or type(a) is Aval
         ):
