@@ -62,16 +62,6 @@ def shown(x: object, limit: int = 200) -> str:
     return cut(text, limit)
 
 
-def did_you_mean(name: object, known: Any) -> str | None:
-    """A hint with the names most like ``name``, or None."""
-    import difflib
-
-    if not isinstance(name, str) or len(name) > 200:
-        return None
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(map(repr, near))}?" if near else None
-
-
 def cut(text: str, limit: int) -> str:
     """The beginning of a long text."""
     return text if len(text) <= limit else text[: max(0, limit - 3)] + "..."

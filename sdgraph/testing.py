@@ -17,6 +17,7 @@ import numpy as np
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import flag, is_finite, is_whole
 from sdgraph.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -150,14 +151,13 @@ def check_grads(
     """
     if not isinstance(y, SDVariable):
         raise ArgumentTypeError("Not a variable.", given=shown(y), expected="an SDVariable")
-    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= _HIGHEST:
+    if not is_whole(order, 1, _HIGHEST):
         raise ArgumentError(f"The order of a derivative is 1 or more, at most {_HIGHEST} here.", given=shown(order))
     if y.dtype.kind != "f":
         raise DTypeError(f"{y.name!r} is {y.dtype.name}: only real floating variables are checked.", given=repr(y))
-    if rtol is not None and (isinstance(rtol, bool) or not isinstance(rtol, int | float)):
+    if rtol is not None and not is_finite(rtol):
         raise ArgumentTypeError("rtol is a number.", given=shown(rtol))
-    if not isinstance(allow_kinks, bool):
-        raise ArgumentTypeError("allow_kinks is True or False.", given=shown(allow_kinks))
+    flag("allow_kinks", allow_kinks)
     precision = _best_precision()
     try:
         return _Check(y, feeds, wrt, precision, rtol, allow_kinks, step, seed).run(order)

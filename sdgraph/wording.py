@@ -1,14 +1,12 @@
-"""Short texts on cards: numbers, names, counts, and what must be escaped. Must not know graphs or pictures."""
+"""Short texts: numbers, sizes, names, counts, hints, and what must be escaped. Must not know graphs or pictures."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
-
-from sdgraph.infer.aval import Aval, Dim, shape_str
 
 MAX_NAME: Final = 24
 _MAX_TEXT: Final = 500
@@ -68,26 +66,6 @@ def shortened(text: str, width: int = MAX_NAME) -> str:
     return text[:head] + "…" + text[len(text) - (width - 1 - head) :]
 
 
-def sizes(shape: Sequence[Dim]) -> str:
-    """A shape, the names of sizes shortened.
-
-    Example:
-        >>> sizes((None, "the_length_of_the_longest_sentence", 3))
-        '(?, the_length_…est_sentence, 3)'
-    """
-    return shape_str([shortened(d) if isinstance(d, str) else d for d in shape])
-
-
-def typed(aval: Aval) -> str:
-    """A dtype and a shape.
-
-    Example:
-        >>> typed(Aval(("batch", 3), np.dtype("float32")))
-        'float32 (batch, 3)'
-    """
-    return f"{aval.dtype.name} {sizes(aval.shape)}"
-
-
 def counted(n: int, word: str) -> str:
     """A number with its noun.
 
@@ -96,3 +74,44 @@ def counted(n: int, word: str) -> str:
         ('1 card', '1,200 cards')
     """
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def byte_size(n: int) -> str:
+    """A number of bytes in three digits, in powers of ten: 1 kB are 1000 B.
+
+    Example:
+        >>> byte_size(24), byte_size(4100), byte_size(999_600), byte_size(3_500_000_000)
+        ('24 B', '4.1 kB', '1 MB', '3.5 GB')
+    """
+    size = float(n)
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        text = f"{size:.3g}"
+        if float(text) < 1000:
+            return f"{text} {unit}"
+        size /= 1000
+    return f"{size:.3g} EB"
+
+
+def with_article(noun: str) -> str:
+    """A noun or the name of a type as it reads in a sentence.
+
+    Example:
+        >>> with_article("graph"), with_article("int")
+        ('a graph', 'an int')
+    """
+    return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str | None:
+    """A hint with the names most like ``name``, or None.
+
+    Example:
+        >>> did_you_mean("hubber", ["huber", "hinge"])
+        "Did you mean 'huber'?"
+    """
+    import difflib
+
+    if not isinstance(name, str) or len(name) > 200:
+        return None
+    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(map(repr, near))}?" if near else None

@@ -19,8 +19,8 @@ from sdgraph.build.op import REGISTRY
 PACKAGE = Path(sdgraph.__file__).parent
 
 LAYERS = [
-    # The ground: what messages look like.
-    {"_version", "origin", "errors", "wording"},
+    # The ground: what messages look like, and what settings may be.
+    {"_version", "origin", "errors", "wording", "checks"},
     # The way of the data.
     {"infer"},
     {"build"},

@@ -11,6 +11,7 @@ from sdgraph import LossReduce, SameDiff, errors
 from sdgraph.build.op import primitive
 from sdgraph.infer.shapes import elementwise, same
 from sdgraph.testing import check_grads
+from tests.graph_state import graph_state
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
@@ -148,10 +149,9 @@ def test_the_graph_is_left_as_it_was():
     sd = SameDiff()
     x = sd.placeholder("x", (None, 2))
     y = sd.nn.sigmoid(x @ sd.var("w", [[1.0], [2.0]]))
-    names, free = [v.name for v in sd.variables()], dict(sd.names.suffixes)
+    before = graph_state(sd)
     check_grads(y, {"x": [[0.1, 0.2]]}, order=3)
-    assert [v.name for v in sd.variables()] == names
-    assert dict(sd.names.suffixes) == free
+    assert graph_state(sd) == before
     assert (y + 1).name == "add"
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentTypeError, shown
 
 
@@ -18,7 +17,7 @@ def index_key(key: Any, x: Any) -> tuple[Any, ...]:
     for k in key if isinstance(key, tuple) else (key,):
         if k is None or k is Ellipsis:
             out.append(k)
-        elif isinstance(k, int | np.integer) and not isinstance(k, bool):
+        elif is_whole(k):
             out.append(int(k))
         elif isinstance(k, slice):
             bounds = [None if b is None else _bound(b, key, x) for b in (k.start, k.stop, k.step)]
@@ -29,7 +28,7 @@ def index_key(key: Any, x: Any) -> tuple[Any, ...]:
 
 
 def _bound(b: Any, key: Any, x: Any) -> int:
-    if isinstance(b, int | np.integer) and not isinstance(b, bool):
+    if is_whole(b):
         return int(b)
     raise _bad_index(key, x)
 

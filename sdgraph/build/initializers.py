@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sdgraph.errors import ArgumentError, SDGraphError, did_you_mean, shown
+from sdgraph.checks import whole
+from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import shape_str
+from sdgraph.wording import did_you_mean
 
 _Make: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]
 
@@ -119,9 +121,7 @@ def as_seed(seed: Any) -> int:
     Raises:
         ArgumentError: If it is no whole number, or a negative one.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError("A seed is a whole number, 0 or more.", given=shown(seed))
-    return int(seed)
+    return whole("seed", seed, least=0)
 
 
 def _made(make: Callable[[], np.ndarray[Any, Any]], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from sdgraph.wording import with_article
+
 NO_ATTRS: Final[Mapping[str, Any]] = {}
 ABSENT: Final = -1
 """Stands in ``Node.inputs`` for an optional operand that was not given."""
@@ -31,3 +33,8 @@ class VariableKind(enum.Enum):
     """Holds a value that stays."""
     ARRAY = "array"
     """The output of an op."""
+
+    @property
+    def in_words(self) -> str:
+        """As it reads in a sentence."""
+        return "the output of an op" if self is VariableKind.ARRAY else with_article(self.value)

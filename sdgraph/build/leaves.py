@@ -172,7 +172,7 @@ class GraphLeaves(GraphLookup):
             return self.values[v.id]
         except KeyError:
             raise ArgumentTypeError(
-                f"{v.name!r} has no value of its own: it is {with_article(v.kind)}.",
+                f"{v.name!r} has no value of its own: it is {v.kind.in_words}.",
                 given=repr(v),
                 fix="Use v.eval(feeds).",
             ) from None
@@ -201,7 +201,7 @@ class GraphLeaves(GraphLookup):
         v = self.own(v)
         if v.kind is not VariableKind.VARIABLE:
             raise ArgumentTypeError(
-                f"Only variables take a new value: {v.name!r} is {with_article(v.kind)}.", given=repr(v), node=v.name
+                f"Only variables take a new value: {v.name!r} is {v.kind.in_words}.", given=repr(v), node=v.name
             )
         what = f"The new value of {v.name!r}"
         try:
@@ -232,7 +232,7 @@ class GraphLeaves(GraphLookup):
             return v
         if v.kind is not old:
             raise ArgumentTypeError(
-                f"{v.name!r} is {with_article(v.kind)}: only {with_article(old)} can become {with_article(new)}.",
+                f"{v.name!r} is {v.kind.in_words}: only {old.in_words} can become {new.in_words}.",
                 given=repr(v),
                 node=v.name,
             )
@@ -251,13 +251,3 @@ class GraphLeaves(GraphLookup):
     def _set_kind(self, v: SDVariable, kind: VariableKind, *, frozen: bool) -> None:
         v.node.op = CONSTANT if kind is VariableKind.CONSTANT else VARIABLE
         (self.marks.frozen.add if frozen else self.marks.frozen.discard)(v.id)
-
-
-def with_article(kind: VariableKind) -> str:
-    """A kind as it reads in a sentence."""
-    return {
-        VariableKind.PLACEHOLDER: "a placeholder",
-        VariableKind.VARIABLE: "a variable",
-        VariableKind.CONSTANT: "a constant",
-        VariableKind.ARRAY: "the output of an op",
-    }[kind]

@@ -13,8 +13,9 @@ from typing import Any
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import kept
-from sdgraph.errors import UnknownVariableError, VariableNameError, did_you_mean, shown
+from sdgraph.errors import UnknownVariableError, VariableNameError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
+from sdgraph.wording import did_you_mean
 
 _MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
 from sdgraph.build.reach import reachable
-from sdgraph.errors import ArgumentTypeError, SDGraphError, did_you_mean, shown
+from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.aval import Aval, as_dtype
+from sdgraph.wording import did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sdgraph.errors import ArgumentError, did_you_mean
+from sdgraph.errors import ArgumentError
 from sdgraph.samediff import SameDiff
+from sdgraph.wording import did_you_mean, with_article
 
 
 class ScriptFailed(Exception):
@@ -88,7 +89,9 @@ def find_graph(found: dict[str, Any], name: str | None = None) -> SameDiff:
         value = find_value(found, name)
         if not isinstance(value, SameDiff):
             raise ArgumentError(
-                f"{name} is not a graph.", given=f"a {type(value).__name__}", fix=_choice(graphs) or "Name a SameDiff."
+                f"{name} is not a graph.",
+                given=with_article(type(value).__name__),
+                fix=_choice(graphs) or "Name a SameDiff.",
             )
         return value
     if not graphs:
@@ -111,7 +114,7 @@ def find_value(found: dict[str, Any], name: str) -> Any:
     value = found[first]
     for attribute in rest:
         if not hasattr(value, attribute):
-            raise ArgumentError(f"{name} does not exist: a {type(value).__name__} has no {attribute!r}.")
+            raise ArgumentError(f"{name} does not exist: {with_article(type(value).__name__)} has no {attribute!r}.")
         value = getattr(value, attribute)
     return value
 

@@ -9,6 +9,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.answers import gradient_of
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
+from sdgraph.infer.shapes import same_sizes
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -51,9 +52,7 @@ def hvp(sd: OpGraph, y: SDVariable, x: SDVariable, v: Any) -> SDVariable:
     """``(d^2 y / d x^2) v``: the gradient of ``<grad y, v>`` with v held fixed."""
     with sd.gradient_scope():
         v = sd.stop_gradient(sd.as_variable(v))
-        if len(v.shape) != len(x.shape) or any(
-            isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(v.shape, x.shape, strict=True)
-        ):
+        if not same_sizes(v.shape, x.shape):
             raise ShapeError(
                 f"The direction does not have the shape of {x.name!r}.",
                 given=shape_str(v.shape),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 
@@ -83,7 +84,7 @@ def as_shape(shape: Iterable[Dim] | int | str | None) -> Shape:
     for d in dims:
         if d is None or (isinstance(d, str) and d and is_short(d) and is_writable(d)):
             out.append(d)
-        elif isinstance(d, int | np.integer) and not isinstance(d, bool) and -1 <= d <= MAX_SIZE:
+        elif is_whole(d, -1, MAX_SIZE):
             out.append(None if d == -1 else int(d))
         else:
             raise ArgumentError(

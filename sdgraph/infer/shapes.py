@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer.aval import Aval, Dim, Shape, broadcast_shapes, normalize_axis, promote, shape_str, ufunc_dtype
 
@@ -155,11 +156,34 @@ def integer_index(x: Aval, what: str) -> None:
         raise DTypeError(f"{what} must be integers.", given=x.dtype.name, fix="Cast them: v.cast('int64').")
 
 
+def known_to_differ(a: Dim, b: Dim) -> bool:
+    """Whether two sizes are known and different; an unknown one may turn out equal to any.
+
+    Example:
+        >>> known_to_differ(2, 3), known_to_differ(2, 2), known_to_differ(2, None), known_to_differ("m", "n")
+        (True, False, False, False)
+    """
+    return type(a) is int and type(b) is int and a != b
+
+
+def same_sizes(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are the same, as far as their sizes are known.
+
+    Example:
+        >>> same_sizes((2, None), (2, 3)), same_sizes((2, None), (3, 3)), same_sizes((2,), (2, 1))
+        (True, False, False)
+    """
+    return len(a) == len(b) and not any(map(known_to_differ, a, b))
+
+
+def smaller(a: Dim, b: Dim) -> Dim:
+    """The smaller of two sizes, None if that is unknown."""
+    return min(a, b) if type(a) is int and type(b) is int else a if a == b else None
+
+
 def must_have(x: Aval, shape: Shape, what: str) -> None:
     """Raise ShapeError unless an operand can have a shape, as far as sizes are known."""
-    if len(x.shape) != len(shape) or any(
-        type(d) is int and type(e) is int and d != e for d, e in zip(x.shape, shape, strict=True)
-    ):
+    if not same_sizes(x.shape, shape):
         raise ShapeError(what, given=shape_str(x.shape), expected=shape_str(shape))
 
 
@@ -208,11 +232,6 @@ def averaging(x: Aval, *, axis: Any, keepdims: bool, **_: Any) -> Aval:
 def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of ``numpy.sum``."""
     return np.sum(np.zeros(1, dtype)).dtype
-
-
-def arg_reduction(x: Aval, *, axis: int | None, keepdims: bool) -> Aval:
-    """Reduced shape, int64."""
-    return Aval(reduced_shape(x.shape, axis, keepdims), INT64)
 
 
 # ---------------------------------------------------------------------- shape changes
@@ -274,7 +293,7 @@ def permuted(x: Aval, *, axes: Any) -> Aval:
 
 def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
     """One axis as a non-negative integer."""
-    if not isinstance(axis, int) or isinstance(axis, bool):
+    if not is_whole(axis):
         fix = "Make them one axis first, with reshape." if isinstance(axis, list | tuple) else None
         raise ArgumentError(f"{what} must be one axis.", given=repr(axis), fix=fix)
     return normalize_axis(axis, ndim, what=what)[0]
@@ -296,7 +315,7 @@ def matmul(a: Aval, b: Aval) -> Aval:
     x = a.shape if len(a.shape) > 1 else (1, *a.shape)
     y = b.shape if len(b.shape) > 1 else (*b.shape, 1)
     inner, other = x[-1], y[-2]
-    if type(inner) is int and type(other) is int and inner != other:
+    if known_to_differ(inner, other):
         raise ShapeError(
             "The inner dimensions of this matrix product differ.",
             given=f"{shape_str(a.shape)} @ {shape_str(b.shape)}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, shown
 from sdgraph.infer.arrays import converted, own_array
 
@@ -44,7 +45,7 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndar
         values = values[..., 0]
     if num_classes is None:
         num_classes = int(values.max()) + 1 if values.size else 0
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer) or not (0 <= num_classes < 2**31):
+    if not is_whole(num_classes, 0, 2**31 - 1):
         raise ArgumentError("num_classes is a number of classes.", given=f"num_classes={shown(num_classes)}")
     bad = (values < 0) | (values >= num_classes)
     if bad.any():

@@ -11,6 +11,7 @@ from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, AnyGraph
 from sdgraph.build.op import ITEM, Body
+from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError
@@ -53,7 +54,7 @@ def inside(v: SDVariable) -> AnyGraph:
             given=repr(v),
             expected="the output of a composite op, such as a loss",
         )
-    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    avals = operand_avals(sd.nodes, node.inputs)
     return opened(node.op.trace(sd, avals, node.attrs)).graph
 
 
@@ -104,7 +105,7 @@ def _copy(work: OpGraph, node: Node, inputs: tuple[int, ...], name: str) -> int:
 def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: bool) -> int:
     """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
-    avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+    avals = operand_avals(sd.nodes, node.inputs)
     body = opened(node.op.trace(sd, avals, node.attrs))
     mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
     (out,) = body.outs

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
+from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval
@@ -48,11 +49,6 @@ class _Frame:
         self.end = len(need)
         self.body: Body | None = None
         self.target = -1
-
-
-def _symbolic(frame: _Frame, node: Node) -> tuple[Any, ...]:
-    """The avals of a node's operands as they were when it was built."""
-    return tuple([frame.nodes[j].aval if j >= 0 else None for j in node.inputs])
 
 
 class Lowering:
@@ -136,15 +132,11 @@ class Lowering:
         self.nodes.append(LoweredNode(node.op, (), NO_ATTRS, aval, node, i))
         return len(self.nodes) - 1
 
-    def _avals(self, inputs: tuple[int, ...]) -> tuple[Any, ...]:
-        nodes = self.nodes
-        return tuple([nodes[j].aval if j >= 0 else None for j in inputs])
-
     def _enter(self, frame: _Frame, i: int, node: Node, inputs: tuple[int, ...]) -> _Frame:
         """The frame of a composite's body, with its parameters bound."""
-        avals = symbolic = _symbolic(frame, node)
+        avals = symbolic = operand_avals(frame.nodes, node.inputs)
         if node.op.infer is not None:
-            avals = self._avals(inputs)
+            avals = operand_avals(self.nodes, inputs)
             if avals != symbolic:
                 self._infer(node, symbolic, inputs)
         body = node.op.trace(self.sd, avals, node.attrs)
@@ -155,8 +147,8 @@ class Lowering:
 
     def _primitive(self, frame: _Frame, node: Node, inputs: tuple[int, ...]) -> int:
         op, attrs = node.op, node.attrs
-        symbolic = _symbolic(frame, node)
-        avals = self._avals(inputs)
+        symbolic = operand_avals(frame.nodes, node.inputs)
+        avals = operand_avals(self.nodes, inputs)
         aval = node.aval if avals == symbolic else self._infer(node, symbolic, inputs)
         if op.is_random:
             seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
@@ -169,7 +161,7 @@ class Lowering:
 
         An unknown dimension never broadcasts: it counted as equal to the others when gradients were built.
         """
-        op, attrs, avals = node.op, node.attrs, self._avals(inputs)
+        op, attrs, avals = node.op, node.attrs, operand_avals(self.nodes, inputs)
         if STREAM in attrs:
             attrs = {k: v for k, v in attrs.items() if k != STREAM}
         assert op.infer is not None
@@ -237,7 +229,7 @@ class Lowering:
         if type(aval) is not Aval or op.is_random or op.qualname == "broadcast_to":
             return None  # A broadcast stays a view; what uses it elementwise takes the small array.
         if op.shape_only:
-            operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in self._avals(inputs)]
+            operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in operand_avals(self.nodes, inputs)]
         else:
             operands = []
             for j in inputs:

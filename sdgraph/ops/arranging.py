@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
@@ -166,19 +167,17 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
     if not first:
         raise ShapeError("Scalars cannot be concatenated.", fix="Use sd.stack.")
     k = shapes.one_axis(axis, len(first))
-    rest = first[:k] + first[k + 1 :]
+    joint = first
     for a in avals[1:]:
-        other = a.shape[:k] + a.shape[k + 1 :]
-        if len(a.shape) != len(first) or any(
-            type(d) is int and type(e) is int and d != e for d, e in zip(rest, other, strict=True)
-        ):
+        joint = (*joint[:k], None, *joint[k + 1 :])
+        if not shapes.same_sizes(joint, a.shape):
             raise ShapeError(
                 f"Only axis {axis} may differ between concatenated arrays.",
                 given=", ".join(shape_str(v.shape) for v in avals),
             )
-        rest = tuple(d if type(d) is int else e for d, e in zip(rest, other, strict=True))
+        joint = tuple(d if type(d) is int else e for d, e in zip(joint, a.shape, strict=True))
     joined = _total([a.shape[k] for a in avals])
-    return Aval((*rest[:k], joined, *rest[k:]), functools.reduce(promote, (a.dtype for a in avals)))
+    return Aval((*joint[:k], joined, *joint[k + 1 :]), functools.reduce(promote, (a.dtype for a in avals)))
 
 
 def _unconcatenated(x: Aval, *inputs: Aval, axis: int) -> tuple[Aval, ...]:
@@ -206,7 +205,7 @@ def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
     """
     k = shapes.one_axis(axis, len(x.shape))
     d = x.shape[k]
-    if not isinstance(num_split, int) or num_split < 1 or (type(d) is int and d % num_split):
+    if not is_whole(num_split, 1) or (type(d) is int and d % num_split):
         raise ArgumentError("The axis cannot be split evenly.", given=f"size {d} into {num_split!r} parts")
     size = d // num_split if type(d) is int else None
     return (Aval((*x.shape[:k], size, *x.shape[k + 1 :]), x.dtype),) * num_split
@@ -232,8 +231,8 @@ def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
 
 
 def _tile_counts(reps: Any, ndim: int) -> tuple[int, ...]:
-    counts = (reps,) if isinstance(reps, int) else reps
-    if not all(isinstance(r, int) and r >= 0 for r in counts):
+    counts = reps if isinstance(reps, tuple) else (reps,)
+    if not all(is_whole(r, 0) for r in counts):
         raise ArgumentError("Counts of repetition are integers >= 0.", given=repr(reps))
     return (1,) * (ndim - len(counts)) + tuple(counts)
 

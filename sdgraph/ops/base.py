@@ -51,7 +51,7 @@ def _contracted(x: Aval, y: Aval, *, axes_x: Any, axes_y: Any) -> Aval:
         raise ArgumentError("The contracted axes do not pair up.", given=f"axes_x={axes_x}, axes_y={axes_y}")
     for i, j in zip(a, b, strict=True):
         d, e = x.shape[i], y.shape[j]
-        if type(d) is int and type(e) is int and d != e:
+        if shapes.known_to_differ(d, e):
             raise ShapeError(
                 f"Axis {i} of x and axis {j} of y differ in size.", given=f"{shape_str(x.shape)}, {shape_str(y.shape)}"
             )

@@ -12,6 +12,7 @@ import numpy as np
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
@@ -68,7 +69,7 @@ def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
         ArgumentError: If ``max_len`` is negative or no whole number.
     """
     shapes.integer_index(lengths, "Lengths")
-    if not isinstance(max_len, int) or max_len < 0:
+    if not is_whole(max_len, 0):
         raise ArgumentError("max_len is a size.", given=repr(max_len), expected="an integer >= 0")
     return Aval((*lengths.shape, max_len), dtype)
 
@@ -175,7 +176,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             >>> sd.linspace(0, 1, 5).eval()
             array([0.  , 0.25, 0.5 , 0.75, 1.  ])
         """
-        if not isinstance(number, int) or number < 0:
+        if not is_whole(number, 0):
             raise ArgumentError("number counts values.", given=repr(number), expected="an integer >= 0")
         return self.sd.as_variable(np.linspace(start, stop, number).astype(self.sd.dtype if dtype is None else dtype))
 
@@ -281,7 +282,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         """
         sd, indices = self.sd, self.sd.as_variable(indices)
         shapes.integer_index(indices.aval, "Indices")
-        if not isinstance(depth, int) or depth < 0:
+        if not is_whole(depth, 0):
             raise ArgumentError("depth is a size.", given=repr(depth), expected="an integer >= 0")
         n = indices.ndim + 1
         k = shapes.one_axis(axis, n)

@@ -13,6 +13,7 @@ import numpy as np
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, promote, shape_str
@@ -115,10 +116,7 @@ def _along_axis(x: Aval, indices: Aval, *, axis: int) -> Aval:
     """
     shapes.integer_index(indices, "Indices")
     k = shapes.one_axis(axis, len(x.shape))
-    rest, other = x.shape[:k] + x.shape[k + 1 :], indices.shape[:k] + indices.shape[k + 1 :]
-    if len(x.shape) != len(indices.shape) or any(
-        type(a) is int and type(b) is int and a != b for a, b in zip(rest, other, strict=True)
-    ):
+    if not shapes.same_sizes(indices.shape, (*x.shape[:k], None, *x.shape[k + 1 :])):
         raise ShapeError(
             "The indices must have the shape of x but for the chosen axis.",
             given=f"indices {shape_str(indices.shape)}, x {shape_str(x.shape)}, axis {axis}",
@@ -158,14 +156,12 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
     shapes.integer_index(segment_ids, "Segment ids")
     n = len(segment_ids.shape)
     lead = data.shape[:n]
-    if len(lead) < n or any(
-        type(d) is int and type(e) is int and d != e for d, e in zip(lead, segment_ids.shape, strict=True)
-    ):
+    if not shapes.same_sizes(lead, segment_ids.shape):
         raise ShapeError(
             "There must be one segment id per row.",
             given=f"data {shape_str(data.shape)}, segment ids {shape_str(segment_ids.shape)}",
         )
-    if not isinstance(num_segments, int) or num_segments < 0:
+    if not is_whole(num_segments, 0):
         raise ArgumentError("num_segments counts segments.", given=repr(num_segments), expected="an integer >= 0")
     return Aval((num_segments, *data.shape[n:]), shapes.sum_dtype(data.dtype))
 

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole, not_negative
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, normalize_axis, shape_str
@@ -44,9 +45,7 @@ _PAD_MODES = ("constant", "reflect", "symmetric")
 def _pad_widths(ndim: int, padding: Any) -> tuple[tuple[int, int], ...]:
     """Padding as one (before, after) pair per axis."""
     ok = isinstance(padding, tuple) and len(padding) == ndim
-    if not ok or not all(
-        isinstance(p, tuple) and len(p) == 2 and all(isinstance(n, int) and n >= 0 for n in p) for p in padding
-    ):
+    if not ok or not all(isinstance(p, tuple) and len(p) == 2 and all(is_whole(n, 0) for n in p) for p in padding):
         raise ArgumentError(
             "padding is not one (before, after) pair per axis.",
             given=f"padding={padding!r} for an array of rank {ndim}",
@@ -140,7 +139,7 @@ def _infer_top_k(x: Aval, *, k: int, sorted: bool) -> tuple[Aval, Aval]:
     if x.dtype.kind == "c":
         raise DTypeError("Complex numbers have no order.", given=x.dtype.name)
     n = x.shape[-1]
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1 or (type(n) is int and k > n):
+    if not is_whole(k, 1, n if type(n) is int else math.inf):
         raise ArgumentError(
             "k is not a possible number of entries.",
             given=f"k={k!r} for shape {shape_str(x.shape)}",
@@ -187,11 +186,6 @@ def _normalized(x: SDVariable, axes: tuple[int, ...], epsilon: float) -> SDVaria
     scaled = centred * scale
     spread = m.sqrt(sd.mean(m.square(scaled), axis=axes, keepdims=True) + m.square(root * scale))
     return sd.cast(scaled / spread if epsilon else m.divide_no_nan(scaled, spread), work.narrow)
-
-
-def _check_epsilon(epsilon: float) -> None:
-    if not epsilon >= 0:
-        raise ArgumentError("epsilon is not negative.", given=f"epsilon={epsilon!r}")
 
 
 class SDLayers(Namespace, prefix="nn", shared={}):
@@ -332,7 +326,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
             array([[0., 1.]])
         """
         sd = self.sd
-        _check_epsilon(epsilon)
+        not_negative("epsilon", epsilon)
         v = sd.as_variable(x)
         axes = normalize_axis(axis, v.ndim)
         spread = sd.math.sqrt(_along(sd.as_variable(variance), v, axes) + epsilon)
@@ -383,7 +377,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
             array([[-1.,  1.]])
         """
         sd = self.sd
-        _check_epsilon(epsilon)
+        not_negative("epsilon", epsilon)
         v = sd.as_variable(x)
         axes = normalize_axis(axis, v.ndim)
         out = _normalized(v, axes, epsilon)

@@ -55,7 +55,7 @@ def _infer_solve(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
         raise ShapeError("The right-hand side is a vector or a matrix.", given=shape_str(rhs.shape))
     vector = len(rhs.shape) == 1
     rows, n = rhs.shape[0 if vector else -2], a.shape[-1]
-    if type(rows) is int and type(n) is int and rows != n:
+    if shapes.known_to_differ(rows, n):
         raise ShapeError(
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",
@@ -81,7 +81,7 @@ def _infer_lstsq(matrix: Aval, rhs: Aval, **_: Any) -> Aval:
         raise ShapeError("The right-hand side is a matrix.", given=shape_str(rhs.shape), expected="rank 2 or more")
     n, m = a.shape[-2:]
     rows = rhs.shape[-2]
-    if type(rows) is int and type(n) is int and rows != n:
+    if shapes.known_to_differ(rows, n):
         raise ShapeError(
             "Matrix and right-hand side differ in the number of rows.",
             given=f"{shape_str(matrix.shape)} and {shape_str(rhs.shape)}",

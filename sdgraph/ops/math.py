@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.build.op import LINEAR, ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
 def _diagonal_part(x: Aval) -> Aval:
     n = len(x.shape)
     half = x.shape[: n // 2]
-    if (
-        n % 2
-        or not n
-        or any(type(a) is int and type(b) is int and a != b for a, b in zip(half, x.shape[n // 2 :], strict=True))
-    ):
+    if not n or not shapes.same_sizes(half, x.shape[n // 2 :]):
         raise ShapeError("There is no diagonal.", given=shape_str(x.shape), expected="a shape (d, ..., d, ...) twice")
     return Aval(half, x.dtype)
 
@@ -57,7 +54,7 @@ def _traced(x: Aval) -> Aval:
 
 
 def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int, dtype: Any) -> Aval:
-    if not isinstance(num_classes, int) or num_classes < 0:
+    if not is_whole(num_classes, 0):
         raise ArgumentError("num_classes counts classes.", given=repr(num_classes), expected="an integer >= 0")
     shapes.integer_index(labels, "Labels")
     shapes.integer_index(pred, "Predicted classes")
@@ -170,7 +167,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
                    [0., 1.]])
         """
         sizes = (rows, rows if cols is None else cols, *dimensions)
-        if not all(isinstance(n, int) and n >= 0 for n in sizes):
+        if not all(is_whole(n, 0) for n in sizes):
             raise ArgumentError("Sizes are integers >= 0.", given=repr(sizes))
         one = self.sd.as_variable(np.eye(sizes[0], sizes[1], dtype=self.sd.dtype if dtype is None else dtype))
         return self.sd.broadcast_to(one, (*dimensions, *sizes[:2])) if dimensions else one

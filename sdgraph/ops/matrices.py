@@ -14,9 +14,10 @@ import numpy as np
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,11 +253,6 @@ def _infer_matmul_like(a: Aval, b: Aval, like: Aval) -> Aval:
     return Aval(like.shape, out.dtype)
 
 
-def _check_diagonal(diagonal: Any) -> None:
-    if not isinstance(diagonal, int) or isinstance(diagonal, bool):
-        raise ArgumentError("diagonal must be a whole number.", given=f"diagonal={diagonal!r}")
-
-
 def _triangle(x: Aval, *, diagonal: int) -> Aval:
     """The operand's aval; it must be a matrix.
 
@@ -267,7 +263,7 @@ def _triangle(x: Aval, *, diagonal: int) -> Aval:
         ShapeError: If ``x`` has less than two axes.
         ArgumentError: If ``diagonal`` is no whole number.
     """
-    _check_diagonal(diagonal)
+    whole("diagonal", diagonal)
     return matrix(x)
 
 
@@ -282,8 +278,7 @@ def _infer_band(x: Aval, *, min_lower: int, max_upper: int) -> Aval:
         ArgumentError: If a number of diagonals is no whole number.
     """
     for name, n in (("min_lower", min_lower), ("max_upper", max_upper)):
-        if not isinstance(n, int) or isinstance(n, bool):
-            raise ArgumentError(f"{name} must be a whole number.", given=f"{name}={n!r}")
+        whole(name, n)
     return matrix(x)
 
 
@@ -315,13 +310,6 @@ def _diag(xp: Any, x: Any) -> Any:
     return xp.where(xp.eye(x.shape[-1], dtype=bool), x[..., None], xp.zeros((), x.dtype))
 
 
-def _smaller(shape: Shape) -> Any:
-    n, m = shape[-2:]
-    if type(n) is int and type(m) is int:
-        return min(n, m)
-    return n if n == m else None
-
-
 def _infer_diag_part(x: Aval) -> Aval:
     """The shorter of the last two axes.
 
@@ -332,7 +320,7 @@ def _infer_diag_part(x: Aval) -> Aval:
         ShapeError: If ``x`` has less than two axes.
     """
     matrix(x)
-    return Aval((*x.shape[:-2], _smaller(x.shape)), x.dtype)
+    return Aval((*x.shape[:-2], shapes.smaller(*x.shape[-2:])), x.dtype)
 
 
 def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
@@ -345,7 +333,7 @@ def _infer_on_diagonal(g: Aval, x: Aval) -> Aval:
         ShapeError: If ``x`` has less than two axes, or ``g`` is not shaped like its diagonals.
     """
     matrix(x)
-    shapes.must_have(g, (*x.shape[:-2], _smaller(x.shape)), "These are not the diagonals.")
+    shapes.must_have(g, (*x.shape[:-2], shapes.smaller(*x.shape[-2:])), "These are not the diagonals.")
     return Aval(x.shape, g.dtype)
 
 
@@ -633,9 +621,9 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
             array([[1., 0.],
                    [1., 1.]])
         """
-        _check_diagonal(diagonal)
+        whole("diagonal", diagonal)
         size = (rows, rows if columns is None else columns)
-        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in size):
+        if not all(is_whole(n, 0) for n in size):
             raise ArgumentError("Sizes are whole numbers >= 0.", given=f"rows={rows!r}, columns={columns!r}")
         return self.sd.as_variable(np.tri(*size, diagonal, dtype or self.sd.dtype))
 

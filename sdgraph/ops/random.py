@@ -17,6 +17,7 @@ from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import between, finite, not_negative, positive, whole
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, Dim, as_shape, shape_str
 
@@ -118,8 +119,8 @@ def _infer_draw(
     dtype: np.dtype[Any],
     seed: int | None,
 ) -> Aval:
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
-        raise ArgumentError("A seed is a whole number >= 0.", given=f"seed={seed!r}")
+    if seed is not None:
+        whole("seed", seed, least=0)
     if distribution not in _DISCRETE and (dtype.kind != "f" or dtype.itemsize > 8):
         raise DTypeError(f"{distribution} makes floating numbers.", given=dtype.name, expected="float16 to float64")
     if like is not None:
@@ -130,22 +131,13 @@ def _infer_draw(
     return Aval(size, dtype)
 
 
-def _check_real(**values: Any) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not math.isfinite(value):
-            raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={value!r}")
-
-
 def _check_probability(p: float) -> None:
-    _check_real(p=p)
-    if not 0 <= p <= 1:
-        raise ArgumentError("A probability lies between 0 and 1.", given=f"p={p!r}")
+    between("p", p, 0, 1, ends=True, message="A probability lies between 0 and 1.")
 
 
 def _check_spread(mean: float, stddev: float) -> None:
-    _check_real(mean=mean, stddev=stddev)
-    if stddev < 0:
-        raise ArgumentError("A standard deviation is not negative.", given=f"stddev={stddev!r}")
+    finite("mean", mean)
+    not_negative("stddev", finite("stddev", stddev), "A standard deviation is not negative.")
 
 
 _SHARED = {
@@ -235,7 +227,8 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool((u >= 2).all() and (u < 3).all())
             True
         """
-        _check_real(min=min, max=max)
+        finite("min", min)
+        finite("max", max)
         if min > max:
             raise ArgumentError("The interval is empty.", given=f"min={min!r}, max={max!r}")
         return self.draw(None, "uniform", (min, max), shape, dtype or self.sd.dtype, seed)
@@ -401,9 +394,7 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool(abs(x.mean() - 0.25) < 0.02)
             True
         """
-        _check_real(rate=rate)
-        if rate <= 0:
-            raise ArgumentError("A rate is positive.", given=f"rate={rate!r}")
+        positive("rate", rate)
         return self.draw(None, "exponential", (rate,), shape, dtype or self.sd.dtype, seed)
 
     @composite
@@ -473,6 +464,5 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             array([5., 5.])
         """
         _check_probability(p)
-        if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 0:
-            raise ArgumentError("The number of trials is a whole number >= 0.", given=f"n_trials={n_trials!r}")
+        whole("n_trials", n_trials, least=0)
         return self.draw(None, "binomial", (n_trials, p), shape, dtype or self.sd.dtype, seed)

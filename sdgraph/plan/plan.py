@@ -15,6 +15,7 @@ from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.lower.accumulate import accumulate
 from sdgraph.lower.lowering import STEP, Lowering
 from sdgraph.lower.nodes import LoweredNode
+from sdgraph.wording import byte_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +84,7 @@ class Plan(NamedTuple):
         labels = self.labels()
         lines = [
             f"plan: {len(self.steps)} steps, {len(self.feeds)} feeds, {len(self.variables)} variables, "
-            f"{len(self.constants)} constants, at most {plain_bytes(self.peak_bytes)} of results alive"
+            f"{len(self.constants)} constants, at most {byte_size(self.peak_bytes)} of results alive"
         ]
         width = max((len(labels[s.out]) for s in self.steps), default=0)
         for s in self.steps:
@@ -263,13 +264,3 @@ def _size(aval: Any) -> int:
 
 def _aval(aval: Any) -> str:
     return str(aval) if type(aval) is Aval else "(" + ", ".join(map(str, aval)) + ")"
-
-
-def plain_bytes(n: int) -> str:
-    """A size as plans print it."""
-    size = float(n)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

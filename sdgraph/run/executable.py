@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from sdgraph.build import forks
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import NO_SLOT, Plan, make_plan
@@ -316,7 +317,7 @@ class Executable:
 
 
 def _as_step(step: Any) -> int:
-    if isinstance(step, bool) or not isinstance(step, int | np.integer):
+    if not is_whole(step):
         raise ArgumentTypeError("A step is a whole number.", given=shown(step))
     return int(step)
 

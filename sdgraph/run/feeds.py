@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.errors import DTypeError, FeedError, ShapeError, did_you_mean, shown
+from sdgraph.errors import DTypeError, FeedError, ShapeError, shown
 from sdgraph.infer.arrays import as_numbers, converted
 from sdgraph.infer.aval import Aval, Shape, compatible, shape_str
 from sdgraph.origin import Origin
+from sdgraph.wording import did_you_mean
 
 
 class Placeholder(NamedTuple):

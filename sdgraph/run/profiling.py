@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sdgraph.build.variable import as_mapping
-from sdgraph.errors import ArgumentError, ArgumentTypeError, EngineError, shown
+from sdgraph.checks import whole
+from sdgraph.errors import ArgumentTypeError, EngineError, shown
 from sdgraph.run.engines import threads
 
 if TYPE_CHECKING:
@@ -88,8 +89,7 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
     """
     if not callable(getattr(type(f), "parts", None)):
         raise ArgumentTypeError("Only compiled functions are measured.", given=shown(f), fix="Use sd.compile(...).")
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
-        raise ArgumentError("repeat is a number of runs, 1 or more.", given=shown(repeat))
+    whole("repeat", repeat, least=1, message="repeat is a number of runs, 1 or more.")
     given = as_mapping(feeds)
     f.run(given)
     slots, parts = f.parts(given)

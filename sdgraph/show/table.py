@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
+from sdgraph.wording import byte_size, clean, counted, shortened
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -41,7 +43,7 @@ class Summary(str):
         total  loss      sum  ()     float32  w                -
         -----  --------  ---  -----  -------  ------  ----------
         variables:  2: 1 variable, 1 op output
-        parameters: 2 (8 bytes)
+        parameters: 2 (8 B)
         losses:     total
     """
 
@@ -78,7 +80,7 @@ def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological") ->
         ArgumentError: For another ``sort`` or a negative ``depth``.
     """
     key = _sort_key(sort)
-    if depth is not None and (not isinstance(depth, int) or depth < 0):
+    if depth is not None and not is_whole(depth, 0):
         raise ArgumentError("depth counts levels of scopes.", given=shown(depth), expected="0, 1, 2 ... or None")
     listing = visible(sd)
     rows = sorted(_rows(listing, depth), key=key)
@@ -140,7 +142,7 @@ def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:
     cells = (
         name,
         "scope",
-        f"{n} variable{'s' if n != 1 else ''}",
+        counted(n, "variable"),
         "-",
         "-",
         "-",
@@ -158,15 +160,15 @@ def _totals(listing: Listing) -> list[str]:
         word = "gradient" if item.is_gradient else "op output" if item.op is not None else item.kind.value
         word = "frozen variable" if item.is_frozen else word
         counts[word] = counts.get(word, 0) + 1
-    parts = [f"{n:,} {word}{'s' if n != 1 else ''}" for word, n in counts.items()]
+    parts = [counted(n, word) for word, n in counts.items()]
     held = {kind: _held(listing, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}
     parameters, parameter_bytes = held[VariableKind.VARIABLE]
     lines = [
         ("variables", f"{len(listing.items):,}" + (f": {', '.join(parts)}" if parts else "")),
-        ("parameters", f"{parameters:,} ({_bytes(parameter_bytes)})"),
+        ("parameters", f"{parameters:,} ({byte_size(parameter_bytes)})"),
     ]
     if held[VariableKind.CONSTANT][1]:
-        lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({_bytes(held[VariableKind.CONSTANT][1])})"))
+        lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({byte_size(held[VariableKind.CONSTANT][1])})"))
     if listing.losses:
         names = [listing.items[i].name for i in listing.losses[:8]]
         lines.append(("losses", ", ".join(names) + (", ..." if len(listing.losses) > 8 else "")))
@@ -179,33 +181,16 @@ def _held(listing: Listing, kind: VariableKind) -> tuple[int, int]:
     return sum(i.size or 0 for i in items), sum(i.nbytes or 0 for i in items)
 
 
-def _bytes(n: int) -> str:
-    """A size as people read it.
-
-    Example:
-        >>> _bytes(12), _bytes(2048), _bytes(3_500_000)
-        ('12 bytes', '2.0 KiB', '3.3 MiB')
-    """
-    if n < 1024:
-        return f"{n} byte{'s' if n != 1 else ''}"
-    size = float(n)
-    for unit in ("KiB", "MiB", "GiB"):
-        size /= 1024
-        if size < 1024:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} TiB"
-
-
 # ---------------------------------------------------------------------- text and HTML
 
 
 def _text(rows: Sequence[_Row], totals: Sequence[str]) -> str:
-    table = [[_cut(_printable(c), _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)] for r in rows]
+    table = [[shortened(c, _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)] for r in rows]
     widths = [max((_columns(r[k]) for r in table), default=0) for k in range(len(HEADINGS))]
     widths = [max(w, len(h)) for w, h in zip(widths, HEADINGS, strict=True)]
     lines = [_line(HEADINGS, widths), _line(["-" * w for w in widths], widths)]
     lines += [_line(r, widths) for r in table]
-    lines += [lines[1], *map(_printable, totals)]
+    lines += [lines[1], *map(clean, totals)]
     return "\n".join(lines)
 
 
@@ -217,24 +202,12 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _cut(text: str, width: int) -> str:
-    """The text, shortened in the middle if it is too wide: names differ most at their ends."""
-    if len(text) <= width:
-        return text
-    head = (width - 1) // 2
-    return text[:head] + "…" + text[len(text) - (width - 1 - head) :]
-
-
 def _columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _html(rows: Sequence[_Row], totals: Sequence[str]) -> str:
@@ -244,11 +217,11 @@ def _html(rows: Sequence[_Row], totals: Sequence[str]) -> str:
     for row in rows[:_HTML_ROWS]:
         cells = []
         for heading, cell in zip(HEADINGS, row.cells, strict=True):
-            text = html.escape(_printable(cell))
+            text = html.escape(clean(cell))
             align = "right" if heading in _RIGHT else "left"
             cells.append(f"<td style='text-align:{align}'>{f'<b>{text}</b>' if heading == 'name' else text}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     if len(rows) > _HTML_ROWS:
         body.append(f"<tr><td colspan='{len(HEADINGS)}'>… {len(rows) - _HTML_ROWS:,} more rows</td></tr>")
-    foot = "<br>".join(html.escape(_printable(t)) for t in totals)
+    foot = "<br>".join(html.escape(clean(t)) for t in totals)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table><p>{foot}</p>"

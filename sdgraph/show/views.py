@@ -46,7 +46,7 @@ class GraphViews(OpGraph):
             total  loss         sum  (3,)    float32  x                -
             -----  -----------  ---  ------  -------  ------  ----------
             variables:  2: 1 placeholder, 1 op output
-            parameters: 0 (0 bytes)
+            parameters: 0 (0 B)
             losses:     total
         """
         from sdgraph.show.table import summary

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.viz import style
@@ -75,8 +76,7 @@ def plot_contributions(
         [0.5, 2.25]
     """
     style.check_theme(theme)
-    if isinstance(max_bars, bool) or not isinstance(max_bars, int) or max_bars < 1:
-        raise ArgumentError("There must be a bar.", given=f"max_bars={shown(max_bars)}")
+    whole("max_bars", max_bars, least=1, message="There must be a bar.")
     parts = _parts(loss, feeds)
     n = len(parts.shares)
     order = np.arange(n)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdgraph.build.op import REGISTRY, Op
-from sdgraph.errors import ArgumentError, ArgumentTypeError, did_you_mean, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.viz import style
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

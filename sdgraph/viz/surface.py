@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.show.views import GraphViews
@@ -94,8 +95,7 @@ def loss_surface(
     """
     style.check_theme(theme)
     spans = _spans(span)
-    if isinstance(points, bool) or not isinstance(points, int) or points < 3:
-        raise ArgumentError("A map has three points along each side at least.", given=f"points={shown(points)}")
+    whole("points", points, least=3, message="A map has three points along each side at least.")
     if not isinstance(sd, GraphViews):
         raise ArgumentTypeError("Not a graph.", given=shown(sd), expected="a SameDiff")
     copy = sd.copy()

@@ -24,7 +24,7 @@ batch = {"x": [1.0, 3.0]}
 assert __name__ == "__main__" and len(sys.argv) == 1
 """
 
-TWO = "from sdgraph import SameDiff\nfirst = SameDiff()\nsecond = SameDiff()\nsecond.placeholder('p')\n"
+TWO = "from sdgraph import SameDiff\nfirst = SameDiff()\nsecond = SameDiff()\nsecond.placeholder('p')\ncount = 3\n"
 
 
 @pytest.fixture
@@ -112,6 +112,7 @@ def test_several_graphs_are_named(script, tmp_path, capsys):
         ("other", "SCRIPT.py:first"),
         ("SameDiff", "not a graph"),
         ("first.a", "'a'"),
+        ("count.a", "an int has no 'a'"),
     ],
 )
 def test_a_wrong_name(script, tmp_path, capsys, name, says):

@@ -43,7 +43,7 @@ def test_totals():
     totals = str(network().summary()).split("\n")[-3:]
     assert totals == [
         "variables:  13: 2 placeholders, 4 variables, 7 op outputs",
-        "parameters: 19 (76 bytes)",
+        "parameters: 19 (76 B)",
         "losses:     loss",
     ]
 
@@ -86,7 +86,7 @@ def test_the_tuple_of_an_op_with_several_outputs_is_no_variable():
 
 def test_an_empty_graph():
     assert rows(str(SameDiff().summary())) == []
-    assert "parameters: 0 (0 bytes)" in SameDiff().summary()
+    assert "parameters: 0 (0 B)" in SameDiff().summary()
 
 
 def test_long_and_strange_names_keep_the_columns():

@@ -7,21 +7,10 @@ from numpy.testing import assert_allclose
 from sdgraph import LossReduce, SameDiff, viz
 from sdgraph.errors import ArgumentError
 
-mpl = pytest.importorskip("matplotlib")
-mpl.use("agg")
+pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(3)
 Y, P = RNG.normal(size=(2, 6, 3))
 W = np.array([1.0, 0.0, 2.0, 0.5, 1.0, 0.0])[:, None]
-
-
-def plt():
-    return viz.style.pyplot()
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt().close("all")
 
 
 def heights(ax):

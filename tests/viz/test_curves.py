@@ -8,17 +8,6 @@ from sdgraph import LossReduce, SameDiff, composite, viz
 from sdgraph.errors import ArgumentError, ArgumentTypeError
 
 mpl = pytest.importorskip("matplotlib")
-mpl.use("agg")
-
-
-def plt():
-    return viz.style.pyplot()
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt().close("all")
 
 
 def lines(ax, label):
@@ -126,7 +115,7 @@ def test_jumps_are_not_joined():
 
 
 def test_given_axes_and_dark_theme():
-    _, ax = plt().subplots()
+    _, ax = viz.style.pyplot().subplots()
     assert viz.plot_loss("hinge_loss", ax=ax, points=3, theme="dark") is ax
     assert mpl.colors.to_hex(ax.get_facecolor()) == viz.style.colours.PAGE.dark
 

@@ -10,12 +10,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, did_you_mean, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.keras.losses.by_shape import crossentropy
 from sdgraph.ops.losses.keras import crossentropies, hinges, probabilities, regression, structured
 from sdgraph.ops.losses.keras.loss import Loss
 from sdgraph.ops.losses.keras.op_loss import OpLoss, is_function
+from sdgraph.wording import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

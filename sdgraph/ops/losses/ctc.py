@@ -5,10 +5,13 @@ Knows the recursion and its checks. The gradient, of any order, follows from the
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.infer.shapes import integer_index
@@ -34,12 +37,10 @@ def infer_ctc(labels: Aval, logits: Aval, label_lengths: Aval, logit_lengths: Av
     if len(batches) > 1:
         raise ShapeError("The operands of ctc_loss have different batch sizes.", given=", ".join(map(str, batches)))
     classes = logits.shape[2]
-    if isinstance(blank_index, bool) or not isinstance(blank_index, int) or blank_index < 0:
-        raise ArgumentError("blank_index is not a class.", given=shown(blank_index))
-    if isinstance(classes, int) and blank_index >= classes:
-        raise ArgumentError(
-            "blank_index is not a class.", given=str(blank_index), expected=f"0 to {classes - 1}, the logits' classes"
-        )
+    known = type(classes) is int
+    if not is_whole(blank_index, 0, classes - 1 if known else math.inf):
+        expected = f"0 to {classes - 1}, the logits' classes" if known else "a whole number, 0 or more"
+        raise ArgumentError("blank_index is not a class.", given=shown(blank_index), expected=expected)
     return Aval((logits.shape[0],), logits.dtype)
 
 

@@ -13,9 +13,10 @@ from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ShapeError
+from sdgraph.checks import not_negative
+from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
-from sdgraph.infer.shapes import integer_index, normalize_axis
+from sdgraph.infer.shapes import integer_index, known_to_differ, normalize_axis, same_sizes
 from sdgraph.ops.losses.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols
 from sdgraph.ops.precision import widened
@@ -36,16 +37,12 @@ _DEFAULT = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
 def _same_shape(**operands: Operand) -> None:
     """Raise ShapeError unless the two operands have the same shape; unknown sizes may still turn out equal."""
     (a, b), (x, y) = operands, symbols(*operands.values())
-    if len(x.shape) != len(y.shape) or any(_differ(m, n) for m, n in zip(x.shape, y.shape, strict=True)):
+    if not same_sizes(x.shape, y.shape):
         raise ShapeError(
             f"{a} and {b} must have the same shape.",
             given=f"{a} {shape_str(x.shape)}, {b} {shape_str(y.shape)}",
             fix="Reshape one of them; losses do not broadcast labels against predictions.",
         )
-
-
-def _differ(m: Dim, n: Dim) -> bool:
-    return isinstance(m, int) and isinstance(n, int) and m != n
 
 
 _SCALARS = ((), (1,), (1, 1))
@@ -60,7 +57,7 @@ def _fit_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
     if weights.shape in _SCALARS:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     fits = len(weights.shape) == len(shape)
-    if fits and not any(w != 1 and _differ(w, n) for w, n in zip(weights.shape, shape, strict=True)):
+    if fits and not any(w != 1 and known_to_differ(w, n) for w, n in zip(weights.shape, shape, strict=True)):
         # Where the loss has a size of 1 the weights have it, too, known or not.
         ones = tuple(k for k, n in enumerate(shape) if n == 1 and type(weights.shape[k]) is not int)
         return weights.sd.expand_dims(weights.sd.squeeze(weights, ones), ones) if ones else weights
@@ -112,11 +109,6 @@ def _elementwise(
 
 _NAMES = ("label", "predictions")
 _LOGIT_NAMES = ("label", "prediction_logits")
-
-
-def _check_not_negative(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=repr(value))
 
 
 def _half_log_two_pi(y: SDVariable) -> SDVariable:
@@ -368,7 +360,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
             >>> sd.loss.huber_loss([0.0, 0.0], [0.5, 3.0], delta=1.0).eval()
             array(1.3125, dtype=float32)
         """
-        _check_not_negative("delta", delta)
+        not_negative("delta", delta)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd = self.sd
         d = p - y
@@ -436,7 +428,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
             >>> sd.loss.log_loss([1.0, 0.0], [0.5, 0.0]).eval()
             array(0.34657359)
         """
-        _check_not_negative("epsilon", epsilon)
+        not_negative("epsilon", epsilon)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         sd, m = self.sd, self.sd.math
         # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
@@ -597,7 +589,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
             >>> SameDiff(dtype="float64").loss.sigmoid_cross_entropy([1.0, 0.0], [0.0, -40.0]).eval()
             array(0.34657359)
         """
-        _check_not_negative("label_smoothing", label_smoothing)
+        not_negative("label_smoothing", label_smoothing)
         z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
@@ -643,7 +635,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
             >>> SameDiff(dtype="float64").loss.softmax_cross_entropy([[0.0, 1.0]], [[0.0, 0.0]]).eval()
             array(0.69314718)
         """
-        _check_not_negative("label_smoothing", label_smoothing)
+        not_negative("label_smoothing", label_smoothing)
         sd = self.sd
         _same_shape(one_hot_labels=one_hot_labels, logit_predictions=logit_predictions)
         x, z = floats(logit_predictions, one_hot_labels, like=logit_predictions)
@@ -736,7 +728,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
         lead = x.ndim - q.ndim
-        if lead < 0 or any(n != 1 and _differ(n, x.shape[lead + k]) for k, n in enumerate(q.shape)):
+        if lead < 0 or any(n != 1 and known_to_differ(n, x.shape[lead + k]) for k, n in enumerate(q.shape)):
             raise ShapeError(
                 "weights must broadcast to the targets.",
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
@@ -751,7 +743,7 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
         return weights if weights.shape == () else weights.sd.reshape(weights, ())
     rest = weights.shape[1:]
     per_example = all(d == 1 for d in rest) and len(weights.shape) in (1, len(shape))
-    if per_example and (weights.shape[0] == 1 or not shape or not _differ(weights.shape[0], shape[0])):
+    if per_example and (weights.shape[0] == 1 or not shape or not known_to_differ(weights.shape[0], shape[0])):
         return weights.sd.squeeze(weights, tuple(range(1, weights.ndim))) if rest else weights
     batch = shape[0] if shape else "batch"
     raise ShapeError(
@@ -762,7 +754,7 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
 
 
 def _check_label_shape(logits: tuple[Dim, ...], labels: tuple[Dim, ...]) -> None:
-    if len(labels) != len(logits) - 1 or any(_differ(m, n) for m, n in zip(labels, logits, strict=False)):
+    if not logits or not same_sizes(labels, logits[:-1]):
         raise ShapeError(
             "labels must have the shape of the logits without the class axis.",
             given=f"logits {shape_str(logits)}, labels {shape_str(labels)}",

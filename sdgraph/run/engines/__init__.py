@@ -11,10 +11,11 @@ import warnings
 from types import ModuleType
 from typing import NamedTuple
 
-from sdgraph.errors import EngineError, MissingDependencyError, did_you_mean, shown
+from sdgraph.errors import EngineError, MissingDependencyError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.program import Program
+from sdgraph.wording import did_you_mean
 
 
 class _Engine(NamedTuple):

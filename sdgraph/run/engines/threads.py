@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sdgraph.build import forks
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import whole
 
 _T = TypeVar("_T")
 
@@ -60,9 +60,7 @@ def set_num_threads(n: int) -> None:
         ArgumentError: If it is not a whole number of at least 1.
     """
     global _count
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ArgumentError("A number of threads is a whole number, at least 1.", given=shown(n))
-    _count = n
+    _count = whole("n", n, least=1, message="A number of threads is a whole number, at least 1.")
 
 
 class _Job:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph.build.kinds import VariableKind
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.build.operands import operand_avals
+from sdgraph.checks import flag, whole
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.expansion import opened
 from sdgraph.show.formulas import notation
@@ -52,12 +53,10 @@ class _Equation(NamedTuple):
 
 def to_latex(v: SDVariable, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> Latex:
     """The formulas of a variable; see `SDVariable.to_latex`."""
-    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
-        raise ArgumentError("depth must be 1 or more, or None.", given=shown(depth))
-    if isinstance(max_length, bool) or not isinstance(max_length, int | float):
-        raise ArgumentError("max_length is a number of characters.", given=shown(max_length))
-    if not isinstance(expand, bool):
-        raise ArgumentError("expand is True or False.", given=shown(expand))
+    if depth is not None:
+        whole("depth", depth, least=1, message="depth must be 1 or more, or None.")
+    whole("max_length", max_length, message="max_length is a number of characters.")
+    flag("expand", expand)
     listing = visible(v.sd)
     writer = _Writer(listing, expand=expand)
     equations = writer.equations(v.id)
@@ -178,7 +177,7 @@ class _Writer:
         """A composite written with the ops of its body; None where the body depends on sizes not known yet."""
         sd = self.listing.sd
         node = sd.nodes[item.id]
-        avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
+        avals = operand_avals(sd.nodes, node.inputs)
         if node.op.infer is not None and not all(
             a is None or a.is_static for a in avals if a is None or type(a) is Aval
         ):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError, did_you_mean, shown
+from sdgraph.checks import is_finite, is_whole
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.names import is_writable
+from sdgraph.wording import did_you_mean
 
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "view": ("forward", "gradient", "both"),
@@ -91,11 +94,11 @@ class Options:
         if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
             fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
             raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)
-        _require(self, "depth", lambda v: v is None or _whole(v, 0), "0, 1, 2 ... or None")
-        _require(self, "max_nodes", lambda v: v is None or _whole(v, 1), "1, 2, 3 ... or None")
-        _require(self, "radius", lambda v: _whole(v, 0), "0, 1, 2 ...")
+        _require(self, "depth", lambda v: v is None or is_whole(v, 0), "0, 1, 2 ... or None")
+        _require(self, "max_nodes", lambda v: v is None or is_whole(v, 1), "1, 2, 3 ... or None")
+        _require(self, "radius", lambda v: is_whole(v, 0), "0, 1, 2 ...")
         _require(self, "timeout", _positive, "a number of seconds above 0")
-        _require(self, "dpi", lambda v: _positive(v) and v <= 2400, "a number above 0, at most 2400")
+        _require(self, "dpi", lambda v: _positive(v, 2400), "a number above 0, at most 2400")
         _require(self, "title", _title, "a text that a file can hold: no half of a surrogate pair")
 
 
@@ -140,12 +143,8 @@ def _title(value: Any) -> bool:
     return value is None or (isinstance(value, str) and is_writable(value))
 
 
-def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def _positive(value: Any, most: float = math.inf) -> bool:
+    return is_finite(value) and 0 < value <= most
 
 
 def _bad(name: str, value: Any, expected: str) -> ArgumentError:

@@ -13,6 +13,7 @@ import numpy as np
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import between, is_whole, not_negative
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import one_axis
@@ -36,14 +37,7 @@ _EACH = LossReduce.NONE
 
 def check_label_smoothing(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the argument label_smoothing."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
-
-
-def check_gamma(name: str, value: object) -> None:
-    """Raise ArgumentError unless ``value`` can be the exponent of a focal loss."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ArgumentError(f"{name} must be a finite number, 0 or more.", given=f"{name}={shown(value)}")
+    between(name, value, 0, 1, ends=True)
 
 
 def _binary(y: SDVariable, p: SDVariable, from_logits: bool) -> SDVariable:
@@ -195,7 +189,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
 
     @keras_loss(
         domain=INSIDE,
-        checks={"gamma": check_gamma, "label_smoothing": check_label_smoothing},
+        checks={"gamma": not_negative, "label_smoothing": check_label_smoothing},
         tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
         formula=r"the same times $(y (1 - p) + (1 - y) p)^\gamma$",
         picture={"labels": [0.0, 1.0], "predictions": (0.1, 0.9)},
@@ -309,7 +303,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
 
     @keras_loss(
         domain=INSIDE,
-        checks={"gamma": check_gamma, "label_smoothing": check_label_smoothing},
+        checks={"gamma": not_negative, "label_smoothing": check_label_smoothing},
         tries=[{"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 0}],
         formula=r"$-\sum \alpha (1 - q)^\gamma y \log q$",
         picture={"labels": [[1.0, 0.0]], "at": [0.5, 0.5], "predictions": (0.1, 0.95)},
@@ -431,7 +425,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
             >>> losses.sparse_categorical_crossentropy([1, 2], [[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]])
             array([0.05129331, 2.3025851 ], dtype=float32)
         """
-        if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int)):
+        if ignore_class is not None and not is_whole(ignore_class):
             raise ArgumentError(
                 "ignore_class is a label.", given=f"ignore_class={shown(ignore_class)}", expected="an integer"
             )

@@ -65,7 +65,7 @@ class Definition:
     """
 
     op: Op
-    checks: Mapping[str, Callable[[str, Any], None]]
+    checks: Mapping[str, Callable[[str, Any], object]]
     domain: Interval | None
     predictions: Interval | None
     tries: Sequence[Mapping[str, Any]]
@@ -85,7 +85,7 @@ def keras_loss(
     leaves_out: bool = True,
     domain: Interval | None = None,
     predictions: Interval | None = None,
-    checks: Mapping[str, Callable[[str, Any], None]] = NO_ATTRS,
+    checks: Mapping[str, Callable[[str, Any], object]] = NO_ATTRS,
     tries: Sequence[Mapping[str, Any]] = (),
     calls: Sequence[Call] = (),
     formula: str = "",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, ShapeError
 from sdgraph.infer.aval import shape_str
-from sdgraph.ops.losses.keras.weighting import Traced, differ
+from sdgraph.infer.shapes import same_sizes
+from sdgraph.ops.losses.keras.weighting import Traced
 
 
 def as_integers(labels: Traced, what: str = "y_true") -> SDVariable:
@@ -22,7 +23,7 @@ def class_labels(y_true: Traced, y_pred: SDVariable, axis: int) -> SDVariable:
     labels = as_integers(y_true)
     if labels.ndim == y_pred.ndim and labels.shape[axis] == 1:
         labels = sd.squeeze(labels, axis)
-    if labels.ndim != len(expected) or any(map(differ, labels.shape, expected)):
+    if not same_sizes(labels.shape, expected):
         raise ShapeError(
             "y_true must hold one integer label where y_pred holds its classes.",
             given=f"y_true {shape_str(y_true.shape)}, y_pred {shape_str(y_pred.shape)}, class axis {axis}",

@@ -5,13 +5,12 @@ Knows formulas. Cross entropies have a file of their own.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import between, finite
 from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import class_labels
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
@@ -28,14 +27,7 @@ if TYPE_CHECKING:
 
 def check_q(name: str, value: object) -> None:
     """Raise ArgumentError unless ``value`` can be the exponent of the generalised cross entropy."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
-
-
-def check_factor(name: str, value: object) -> None:
-    """Raise ArgumentError unless ``value`` is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ArgumentError(f"{name} must be a finite number.", given=f"{name}={shown(value)}")
+    between(name, value, 0, 1, ends=False)
 
 
 @composite(vjp=lambda g, y, p, q: -(g * g.sd.math.pow(p, q - 1)), reach=ELEMENTWISE)
@@ -238,7 +230,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         return w.reduce(apart / (both + apart), reduction)
 
     @keras_loss(
-        checks={"alpha": check_factor, "beta": check_factor},
+        checks={"alpha": finite, "beta": finite},
         calls=[
             called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE)),
             called(Drawn((2, 3), INSIDE), Drawn((2, 3), INSIDE), alpha=0.3, beta=0.8),

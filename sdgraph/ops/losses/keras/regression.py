@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE, composite
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import positive
 from sdgraph.ops.losses.keras.definition import keras_loss
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import Operand
-
-
-def check_delta(name: str, value: object) -> None:
-    """Raise ArgumentError unless ``value`` can be Huber's delta."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError(f"{name} must be a positive number.", given=f"{name}={shown(value)}")
 
 
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
@@ -288,7 +282,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         return w.reduce(0.0 - self.sd.sum(_unit(y) * _unit(p), -1), reduction)
 
     @keras_loss(
-        checks={"delta": check_delta},
+        checks={"delta": positive},
         tries=[{"delta": 0.3}, {"delta": 2.2}],
         formula=r"$\mathrm{mean}$ of $e^2 / 2$ for $\lvert e \rvert \le \delta$, "
         r"else $\delta (\lvert e \rvert - \delta / 2)$",

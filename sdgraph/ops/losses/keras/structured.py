@@ -9,14 +9,15 @@ import numpy as np
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import composite
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str
+from sdgraph.infer.shapes import known_to_differ
 from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.keras.definition import Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import as_integers
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
-from sdgraph.ops.losses.keras.probabilities import check_factor
-from sdgraph.ops.losses.keras.weighting import Traced, Weighting, differ, work_dtypes
+from sdgraph.ops.losses.keras.weighting import Traced, Weighting, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _rows(x: Traced, what: str) -> SDVariable:
 
 
 def _embeddings(x: SDVariable, labels: SDVariable, what: str) -> None:
-    if x.ndim != 2 or differ(x.shape[0], labels.shape[0]):
+    if x.ndim != 2 or known_to_differ(x.shape[0], labels.shape[0]):
         raise ShapeError(
             f"{what} must hold one embedding per label.",
             given=f"{what} {shape_str(x.shape)}, labels {shape_str(labels.shape)}",
@@ -130,7 +131,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
 
     @keras_loss(
         leaves_out=False,
-        checks={"gamma": check_factor, "margin": check_factor},
+        checks={"gamma": finite, "margin": finite},
         calls=[
             called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), gamma=2.0),
             called([0, 1, 0], Drawn((3, 2), (0.1, 0.9)), None, None, Drawn((3,), (0.5, 2)), gamma=2.0, reduction="sum"),

@@ -14,7 +14,7 @@ from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Dim, Shape, normalize_axis, shape_str
-from sdgraph.infer.shapes import one_axis
+from sdgraph.infer.shapes import known_to_differ, one_axis, same_sizes
 from sdgraph.ops.losses.reduction import LossReduce, reduce_loss
 from sdgraph.ops.precision import cast_to, wide
 
@@ -81,17 +81,12 @@ def same_rank(y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVar
 
 def check_same_shape(y_true: SDVariable, y_pred: SDVariable, given: str | None = None) -> None:
     """Raise ShapeError where known sizes differ: labels are never broadcast against predictions."""
-    if len(y_true.shape) != len(y_pred.shape) or any(map(differ, y_true.shape, y_pred.shape)):
+    if not same_sizes(y_true.shape, y_pred.shape):
         raise ShapeError(
             "y_true and y_pred must have the same shape.",
             given=given or f"y_true {shape_str(y_true.shape)}, y_pred {shape_str(y_pred.shape)}",
             fix="Reshape one of them. For integer labels use the sparse loss; one-hot labels have one entry per class.",
         )
-
-
-def differ(m: Dim, n: Dim) -> bool:
-    """Whether two sizes are known and different."""
-    return isinstance(m, int) and isinstance(n, int) and m != n
 
 
 def axis_last(x: SDVariable, axis: int) -> SDVariable:
@@ -207,21 +202,21 @@ class Weighting:
         if not rank:
             if all(d == 1 for d in given):
                 return sd.reshape(x, ())
-            if (x.ndim == 1 or (x.ndim == 2 and given[1] == 1)) and not differ(given[0], batch):
+            if (x.ndim == 1 or (x.ndim == 2 and given[1] == 1)) and not known_to_differ(given[0], batch):
                 self.layout = self.layout or _SPREAD
                 return x
         elif x.ndim == rank + 1 and given[-1] == 1:
             x, layout = sd.squeeze(x, -1), _AS_COLUMN if rank == 1 else ""
         elif x.ndim == rank - 1 and shape[-1] == 1:
             x, layout = sd.expand_dims(x, -1), _WITHOUT_LAST if x.ndim > 1 else ""
-        elif x.ndim == 1 and rank > 1 and given[0] != 1 and not differ(given[0], shape[0]):
+        elif x.ndim == 1 and rank > 1 and given[0] != 1 and not known_to_differ(given[0], shape[0]):
             if given[0] == shape[-1] and not isinstance(shape[0], int):
                 raise self._misfit(what, given, f"{what} may belong to the batch or to the last axis.")
             x = sd.expand_dims(x, tuple(range(1, rank)))
-        elif 1 < x.ndim < rank and not any(map(differ, given, shape)) and any(d != 1 for d in given):
+        elif 1 < x.ndim < rank and not any(map(known_to_differ, given, shape)) and any(d != 1 for d in given):
             raise self._misfit(what, given, f"{what} leaves open which axes of the losses it belongs to.")
         lead = rank - x.ndim
-        if lead < 0 or any(d != 1 and differ(d, shape[lead + k]) for k, d in enumerate(x.shape)):
+        if lead < 0 or any(d != 1 and known_to_differ(d, shape[lead + k]) for k, d in enumerate(x.shape)):
             raise self._misfit(what, given, f"{what} does not fit the losses.")
         self.layout = self.layout or layout
         return sd.expand_dims(x, tuple(range(lead))) if lead else x

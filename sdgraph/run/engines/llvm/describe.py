@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sdgraph.infer.aval import shape_str
-from sdgraph.plan.plan import NO_SLOT, Group, Plan, Step, plain_bytes
+from sdgraph.plan.plan import NO_SLOT, Group, Plan, Step
 from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
 from sdgraph.run.engines.llvm.partition import Division, Segment
 from sdgraph.run.engines.llvm.phases import schedule
 from sdgraph.run.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
 from sdgraph.run.engines.llvm.scalar_ops import RULES
 from sdgraph.run.engines.llvm.segment import Runner
+from sdgraph.wording import byte_size
 
 _WHERE = {ELEMENT: "each element", ROW: "each row", ONCE: "once"}
 
@@ -65,7 +66,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
                 stored = {p.value for p in one.code.pointers if p.value in inside}
                 spent = cost(region, division, stored)
                 title, fused = f"region over {_space(region)}", _fused(region, one.code.phases)
-                facts = fused, f"{plain_bytes(spent.bytes)} moved, {spent.operations:,} operations"
+                facts = fused, f"{byte_size(spent.bytes)} moved, {spent.operations:,} operations"
                 groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
                 lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
                 lines += [f"      {line}" for line in pseudo_code(region, labels, division.constants)]

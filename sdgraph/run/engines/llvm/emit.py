@@ -75,7 +75,6 @@ class Code(NamedTuple):
     pointers: tuple[Pointer, ...]
     scratch: tuple[str, ...]
     """Per scratch memory what it holds: ``"sums"`` (8 bytes per chunk) or ``"columns"`` (8 per chunk and column)."""
-    short_rows: bool
 
 
 def rows_and_columns(region: Region) -> tuple[int, int]:
@@ -174,7 +173,6 @@ class _Emitter:
             tuple(self.numbers),
             tuple(self.pointers),
             tuple(self.scratch),
-            self.across,
         )
 
     def _run_all(self) -> str:

@@ -85,13 +85,6 @@ class _Host:
             fix = "Run on engine='numpy', and report this: it is a fault of sdgraph."
             raise EngineError("LLVM does not take the code of a fused loop.", given=f"{e!s:.500}", fix=fix) from e
 
-    def assembly(self, text: str) -> str:
-        """What `compile` makes of a module, for reading."""
-        with llvm.parse_assembly(text) as module:
-            module.triple = self.triple
-            _optimise(module, self.machine)
-            return self.machine.emit_assembly(module)
-
     def load(self, code: bytes, prefix: str, names: Collection[str]) -> dict[str, int]:
         """Link object code into this process; the addresses of its functions ``prefix + name``."""
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -189,9 +182,3 @@ def has_symbol(name: str) -> bool:
     """Whether code can refer to a name. To refer to an unknown one ends the process."""
     host()
     return _ask(lambda: llvm.address_of_symbol(name)) is not None
-
-
-def assembly(text: str) -> str:
-    """The machine instructions of a module, for reading."""
-    computer = host()
-    return _ask(lambda: computer.assembly(text.replace("@.", "@")))

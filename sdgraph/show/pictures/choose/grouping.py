@@ -72,7 +72,7 @@ def group(found: Parts, depth: int | None, max_nodes: int | None) -> Groups:
         notes.append(_collapse_note(collapsed))
     result = _connect(found, groups)
     result.notes = notes
-    return _window(found, result, limit) if len(groups) > limit else result
+    return _window(result, limit) if len(groups) > limit else result
 
 
 def _path(found: Parts, part: Part) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _connect(found: Parts, groups: list[Group]) -> Groups:
     return Groups(groups, arcs)
 
 
-def _window(found: Parts, full: Groups, limit: int) -> Groups:
+def _window(full: Groups, limit: int) -> Groups:
     """The ``limit`` cards nearest to the losses, or to the outputs if there is none."""
     marked = [k for k, g in enumerate(full.groups) if any(p.item.is_loss for p in g.members)]
     what = "the loss" if len(marked) == 1 else "the losses"

@@ -9,11 +9,12 @@ from typing import Any
 
 from sdgraph.build.op import ITEM
 from sdgraph.infer.aval import Aval
-from sdgraph.plan.plan import NO_SLOT, Plan, Step, plain_bytes
+from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.show.pictures.choose.grouping import DEEPEST
 from sdgraph.show.pictures.dress.scene import ORDERLESS, Card, Line, Link, Scene
+from sdgraph.show.pictures.dress.sizes import typed
 from sdgraph.show.pictures.options import Options
-from sdgraph.wording import counted, number, shortened, typed
+from sdgraph.wording import byte_size, counted, number, shortened
 
 
 def make_plan_scene(plan: Plan, options: Options) -> Scene:
@@ -52,7 +53,7 @@ class _PlanScene:
             for k, slot in enumerate(s.inputs)
             if slot in place
         ]
-        facts = f"{self._counts()} · at most {plain_bytes(plan.peak_bytes)} of results alive"
+        facts = f"{self._counts()} · at most {byte_size(plan.peak_bytes)} of results alive"
         notes = []
         if len(self._steps) < len(plan.steps):
             notes.append(f"the last {len(self._steps)} of {counted(len(plan.steps), 'step')} are shown; see max_nodes")

@@ -14,11 +14,12 @@ from sdgraph.show.pictures.choose.parts import Arc, Parts
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.dress.colouring import Colouring, Scale, dtype_family, make_colouring
 from sdgraph.show.pictures.dress.local_derivative import local_derivative
+from sdgraph.show.pictures.dress.sizes import sizes
 from sdgraph.show.pictures.dress.theme import KINDS, LEAVES
 from sdgraph.show.pictures.options import Options
 from sdgraph.show.table import FROZEN
 from sdgraph.show.visible import Item, Listing
-from sdgraph.wording import counted, number, shortened, sizes
+from sdgraph.wording import counted, number, shortened
 
 ORDERLESS: Final = frozenset(
     {"add", "mul", "max", "min", "eq", "neq", "and_", "or_", "xor", "merge_add", "squared_difference", "hypot"}

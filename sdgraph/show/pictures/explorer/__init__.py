@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.kinds import VariableKind
-from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound, shown
+from sdgraph.checks import whole
+from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound
 from sdgraph.show.pictures.choose.parts import Parts, forward_parts, gradient_parts
 from sdgraph.show.pictures.choose.selection import differentiated
 from sdgraph.show.pictures.choose.values import Values, computed, noted
@@ -97,8 +98,7 @@ class Explorer:
 
 def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:
     """A page to explore a graph with; see `SameDiff.explore`."""
-    if isinstance(height, bool) or not isinstance(height, int) or height < 100:
-        raise ArgumentError("The height of the frame is in pixels, at least 100.", given=shown(height))
+    whole("height", height, least=100, message="The height of the frame is in pixels, at least 100.")
     chosen = make_options({k: v for k, v in options.items() if k not in _NOT_FOR_PAGES})
     for name in _NOT_FOR_PAGES:
         if name in options:

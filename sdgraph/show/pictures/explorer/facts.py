@@ -14,7 +14,7 @@ from sdgraph.infer.aval import shape_str
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.dress.scene import card_kind
 from sdgraph.show.visible import Item, Listing
-from sdgraph.wording import clean, number
+from sdgraph.wording import byte_size, clean, number
 
 _BINS: Final = 24
 _FEW: Final = 12
@@ -70,7 +70,7 @@ def _about(listing: Listing, item: Item, array: Any, values: Values) -> dict[str
         "shape": shape_str(item.aval.shape),
         "dtype": item.aval.dtype.name,
         "size": None if item.size is None else f"{item.size:,}",
-        "memory": None if item.nbytes is None else _bytes(item.nbytes),
+        "memory": None if item.nbytes is None else byte_size(item.nbytes),
         "scope": "/".join(item.scope),
         "settings": _settings(listing, item, node),
         "hidden": True if item.is_literal or (item.is_gradient and gradient is None) else None,
@@ -104,15 +104,6 @@ def _made_at(node: Node) -> dict[str, str]:
         return {}
     code = linecache.getline(node.origin.filename, node.origin.line).strip()
     return {"at": clean(str(node.origin)), **({"code": clean(code)[:_LONG]} if code else {})}
-
-
-def _bytes(n: int) -> str:
-    size, unit = float(n), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.3g} {unit}"
 
 
 # ---------------------------------------------------------------------- statistics

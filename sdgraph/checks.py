@@ -1,0 +1,110 @@
+"""Settings that a caller gives: whole numbers, finite numbers, flags.
+
+Numpy's numbers count as Python's; True and False are no numbers, and a number is no flag. Must not know what a setting
+is for: where a message of its own says more, the caller writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+import numpy as np
+
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+
+
+def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
+    """Whether a value is a whole number within bounds, both included.
+
+    Example:
+        >>> is_whole(3), is_whole(np.int8(3), 1), is_whole(True), is_whole(3.0), is_whole(0, 1)
+        (True, True, False, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value <= most)
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that a float can hold.
+
+    Example:
+        >>> is_finite(0.5), is_finite(np.float32(2)), is_finite(True), is_finite(1e999), is_finite(10**999)
+        (True, True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def whole(name: str, value: object, *, least: int | None = None, message: str | None = None) -> int:
+    """A setting that is a whole number, of at least ``least``, as Python's own.
+
+    Raises:
+        ArgumentError: If it is none; with ``message`` if there is one.
+    """
+    if not is_whole(value, -math.inf if least is None else least):
+        bound = "" if least is None else f", {least} or more"
+        raise _wrong(message or f"{name} must be a whole number{bound}.", name, value)
+    return int(value)
+
+
+def finite(name: str, value: object) -> float:
+    """A setting that is a finite number.
+
+    Raises:
+        ArgumentError: If it is none.
+    """
+    if not is_finite(value):
+        raise _wrong(f"{name} must be a finite number.", name, value)
+    return value
+
+
+def not_negative(name: str, value: object, message: str | None = None) -> float:
+    """A setting that is a finite number, 0 or more.
+
+    Raises:
+        ArgumentError: If it is none; with ``message`` if there is one.
+    """
+    if not is_finite(value) or value < 0:
+        raise _wrong(message or f"{name} must be a finite number, 0 or more.", name, value)
+    return value
+
+
+def positive(name: str, value: object) -> float:
+    """A setting that is a finite number above 0.
+
+    Raises:
+        ArgumentError: If it is none.
+    """
+    if not is_finite(value) or value <= 0:
+        raise _wrong(f"{name} must be a positive number.", name, value)
+    return value
+
+
+def between(name: str, value: object, low: float, high: float, *, ends: bool, message: str | None = None) -> float:
+    """A setting that lies between two numbers, which are allowed if ``ends``.
+
+    Raises:
+        ArgumentError: If it does not; with ``message`` if there is one.
+    """
+    if not is_finite(value) or not low <= value <= high or (value in (low, high) and not ends):
+        raise _wrong(message or f"{name} must lie between {low:g} and {high:g}.", name, value)
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """A setting that is True or False.
+
+    Raises:
+        ArgumentTypeError: If it is neither.
+    """
+    if not isinstance(value, bool | np.bool):
+        raise ArgumentTypeError(f"{name} is True or False.", given=f"{name}={shown(value)}")
+    return bool(value)
+
+
+def _wrong(message: str, name: str, value: object) -> ArgumentError:
+    return ArgumentError(message, given=f"{name}={shown(value)}")
