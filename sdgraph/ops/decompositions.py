@@ -15,8 +15,8 @@ from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, primitive
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
-from sdgraph.infer.aval import Aval, Dim, shape_str
-from sdgraph.infer.shapes import INT64
+from sdgraph.infer.aval import Aval, shape_str
+from sdgraph.infer.shapes import INT64, known_to_differ, smaller
 from sdgraph.ops import singular
 from sdgraph.ops.matrices import matrix, swap_last
 
@@ -55,14 +55,9 @@ def square_matrix(x: Aval) -> Aval:
     """
     out = real_matrix(x)
     n, m = x.shape[-2:]
-    if type(n) is int and type(m) is int and n != m:
+    if known_to_differ(n, m):
         raise ShapeError("A square matrix is needed.", given=shape_str(x.shape))
     return out
-
-
-def _fewer(x: Aval) -> Dim:
-    n, m = x.shape[-2:]
-    return min(n, m) if type(n) is int and type(m) is int else (n if n == m else None)
 
 
 def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
@@ -74,7 +69,7 @@ def _infer_qr(x: Aval, *, full: bool) -> tuple[Aval, Aval]:
     """
     out = real_matrix(x)
     n, m = x.shape[-2:]
-    k = n if full else _fewer(x)
+    k = n if full else smaller(*x.shape[-2:])
     return Aval((*x.shape[:-2], n, k), out.dtype), Aval((*x.shape[:-2], k, m), out.dtype)
 
 
@@ -87,7 +82,7 @@ def _infer_svd(x: Aval, *, full_uv: bool, compute_uv: bool) -> Any:
     """
     out = real_matrix(x)
     n, m = x.shape[-2:]
-    batch, k = x.shape[:-2], _fewer(x)
+    batch, k = x.shape[:-2], smaller(*x.shape[-2:])
     s = Aval((*batch, k), out.dtype)
     if not compute_uv:
         return s

@@ -113,8 +113,8 @@ def run_the_suite(tmp_path, text, files):
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("sdgraph", "tests/ops", "tests/keras", "tests/docs", "docs/_extensions"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
-    for name in ("pyproject.toml", "conftest.py"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in ("pyproject.toml", "conftest.py", "tests/graph_state.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "xpectile", *files]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "MPLBACKEND": "agg", "PYTEST_ADDOPTS": ""}
