@@ -415,7 +415,7 @@ def test_growth(make):
 
 def test_selections_fuse():
     pytest.importorskip("llvmlite")
-    from sdgraph.run.engines.llvm.partition import Segment, divide
+    from sdgraph.run.engines.llvm.divide.partition import Segment, divide
 
     sd = SameDiff("float64")
     x = sd.placeholder("x", (8, 16))

@@ -14,11 +14,12 @@ from sdgraph.infer.aval import shape_str
 from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines import buffers
 from sdgraph.run.engines import reference as numpy_engine
-from sdgraph.run.engines.llvm import describe, machine
+from sdgraph.run.engines.llvm import describe
+from sdgraph.run.engines.llvm.divide.partition import Division, Segment, divide
+from sdgraph.run.engines.llvm.divide.region import size_of
 from sdgraph.run.engines.llvm.liveness import frees
-from sdgraph.run.engines.llvm.partition import Division, Segment, divide
-from sdgraph.run.engines.llvm.region import size_of
 from sdgraph.run.engines.llvm.segment import Runner
+from sdgraph.run.engines.llvm.translate import machine
 from sdgraph.run.engines.program import Program, Run, outputs
 
 

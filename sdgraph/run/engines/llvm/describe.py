@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from sdgraph.infer.aval import shape_str
 from sdgraph.plan.plan import NO_SLOT, Group, Plan, Step, plain_bytes
+from sdgraph.run.engines.llvm.divide.partition import Division, Segment
+from sdgraph.run.engines.llvm.divide.phases import schedule
+from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
 from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
-from sdgraph.run.engines.llvm.partition import Division, Segment
-from sdgraph.run.engines.llvm.phases import schedule
-from sdgraph.run.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
-from sdgraph.run.engines.llvm.scalar_ops import RULES
+from sdgraph.run.engines.llvm.scalars.scalar_ops import RULES
 from sdgraph.run.engines.llvm.segment import Runner
 
 _WHERE = {ELEMENT: "each element", ROW: "each row", ONCE: "once"}

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph.build.op import REGISTRY
-from sdgraph.run.engines.llvm.partition import Segment, divide
+from sdgraph.run.engines.llvm.divide.partition import Segment, divide
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import graph_of
 

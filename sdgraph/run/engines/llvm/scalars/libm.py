@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 
-from sdgraph.run.engines.llvm import machine
-from sdgraph.run.engines.llvm.builder import FLOAT_BITS, Builder, Val, const
+from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const
+from sdgraph.run.engines.llvm.translate import machine
 
 _VECTOR_LIBRARY = "libmvec.so.1"
 _LETTERS = ((512, "avx512f", "e"), (256, "avx2", "d"), (128, None, "b"))

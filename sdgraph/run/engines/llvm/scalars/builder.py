@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdgraph.run.engines.llvm import ranges
-from sdgraph.run.engines.llvm.ranges import ANY, Range
+from sdgraph.run.engines.llvm.scalars import ranges
+from sdgraph.run.engines.llvm.scalars.ranges import ANY, Range
 
 FLOAT_BITS = {"float": 32, "double": 64}
 _INT_TYPES = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.run.engines.llvm import machine
+from sdgraph.run.engines.llvm.translate import machine
 
 _METH_FASTCALL = 0x80
 MOST_STACK = 1 << 16

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sdgraph.run.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region
+from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region
 
 
 class Pass(NamedTuple):

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sdgraph.run.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
-from sdgraph.run.engines.llvm.memory import alloca
-from sdgraph.run.engines.llvm.scalar_ops import convert
+from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.run.engines.llvm.scalars.scalar_ops import convert
+from sdgraph.run.engines.llvm.write.memory import alloca
 
 
 class Variable:

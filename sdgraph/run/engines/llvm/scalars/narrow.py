@@ -5,8 +5,8 @@ A half in a register is a float whose value a half can hold. Must not know ops o
 
 from __future__ import annotations
 
-from sdgraph.run.engines.llvm import machine
-from sdgraph.run.engines.llvm.builder import Builder, Val, const
+from sdgraph.run.engines.llvm.scalars.builder import Builder, Val, const
+from sdgraph.run.engines.llvm.translate import machine
 
 
 def has_half() -> bool:

@@ -15,8 +15,7 @@ import numpy as np
 from sdgraph.infer.aval import Aval, normalize_axis
 from sdgraph.infer.shapes import permutation
 from sdgraph.plan.plan import Plan, Step
-from sdgraph.run.engines.llvm.ranges import Range
-from sdgraph.run.engines.llvm.region import (
+from sdgraph.run.engines.llvm.divide.region import (
     COLUMN_INDEX,
     ELEMENT,
     MAX_OPERANDS,
@@ -30,7 +29,8 @@ from sdgraph.run.engines.llvm.region import (
     size_of,
     squeezed,
 )
-from sdgraph.run.engines.llvm.scalar_ops import compute_dtypes, is_native
+from sdgraph.run.engines.llvm.scalars.ranges import Range
+from sdgraph.run.engines.llvm.scalars.scalar_ops import compute_dtypes, is_native
 
 _RESHAPES = frozenset(("reshape", "expand_dims", "squeeze", "mask_gradient", "identity", "stop_gradient"))
 _REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}

@@ -8,7 +8,7 @@ pytest.importorskip("llvmlite")
 from scipy import special
 
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import narrow
+from sdgraph.run.engines.llvm.scalars import narrow
 
 needs_half = pytest.mark.skipif(not narrow.has_half(), reason="this CPU does not convert halves")
 

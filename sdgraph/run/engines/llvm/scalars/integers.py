@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdgraph.run.engines.llvm.builder import Builder, Val, const
+from sdgraph.run.engines.llvm.scalars.builder import Builder, Val, const
 
 
 def bits_of(x: Val) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.run.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
-from sdgraph.run.engines.llvm.narrow import load_half, store_half
+from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.run.engines.llvm.scalars.narrow import load_half, store_half
 
 
 def memory_type(dtype: np.dtype[Any]) -> str:

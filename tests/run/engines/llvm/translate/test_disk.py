@@ -11,13 +11,13 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from sdgraph.run.engines.llvm import disk, machine
+from sdgraph.run.engines.llvm.translate import disk, machine
 
 # Three kernels of its own, the way in from Python and a probe; then the number of kernels compiled.
 PROGRAM = """
 import numpy as np
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import machine
+from sdgraph.run.engines.llvm.translate import machine
 
 x_value = np.linspace(-2, 2, 1000, dtype=np.float32)
 sd = SameDiff()
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):
     assert compiled(started(tmp_path / "file")) == KERNELS
 
 
-@pytest.mark.parametrize("part", ["sdgraph.run.engines.llvm.machine.__version__", "llvmlite.__version__"])
+@pytest.mark.parametrize("part", ["sdgraph.run.engines.llvm.translate.machine.__version__", "llvmlite.__version__"])
 def test_entries_of_other_versions_are_ignored(part, tmp_path, monkeypatch, compiled_anew):
     monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
     assert [compiled_anew(), compiled_anew()] == [1, 0]
@@ -221,7 +221,7 @@ def test_what_is_no_file_is_no_code_and_nobody_waits_for_it(folder, kind):
                 s.bind("key.kernel")
             finally:
                 os.chdir(here)
-    script = "from sdgraph.run.engines.llvm import disk; print(disk.load('key'))"
+    script = "from sdgraph.run.engines.llvm.translate import disk; print(disk.load('key'))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "None\n" and not done.stderr
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import ranges
-from sdgraph.run.engines.llvm.ranges import Range
+from sdgraph.run.engines.llvm.scalars import ranges
+from sdgraph.run.engines.llvm.scalars.ranges import Range
 
 NUMBERS = st.floats(allow_nan=False, width=32)
 RULES = {

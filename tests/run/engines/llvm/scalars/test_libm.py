@@ -13,9 +13,11 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import libm, machine, segment
-from sdgraph.run.engines.llvm.builder import Builder, Val
-from tests.run.engines.llvm.test_functions import MOST_ULP, in_ulp
+from sdgraph.run.engines.llvm import segment
+from sdgraph.run.engines.llvm.scalars import libm
+from sdgraph.run.engines.llvm.scalars.builder import Builder, Val
+from sdgraph.run.engines.llvm.translate import machine
+from tests.run.engines.llvm.scalars.test_functions import MOST_ULP, in_ulp
 
 ONE = ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erf", "erfc")
 TWO = ("atan2", "hypot", "pow")
@@ -171,7 +173,7 @@ def test_a_system_without_the_vector_library(monkeypatch):
 
 def test_code_from_disk_finds_the_functions_in_a_new_process(tmp_path):
     program = (
-        "import numpy as np; from sdgraph import SameDiff; from sdgraph.run.engines.llvm import machine\n"
+        "import numpy as np; from sdgraph import SameDiff; from sdgraph.run.engines.llvm.translate import machine\n"
         "sd = SameDiff('float64'); x = sd.placeholder('x', shape=(None,)); m = sd.math\n"
         "y = m.sin(x) + m.atan2(x, 2.0) + m.pow(m.abs(x), 1.3) + m.fmod(x, 0.7)\n"
         "f = sd.compile(sd.identity(y, name='y'), engine='llvm')\n"

@@ -5,7 +5,7 @@ Each falls back to ordinary arithmetic. Must not know ops.
 
 from __future__ import annotations
 
-from sdgraph.run.engines.llvm.builder import FLOAT_BITS, Builder, Val, const
+from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const
 
 SHORT, LONG = "avx512vl", "avx512f"
 """CPU features: the instructions used here on registers of up to 256 bits, and on 512 bits."""

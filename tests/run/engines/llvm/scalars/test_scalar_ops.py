@@ -7,7 +7,7 @@ pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
 from sdgraph.errors import DTypeError, SDGraphError
-from sdgraph.run.engines.llvm import narrow, scalar_ops
+from sdgraph.run.engines.llvm.scalars import narrow, scalar_ops
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 FLOATS = ["float16", "float32", "float64"]

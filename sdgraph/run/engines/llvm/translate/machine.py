@@ -21,7 +21,7 @@ from sdgraph._version import __version__
 from sdgraph.errors import EngineError
 from sdgraph.run import forks
 from sdgraph.run.engines import threads
-from sdgraph.run.engines.llvm import disk
+from sdgraph.run.engines.llvm.translate import disk
 
 _REGISTER_BITS = (("avx512f", 512), ("avx", 256))
 _FUNCTION = re.compile(r"^define .*?@\.(\w+)\(", re.MULTILINE)

@@ -15,9 +15,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.run.engines.llvm.accumulators import Accumulator, State, Variable, accumulator
-from sdgraph.run.engines.llvm.builder import Builder, Val, const, type_of
-from sdgraph.run.engines.llvm.memory import (
+from sdgraph.run.engines.llvm.divide.phases import Pass, Phase, schedule
+from sdgraph.run.engines.llvm.divide.region import (
+    COLUMN,
+    COLUMN_INDEX,
+    ELEMENT,
+    ONCE,
+    ROW,
+    Node,
+    Operand,
+    Region,
+    access,
+    counted,
+    is_literal,
+    size_of,
+)
+from sdgraph.run.engines.llvm.scalars.builder import Builder, Val, const, type_of
+from sdgraph.run.engines.llvm.scalars.scalar_ops import emit as emit_op
+from sdgraph.run.engines.llvm.write.accumulators import Accumulator, State, Variable, accumulator
+from sdgraph.run.engines.llvm.write.memory import (
     array,
     from_memory,
     gather,
@@ -32,22 +48,6 @@ from sdgraph.run.engines.llvm.memory import (
     smaller,
     to_memory,
 )
-from sdgraph.run.engines.llvm.phases import Pass, Phase, schedule
-from sdgraph.run.engines.llvm.region import (
-    COLUMN,
-    COLUMN_INDEX,
-    ELEMENT,
-    ONCE,
-    ROW,
-    Node,
-    Operand,
-    Region,
-    access,
-    counted,
-    is_literal,
-    size_of,
-)
-from sdgraph.run.engines.llvm.scalar_ops import emit as emit_op
 
 CHUNK = 8192
 """Elements that one accumulator sums up before it is combined with the others."""

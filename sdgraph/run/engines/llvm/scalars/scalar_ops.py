@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.run.engines.llvm import functions, integers, libm, narrow, ranges
-from sdgraph.run.engines.llvm.builder import FLOAT_BITS, Builder, Val, const, type_of
+from sdgraph.run.engines.llvm.scalars import functions, integers, libm, narrow, ranges
+from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const, type_of
 
 Emit = Callable[..., Val]
 

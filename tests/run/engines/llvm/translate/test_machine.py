@@ -15,7 +15,7 @@ from llvmlite.binding import ffi
 
 from sdgraph import SameDiff
 from sdgraph.errors import EngineError
-from sdgraph.run.engines.llvm import machine
+from sdgraph.run.engines.llvm.translate import machine
 
 
 class Nobody:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from sdgraph.run.engines.llvm import special
-from sdgraph.run.engines.llvm.builder import Builder, Val, const, polynomial
-from sdgraph.run.engines.llvm.ranges import ANY, Range
+from sdgraph.run.engines.llvm.scalars import special
+from sdgraph.run.engines.llvm.scalars.builder import Builder, Val, const, polynomial
+from sdgraph.run.engines.llvm.scalars.ranges import ANY, Range
 
 
 class _Format(NamedTuple):
