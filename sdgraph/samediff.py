@@ -35,7 +35,7 @@ from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
 from sdgraph.run import checking, forks
-from sdgraph.run.engines import engine_name
+from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.executable import Executable
 from sdgraph.show.views import GraphViews
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import bisect
 import enum
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Journal, Mark, Table
@@ -313,7 +313,13 @@ class Graph:
         return reachable(self.nodes, outs)
 
 
-def reachable(nodes: list[Node], outs: list[int]) -> bytearray:
+class Linked(Protocol):
+    """What names the nodes it needs by their places in its list."""
+
+    inputs: tuple[int, ...]
+
+
+def reachable(nodes: Sequence[Linked], outs: Sequence[int]) -> bytearray:
     """A flag per node up to the last of ``outs``: whether one of ``outs`` needs it."""
     need = bytearray(max(outs, default=-1) + 1)
     for o in outs:

@@ -24,7 +24,7 @@ from sdgraph.errors import (
     SDGraphError,
     ShapeError,
 )
-from sdgraph.run import engines
+from sdgraph.run.engines import choice
 from sdgraph.run.executable import Executable
 
 ROWS = np.arange(8, dtype="float32").reshape(4, 2)
@@ -185,7 +185,7 @@ def test_only_what_the_fetches_need_must_be_fed(sd):
 
 
 def test_an_engine_that_is_not_installed(sd, monkeypatch):
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
+    monkeypatch.setattr(choice, "_installed", lambda package: False)
     with pytest.raises(MissingDependencyError, match=re.escape("pip install 'sdgraph[fast]'")):
         sd.compile("logits", engine="llvm")
 

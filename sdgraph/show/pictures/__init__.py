@@ -20,13 +20,13 @@ from sdgraph.show.pictures.picture import GraphView, checked_path
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-    from sdgraph.plan.plan import Plan
+    from sdgraph.plan.made import Made
     from sdgraph.samediff import SameDiff
 
 __all__ = ["GraphView", "Options", "plot", "render", "to_dot", "to_graphviz", "to_mermaid"]
 
 
-def plot(sd: SameDiff, *, targets: Any = None, plan: Plan | None = None, **options: Any) -> GraphView:
+def plot(sd: SameDiff, *, targets: Any = None, plan: Made | None = None, **options: Any) -> GraphView:
     """A picture of a graph, or of a plan made from it. See `Options` for what can be chosen.
 
     Raises:

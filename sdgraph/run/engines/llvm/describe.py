@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sdgraph.infer.aval import shape_str
-from sdgraph.plan.plan import NO_SLOT, Group, Plan, Step, plain_bytes
+from sdgraph.plan.made import Group, Made
+from sdgraph.plan.plan import NO_SLOT, Plan, Step, plain_bytes
 from sdgraph.run.engines.llvm.divide.partition import Division, Segment
 from sdgraph.run.engines.llvm.divide.phases import schedule
 from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
@@ -52,7 +53,7 @@ def _bytes(value: int, division: Division) -> int:
     return size_of(division.shapes[value]) * division.dtypes[value].itemsize
 
 
-def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Plan:
+def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Made:
     """The plan as this engine runs it."""
     groups: list[Group] = []
     remarks: dict[int, str] = {}
@@ -74,7 +75,8 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
             reason = division.reasons.get(part.out, "a view that is needed as an array")
             remarks[part.out] = f"numpy kernel: {reason}"
             lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {reason}")
-    return plan._replace(
+    return Made.of(
+        plan,
         steps=_steps(plan, division),
         peak_bytes=peak_bytes(plan, division, runners),
         notes="\n".join(lines),

@@ -1,13 +1,16 @@
 """Products with vectors: fused as sums over rows and columns, the matrix read where it lies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
-from sdgraph.plan.plan import make_plan
+from sdgraph.plan.schedule import make_plan
 from sdgraph.run.engines.llvm import compile_plan
+from sdgraph.run.slots import Slots
 
 EPS = {"float32": 2e-6, "float64": 1e-14}
 
@@ -93,8 +96,6 @@ def test_only_a_permutation_that_turns_a_matrix_is_read_as_turned():
     rows, vector = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0])
     for axes, want in (((1, 0), rows.T @ vector), ((0, 1), rows @ vector), ((-1, -2), rows.T @ vector)):
         steps = tuple(s._replace(attrs={"axes": axes}) if s.op.qualname == "permute" else s for s in plan.steps)
-        program = compile_plan(plan._replace(steps=steps), check_numerics=False)
-        slots = program.slots(plan)
-        for slot, i in plan.feeds:
-            slots[slot] = rows if i == x.id else vector
+        program = compile_plan(replace(plan, steps=steps), check_numerics=False)
+        slots = Slots(plan, program.n_slots).filled({x.id: rows, v.id: vector}, {}, 0)
         assert np.array_equal(program.run(slots)[0], want)
