@@ -11,7 +11,8 @@ from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.interface import Part, Program
 from sdgraph.run.engines.llvm import describe, running
-from sdgraph.run.engines.llvm.divide.partition import Division, Segment, divide
+from sdgraph.run.engines.llvm.divide.partition import Division, divide
+from sdgraph.run.engines.llvm.divide.segments import Segment
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.llvm.translate import machine
 

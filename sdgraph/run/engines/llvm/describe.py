@@ -11,9 +11,10 @@ from typing import NamedTuple
 from sdgraph.infer.aval import shape_str
 from sdgraph.plan.made import Group, Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step, plain_bytes
-from sdgraph.run.engines.llvm.divide.partition import Division, Segment
+from sdgraph.run.engines.llvm.divide.partition import Division
 from sdgraph.run.engines.llvm.divide.phases import schedule
 from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
+from sdgraph.run.engines.llvm.divide.segments import Segment
 from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
 from sdgraph.run.engines.llvm.scalars.scalar_ops import RULES
 from sdgraph.run.engines.llvm.segment import Runner

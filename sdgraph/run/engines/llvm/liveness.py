@@ -7,8 +7,9 @@ from typing import Any
 from sdgraph.build.op import ITEM
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import Plan, Step
-from sdgraph.run.engines.llvm.divide.partition import Division, Segment
+from sdgraph.run.engines.llvm.divide.partition import Division
 from sdgraph.run.engines.llvm.divide.region import size_of
+from sdgraph.run.engines.llvm.divide.segments import Segment
 from sdgraph.run.engines.llvm.segment import Runner
 
 

@@ -14,8 +14,9 @@ from sdgraph.run.engines import buffers
 from sdgraph.run.engines.failures import reraise
 from sdgraph.run.engines.interface import Part, Run
 from sdgraph.run.engines.llvm import describe
-from sdgraph.run.engines.llvm.divide.partition import Division, Segment
+from sdgraph.run.engines.llvm.divide.partition import Division
 from sdgraph.run.engines.llvm.divide.region import size_of
+from sdgraph.run.engines.llvm.divide.segments import Segment
 from sdgraph.run.engines.llvm.liveness import frees
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.results import outputs

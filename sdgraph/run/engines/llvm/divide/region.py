@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +30,6 @@ MAX_PHASES = 6
 """Loops after one another at most, because each computes anew what it shares with the one before."""
 
 
-_COUNTED = -1
-"""A value that nothing makes."""
 _MOST_REMEMBERED = 1 << 12
 """Answers about shapes kept: long graphs ask the same all the time."""
 
@@ -131,6 +129,19 @@ def counted(node: Node) -> tuple[int, ...]:
     return node.space[-1:]
 
 
+class Fit(NamedTuple):
+    """How a node lies in a region."""
+
+    works: str
+    """The level it works on."""
+    level: str
+    """The level of its result."""
+    split: int
+    """How many axes of the region's space make rows."""
+    phase: tuple[int, int]
+    """After how many loops, and after how many passes over a row in the last of them, it is there."""
+
+
 class Region:
     """Nodes in topological order with their levels; grows while a plan is partitioned."""
 
@@ -148,74 +159,85 @@ class Region:
 
     def add(self, node: Node) -> bool:
         """Take the node if it fits."""
-        fit = self._fit(node)
-        if fit is None:
+        fit = self.fit(node)
+        if isinstance(fit, str):
             return False
-        works, level, split, phase = fit
-        if works == ELEMENT:
+        if fit.works == ELEMENT:
             self.dims = squeezed(node.space)
-        self.split = split
+        self.split = fit.split
         self.nodes.append(node)
         self.operands += len(node.operands)
-        self.works[node.id], self.level[node.id], self._phase[node.id] = works, level, phase
+        self.works[node.id], self.level[node.id], self._phase[node.id] = fit.works, fit.level, fit.phase
         return True
 
-    def _fit(self, node: Node) -> tuple[str, str, int, tuple[int, int]] | None:
+    def fit(self, node: Node) -> Fit | str:
+        """How the node would lie in this region, or why it does not fit."""
         if len(self.nodes) >= MAX_NODES or self.operands + len(node.operands) > MAX_OPERANDS:
-            return None
-        dims = squeezed(node.space)
+            return "the region is full"
+        works = self._works(squeezed(node.space))
+        if works is None:
+            return "its space is another one"
+        accesses = [access(shape, node.space) for shape in read_shapes(node)]
+        result = _result(node, works)
+        if None in accesses or result is None:
+            return "its space has no such rows and columns"
+        seen = [(level, k) for level, k in filter(None, accesses)]
+        if works == ROW and any(level in (ROW, COLUMN) for level, _ in seen):
+            return "what works on rows reads rows whole"
+        level, of_result = result
+        splits = {self.split, of_result, *(k for _, k in seen if works == ELEMENT)} - {0}
+        if len(splits) > 1:
+            return "rows end elsewhere"
+        phase = self._after(node, works, [level for level, _ in seen])
+        if phase is None:
+            return "an operand was made to be read in another way"
+        outer, inner = phase
+        if node.reduce is not None and level == ROW:
+            inner += 1
+        if outer > MAX_PHASES or inner > MAX_PHASES:
+            return "too many loops after one another"
+        return Fit(works, level, max(splits, default=0), (outer, inner))
+
+    def _works(self, dims: tuple[int, ...]) -> str | None:
+        """The level that nodes of this space work on; None for a space that is not this region's."""
         if not dims:
-            works = ONCE
-        elif self.dims is None or dims == self.dims:
-            works = ELEMENT
-        elif self.split and dims == self.dims[: self.split]:
-            works = ROW
-        else:
-            return None
-        split = self.split
-        outer = inner = 0
-        for x in (Operand(_COUNTED, counted(node)),) if node.op == COLUMN_INDEX else node.operands:
-            found = access(x.shape, node.space)
-            if found is None:
-                return None
-            seen, k = found
-            if works == ROW and seen in (ROW, COLUMN):
-                return None
-            if works == ELEMENT and k:
-                if split and split != k:
-                    return None
-                split = k
+            return ONCE
+        if self.dims is None or dims == self.dims:
+            return ELEMENT
+        return ROW if self.split and dims == self.dims[: self.split] else None
+
+    def _after(self, node: Node, works: str, seen: Sequence[str]) -> tuple[int, int] | None:
+        """After how many loops, and passes in a row, all operands are there; None where one cannot be read so."""
+        latest = (0, 0)
+        for x, level in zip(node.operands, seen, strict=False):  # A `COLUMN_INDEX` reads a shape and no operand.
             made = self.level.get(x.value)
             if made is None:
                 continue
-            if not _agree(made, seen, works):
+            if not agree(made, level, works):
                 return None
-            o, i = self._phase[x.value]
+            outer, inner = self._phase[x.value]
             if made in (ONCE, COLUMN) and works != ONCE:
-                o, i = o + 1, 0
-            outer, inner = max((outer, inner), (o, i))
-        level = works
-        if node.reduce is not None and works != ONCE:
-            to = reduction_split(node.space, node.axes)
-            if to is None:
-                return None
-            level, k = to
-            if works == ROW and level != ONCE:
-                return None
-            if k:
-                if split and split != k:
-                    return None
-                split = k
-            if level == ELEMENT:
-                return None
-            if level == ROW:
-                inner += 1
-        if outer > MAX_PHASES or inner > MAX_PHASES:
-            return None
-        return works, level, split, (outer, inner)
+                outer, inner = outer + 1, 0
+            latest = max(latest, (outer, inner))
+        return latest
 
 
-def _agree(made: str, seen: str, works: str) -> bool:
+def read_shapes(node: Node) -> list[tuple[int, ...]]:
+    """The shapes that a node reads in its space."""
+    return [counted(node)] if node.op == COLUMN_INDEX else [x.shape for x in node.operands]
+
+
+def _result(node: Node, works: str) -> tuple[str, int] | None:
+    """The level of a node's result and the split that it needs; None where no loop has such a result."""
+    if node.reduce is None or works == ONCE:
+        return works, 0
+    to = reduction_split(node.space, node.axes)
+    if to is None or to[0] == ELEMENT or (works == ROW and to[0] != ONCE):
+        return None
+    return to
+
+
+def agree(made: str, seen: str, works: str) -> bool:
     """Whether a value made at one level in this region can be read there as another."""
     if made == ONCE:
         return seen == ONCE

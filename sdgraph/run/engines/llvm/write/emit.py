@@ -56,6 +56,15 @@ SHORT_ROW = 32
 _MOST_COLUMN_CHUNKS = 32
 
 
+_POINTER = "<pointer {}>"
+"""Stands for a pointer's place while functions are written: pointers come after the numbers, which are counted then."""
+
+
+def _with_pointers(text: str, numbers: int) -> str:
+    """The code with the places of pointers, now that there are that many numbers before them."""
+    return re.sub(_POINTER.format(r"(\d+)"), lambda m: str(numbers + int(m[1])), text)
+
+
 class Pointer(NamedTuple):
     """A place in memory that the code reads or writes."""
 
@@ -143,12 +152,12 @@ class _Emitter:
         divisors = Counter(n.operands[1].value for n in region.nodes if n.op == "math.div")
         self.divisors = {v for v, uses in divisors.items() if uses > 1}
         """Of the whole region: an element that is computed again must have the same bits, since maxima are compared."""
-        self.plan, self.after = schedule(region, self.stored)
+        self.phases, self.after = schedule(region, self.stored)
 
     def run(self) -> Code:
         """All functions of the region."""
         bodies: list[tuple[str, Callable[[Builder], None]]] = [("f0", lambda b: self._finish(b, None, 0))]
-        for k, phase in enumerate(self.plan):
+        for k, phase in enumerate(self.phases):
             bodies.append((f"k{k + 1}", lambda b, p=phase: _Loops(self, b, p).emit()))
             bodies.append((f"f{k + 1}", lambda b, p=phase, k=k: self._finish(b, p, k + 1)))
         builders = []
@@ -157,8 +166,6 @@ class _Emitter:
             body(b)
             builders.append((name, b))
         whole = self._run_all()
-        # Numbers and pointers are counted while functions are emitted; their places are final only now.
-        at = len(self.numbers)
         declarations: dict[str, str] = {}
         functions = []
         for name, b in builders:
@@ -167,10 +174,9 @@ class _Emitter:
             lines = [*b.allocas, *b.scopes[0].lines, "  ret void"]
             functions.append(f"define void @.{name}(ptr %a{ranges}) {{\nentry:\n" + "\n".join(lines) + "\n}")
         text = "\n".join([*declarations, *functions, whole])
-        text = re.sub(r"<pointer (\d+)>", lambda m: str(at + int(m[1])), text)
         return Code(
-            sys.intern(text),  # Other regions may have the same, which is long.
-            len(self.plan),
+            sys.intern(_with_pointers(text, len(self.numbers))),  # Other regions may have the same, which is long.
+            len(self.phases),
             tuple(self.numbers),
             tuple(self.pointers),
             tuple(self.scratch),
@@ -179,7 +185,7 @@ class _Emitter:
 
     def _run_all(self) -> str:
         calls = ["  call void @.f0(ptr %a)"]
-        for k in range(1, len(self.plan) + 1):
+        for k in range(1, len(self.phases) + 1):
             calls += [f"  call void @.k{k}(ptr %a, i64 0, i64 %n)", f"  call void @.f{k}(ptr %a)"]
         at = self.number_at("chunks")
         load = [f"  %p = getelementptr i64, ptr %a, i64 {at}", "  %n = load i64, ptr %p"]
@@ -199,7 +205,7 @@ class _Emitter:
     def pointer(self, b: Builder, value: int, scratch: int = -1) -> Val:
         """A pointer of the block."""
         k = self.pointers.setdefault(Pointer(value, scratch), len(self.pointers))
-        p = b.instruction(f"getelementptr i64, ptr %a, i64 <pointer {k}>", "ptr", False)
+        p = b.instruction(f"getelementptr i64, ptr %a, i64 {_POINTER.format(k)}", "ptr", False)
         return b.instruction(f"load ptr, ptr {p.text}, align 1", "ptr", False, p)
 
     def new_scratch(self, what: str) -> int:
