@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.graph import ABSENT, Node, VariableKind, reachable
 from sdgraph.build.op import CONSTANT, ITEM
 from sdgraph.infer.aval import Aval
+from sdgraph.lower import contracts
+from sdgraph.lower import spec as lowered
 from sdgraph.lower.accumulate import accumulate
 from sdgraph.lower.lowering import STEP, LoweredNode, Lowering
+from sdgraph.plan import spec
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ def make_plan(
 
 def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]) -> Plan:
     """Drop dead nodes, number the slots, find last uses and buffers to write into."""
+    if contracts.ON:
+        lowered.check(nodes, outs)
     need = reachable(nodes, outs)
     needed = [i for i, needed in enumerate(need) if needed]
     slot_of = {i: slot for slot, i in enumerate(needed)}
@@ -43,7 +48,7 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
     steps, peak = _steps(nodes, order, slot_of, owner, outs)
     from_graph = [i for i in leaves if nodes[i].op is not STEP and nodes[i].op is not CONSTANT]
     fed = {i for i in from_graph if nodes[i].op.kind is VariableKind.PLACEHOLDER}
-    return Plan(
+    plan = Plan(
         steps=tuple(steps),
         n_slots=len(slot_of),
         feeds=tuple((slot_of[i], nodes[i].source_id) for i in from_graph if i in fed),
@@ -58,6 +63,9 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
         leaf_names={nodes[i].source_id: _source(nodes[i]).name for i in from_graph},
         leaf_avals={slot_of[i]: nodes[i].aval for i in from_graph},
     )
+    if contracts.ON:
+        spec.check(plan)
+    return plan
 
 
 def _source(node: LoweredNode) -> Node:

@@ -19,10 +19,11 @@ from sdgraph.build.graph import VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.infer.aval import Aval
+from sdgraph.lower import contracts
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import NO_SLOT, Plan
 from sdgraph.plan.schedule import make_plan
-from sdgraph.run import forks
+from sdgraph.run import forks, spec
 from sdgraph.run.engines.choice import compile_plan
 from sdgraph.run.engines.interface import Part, Program
 from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
@@ -63,6 +64,8 @@ class _Compiled:
             for p, aval in zip(placeholders, avals, strict=True)
         )
         """Per placeholder: name, slot, shape and dtype."""
+        if contracts.ON:
+            spec.check(plan, program, [slot for _, slot, _, _ in self.expected], len(self.template))
 
     def made(self) -> Made:
         """The plan with what the engine made of it, once that is asked for."""

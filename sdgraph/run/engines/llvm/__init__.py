@@ -11,8 +11,8 @@ from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.interface import Part, Program
 from sdgraph.run.engines.llvm import describe, running
-from sdgraph.run.engines.llvm.divide.partition import Division, divide
-from sdgraph.run.engines.llvm.divide.segments import Segment
+from sdgraph.run.engines.llvm.divide.partition import divide
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.llvm.translate import machine
 

@@ -11,11 +11,10 @@ from typing import NamedTuple
 from sdgraph.infer.aval import shape_str
 from sdgraph.plan.made import Group, Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step, plain_bytes
-from sdgraph.run.engines.llvm.divide.partition import Division
 from sdgraph.run.engines.llvm.divide.phases import schedule
 from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
-from sdgraph.run.engines.llvm.divide.segments import Segment
-from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment
+from sdgraph.run.engines.llvm.liveness import peak_bytes
 from sdgraph.run.engines.llvm.scalars.scalar_ops import RULES
 from sdgraph.run.engines.llvm.segment import Runner
 
@@ -79,7 +78,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Mad
     return Made.of(
         plan,
         steps=_steps(plan, division),
-        peak_bytes=peak_bytes(plan, division, runners),
+        peak_bytes=peak_bytes(division, runners),
         notes="\n".join(lines),
         groups=_with_views(plan, groups, remarks),
         remarks=remarks,
@@ -88,7 +87,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Mad
 
 def _steps(plan: Plan, division: Division) -> tuple[Step, ...]:
     """The steps with what each frees here; nothing is written in place of something else."""
-    dead = zip(division.parts, frees(plan, division), strict=True)
+    dead = zip(division.parts, division.frees, strict=True)
     freed = {part.out: slots for part, slots in dead if isinstance(part, Step)}
     return tuple(s._replace(frees=freed.get(s.out, ()), reuse=NO_SLOT) for s in plan.steps)
 

@@ -14,10 +14,8 @@ from sdgraph.run.engines import buffers
 from sdgraph.run.engines.failures import reraise
 from sdgraph.run.engines.interface import Part, Run
 from sdgraph.run.engines.llvm import describe
-from sdgraph.run.engines.llvm.divide.partition import Division
 from sdgraph.run.engines.llvm.divide.region import size_of
-from sdgraph.run.engines.llvm.divide.segments import Segment
-from sdgraph.run.engines.llvm.liveness import frees
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.results import outputs
 
@@ -71,7 +69,7 @@ def _in_turn(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> R
 def _parts(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> list[_Do]:
     """The parts in the order they run, each of which then drops what nobody reads any more."""
     found: list[_Do] = []
-    for k, (part, dead) in enumerate(zip(division.parts, frees(plan, division), strict=True)):
+    for k, (part, dead) in enumerate(zip(division.parts, division.frees, strict=True)):
         freed = tuple(map(division.slot, dead))
         found.append(_loops(plan, division, runners[k], freed) if isinstance(part, Segment) else _kernel(part, freed))
     return found

@@ -6,15 +6,15 @@ regions: a node sees its operand's memory in another shape. Must not know LLVM.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import permutation
+from sdgraph.lower import contracts
 from sdgraph.plan.plan import Plan, Step
+from sdgraph.run.engines.llvm.divide import spec
 from sdgraph.run.engines.llvm.divide.region import MAX_OPERANDS, Operand, countable, divisible, size_of
-from sdgraph.run.engines.llvm.divide.segments import Segment, in_order
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment, in_order, last_uses
 from sdgraph.run.engines.llvm.divide.stages import FIRST_STEPS, Stage
 from sdgraph.run.engines.llvm.divide.taken_apart import TAKEN_APART, power
 from sdgraph.run.engines.llvm.divide.values import Values
@@ -26,28 +26,12 @@ _MOST_BITS = 1023
 _MOST_OPERANDS = MAX_OPERANDS // 16
 
 
-class Division(NamedTuple):
-    """A plan divided: segments and numpy steps in the order they run."""
-
-    parts: tuple[Segment | Step, ...]
-    dtypes: dict[int, np.dtype[Any]]
-    shapes: dict[int, tuple[int, ...]]
-    constants: dict[int, float]
-    """Values that are one known number."""
-    reasons: dict[int, str]
-    """Why a step does not fuse, by its slot."""
-    own: dict[int, int]
-    """Slots, after those of the plan, of values that are not the plan's and that one part leaves for another."""
-    n_slots: int
-
-    def slot(self, value: int) -> int:
-        """Where a value that parts exchange stands in a run."""
-        return self.own.get(value, value)
-
-
 def divide(plan: Plan) -> Division:
     """Divide a plan into segments and numpy steps."""
-    return _Divider(plan).run()
+    division = _Divider(plan).run()
+    if contracts.ON:
+        spec.check(plan, division)
+    return division
 
 
 class _Divider:
@@ -72,7 +56,16 @@ class _Divider:
         parts = in_order(self.plan, v, self.steps)
         crossing = {i for part in parts if type(part) is Segment for i in part.writes if i >= n}
         own = {i: n + k for k, i in enumerate(sorted(crossing))}
-        return Division(tuple(parts), v.dtypes, v.shapes, v.constants, self.reasons, own, n + len(own))
+        return Division(
+            parts=tuple(parts),
+            dtypes=v.dtypes,
+            shapes=v.shapes,
+            constants=v.constants,
+            reasons=self.reasons,
+            frees=tuple(last_uses(self.plan, parts)),
+            own=own,
+            n_slots=n + len(own),
+        )
 
     # ------------------------------------------------------------------ numpy steps
 

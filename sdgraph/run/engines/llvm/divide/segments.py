@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sdgraph.plan.plan import Plan, Step
+import numpy as np
+
+from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.run.engines.llvm.divide.region import Node, Region
 from sdgraph.run.engines.llvm.divide.stages import FIRST_SEGMENT, LEAVES, Stage
 from sdgraph.run.engines.llvm.divide.values import Values
@@ -24,6 +26,27 @@ class Segment(NamedTuple):
     """Values that come from outside, as arrays."""
     writes: tuple[int, ...]
     """Values that steps, later segments or the caller need."""
+
+
+class Division(NamedTuple):
+    """A plan divided: segments and numpy steps in the order they run."""
+
+    parts: tuple[Segment | Step, ...]
+    dtypes: dict[int, np.dtype[Any]]
+    shapes: dict[int, tuple[int, ...]]
+    constants: dict[int, float]
+    """Values that are one known number."""
+    reasons: dict[int, str]
+    """Why a step does not fuse, by its slot."""
+    frees: tuple[tuple[int, ...], ...]
+    """Per part the values that it is the last to use."""
+    own: dict[int, int]
+    """Slots, after those of the plan, of values that are not the plan's and that one part leaves for another."""
+    n_slots: int
+
+    def slot(self, value: int) -> int:
+        """Where a value that parts exchange stands in a run."""
+        return self.own.get(value, value)
 
 
 def in_order(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> list[Segment | Step]:
@@ -108,3 +131,17 @@ def grouped(nodes: list[Node]) -> list[Region]:
             regions.append(region)
             home[node.id] = len(regions) - 1
     return regions
+
+
+def last_uses(plan: Plan, parts: Sequence[Segment | Step]) -> list[tuple[int, ...]]:
+    """Per part the values that nobody reads any more, leaves among them; not those that are returned."""
+    last: dict[int, int] = {}
+    for k, part in enumerate(parts):
+        used = (*part.writes, *part.reads) if isinstance(part, Segment) else (*part.inputs, part.out)
+        last.update({j: k for j in used if j != NO_SLOT})
+    for o in plan.outs:
+        last.pop(o, None)
+    dead: list[list[int]] = [[] for _ in parts]
+    for j, k in last.items():
+        dead[k].append(j)
+    return [tuple(d) for d in dead]
