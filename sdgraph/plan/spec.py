@@ -15,10 +15,10 @@ from sdgraph.plan.plan import NO_SLOT, Plan, Step
 
 def check(plan: Plan) -> None:
     """Raise ContractError unless the plan keeps every promise."""
-    hold("A plan", slots_inside(plan), written_once(plan))  # What follows takes both for granted.
+    # What follows takes these for granted.
+    hold("A plan", slots_inside(plan), written_once(plan), written_before_read(plan))
     hold(
         "A plan",
-        written_before_read(plan),
         nothing_after_its_end(plan),
         dropped_at_last(plan),
         written_over_safely(plan),

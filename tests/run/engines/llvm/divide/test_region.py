@@ -10,6 +10,7 @@ pytest.importorskip("llvmlite")
 from scipy.special import logsumexp, softmax
 
 from sdgraph import SameDiff
+from sdgraph.run.engines.llvm.divide.region import MAX_NODES, MAX_PHASES, Node, Operand, Region
 from tests.run.engines.llvm.terms import difference
 
 
@@ -87,3 +88,52 @@ def test_losses_of_classes_beside_norms(shape, others, axis, penalty_first):
 def test_sums_of_unrelated_terms(first):
     found = {seed: text for seed in range(first, first + 30) if (text := difference(seed))}
     assert not found
+
+
+def node(i, shape, *operands, space=None, reduce=None, axes=()):
+    reads = tuple(Operand(*x) for x in operands)
+    return Node(i, "math.add", reads, {}, np.dtype("float32"), shape, space or shape, reduce, axes, "")
+
+
+def test_what_does_not_fit_says_why():
+    region = Region()
+    assert region.add(node(10, (2, 4), (0, (2, 4, 3)), space=(2, 4, 3), reduce="sum", axes=(2,)))
+    assert region.add(node(11, (), (1, (2, 4, 3)), space=(2, 4, 3), reduce="sum", axes=(0, 1, 2)))
+    refused = {
+        "its space is another one": node(20, (4, 2, 3), (0, (4, 2, 3))),
+        "its space has no such rows and columns": node(21, (2, 4, 3), (0, (2, 1, 3))),
+        "what works on rows reads rows whole": node(22, (2, 4), (0, (2, 1))),
+        "an operand was made to be read in another way": node(23, (2, 4, 3), (11, (2, 4, 3))),
+    }
+    for why, one in refused.items():
+        assert region.fit(one) == why and not region.add(one)
+    assert [n.id for n in region.nodes] == [10, 11]
+    assert region.add(node(24, (2, 4), (10, (2, 4))))
+
+
+def test_rows_end_in_one_place():
+    region = Region()
+    assert region.add(node(10, (2, 3), (0, (2, 3, 4)), space=(2, 3, 4), reduce="sum", axes=(2,)))
+    assert (
+        region.fit(node(11, (2,), (0, (2, 3, 4)), space=(2, 3, 4), reduce="sum", axes=(1, 2))) == "rows end elsewhere"
+    )
+
+
+def test_a_region_is_full_at_some_point():
+    region = Region()
+    for i in range(MAX_NODES):
+        assert region.add(node(i, (5,), (i - 1, (5,))))
+    assert region.fit(node(MAX_NODES, (5,), (0, (5,)))) == "the region is full"
+
+
+def test_loops_after_one_another_are_counted():
+    region = Region()
+    last = -1
+    for k in range(MAX_PHASES + 1):
+        assert region.add(node(2 * k, (5,), (last, ()), (100, (5,))))
+        total = node(2 * k + 1, (), (2 * k, (5,)), space=(5,), reduce="sum", axes=(0,))
+        if k < MAX_PHASES:
+            assert region.add(total)
+        last = 2 * k + 1
+    assert region.add(total)
+    assert region.fit(node(99, (5,), (last, ()))) == "too many loops after one another"
