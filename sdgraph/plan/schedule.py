@@ -40,11 +40,13 @@ def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]
     if contracts.ON:
         lowered.check(nodes, outs)
     need = reachable(nodes, outs)
-    needed = [i for i, needed in enumerate(need) if needed]
-    slot_of = {i: slot for slot, i in enumerate(needed)}
-    leaves = [i for i in needed if nodes[i].op.kind is not VariableKind.ARRAY]
-    order = [i for i in needed if nodes[i].op.kind is VariableKind.ARRAY]
-    owner = _owners(nodes, needed)
+    needed = [i for i, flag in enumerate(need) if flag]
+    slot_of = dict(zip(needed, range(len(needed)), strict=True))
+    leaves: list[int] = []
+    order: list[int] = []
+    for i in needed:
+        (order if nodes[i].op.kind is VariableKind.ARRAY else leaves).append(i)
+    owner = _owners(nodes, len(need), order)
     steps, peak = _steps(nodes, order, slot_of, owner, outs)
     from_graph = [i for i in leaves if nodes[i].op is not STEP and nodes[i].op is not CONSTANT]
     fed = {i for i in from_graph if nodes[i].op.kind is VariableKind.PLACEHOLDER}
@@ -74,7 +76,7 @@ def _source(node: LoweredNode) -> Node:
     return node.source
 
 
-def _copied(nodes: list[LoweredNode], owner: Mapping[int, int], outs: Sequence[int]) -> tuple[bool, ...]:
+def _copied(nodes: list[LoweredNode], owner: Sequence[int], outs: Sequence[int]) -> tuple[bool, ...]:
     """Which results are copied: the same array is not returned twice, nor memory of a leaf or of something larger."""
     seen: set[int] = set()
     copied = []
@@ -85,17 +87,18 @@ def _copied(nodes: list[LoweredNode], owner: Mapping[int, int], outs: Sequence[i
     return tuple(copied)
 
 
-def _owners(nodes: list[LoweredNode], needed: Sequence[int]) -> dict[int, int]:
+def _owners(nodes: list[LoweredNode], size: int, order: Sequence[int]) -> list[int]:
     """For each node the one whose memory it lives in: itself, or what it is a view of."""
-    owner: dict[int, int] = {}
-    for i in needed:
-        node = nodes[i]
-        owner[i] = owner[node.inputs[0]] if node.op.is_view or node.op is ITEM else i
+    owner = list(range(size))
+    for i in order:
+        op = nodes[i].op
+        if op.is_view or op is ITEM:
+            owner[i] = owner[nodes[i].inputs[0]]
     return owner
 
 
 def _steps(
-    nodes: list[LoweredNode], order: list[int], slot_of: dict[int, int], owner: Mapping[int, int], outs: Sequence[int]
+    nodes: list[LoweredNode], order: list[int], slot_of: dict[int, int], owner: Sequence[int], outs: Sequence[int]
 ) -> tuple[list[Step], int]:
     """The steps with what each frees and writes into, and the peak of bytes alive.
 
@@ -127,15 +130,15 @@ def _steps(
         frees = [slot_of[v] for root in dead if root != reuse for v in views[root] if v != i or root == i]
         alive -= sum(_size(nodes[root].aval) for root in dead if root != reuse)
         steps.append(
-            Step(
-                op=node.op,
-                attrs=node.attrs,
-                inputs=tuple([slot_of[j] if j >= 0 else ABSENT for j in node.inputs]),
-                out=slot_of[i],
-                frees=tuple(s for s in frees if s != slot_of[i]),
-                reuse=slot_of[reuse] if reuse >= 0 else NO_SLOT,
-                aval=node.aval,
-                source=node.source,
+            Step(  # By position: names would cost a tenth of the whole function.
+                node.op,
+                node.attrs,
+                tuple([slot_of[j] if j >= 0 else ABSENT for j in node.inputs]),
+                slot_of[i],
+                tuple(s for s in frees if s != slot_of[i]),
+                slot_of[reuse] if reuse >= 0 else NO_SLOT,
+                node.aval,
+                node.source,
             )
         )
     return steps, peak
