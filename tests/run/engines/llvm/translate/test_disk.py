@@ -17,6 +17,7 @@ from sdgraph.run.engines.llvm.translate import disk, machine
 PROGRAM = """
 import numpy as np
 from sdgraph import SameDiff
+from sdgraph.run.engines.llvm.translate import machine
 
 x_value = np.linspace(-2, 2, 1000, dtype=np.float32)
 sd = SameDiff()
