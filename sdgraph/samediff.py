@@ -20,6 +20,7 @@ from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import GRADIENT_SCOPE, VariableKind
 from sdgraph.build.leaves import GraphLeaves, with_article
 from sdgraph.build.op import CONSTANT, VARIABLE
+from sdgraph.build.tracing import trace
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.differentiate import jacobians as derivatives
 from sdgraph.differentiate.gradients import gradients
@@ -277,7 +278,7 @@ class SameDiff(GraphLeaves, SDBase, SDGuards, GraphViews):
         avals = tuple(self.nodes[j].aval if j >= 0 else None for j in node.inputs)
         from sdgraph.lower.expansion import opened
 
-        return opened(node.op.trace(self, avals, node.attrs)).graph.copy()
+        return opened(trace(node.op, self, avals, node.attrs)).graph.copy()
 
     # ------------------------------------------------------------------ losses
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.op import attr_key
 from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node, reachable
 from sdgraph.build.kinds import ABSENT
-from sdgraph.build.op import Body
+from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer.aval import Aval
@@ -84,7 +84,7 @@ def _inline(sd: SameDiff, work: SameDiff, i: int, inputs: tuple[int, ...], named
     """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
     avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
-    body = opened(node.op.trace(sd, avals, node.attrs))
+    body = opened(trace(node.op, sd, avals, node.attrs))
     mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
     (out,) = body.outs
     for k, inner in enumerate(body.graph.nodes[: len(body.need)]):

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.graph import Node, reachable
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
-from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.tracing import Body, trace
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.rewrites import RULES, strip_broadcasts
@@ -169,7 +171,7 @@ class Lowering:
             avals = self._avals(inputs)
             if avals != symbolic:
                 self._infer(node, symbolic, inputs)
-        body = node.op.trace(self.sd, avals, node.attrs)
+        body = trace(node.op, self.sd, avals, node.attrs)
         entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
         entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
         entered.body, entered.target = body, i

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import ELEMENTWISE, Reading, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes

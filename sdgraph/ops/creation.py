@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
@@ -125,7 +126,7 @@ class SDCreation(Namespace, prefix=""):
         infer=_like,
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=0),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
@@ -142,7 +143,7 @@ class SDCreation(Namespace, prefix=""):
         infer=_like,
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=1),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Ones in the shape, and unless told otherwise the dtype, of ``x``.
@@ -159,7 +160,7 @@ class SDCreation(Namespace, prefix=""):
         infer=_full_like,
         kernel=lambda xp, x, value, dtype: _filled_like(xp, x, dtype=dtype, value=value),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def full_like(
         self, x: Operand, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
@@ -238,7 +239,7 @@ class SDCreation(Namespace, prefix=""):
         infer=lambda x: Aval((len(x.shape),), shapes.INT64),
         kernel=lambda xp, x: xp.asarray(x.shape, dtype=xp.int64),
         vjp=NOT_DIFFERENTIABLE,
-        shape_only=True,
+        shape_of=(0,),
     )
     def shape(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The shape of ``x`` at run time, as a vector of int64.
@@ -255,7 +256,7 @@ class SDCreation(Namespace, prefix=""):
         infer=lambda x: Aval((), shapes.INT64),
         kernel=lambda xp, x: xp.asarray(x.ndim, dtype=xp.int64),
         vjp=NOT_DIFFERENTIABLE,
-        shape_only=True,
+        shape_of=(0,),
     )
     def rank(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of axes, int64.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
+from sdgraph.build.decorators import primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import LINEAR
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer import shapes

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.infer import shapes

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import LINEAR, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import LINEAR, ZERO_GRADIENT
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
@@ -153,7 +154,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         infer=_matrices,
         kernel=lambda xp, x: xp.zeros(x.shape, x.dtype) + xp.eye(*x.shape[-2:], dtype=x.dtype),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def eye_like(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Identity matrices in the shape and dtype of ``x``.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgraph.build.op import composite
+from sdgraph.build.decorators import composite
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.infer.aval import normalize_axis
 from sdgraph.ops.reductions import reduced, rounded, summing, unreduce, working_dtype

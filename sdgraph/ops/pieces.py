@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdgraph.build.op import attr_key
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.totals import total
 
 if TYPE_CHECKING:

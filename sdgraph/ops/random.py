@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import ZERO_GRADIENT
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, Dim, as_shape, shape_str

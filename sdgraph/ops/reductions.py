@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
@@ -447,7 +448,7 @@ class SDReductions(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_only=True)
+    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_of=(0,))
     def axis_size(
         self, x: Operand, axis: Axis = None, dtype: DTypeLike = "int64", *, name: str | None = None
     ) -> SDVariable:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.build.op import ELEMENTWISE, Reading, composite
+from sdgraph.build.decorators import composite
+from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:

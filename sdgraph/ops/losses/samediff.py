@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.decorators import composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str

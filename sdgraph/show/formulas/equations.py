@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.tracing import trace
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.expansion import opened
@@ -183,7 +184,7 @@ class _Writer:
             a is None or a.is_static for a in avals if a is None or type(a) is Aval
         ):
             return None
-        body = opened(node.op.trace(sd, avals, node.attrs))
+        body = opened(trace(node.op, sd, avals, node.attrs))
         if len(body.outs) != 1:
             return None
         listing = visible(body.graph)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.decorators import composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str

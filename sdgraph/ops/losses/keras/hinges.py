@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.build.op import composite
+from sdgraph.build.decorators import composite
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.ops.losses.keras.labels import signed
 from sdgraph.ops.losses.keras.weighting import per_sample

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.decorators import composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample

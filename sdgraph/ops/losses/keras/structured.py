@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import composite
+from sdgraph.build.decorators import composite
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str

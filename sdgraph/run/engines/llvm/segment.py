@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.op import attr_key
+from sdgraph.build.attributes import attr_key
 from sdgraph.run.engines import threads
 from sdgraph.run.engines.llvm import machine
 from sdgraph.run.engines.llvm.emit import Code, generate, short_rows, sizes

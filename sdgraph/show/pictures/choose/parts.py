@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
+from sdgraph.build.tracing import trace
 from sdgraph.show.visible import Item, Listing
 
 ArcKind = Literal["data", "backward", "kept"]
@@ -223,7 +224,7 @@ def _body_reads(listing: Listing, item: Item, position: int) -> bool:
     if node.op is not item.op:
         return True
     avals = tuple(sd.nodes[j].aval if j >= 0 else None for j in node.inputs)
-    body = node.op.trace(sd, avals, node.attrs)
+    body = trace(node.op, sd, avals, node.attrs)
     used = bytearray(len(body.need))
     for out in body.outs:
         used[out] = 1
