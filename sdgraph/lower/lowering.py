@@ -233,7 +233,7 @@ class Lowering:
 
     def emit(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int:
         """Append one primitive, or return an existing node that has its value."""
-        rule = RULES.get(op.qualname)
+        rule = RULES.get(op.key)
         if rule is not None:
             found = rule(self, inputs, attrs, aval)
             if found is not None:
@@ -258,7 +258,7 @@ class Lowering:
     def _folded(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> Any:
         """The op's value if it is known now: all operands constant and not large, or only shapes matter."""
         nodes = self.nodes
-        if type(aval) is not Aval or op.is_random or op.qualname == "broadcast_to":
+        if type(aval) is not Aval or op.is_random or op.key == "broadcast_to":
             return None  # A broadcast stays a view; what uses it elementwise takes the small array.
         if op.shape_only:
             operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in self._avals(inputs)]

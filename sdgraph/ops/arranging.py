@@ -13,10 +13,12 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,6 +248,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, shape: _as_before(mask, y, x)),
         is_view=True,
+        passes_on=0,
     )
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """The same elements, in row order, in another shape; one dimension may be -1, None or a name: it is inferred.
@@ -266,6 +269,8 @@ class SDArranging(Namespace, prefix=""):
         infer=_reshaped_like,
         vjp=lambda g, y, x, like: (g.sd.reshape_like(g, x), None),
         reach=Linear(lambda mask, y, x, like: (_as_before(mask, y, x), None)),
+        passes_on=0,
+        shape_of=(1,),
     )
     def reshape_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` in the shape of ``like``, whose values do not matter.
@@ -285,6 +290,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, shape: g,
         reach=ELEMENTWISE,
         is_view=True,
+        passes_on=0,
     )
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to ``shape``; where that has -1, None or a name, ``x`` keeps its size.
@@ -302,7 +308,9 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @composite(infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None), reach=ELEMENTWISE)
+    @composite(
+        infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None), reach=ELEMENTWISE, passes_on=0, shape_of=(1,)
+    )
     def broadcast_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to the shape of ``like``, whose values do not matter.
 
@@ -321,6 +329,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, axis: _without_axes(g, x, axis),
         reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: _without_axes(c, x, axis))),
         is_view=True,
+        passes_on=0,
     )
     def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """Insert axes of size 1 that stand at ``axis`` in the result.
@@ -340,6 +349,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, axis: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, axis: _as_before(mask, y, x)),
         is_view=True,
+        passes_on=0,
     )
     def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """Drop axes of size 1; all of them without ``axis``.
@@ -361,6 +371,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, axes: _back(g, axes),
         reach=Linear(lambda mask, y, x, axes: mask.moved(lambda c: _back(c, axes))),
         is_view=True,
+        reads=Reading(written.permuted, "%(x_atom)sᵀ", "ᵀ"),
     )
     def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
         """The axes in another order: axis k of the result is ``axes[k]`` of ``x``; reversed by default.
@@ -374,7 +385,7 @@ class SDArranging(Namespace, prefix=""):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.TRANSPOSED, "%(x_atom)sᵀ", "ᵀ"))
     def transpose(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The axes in reverse order.
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.reading import RELATION, SUM, Reading, call, infix
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, shape_str, ufunc_dtype
+from sdgraph.ops import written
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
@@ -152,7 +154,9 @@ def _branches(mask: Any, y: SDVariable, condition: SDVariable, x: SDVariable, ot
 class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
     """Ops of the graph itself (``sd``)."""
 
-    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True)
+    @primitive(
+        infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True, passes_on=0
+    )
     def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` under another name.
 
@@ -164,7 +168,14 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=ZERO_GRADIENT, is_view=True)
+    @primitive(
+        infer=shapes.same,
+        kernel=lambda xp, x: x,
+        vjp=ZERO_GRADIENT,
+        is_view=True,
+        reads=call(r"\operatorname{stop\_gradient}"),
+        passes_on=0,
+    )
     def stop_gradient(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` as a constant to gradients: none passes.
 
@@ -176,7 +187,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @composite
+    @composite(passes_on=1)
     def assign(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The values of ``y`` in the shape and dtype of ``x``. Nothing is written: ``x`` keeps its value.
 
@@ -190,7 +201,11 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         return sd.broadcast_like(sd.cast(y, sd.as_variable(x).dtype), x)
 
     @primitive(
-        infer=lambda x, dtype: Aval(x.shape, dtype), kernel=_cast, vjp=lambda g, y, x, dtype: g, reach=ELEMENTWISE
+        infer=lambda x, dtype: Aval(x.shape, dtype),
+        kernel=_cast,
+        vjp=lambda g, y, x, dtype: g,
+        reach=ELEMENTWISE,
+        passes_on=0,
     )
     def cast(self, x: Operand, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
         """The same values as another dtype; gradients are cast back. Complex to real keeps the real part.
@@ -220,6 +235,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         reach=_branches,
         selects=True,
         literals={"condition": "bool"},
+        reads=Reading(written.cases),
     )
     def where(self, condition: Operand, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` where the condition holds, ``y`` elsewhere; all three broadcast.
@@ -241,7 +257,13 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
 
     # ------------------------------------------------------------------ comparisons
 
-    @primitive(infer=shapes.predicate, kernel="equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="equal",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix("=", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def eq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x == y``, bool.
 
@@ -253,7 +275,13 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="not_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="not_equal",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix(r"\neq", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def neq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x != y``, bool.
 
@@ -265,7 +293,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="less", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=shapes.predicate, kernel="less", vjp=NOT_DIFFERENTIABLE, reads=infix("<", RELATION, SUM, SUM))
     def lt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x < y``, bool.
 
@@ -277,7 +305,9 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="less_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate, kernel="less_equal", vjp=NOT_DIFFERENTIABLE, reads=infix(r"\leq", RELATION, SUM, SUM)
+    )
     def lte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x <= y``, bool.
 
@@ -289,7 +319,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="greater", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=shapes.predicate, kernel="greater", vjp=NOT_DIFFERENTIABLE, reads=infix(">", RELATION, SUM, SUM))
     def gt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x > y``, bool.
 
@@ -301,7 +331,9 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="greater_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate, kernel="greater_equal", vjp=NOT_DIFFERENTIABLE, reads=infix(r"\geq", RELATION, SUM, SUM)
+    )
     def gte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x >= y``, bool.
 
@@ -315,7 +347,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
 
     # ------------------------------------------------------------------ products
 
-    @composite
+    @composite(reads=written.MATRIX_PRODUCT)
     def mmul(
         self,
         x: Operand,

@@ -72,7 +72,7 @@ def _hamming_distance(xp: Any, x: Any, y: Any) -> Any:
 class SDBitwise(Namespace, prefix="bitwise"):
     """Operations on the bits of integers (``sd.bitwise``). None of them has a gradient."""
 
-    @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in both operands.
 
@@ -95,7 +95,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """
         ...
 
-    @primitive(infer=_integers, kernel="bitwise_or", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_or", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in at least one operand.
 
@@ -118,7 +118,7 @@ class SDBitwise(Namespace, prefix="bitwise"):
         """
         ...
 
-    @primitive(infer=_integers, kernel="bitwise_xor", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_xor", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits in which the operands differ.
 

@@ -11,11 +11,13 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.reading import Reading, form
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval, as_dtype, as_shape
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +129,7 @@ class SDCreation(Namespace, prefix=""):
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=0),
         vjp=ZERO_GRADIENT,
         shape_of=(0,),
+        reads=form("0"),
     )
     def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
@@ -144,6 +147,7 @@ class SDCreation(Namespace, prefix=""):
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=1),
         vjp=ZERO_GRADIENT,
         shape_of=(0,),
+        reads=form("1"),
     )
     def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Ones in the shape, and unless told otherwise the dtype, of ``x``.
@@ -269,7 +273,7 @@ class SDCreation(Namespace, prefix=""):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.size))
     def size(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of elements at run time, int64.
 

@@ -75,6 +75,7 @@ class SDGuards(Namespace, prefix=""):
         vjp=_unmasked_or_finite,
         reach=ELEMENTWISE,
         is_view=True,
+        passes_on=0,
     )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` itself, with a gradient that is 0 where ``mask`` is 0 and it would be NaN or infinite.
@@ -108,6 +109,7 @@ class SDGuards(Namespace, prefix=""):
         vjp=NOT_DIFFERENTIABLE,
         is_view=True,
         literals={"labels": "int64"},
+        passes_on=0,
     )
     def checked_labels(self, labels: Operand, logits: Operand, *, name: str | None = None) -> SDVariable:
         """``labels`` themselves, after checking at run time that each is a class of ``logits``.
@@ -131,7 +133,14 @@ class SDGuards(Namespace, prefix=""):
         """
         ...
 
-    @primitive(infer=same, kernel=_checked_lengths, vjp=NOT_DIFFERENTIABLE, is_view=True, literals={"lengths": "int64"})
+    @primitive(
+        infer=same,
+        kernel=_checked_lengths,
+        vjp=NOT_DIFFERENTIABLE,
+        is_view=True,
+        literals={"lengths": "int64"},
+        passes_on=0,
+    )
     def checked_lengths(self, lengths: Operand, *, limit: int, name: str | None = None) -> SDVariable:
         """``lengths`` themselves, after checking at run time that each lies between 0 and ``limit``.
 

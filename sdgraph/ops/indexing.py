@@ -13,10 +13,12 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
+from sdgraph.build.reading import ATOM, RELATION, Reading, form
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, promote, shape_str
+from sdgraph.ops import written
 from sdgraph.ops.pieces import total_of_added, total_of_slices
 from sdgraph.ops.precision import wide
 
@@ -365,6 +367,7 @@ class SDIndexing(Namespace, prefix=""):
         vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
         reach=LINEAR,
         is_view=True,
+        reads=Reading(written.index),
     )
     def index(self, x: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
         """Basic indexing, what ``x[...]`` stands for.
@@ -496,6 +499,7 @@ class SDIndexing(Namespace, prefix=""):
         ),
         reach=LINEAR,
         literals=_INDICES,
+        reads=form("%s_{%s}", ATOM, (ATOM, RELATION)),
     )
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
         """The slices of ``x`` along ``axis`` that ``indices`` name, in that order.

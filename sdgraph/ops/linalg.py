@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import NOT_DIFFERENTIABLE
+from sdgraph.build.reading import ATOM, POWER, call, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.infer import shapes
@@ -495,6 +496,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         vjp=_inverse_vjp,
         reach=_matrices_reach,
         masked_vjp=_matrices_masked_vjp,
+        reads=form("%s^{-1}", POWER, (ATOM,)),
     )
     def matrix_inverse(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The inverse of square matrices; to solve equations, `solve` is faster and more accurate.
@@ -525,6 +527,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         vjp=lambda g, y, x: _per_matrix(g) * g.sd.linalg.cofactors(x),
         reach=_matrices_reach,
         masked_vjp=_matrices_masked_vjp,
+        reads=call(r"\det"),
     )
     def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The determinant of square matrices.
@@ -616,6 +619,7 @@ class SDLinalg(SDMatrices, prefix="linalg"):
         vjp=lambda g, y, x: _per_matrix(g) * swap_last(g.sd.linalg.matrix_inverse(x)),
         reach=_matrices_reach,
         masked_vjp=_matrices_masked_vjp,
+        reads=call(r"\log \det"),
     )
     def logdet(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The logarithm of the determinant, without forming the determinant.

@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import LINEAR, ZERO_GRADIENT
+from sdgraph.build.reading import call
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
@@ -172,6 +173,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math"):
         kernel=lambda xp, x: xp.trace(x, axis1=-2, axis2=-1),
         vjp=lambda g, y, x: g.sd.expand_dims(g, (-2, -1)) * g.sd.math.eye_like(x),
         reach=LINEAR,
+        reads=call(r"\operatorname{tr}"),
     )
     def trace(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Sum of the diagonal of each matrix in the last two axes.

@@ -13,10 +13,12 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import LINEAR
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, broadcast_shapes, shape_str
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -311,7 +313,12 @@ class SDMatrices(Namespace, prefix="linalg"):
     # ------------------------------------------------------------------ products
 
     @primitive(
-        infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp, reach=_matmul_reach, masked_vjp=_matmul_masked_vjp
+        infer=shapes.matmul,
+        kernel="matmul",
+        vjp=_matmul_vjp,
+        reach=_matmul_reach,
+        masked_vjp=_matmul_masked_vjp,
+        reads=Reading(written.matrix_product, factor=written.TIMES_A_MATRIX),
     )
     def matmul(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
         """Matrix product ``a @ b`` with the rules of ``numpy.matmul``.
@@ -422,7 +429,7 @@ class SDMatrices(Namespace, prefix="linalg"):
         """
         ...
 
-    @composite
+    @composite(reads=written.MATRIX_PRODUCT)
     def mmul(
         self,
         x: Operand,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sdgraph.build.decorators import composite
 from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import Derived, Reading
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
@@ -46,6 +47,19 @@ def _same_shape(**operands: Operand) -> None:
 
 def _differ(m: Dim, n: Dim) -> bool:
     return isinstance(m, int) and isinstance(n, int) and m != n
+
+
+def _plain(pattern: str) -> Reading:
+    """A loss whose derivative by its prediction has a short name, per element, without weights and averaging."""
+
+    def derivative(at: Derived) -> str | None:
+        if at.k != 1 or len(at.names) != 2 or at.attrs.get("label_smoothing"):
+            return None
+        if at.attrs["loss_reduce"] not in (LossReduce.NONE, LossReduce.SUM):
+            return None
+        return pattern.format(y=at.names[0], p=at.names[1])
+
+    return Reading(derivative=derivative)
 
 
 _SCALARS = ((), (1,), (1, 1))
@@ -526,7 +540,7 @@ class SDLoss(Namespace, prefix="loss"):
         n = sd.axis_size(d, axis=axes, dtype=d.dtype)
         return reduced(2 * sd.sum(sd.math.square(r), axis=axes) / sd.math.max(n - 1, 1))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("2 ({p} − {y})"))
     def mean_squared_error(
         self,
         label: Operand,
@@ -559,7 +573,7 @@ class SDLoss(Namespace, prefix="loss"):
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         return reduced(self.sd.math.square(p - y))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("σ({p}) − {y}"))
     def sigmoid_cross_entropy(
         self,
         label: Operand,
@@ -600,7 +614,7 @@ class SDLoss(Namespace, prefix="loss"):
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
         return reduced(_cross_entropy(self.sd, z, x))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("softmax({p}) − {y}"))
     def softmax_cross_entropy(
         self,
         one_hot_labels: Operand,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
@@ -16,9 +16,6 @@ from sdgraph.build.tracing import trace
 from sdgraph.show.visible import Item, Listing
 
 ArcKind = Literal["data", "backward", "kept"]
-
-_SHAPE_OPERANDS: Final = {"broadcast_like": 1, "reshape_like": 1, "zeros_like": 0, "ones_like": 0}
-"""Operands of which only the shape is used, by op."""
 
 
 @dataclass(slots=True)
@@ -207,7 +204,7 @@ def _contract(found: Parts, g: int, merged: dict[int, int]) -> None:
 
 def _uses_elements(op: Op | None, position: int) -> bool:
     """Whether an op looks at an operand's elements, not only at its shape."""
-    return op is not None and not op.shape_only and _SHAPE_OPERANDS.get(op.name) != position
+    return op is not None and position not in op.shape_of
 
 
 def _reads_array(listing: Listing, item: Item, position: int, operand: Item) -> bool:
