@@ -37,7 +37,7 @@ class PrimitiveFacts(Facts, total=False):
     """What may be said about an op with a kernel of its own."""
 
     selects: bool
-    kernels: Mapping[str, str]
+    kernels: Mapping[str, Any]
     is_view: bool
     is_random: bool
     total: Callable[..., Any] | None

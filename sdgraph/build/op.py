@@ -83,8 +83,8 @@ class Op:
     """Rule from operand avals and attributes to the output's aval."""
     kernel: str | Callable[..., Any] | None = None
     """What computes it: a name in the array namespace, or a function of that namespace and the operands."""
-    kernels: Mapping[str, str] = field(default_factory=dict)
-    """Overrides per engine."""
+    kernels: Mapping[str, Any] = field(default_factory=dict)
+    """What an engine uses instead: a function of that engine's kind, or where one is, as ``"module:function"``."""
     body: Callable[..., Any] | None = None
     """What a composite is written as."""
     is_view: bool = False
@@ -262,7 +262,7 @@ def register(op: Op, namespace: str, owner: type) -> None:
         return
     qualname = f"{namespace}.{op.name}" if namespace else op.name
     taken = REGISTRY.get(qualname)
-    if taken is not None and taken.is_ours:
+    if taken is not None and taken.is_ours and not owner.__module__.startswith("sdgraph."):
         raise ArgumentError(
             f"sdgraph has an op {qualname!r} already.",
             given=f"a method {op.name!r} of {owner.__name__}, with prefix={namespace!r}",

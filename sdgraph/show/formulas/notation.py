@@ -32,6 +32,7 @@ def applied(op: Op, operands: Sequence[Term], attrs: Mapping[str, Any]) -> Term:
 
     Example:
         >>> from sdgraph.build.op import REGISTRY
+        >>> from sdgraph.build.reading import SUM
         >>> applied(REGISTRY["math.mul"], [Term("a + b", SUM), Term("c")], {}).text
         '\\left(a + b\\right) \\odot c'
         >>> applied(REGISTRY["nn.elu"], [Term("x")], {"alpha": 2.0}).text
