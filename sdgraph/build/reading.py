@@ -39,8 +39,8 @@ class Form(NamedTuple):
 
     @property
     def places(self) -> int:
-        """Number of operands that it shows, if they stand in order."""
-        return self.pattern.count("%s")
+        """How many operands it needs."""
+        return max(self.pattern.count("%s"), "%(x" in self.pattern, 2 * ("%(y" in self.pattern))
 
     def of(self, operands: Sequence[Term]) -> Term:
         r"""The op applied.
@@ -51,11 +51,10 @@ class Form(NamedTuple):
             >>> Form(r"\frac{1}{1 + %(x_atom)s^{2}}", PRODUCT).of([Term("a + b", SUM)]).text
             '\\frac{1}{1 + \\left(a + b\\right)^{2}}'
         """
-        if not self.places:
-            named = {"x": operands[0].text, "x_atom": operands[0].at(ATOM)} if operands else {}
-            return Term(self.pattern % named, self.binds)
-        shown = tuple(t.at(n) for t, n in zip(operands[: self.places], self.needs, strict=False))
-        return Term(self.pattern % shown, self.binds)
+        if "%s" in self.pattern:
+            shown = tuple(t.at(n) for t, n in zip(operands[: self.places], self.needs, strict=False))
+            return Term(self.pattern % shown, self.binds)
+        return Term(self.pattern % _named([t.text for t in operands], [t.at(ATOM) for t in operands]), self.binds)
 
 
 Writer: TypeAlias = Callable[[Sequence[Term], Mapping[str, Any]], Term]
@@ -66,7 +65,7 @@ class Derived(NamedTuple):
     """What is known where the derivative of a composite by one of its operands is to be put into words."""
 
     names: Sequence[str]
-    """Of what the gradient is computed from, besides the cotangent: of the operands that are given."""
+    """What the gradient is computed from besides the cotangent: the operands that are given, perhaps masks."""
     shapes: Sequence[tuple[Any, ...]]
     k: int
     """The operand by which the derivative is taken."""
@@ -120,8 +119,12 @@ def filled(pattern: str, operands: Sequence[str]) -> str:
         >>> filled("%(x_atom)s / %(y_atom)s", ["a + b", "c"])
         '(a + b) / c'
     """
-    named = zip(("x", "y"), operands, strict=False)
-    return pattern % {key: word for k, text in named for key, word in ((k, text), (f"{k}_atom", bracketed(text)))}
+    return pattern % _named(operands, [bracketed(text) for text in operands])
+
+
+def _named(plain: Sequence[str], atoms: Sequence[str]) -> dict[str, str]:
+    """What the names in a pattern stand for."""
+    return dict(zip(("x", "y"), plain, strict=False)) | dict(zip(("x_atom", "y_atom"), atoms, strict=False))
 
 
 # ---------------------------------------------------------------------- numbers and names in LaTeX

@@ -164,7 +164,9 @@ def other_matrix(at: Derived) -> str | None:
 
 def one_over_size(at: Derived) -> str | None:
     """``1 / n`` for the mean over n elements."""
-    (shape,), axis = at.shapes, at.attrs.get("axis")
+    if len(at.shapes) != 1:
+        return None
+    shape, axis = at.shapes[0], at.attrs.get("axis")
     axes = tuple(range(len(shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     sizes = [str(shape[k]) for k in axes if shape[k] is not None]
     if len(sizes) != len(axes):

@@ -11,7 +11,7 @@ import pytest
 from sdgraph import LossReduce, Namespace, Operand, SameDiff, SDVariable, composite, primitive
 from sdgraph.build.decorators import CompositeFacts, PrimitiveFacts
 from sdgraph.build.op import NOT_DIFFERENTIABLE, REGISTRY, Op
-from sdgraph.build.reading import Form, Term, filled
+from sdgraph.build.reading import SUM, Form, Reading, Term, filled
 from sdgraph.infer.shapes import elementwise
 from sdgraph.lower import rewrites
 from tests.ops.samples import Literal, Sample, samples_of
@@ -241,3 +241,28 @@ def test_shapes_are_not_written():
     x = sd.placeholder("x", (2, 2))
     assert r"w &= \sum x" in sd.sum(sd.reshape(x, (4,)), name="w").to_latex()
     assert r"v &= \sum x" in sd.sum(sd.reshape_like(x, sd.var("q", np.ones(4))), name="v").to_latex()
+
+
+class Pair(Namespace, prefix="pair"):
+    @primitive(
+        infer=lambda x, y: x,
+        kernel=lambda xp, x, y=None: x if y is None else x - 2 * y,
+        vjp=lambda g, z, x, y: (g, None if y is None else -2.0 * g),
+        reads=Reading(Form("%(x_atom)s - 2 %(y_atom)s", SUM), "%(x)s − 2 %(y_atom)s"),
+    )
+    def less_twice(self, x: Operand, y: Operand | None = None, *, name: str | None = None) -> SDVariable:
+        """``x - 2 y``."""
+        ...
+
+
+def test_a_pattern_with_names():
+    sd = SameDiff("float64")
+    c = Pair(sd).less_twice(sd.var("a", 1.0), sd.var("b", 3.0), name="c")
+    assert r"c &= a - 2 b" in c.to_latex()
+
+
+def test_a_pattern_for_operands_that_are_not_given():
+    """The name of the op, as if nothing was said."""
+    sd = SameDiff("float64")
+    c = Pair(sd).less_twice(sd.var("a", 1.0), name="c")
+    assert r"c &= \operatorname{less\_twice}\left(a\right)" in c.to_latex()

@@ -128,6 +128,8 @@ def _text(listing: Listing, item: Item, depth: int) -> str | None:
 
 def _call(op: Op, texts: list[str]) -> str:
     said = op.reads.text if op.reads is not None else None
-    if said is not None:
-        return filled(said, texts) if isinstance(said, str) else said(texts)
+    if isinstance(said, str) and len(texts) >= 1 + ("%(y" in said):
+        return filled(said, texts)
+    if said is not None and not isinstance(said, str):
+        return said(texts)
     return texts[op.passes_on] if op.passes_on is not None else f"{op.name}({', '.join(texts)})"
