@@ -124,7 +124,10 @@ def filled(pattern: str, operands: Sequence[str]) -> str:
 
 def _named(plain: Sequence[str], atoms: Sequence[str]) -> dict[str, str]:
     """What the names in a pattern stand for."""
-    return dict(zip(("x", "y"), plain, strict=False)) | dict(zip(("x_atom", "y_atom"), atoms, strict=False))
+    found: dict[str, str] = {}
+    for name, text, atom in zip(("x", "y"), plain, atoms, strict=False):
+        found |= {name: text, f"{name}_atom": atom}
+    return found
 
 
 # ---------------------------------------------------------------------- numbers and names in LaTeX
