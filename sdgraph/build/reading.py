@@ -86,6 +86,12 @@ class Reading(NamedTuple):
     """
     derivative: Callable[[Derived], str | None] | None = None
     """What a composite's gradient multiplies by, where it has a short name; None where it has none after all."""
+    by_name: bool = False
+    """Whether a formula says the name of an op that passes an operand on, and is not silent about it: because what
+    follows counts other axes, or has no gradient."""
+
+
+BY_NAME: Final = Reading(by_name=True)
 
 
 def form(pattern: str, binds: int = ATOM, needs: tuple[int, ...] = (RELATION,) * 4, text: str | None = None) -> Reading:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear
-from sdgraph.build.reading import Reading
+from sdgraph.build.reading import BY_NAME, Reading
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
@@ -248,6 +248,7 @@ class SDArranging(Namespace, prefix=""):
         vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, shape: _as_before(mask, y, x)),
         is_view=True,
+        reads=BY_NAME,
         passes_on=0,
     )
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
@@ -269,6 +270,7 @@ class SDArranging(Namespace, prefix=""):
         infer=_reshaped_like,
         vjp=lambda g, y, x, like: (g.sd.reshape_like(g, x), None),
         reach=Linear(lambda mask, y, x, like: (_as_before(mask, y, x), None)),
+        reads=BY_NAME,
         passes_on=0,
         shape_of=(1,),
     )

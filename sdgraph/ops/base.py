@@ -12,7 +12,7 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
-from sdgraph.build.reading import RELATION, SUM, Reading, call, infix
+from sdgraph.build.reading import BY_NAME, RELATION, SUM, Reading, infix
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
@@ -173,7 +173,7 @@ class SDBase(SDReductions, SDArranging, SDIndexing, SDCreation, prefix=""):
         kernel=lambda xp, x: x,
         vjp=ZERO_GRADIENT,
         is_view=True,
-        reads=call(r"\operatorname{stop\_gradient}"),
+        reads=BY_NAME,
         passes_on=0,
     )
     def stop_gradient(self, x: Operand, *, name: str | None = None) -> SDVariable:

@@ -8,6 +8,7 @@ import numpy as np
 
 from sdgraph.build.decorators import primitive
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE
+from sdgraph.build.reading import BY_NAME
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
@@ -109,6 +110,7 @@ class SDGuards(Namespace, prefix=""):
         vjp=NOT_DIFFERENTIABLE,
         is_view=True,
         literals={"labels": "int64"},
+        reads=BY_NAME,
         passes_on=0,
     )
     def checked_labels(self, labels: Operand, logits: Operand, *, name: str | None = None) -> SDVariable:
@@ -139,6 +141,7 @@ class SDGuards(Namespace, prefix=""):
         vjp=NOT_DIFFERENTIABLE,
         is_view=True,
         literals={"lengths": "int64"},
+        reads=BY_NAME,
         passes_on=0,
     )
     def checked_lengths(self, lengths: Operand, *, limit: int, name: str | None = None) -> SDVariable:

@@ -236,11 +236,13 @@ def test_what_is_assigned_is_written():
     assert r"w &= \sum q" in y.to_latex(depth=1)
 
 
-def test_shapes_are_not_written():
+def test_what_passes_on_numbers_and_says_so_is_written():
+    """After a change of shape the axes are others: a formula without it would sum over the wrong ones."""
     sd = SameDiff("float64")
     x = sd.placeholder("x", (2, 2))
-    assert r"w &= \sum x" in sd.sum(sd.reshape(x, (4,)), name="w").to_latex()
-    assert r"v &= \sum x" in sd.sum(sd.reshape_like(x, sd.var("q", np.ones(4))), name="v").to_latex()
+    assert r"\operatorname{reshape}" in sd.sum(sd.reshape(x, (4,)), axis=0, name="w").to_latex()
+    assert r"\operatorname{stop\_gradient}\left(x\right)" in sd.stop_gradient(x).to_latex()
+    assert r"v &= \sum x" in sd.sum(sd.cast(x, "float32"), name="v").to_latex()
 
 
 class Pair(Namespace, prefix="pair"):

@@ -24,7 +24,8 @@ _KEEP_ATTRS: Final = frozenset({"keepdims"})
 
 def shown_as(op: Op) -> int | None:
     """The operand that stands for the op, where that changes no number and does not say how else it is written."""
-    return op.passes_on if op.reads is None or op.reads.latex is None else None
+    reads = op.reads
+    return op.passes_on if reads is None or (reads.latex is None and not reads.by_name) else None
 
 
 def applied(op: Op, operands: Sequence[Term], attrs: Mapping[str, Any]) -> Term:
