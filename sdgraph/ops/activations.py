@@ -13,12 +13,12 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.op import ELEMENTWISE
-from sdgraph.build.reading import PRODUCT, Form, Reading, call
+from sdgraph.build.reading import Reading, call
 from sdgraph.build.variable import Namespace, SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.infer.shapes import floating, one_axis
-from sdgraph.ops import slopes
+from sdgraph.ops import slopes, written
 from sdgraph.ops.precision import cast_to, rounded_once, wide, widened
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -
 @composite(
     vjp=_sum_of_others_vjp,
     reach=_rows,
-    reads=Reading(Form(r"\left(\sum %(x)s - %(x_atom)s\right)", PRODUCT), "(Σ %(x)s − %(x_atom)s)"),
+    reads=Reading(written.sum_of_others, "(Σ %(x)s − %(x_atom)s)"),
 )
 def _sum_of_others(sd: SameDiff, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.

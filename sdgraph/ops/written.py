@@ -119,6 +119,11 @@ def permuted(operands: Sequence[Term], attrs: Mapping[str, Any]) -> Term:
     return Term(rf"{operands[0].at(ATOM)}^{{\left({', '.join(map(str, axes))}\right)}}", POWER)
 
 
+def sum_of_others(operands: Sequence[Term], attrs: Mapping[str, Any]) -> Term:
+    """For each entry all others of its row."""
+    return Term(rf"\left(\sum {operands[0].text} - {operands[0].at(ATOM)}\right)", PRODUCT)
+
+
 def reversed_difference(operands: Sequence[Term], attrs: Mapping[str, Any]) -> Term:
     """The second less the first."""
     return DIFFERENCE.of(operands[::-1])
