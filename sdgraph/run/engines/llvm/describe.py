@@ -14,7 +14,7 @@ from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
 from sdgraph.run.engines.llvm.partition import Division, Segment
 from sdgraph.run.engines.llvm.phases import schedule
 from sdgraph.run.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
-from sdgraph.run.engines.llvm.scalar_ops import RULES
+from sdgraph.run.engines.llvm.scalar_ops import rule_of
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.wording import byte_size
 
@@ -45,7 +45,7 @@ def cost(region: Region, division: Division, stored: set[int]) -> Cost:
 
 
 def _work(node: Node) -> int:
-    rule = RULES.get(node.op)
+    rule = rule_of(node.op)
     return rule.cost if rule is not None else 1
 
 

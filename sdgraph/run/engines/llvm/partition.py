@@ -148,7 +148,7 @@ class _Divider:
         reason = self._native(step)
         if reason is None:
             return
-        if step.op.qualname == "checked_labels":
+        if step.op.key == "checked_labels":
             self.classes[step.out] = self.shapes[step.inputs[1]][-1]
         self.reasons[step.out] = reason
         for j in step.inputs:
@@ -180,7 +180,7 @@ class _Divider:
 
     def _native(self, step: Step) -> str | None:
         """Take a step into a segment, or tell why not."""
-        aval, name = step.aval, step.op.qualname
+        aval, name = step.aval, step.op.key
         if type(aval) is not Aval:
             return "several results"
         if not all(j >= 0 and self.dtypes[j].kind != "O" for j in step.inputs) or not step.inputs:
@@ -266,7 +266,7 @@ class _Divider:
 
     def _view(self, step: Step) -> bool:
         """Whether the step only looks at its operand's memory in another shape."""
-        name = step.op.qualname
+        name = step.op.key
         if name not in _RESHAPES and name != "broadcast_to":
             return False
         x = self._operand(step.inputs[0])
@@ -292,7 +292,7 @@ class _Divider:
         """Whether the step turns a matrix, which products can read as it is."""
         j = step.inputs[0]
         shape = step.aval.shape
-        if step.op.qualname != "permute" or len(shape) != 2 or not is_native(self.dtypes[j]):
+        if step.op.key != "permute" or len(shape) != 2 or not is_native(self.dtypes[j]):
             return False
         if permutation(step.attrs["axes"], 2) != (1, 0):
             return False
@@ -350,7 +350,7 @@ class _Divider:
         space = self.shapes[step.inputs[0]]
         axes = normalize_axis(step.attrs["axis"], len(space))
         dtype = step.aval.dtype
-        how, kind = _REDUCTIONS[step.op.qualname], self.dtypes[x.value].kind
+        how, kind = _REDUCTIONS[step.op.key], self.dtypes[x.value].kind
         if size_of(space) == 0:
             return "empty"
         if how == "sum" and dtype.kind not in "fi":
@@ -392,7 +392,7 @@ class _Divider:
         labels = self.dtypes[k.value]
         places = node(COLUMN_INDEX, dt=labels if labels.itemsize >= 4 else np.dtype("int32"))
         here = node("eq", places, k, dt=np.dtype(bool))
-        if step.op.qualname == "add_along_axis":
+        if step.op.key == "add_along_axis":
             added = node("math.add", x, rest[0])
             self._node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
             return None
@@ -463,7 +463,7 @@ class _Divider:
         ties = node("sum", largest, reduce=True)
         rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True, known=_COUNTED)
         attrs: dict[str, Any] = {}
-        if step.op.qualname == "nn.softmax":
+        if step.op.key == "nn.softmax":
             last, b = "math.div", node("math.add", one, rest, row=True)
             a = powers
         else:
