@@ -1,9 +1,12 @@
-"""What pytest must know beyond pyproject.toml: optional packages and how hypothesis draws."""
+"""What pytest must know beyond pyproject.toml: contracts, optional packages and how hypothesis draws."""
 
 import os
 from importlib.util import find_spec
 
 from hypothesis import settings
+
+# What the parts of the package promise each other is looked at in all tests. Read when the package is imported.
+os.environ.setdefault("SDGRAPH_SPEC", "1")
 
 # Doctests import every module; those of an extra that is not installed are left out.
 _OPTIONAL = {

@@ -20,7 +20,7 @@ from sdgraph.differentiate.which_losses import check_loss, current_losses
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.lower.expansion import inside
 from sdgraph.run import checking
-from sdgraph.run.engines import engine_name
+from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.evaluate import evaluate, outputs_and_gradients
 from sdgraph.run.executable import Executable
 from sdgraph.show.views import GraphViews

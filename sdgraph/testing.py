@@ -29,11 +29,12 @@ from sdgraph.errors import (
 )
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.lowering import Lowering
-from sdgraph.plan.plan import NO_SLOT, schedule
+from sdgraph.plan.schedule import schedule
 from sdgraph.run.engines.reference import compile_plan
 from sdgraph.run.evaluate import executable_of
 from sdgraph.run.executable import as_mapping
 from sdgraph.run.feeds import as_array
+from sdgraph.run.slots import Slots
 
 if TYPE_CHECKING:
     from sdgraph.build.op import Op
@@ -194,16 +195,10 @@ class _Function:
         names = [v.name for v in fetches]
         plan = schedule(lowering.nodes, lowering.run([v.id for v in fetches]), names)
         program = compile_plan(plan, check_numerics=False)
-        self._run, self._template = program.run, program.slots(plan)
-        if plan.step_slot != NO_SLOT:
-            self._template[plan.step_slot] = step
-        self._leaves = (*plan.feeds, *plan.variables)
+        self._run, self._slots, self._step = program.run, Slots(plan, program.n_slots), step
 
     def __call__(self, point: Mapping[int, Any]) -> list[Any]:
-        slots = self._template.copy()
-        for slot, i in self._leaves:
-            slots[slot] = point[i]
-        return self._run(slots)
+        return self._run(self._slots.filled(point, point, self._step))
 
 
 def _wide_point(sd: SameDiff, y: SDVariable, feeds: Feeds | None, dtype: np.dtype[Any], step: int) -> dict[int, Any]:

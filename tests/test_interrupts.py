@@ -106,7 +106,7 @@ def test_after_an_interrupted_run_no_result_changes_and_no_worker_is_lost(count,
 
 def test_after_an_interrupted_compilation_all_functions_compile(monkeypatch):
     pytest.importorskip("llvmlite")
-    from sdgraph.run.engines.llvm import machine
+    from sdgraph.run.engines.llvm.translate import machine
 
     monkeypatch.setenv("SDGRAPH_CACHE", "0")
     values = np.linspace(0.1, 0.9, 50)

@@ -11,7 +11,7 @@ from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.differentiate.answers import are_known, gradients_of
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.run import checking
-from sdgraph.run.engines import engine_name
+from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.executable import Executable
 
 if TYPE_CHECKING:

@@ -18,13 +18,17 @@ from numpy.typing import ArrayLike
 from sdgraph.build import forks
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
-from sdgraph.checks import is_whole
-from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
+from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.infer.aval import Aval
-from sdgraph.plan.plan import NO_SLOT, Plan, make_plan
-from sdgraph.run.engines import compile_plan
-from sdgraph.run.engines.program import Program, Run
+from sdgraph.lower import contracts
+from sdgraph.plan.made import Made
+from sdgraph.plan.plan import NO_SLOT, Plan
+from sdgraph.plan.schedule import make_plan
+from sdgraph.run import spec
+from sdgraph.run.engines.choice import compile_plan
+from sdgraph.run.engines.interface import Part, Program
 from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
+from sdgraph.run.slots import Slots
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
@@ -37,19 +41,7 @@ _Array = np.ndarray
 class _Compiled:
     """One plan with what its engine made of it and the slots every run starts from."""
 
-    __slots__ = (
-        "_described",
-        "engine",
-        "expected",
-        "feed_slots",
-        "plan",
-        "program",
-        "reads_graph",
-        "run",
-        "step_slot",
-        "template",
-        "variables",
-    )
+    __slots__ = ("_made", "engine", "expected", "program", "run", "slots", "template")
 
     def __init__(
         self,
@@ -59,33 +51,28 @@ class _Compiled:
         placeholders: Sequence[Placeholder],
         avals: Sequence[Aval],
     ) -> None:
-        self.plan = plan
-        self._described: Plan | None = None
         self.program = program
         self.run = program.run
         self.engine = engine
-        self.template = program.slots(plan)
-        position = {p.id: k for k, p in enumerate(placeholders)}
-        self.feed_slots = tuple((slot, position[i]) for slot, i in plan.feeds)
+        self.slots = slots = Slots(plan, program.n_slots)
+        self.template = slots.template
+        self._made: Made | None = None
         slot_of = {i: slot for slot, i in plan.feeds}
-        # Per placeholder: name, slot, shape and dtype. A feed that the plan does not need goes to a slot of its own.
+        # A feed that the plan does not need goes where nobody looks.
+        nowhere = slots.spare() if any(p.id not in slot_of for p in placeholders) else NO_SLOT
         self.expected = tuple(
-            (p.name, slot_of.get(p.id, program.n_slots), aval.shape, aval.dtype)
+            (p.name, slot_of.get(p.id, nowhere), aval.shape, aval.dtype)
             for p, aval in zip(placeholders, avals, strict=True)
         )
-        if any(slot == program.n_slots for _, slot, _, _ in self.expected):
-            self.template.append(None)
-        self.variables = plan.variables
-        self.step_slot = plan.step_slot
-        self.reads_graph = bool(plan.variables) or plan.step_slot != NO_SLOT
+        """Per placeholder: name, slot, shape and dtype."""
+        if contracts.ON:
+            spec.check(plan, program, [slot for _, slot, _, _ in self.expected], len(self.template))
 
-    def described(self) -> Plan:
+    def made(self) -> Made:
         """The plan with what the engine made of it, once that is asked for."""
-        plan = self._described
-        if plan is None:
-            describe = self.program.describe
-            plan = self._described = self.plan if describe is None else describe()
-        return plan
+        if self._made is None:
+            self._made = self.program.explain()
+        return self._made
 
 
 class Executable:
@@ -158,56 +145,34 @@ class Executable:
                     break
                 slots[slot] = a
             else:
-                if not compiled.reads_graph:
-                    return compiled.run(slots)
-                return self._run(compiled, slots, step)
-        arrays = []
-        used = 0
+                if compiled.slots.reads_graph:
+                    compiled.slots.read_graph(slots, self._sd.values, step)
+                return compiled.run(slots)
+        compiled, arrays = self._matched(given)
+        return compiled.run(compiled.slots.filled(arrays, self._sd.values, step))
+
+    def _matched(self, given: Mapping[Any, Any]) -> tuple[_Compiled, dict[int, np.ndarray[Any, Any]]]:
+        """The plan for what is fed, made if there is none yet, and the placeholders' arrays by their ids."""
+        arrays: dict[int, np.ndarray[Any, Any]] = {}
         for p in self.placeholders:
             name = p.name
             if name not in given:
                 given = self._by_name(given)
                 if name not in given:
                     raise missing(p, given)
-            arrays.append(as_array(p, given[name]))
-            used += 1
-        if used != len(given):
+            arrays[p.id] = as_array(p, given[name])
+        if len(arrays) != len(given):
             self._check_unused(self._by_name(given))
         compiled = self._last
         if not self._all_static or compiled is None:
-            compiled = self._compile([Aval(a.shape, a.dtype) for a in arrays], arrays)
-        slots = compiled.template.copy()
-        for slot, k in compiled.feed_slots:
-            slots[slot] = arrays[k]
-        return self._run(compiled, slots, step)
+            fed = list(arrays.values())
+            compiled = self._compile([Aval(a.shape, a.dtype) for a in fed], fed)
+        return compiled, arrays
 
-    def _run(self, compiled: _Compiled, slots: list[Any], step: int) -> list[np.ndarray[Any, Any]]:
-        values = self._sd.values
-        for slot, i in compiled.variables:
-            slots[slot] = values[i]
-        if compiled.step_slot != NO_SLOT:
-            slots[compiled.step_slot] = step if type(step) is int else _as_step(step)
-        return compiled.run(slots)
-
-    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], list[tuple[str, int, Run]] | None]:
-        """For measuring: filled slots, and the parts that ran last as text, bytes moved and a function of the slots.
-
-        The parts are None where the engine does not tell them.
-        """
-        self.run(given)
-        compiled = self._last
-        assert compiled is not None
-        slots = compiled.template.copy()
-        by_name = self._by_name(given)
-        arrays = [as_array(p, by_name[p.name]) for p in self.placeholders]
-        for slot, k in compiled.feed_slots:
-            slots[slot] = arrays[k]
-        for slot, i in compiled.variables:
-            slots[slot] = self._sd.values[i]
-        if compiled.step_slot != NO_SLOT:
-            slots[compiled.step_slot] = 0
-        parts = compiled.program.parts
-        return slots, None if parts is None else parts()
+    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], Sequence[Part] | None]:
+        """For measuring: filled slots, and what the program does on them one after another, if the engine tells it."""
+        compiled, arrays = self._matched(given)
+        return compiled.slots.filled(arrays, self._sd.values, 0), compiled.program.parts()
 
     @property
     def engine(self) -> str:
@@ -215,7 +180,7 @@ class Executable:
         return self._engine if self._last is None else self._last.engine
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> Made:
         """The plan of the last call, or of the declared shapes when all are known.
 
         Raises:
@@ -227,7 +192,7 @@ class Executable:
                 given=", ".join(f"{p.name}: {p.aval}" for p in self.placeholders),
                 fix="Call the function once, then ask for its plan.",
             )
-        return self._last.described()
+        return self._last.made()
 
     def source(self) -> str:
         """The code that the engine made for the last call.
@@ -235,13 +200,13 @@ class Executable:
         Raises:
             EngineError: If the engine makes no code.
         """
-        source = self._last.program.source if self._last is not None else None
+        source = None if self._last is None else self._last.program.source()
         if source is None:
             raise EngineError(
                 f"The engine {self.engine!r} has made no code.",
                 fix="Compile with engine='llvm', and call the function once if a shape is unknown.",
             )
-        return source()
+        return source
 
     @property
     def has_plan(self) -> bool:
@@ -314,12 +279,6 @@ class Executable:
             i = sd.names.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 raise unknown(name, {v.name: v for v in sd.placeholders()})
-
-
-def _as_step(step: Any) -> int:
-    if not is_whole(step):
-        raise ArgumentTypeError("A step is a whole number.", given=shown(step))
-    return int(step)
 
 
 class _TakenBack(Executable):

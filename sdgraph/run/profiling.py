@@ -6,6 +6,7 @@ Knows that an engine may tell its parts; must not know any engine.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ from sdgraph.build.variable import as_mapping
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentTypeError, EngineError, shown
 from sdgraph.run.engines import threads
+from sdgraph.run.executable import Executable
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
-    from sdgraph.run.executable import Executable
 
 _BANDWIDTH_BYTES = 1 << 26
 
@@ -87,7 +88,7 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
     Raises:
         EngineError: If the engine cannot tell its parts.
     """
-    if not callable(getattr(type(f), "parts", None)):
+    if not isinstance(f, Executable):
         raise ArgumentTypeError("Only compiled functions are measured.", given=shown(f), fix="Use sd.compile(...).")
     whole("repeat", repeat, least=1, message="repeat is a number of runs, 1 or more.")
     given = as_mapping(feeds)
@@ -100,13 +101,13 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
     best = [float("inf")] * len(parts)
     for _ in range(max(1, repeat)):
         own = list(slots)
-        for k, (_, _, run) in enumerate(parts):
-            best[k] = min(best[k], _timed(lambda run=run, own=own: run(own)))
+        for k, part in enumerate(parts):
+            best[k] = min(best[k], _timed(partial(part.run, own)))
     peak = memory_bandwidth()
     return Profile(
         tuple(
-            PartTime(label, seconds, moved, moved / seconds, moved / seconds / peak)
-            for (label, moved, _), seconds in zip(parts, best, strict=True)
+            PartTime(part.title, seconds, part.bytes, part.bytes / seconds, part.bytes / seconds / peak)
+            for part, seconds in zip(parts, best, strict=True)
         ),
         peak,
     )

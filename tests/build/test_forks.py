@@ -138,7 +138,7 @@ def test_every_lock_of_the_package_is_free_in_the_child(what, monkeypatch):
     monkeypatch.setattr(forks, "_PATIENCE", 0.05)
     if what == "machine":
         pytest.importorskip("llvmlite")
-        from sdgraph.run.engines.llvm import machine
+        from sdgraph.run.engines.llvm.translate import machine
     sd, y = graph()
     f = sd.compile(y, engine="numpy")
     owner, name = {

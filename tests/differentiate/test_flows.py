@@ -416,7 +416,8 @@ def test_growth(make):
 
 def test_selections_fuse():
     pytest.importorskip("llvmlite")
-    from sdgraph.run.engines.llvm.partition import Segment, divide
+    from sdgraph.run.engines.llvm.divide.partition import divide
+    from sdgraph.run.engines.llvm.divide.segments import Segment
 
     sd = SameDiff("float64")
     x = sd.placeholder("x", (8, 16))

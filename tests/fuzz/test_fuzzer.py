@@ -75,7 +75,9 @@ def test_a_bad_exception(monkeypatch):
 
 def test_a_wrong_loop_of_the_fused_engine(monkeypatch):
     pytest.importorskip("llvmlite")
-    from sdgraph.run.engines.llvm import machine, scalar_ops, segment
+    from sdgraph.run.engines.llvm import segment
+    from sdgraph.run.engines.llvm.scalars import scalar_ops
+    from sdgraph.run.engines.llvm.translate import machine
 
     monkeypatch.setenv("SDGRAPH_CACHE", "0")
     monkeypatch.setattr(machine, "_kernels", {})

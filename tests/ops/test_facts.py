@@ -121,13 +121,14 @@ def test_decorators_take_what_an_op_has():
 def tables() -> dict[str, set[str]]:
     found = {"rewrites": {*rewrites.RULES, *rewrites._RESHAPES}}
     try:
-        from sdgraph.run.engines.llvm import partition, scalar_ops
+        from sdgraph.run.engines.llvm.divide import partition, taken_apart
+        from sdgraph.run.engines.llvm.scalars import scalar_ops
     except ImportError:
         return found
-    powers = {op for steps in partition._POWERS.values() for op in steps}
+    powers = {op for steps in taken_apart._POWERS.values() for op in steps}
     return found | {
         "scalar_ops": {*scalar_ops.RULES, *scalar_ops._EXACT_IN_HALF},
-        "partition": {*partition._RESHAPES, *partition._REDUCTIONS, *powers},
+        "partition": {*partition._RESHAPES, *taken_apart._REDUCTIONS, *powers},
     }
 
 
@@ -137,7 +138,7 @@ def test_tables_name_ops(table):
 
 
 def test_what_only_looks_at_memory_passes_it_on():
-    partition = pytest.importorskip("sdgraph.run.engines.llvm.partition")
+    partition = pytest.importorskip("sdgraph.run.engines.llvm.divide.partition")
     for name in partition._RESHAPES:
         assert (REGISTRY[name].passes_on, REGISTRY[name].is_view) == (0, True), name
 

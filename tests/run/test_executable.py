@@ -25,7 +25,7 @@ from sdgraph.errors import (
     SDGraphError,
     ShapeError,
 )
-from sdgraph.run import engines
+from sdgraph.run.engines import choice
 from sdgraph.run.evaluate import executable_of
 from sdgraph.run.executable import Executable
 
@@ -187,7 +187,7 @@ def test_only_what_the_fetches_need_must_be_fed(sd):
 
 
 def test_an_engine_that_is_not_installed(sd, monkeypatch):
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
+    monkeypatch.setattr(choice, "_installed", lambda package: False)
     with pytest.raises(MissingDependencyError, match=re.escape("pip install 'sdgraph[fast]'")):
         sd.compile("logits", engine="llvm")
 

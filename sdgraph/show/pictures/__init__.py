@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
     from sdgraph.ops.graph import OpGraph
-    from sdgraph.plan.plan import Plan
+    from sdgraph.plan.made import Made
 
 __all__ = ["GraphView", "Options", "plot", "render", "to_dot", "to_graphviz", "to_mermaid"]
 
 
-def plot(sd: OpGraph, *, targets: Any = None, plan: Plan | None = None, **options: Any) -> GraphView:
+def plot(sd: OpGraph, *, targets: Any = None, plan: Made | None = None, **options: Any) -> GraphView:
     """A picture of a graph, or of a plan made from it. See `Options` for what can be chosen.
 
     Raises:

@@ -12,9 +12,9 @@ import pytest
 
 from sdgraph import SameDiff, nd
 from sdgraph.errors import EngineError, MissingDependencyError, NumericsError
-from sdgraph.run import engines
+from sdgraph.run.engines import choice
 
-needs_llvm = pytest.mark.skipif(not engines._installed("llvmlite"), reason="needs llvmlite")
+needs_llvm = pytest.mark.skipif(not choice._installed("llvmlite"), reason="needs llvmlite")
 
 LARGE = 1 << 22
 """Elements that make six steps on them worth compiling."""
@@ -70,7 +70,7 @@ def test_gradients_follow_the_same_rule(sd):
 def test_work_is_counted_without_views_and_small_results(sd):
     f = sd.compile(sd["x"].reshape((1, -1)).reshape((-1, 1)).mean(name="mean"))
     f(x=np.zeros(100))
-    assert engines._computed(f.plan) < 10
+    assert choice._computed(f.plan) < 10
 
 
 @needs_llvm
@@ -112,7 +112,7 @@ def test_the_environment_may_say_auto_but_nothing_unknown(sd, monkeypatch):
 
 
 def test_without_llvmlite_everything_runs_on_numpy_and_nobody_is_warned(sd, monkeypatch):
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
+    monkeypatch.setattr(choice, "_installed", lambda package: False)
     f = sd.compile("total")
     f(x=np.zeros(LARGE))
     sd["total"].eval(x=np.zeros(LARGE))
@@ -121,24 +121,23 @@ def test_without_llvmlite_everything_runs_on_numpy_and_nobody_is_warned(sd, monk
 
 
 @needs_llvm
-@pytest.mark.parametrize("broken", ["sdgraph.run.engines.llvm.probe", "importlib.import_module"])
+@pytest.mark.parametrize("broken", ["its code cannot be imported", "its code does not work"])
 def test_a_computer_where_code_cannot_be_compiled_is_told_once(sd, monkeypatch, broken):
-    import_module = engines.importlib.import_module
-
-    def fail(*names):
-        if names == ("sdgraph.run.engines.reference",):
-            return import_module(*names)
+    def fail(*_):
         raise OSError("no target")
 
-    engines._working.cache_clear()
-    monkeypatch.setattr(broken, fail)
+    choice._working.cache_clear()
+    if broken == "its code does not work":
+        monkeypatch.setattr("sdgraph.run.engines.llvm.probe", fail)
+    else:
+        monkeypatch.setitem(choice.ENGINES, "llvm", choice.ENGINES["llvm"]._replace(load=fail))
     with pytest.warns(RuntimeWarning, match="llvm engine does not work on this computer.*no target"):
         f = sd.compile("total")
         got = f(x=[1.0, 2.0])
     assert f.engine == "numpy"
     assert got == sd.compile("total", engine="numpy")(x=[1.0, 2.0])
     sd.compile("total", engine="llvm")(x=[0.0])  # Silent: warnings are errors here.
-    engines._working.cache_clear()
+    choice._working.cache_clear()
 
 
 def lower_bound(package):
@@ -150,15 +149,15 @@ def lower_bound(package):
 
 
 def test_what_an_engine_needs_is_what_pyproject_says():
-    for engine in engines._ENGINES.values():
+    for engine in choice.ENGINES.values():
         assert engine.package is None or engine.oldest == lower_bound(engine.package)
 
 
 @needs_llvm
 @pytest.mark.parametrize("version", ["0.43.0", "0.44.1", "0.9.9"])
 def test_an_old_llvmlite_is_one_clear_error_and_under_auto_one_warning(sd, monkeypatch, version):
-    engines._working.cache_clear()
-    monkeypatch.setattr(engines, "_version", lambda package: version)
+    choice._working.cache_clear()
+    monkeypatch.setattr(choice, "_version", lambda package: version)
     message = re.escape(f"needs llvmlite 0.45 or newer; {version} is installed")
     with pytest.raises(MissingDependencyError, match=message):
         sd.compile("total", engine="llvm")
@@ -167,13 +166,13 @@ def test_an_old_llvmlite_is_one_clear_error_and_under_auto_one_warning(sd, monke
         f(x=[1.0])
     assert f.engine == "numpy"
     sd.compile("y")(x=[0.0])  # Silent: warnings are errors here.
-    engines._working.cache_clear()
+    choice._working.cache_clear()
 
 
 @needs_llvm
 @pytest.mark.parametrize("version", ["0.45", "0.47.0dev0+12.gabc", "0.100.2", "1.0.0rc1"])
 def test_newer_ones_are_taken(sd, monkeypatch, version):
-    monkeypatch.setattr(engines, "_version", lambda package: version)
+    monkeypatch.setattr(choice, "_version", lambda package: version)
     assert sd.compile("total", engine="llvm").engine == "llvm"
 
 

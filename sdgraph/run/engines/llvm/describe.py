@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sdgraph.infer.aval import shape_str
-from sdgraph.plan.plan import NO_SLOT, Group, Plan, Step
-from sdgraph.run.engines.llvm.liveness import frees, peak_bytes
-from sdgraph.run.engines.llvm.partition import Division, Segment
-from sdgraph.run.engines.llvm.phases import schedule
-from sdgraph.run.engines.llvm.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
-from sdgraph.run.engines.llvm.scalar_ops import rule_of
+from sdgraph.plan.made import Group, Made
+from sdgraph.plan.plan import NO_SLOT, Plan, Step
+from sdgraph.run.engines.llvm.divide.phases import schedule
+from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment
+from sdgraph.run.engines.llvm.liveness import peak_bytes
+from sdgraph.run.engines.llvm.scalars.scalar_ops import rule_of
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.wording import byte_size
 
@@ -53,7 +54,7 @@ def _bytes(value: int, division: Division) -> int:
     return size_of(division.shapes[value]) * division.dtypes[value].itemsize
 
 
-def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Plan:
+def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Made:
     """The plan as this engine runs it."""
     groups: list[Group] = []
     remarks: dict[int, str] = {}
@@ -75,9 +76,10 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
             reason = division.reasons.get(part.out, "a view that is needed as an array")
             remarks[part.out] = f"numpy kernel: {reason}"
             lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {reason}")
-    return plan._replace(
+    return Made.of(
+        plan,
         steps=_steps(plan, division),
-        peak_bytes=peak_bytes(plan, division, runners),
+        peak_bytes=peak_bytes(division, runners),
         notes="\n".join(lines),
         groups=_with_views(plan, groups, remarks),
         remarks=remarks,
@@ -86,7 +88,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Pla
 
 def _steps(plan: Plan, division: Division) -> tuple[Step, ...]:
     """The steps with what each frees here; nothing is written in place of something else."""
-    dead = zip(division.parts, frees(plan, division), strict=True)
+    dead = zip(division.parts, division.frees, strict=True)
     freed = {part.out: slots for part, slots in dead if isinstance(part, Step)}
     return tuple(s._replace(frees=freed.get(s.out, ()), reuse=NO_SLOT) for s in plan.steps)
 

@@ -1,4 +1,4 @@
-"""How long values live while the parts of a plan run in turn. Must not know LLVM."""
+"""How much memory is in use while the parts of a plan run in turn. Must not know LLVM."""
 
 from __future__ import annotations
 
@@ -6,30 +6,13 @@ from typing import Any
 
 from sdgraph.build.op import ITEM
 from sdgraph.infer.aval import Aval
-from sdgraph.plan.plan import Plan, Step
-from sdgraph.run.engines.llvm.partition import Division, Segment
-from sdgraph.run.engines.llvm.region import size_of
+from sdgraph.plan.plan import Step
+from sdgraph.run.engines.llvm.divide.region import size_of
+from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
 
 
-def frees(plan: Plan, division: Division) -> list[tuple[int, ...]]:
-    """Per part the values that nobody reads any more; constants and leaves stay."""
-    last: dict[int, int] = {}
-    for k, part in enumerate(division.parts):
-        if type(part) is Segment:
-            last.update(dict.fromkeys((*part.writes, *part.reads), k))
-        else:
-            assert isinstance(part, Step)
-            last.update({j: k for j in (*part.inputs, part.out) if j >= 0})
-    for o in plan.outs:
-        last.pop(o, None)
-    dead: list[list[int]] = [[] for _ in division.parts]
-    for j, k in last.items():
-        dead[k].append(j)
-    return [tuple(d) for d in dead]
-
-
-def peak_bytes(plan: Plan, division: Division, runners: dict[int, Runner]) -> int:
+def peak_bytes(division: Division, runners: dict[int, Runner]) -> int:
     """Most bytes of results and scratch memory alive at once."""
 
     def array(slot: int) -> int:
@@ -40,7 +23,7 @@ def peak_bytes(plan: Plan, division: Division, runners: dict[int, Runner]) -> in
     """How many slots still hold each piece of memory."""
     size: dict[int, int] = {}
     alive = peak = 0
-    for k, (part, dead) in enumerate(zip(division.parts, frees(plan, division), strict=True)):
+    for k, (part, dead) in enumerate(zip(division.parts, division.frees, strict=True)):
         scratch = 0
         if type(part) is Segment:
             made = {i: (i, array(i)) for i in part.writes}

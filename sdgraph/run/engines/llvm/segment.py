@@ -15,11 +15,11 @@ import numpy as np
 
 from sdgraph.build.attributes import attr_key
 from sdgraph.run.engines import threads
-from sdgraph.run.engines.llvm import machine
-from sdgraph.run.engines.llvm.emit import Code, generate, short_rows, sizes
-from sdgraph.run.engines.llvm.entry import MOST_STACK, entry
-from sdgraph.run.engines.llvm.region import ONCE, Node, Operand, Region, access, is_literal, size_of
-from sdgraph.run.engines.llvm.scalar_ops import rule_of, said_rule
+from sdgraph.run.engines.llvm.divide.region import ONCE, Node, Operand, Region, access, is_literal, size_of
+from sdgraph.run.engines.llvm.scalars.scalar_ops import rule_of, said_rule
+from sdgraph.run.engines.llvm.translate import machine
+from sdgraph.run.engines.llvm.translate.entry import MOST_STACK, entry
+from sdgraph.run.engines.llvm.write.emit import Code, generate, short_rows, sizes
 
 _ALIGN = 64
 SHARED = 80.0

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.errors import ExecutionError, NumericsError, SDGraphError
-from sdgraph.infer.aval import shape_str
+from sdgraph.errors import NumericsError
+from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan, Step
-from sdgraph.run.engines.program import Program, Run, outputs
-
-_LOOKED_AT = 1 << 28
-"""Elements of an operand that a message has statistics of, at most: repeated ones may be more than memory holds."""
+from sdgraph.run.engines.failures import described, locate, reraise
+from sdgraph.run.engines.interface import Program, Run
+from sdgraph.run.engines.results import outputs
 
 # These two ufuncs want the array to write into by name only.
 _OUT_BY_NAME: dict[Any, Any] = {
@@ -31,8 +30,18 @@ def probe() -> None:
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program:
     """The plan step by step; every value in its slot of the plan."""
-    code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
-    return Program(_checked(plan, code) if check_numerics else _plain(plan, code), plan.n_slots)
+    return _Stepwise(plan, check_numerics=check_numerics)
+
+
+class _Stepwise(Program):
+    def __init__(self, plan: Plan, *, check_numerics: bool) -> None:
+        code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
+        self.run = _checked(plan, code) if check_numerics else _plain(plan, code)
+        self.n_slots = plan.n_slots
+        self._plan = plan
+
+    def explain(self) -> Made:
+        return Made.of(self._plan)
 
 
 def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
@@ -54,11 +63,8 @@ def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
                     for j in frees:
                         slots[j] = None
                     k += 1
-        except SDGraphError as e:
-            locate(e, plan.steps[k], slots)
-            raise
         except Exception as e:
-            raise failed(plan.steps[k], slots, e) from e
+            reraise(e, plan.steps[k], slots)
         return finish(slots)
 
     return run
@@ -83,20 +89,15 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     finish = outputs(plan)
 
     def run(slots: list[Any]) -> list[Any]:
-        k = 0
-        try:
-            with np.errstate(all="ignore"):
-                for k, (fn, _, _, _, _, inputs, out, _) in enumerate(code):
+        with np.errstate(all="ignore"):
+            for step, (fn, _, _, _, _, inputs, out, _) in zip(plan.steps, code, strict=True):
+                try:
                     result = slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
-                    if not _finite(result):
-                        raise _not_finite(plan.steps[k], slots, result)
-        except NumericsError:
-            raise
-        except SDGraphError as e:
-            locate(e, plan.steps[k], slots)
-            raise
-        except Exception as e:
-            raise failed(plan.steps[k], slots, e) from e
+                    good = _finite(result)
+                except Exception as e:
+                    reraise(e, step, slots)
+                if not good:
+                    raise _not_finite(step, slots, result)
         return finish(slots)
 
     return run
@@ -107,52 +108,6 @@ def _finite(result: Any) -> bool:
         return all(map(_finite, result))
     result = np.asarray(result)
     return result.dtype.kind not in "fc" or bool(np.isfinite(result).all())
-
-
-# ---------------------------------------------------------------------- messages
-
-
-def _describe(value: Any) -> str:
-    """Statistics of an operand: what a reader needs to see where a bad value comes from."""
-    if value is None:
-        return "not given"
-    a = np.asarray(value)
-    text = f"{a.dtype.name} {shape_str(a.shape)}"
-    if a.dtype.kind not in "fc" or not 0 < a.size <= _LOOKED_AT:
-        return text
-    good = a[np.isfinite(a)]
-    spread = f", finite values from {good.min():.6g} to {good.max():.6g}" if good.size and a.dtype.kind == "f" else ""
-    return f"{text}{spread}, {np.isnan(a).sum()} NaN, {np.isinf(a).sum()} infinite"
-
-
-def _operand_lines(step: Step, slots: list[Any]) -> str:
-    names = step.op.operand_names if not step.op.variadic else ()
-    lines = []
-    for k, j in enumerate(step.inputs):
-        label = names[k] if k < len(names) else f"operand {k}"
-        lines.append(f"{label}: {_describe(slots[j] if j >= 0 else None)}")
-    return "\n".join(lines)
-
-
-def _op_label(step: Step) -> str:
-    """The op the user called, and the primitive inside it that this step is."""
-    if step.source is None or step.source.op is step.op:
-        return f"sd.{step.op.qualname}"
-    return f"sd.{step.source.op.qualname}, in its {step.op.qualname}"
-
-
-def locate(error: SDGraphError, step: Step, slots: list[Any]) -> None:
-    """Add the op, its operands and the user's line to an error that a kernel raised."""
-    error.in_call(_op_label(step), _operand_lines(step, slots))
-    if step.source is not None and error.node is None:
-        error.node, error.node_origin = step.source.name, step.source.origin
-
-
-def failed(step: Step, slots: list[Any], error: Exception) -> ExecutionError:
-    """The error for whatever else a kernel raised."""
-    failed = ExecutionError(f"{type(error).__name__}: {error}")
-    locate(failed, step, slots)
-    return failed
 
 
 def _not_finite(step: Step, slots: list[Any], result: Any) -> NumericsError:
@@ -166,7 +121,7 @@ def _not_finite(step: Step, slots: list[Any], result: Any) -> NumericsError:
     where = "its operands were not finite already" if bad_inputs else "all its operands were finite"
     error = NumericsError(
         f"This node produced {what}; {where}.",
-        given="result: " + ", ".join(map(_describe, values)),
+        given="result: " + ", ".join(map(described, values)),
         fix="Look at the operands' ranges; see the numerics page of the documentation for each op's limits.",
     )
     locate(error, step, slots)

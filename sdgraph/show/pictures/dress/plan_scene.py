@@ -9,6 +9,7 @@ from typing import Any
 
 from sdgraph.build.op import ITEM
 from sdgraph.infer.aval import Aval
+from sdgraph.plan.made import Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.show.pictures.choose.grouping import DEEPEST
 from sdgraph.show.pictures.dress.scene import Card, Line, Link, Scene
@@ -17,7 +18,7 @@ from sdgraph.show.pictures.options import Options
 from sdgraph.wording import byte_size, counted, number, shortened
 
 
-def make_plan_scene(plan: Plan, options: Options) -> Scene:
+def make_plan_scene(plan: Made, options: Options) -> Scene:
     """A card for each step and for each array it starts from.
 
     Steps that the engine runs together stand in one box. Where it runs each by itself, those of one composite op do.
@@ -28,7 +29,7 @@ def make_plan_scene(plan: Plan, options: Options) -> Scene:
 class _PlanScene:
     """The cards of one plan by slot."""
 
-    def __init__(self, plan: Plan, options: Options) -> None:
+    def __init__(self, plan: Made, options: Options) -> None:
         self._plan = plan
         self._options = options
         limit = options.max_nodes

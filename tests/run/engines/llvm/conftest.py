@@ -25,7 +25,8 @@ _OF_AVX2 = [
 def _other_cpu(monkeypatch, name, features):
     """Compile for another CPU than this one."""
     llvm = pytest.importorskip("llvmlite.binding")
-    from sdgraph.run.engines.llvm import machine, segment
+    from sdgraph.run.engines.llvm import segment
+    from sdgraph.run.engines.llvm.translate import machine
 
     machine.host()  # Start LLVM before its answers are changed.
     known = type(llvm.get_host_cpu_features())(dict.fromkeys(features, True))
@@ -57,7 +58,7 @@ def avx2_cpu(monkeypatch):
 @pytest.fixture
 def compiled_anew(monkeypatch):
     """A function that asks for one kernel as a new process would; it returns how many were compiled for that."""
-    from sdgraph.run.engines.llvm import machine
+    from sdgraph.run.engines.llvm.translate import machine
 
     def ask():
         monkeypatch.setattr(machine, "_kernels", {})

@@ -5,9 +5,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from sdgraph.run.engines.llvm import machine, special
-from tests.engines.llvm import test_functions, test_picking, test_products
+from sdgraph.run.engines.llvm.scalars import special
+from sdgraph.run.engines.llvm.translate import machine
 from tests.fuzz.__main__ import judge
+from tests.run.engines.llvm.divide import test_picking, test_products
+from tests.run.engines.llvm.scalars import test_functions
 
 pytestmark = pytest.mark.usefixtures("avx2_cpu")
 

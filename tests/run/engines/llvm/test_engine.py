@@ -13,7 +13,7 @@ pytest.importorskip("llvmlite")
 import sdgraph
 from sdgraph import SameDiff
 from sdgraph.run.engines import threads
-from sdgraph.run.engines.llvm import machine
+from sdgraph.run.engines.llvm.translate import machine
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph.build.op import REGISTRY
-from sdgraph.run.engines.llvm.partition import Segment, divide
+from sdgraph.run.engines.llvm.divide.partition import divide
+from sdgraph.run.engines.llvm.divide.segments import Segment
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import graph_of
 

@@ -6,9 +6,11 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import libm, machine, narrow
-from tests.engines.llvm import test_functions, test_libm, test_products
+from sdgraph.run.engines.llvm.scalars import libm, narrow
+from sdgraph.run.engines.llvm.translate import machine
 from tests.fuzz.__main__ import judge
+from tests.run.engines.llvm.divide import test_products
+from tests.run.engines.llvm.scalars import test_functions, test_libm
 
 pytestmark = pytest.mark.usefixtures("plain_cpu")
 

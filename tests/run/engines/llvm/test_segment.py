@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
-from sdgraph.run.engines.llvm import machine, segment
+from sdgraph.run.engines.llvm import segment
+from sdgraph.run.engines.llvm.translate import machine
 
 LOSSES = {
     "huber": lambda sd, y, x: sd.loss.huber_loss(y, x),

@@ -1,10 +1,11 @@
 import re
+from dataclasses import replace
 
 import pytest
 
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError
-from sdgraph.plan.plan import Group
+from sdgraph.plan.made import Group
 from sdgraph.show.pictures.lay_out import programs as engines
 from tests.show.pictures.graphs import layers, logistic_regression
 from tests.show.pictures.lay_out.test_programs import no_engine  # noqa: F401  (a fixture)
@@ -70,7 +71,7 @@ def grouped():
         Group("a <loop>", ("two facts", "and more"), tuple(together[:3])),
         Group("a <loop>", ("others",), tuple(together[3:])),
     )
-    return sd, plan._replace(groups=groups, remarks=alone)
+    return sd, replace(plan, groups=groups, remarks=alone)
 
 
 def test_steps_that_run_together_stand_in_one_box(grouped):
