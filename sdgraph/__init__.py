@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sdgraph import errors
 from sdgraph._version import __version__
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import Operand, SDVariable
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.plan.plan import Plan

@@ -179,7 +179,7 @@ class _WideLowering(Lowering):
     wide: np.dtype[Any]
 
     def emit(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int:
-        if op.name == "cast" and attrs["dtype"].kind == "f":
+        if op.key == "cast" and attrs["dtype"].kind == "f":
             attrs, aval = {"dtype": self.wide}, Aval(aval.shape, self.wide)
         return super().emit(op, inputs, attrs, aval)
 

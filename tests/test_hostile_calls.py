@@ -53,7 +53,7 @@ def arguments(op, good, rng):
         label = rng.choice([*HOSTILE])
         keywords["name"] = HOSTILE[label]
         what.append(f"name={label}")
-    if not op.operands_first:
+    if not op.signature.operands_first:
         keywords |= dict(zip(op.operand_names, operands, strict=True))
         operands = []
     return operands, keywords, f"{op.qualname}({', '.join(what)})"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sdgraph import LossReduce, SameDiff, errors
-from sdgraph.build.op import primitive
+from sdgraph.build.decorators import primitive
 from sdgraph.infer.shapes import elementwise, same
 from sdgraph.testing import check_grads
 from tests.graph_state import graph_state

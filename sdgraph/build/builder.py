@@ -17,6 +17,7 @@ from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.tracing import output_aval, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
 from sdgraph.infer.arrays import as_numbers, converted, own_array
@@ -60,14 +61,14 @@ class GraphBuilder(Graph):
                 ids.append(node.id)
                 avals.append(node.aval)
             else:
-                if x is None and not op.is_optional(len(ids)):
+                if x is None and not op.signature.is_optional(len(ids)):
                     raise self._not_an_operand(op, len(ids), x)
                 ids.append(ABSENT)
                 avals.append(None)
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
         try:
-            aval = op.output_aval(self, tuple(avals), attrs)
+            aval = output_aval(op, self, tuple(avals), attrs)
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
             raise
@@ -94,7 +95,7 @@ class GraphBuilder(Graph):
     ) -> Any:
         """Append the checked call's node, and an item node for each output if there are several."""
         sd = self
-        if op.is_random or (op.is_composite and op.infer is None and op.trace(sd, tuple(avals), attrs).is_random):
+        if op.is_random or (op.is_composite and op.infer is None and trace(op, sd, tuple(avals), attrs).is_random):
             attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         inputs = tuple(ids)
         base = full or self.names.free(op.name)

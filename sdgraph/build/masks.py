@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import AnyGraph, VariableKind
-from sdgraph.build.op import attr_key
 from sdgraph.build.variable import SDVariable
 
 Literal = tuple[int, bool]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
+from sdgraph.build.signature import OPERAND
 from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Axis: TypeAlias = int | Sequence[int] | None
 
 
-Operand: TypeAlias = Annotated["SDVariable | ArrayLike", "Operand"]
+Operand: TypeAlias = Annotated["SDVariable | ArrayLike", OPERAND]
 """What a tensor parameter of an op takes. This annotation is what makes a parameter a tensor and not a setting."""
 
 

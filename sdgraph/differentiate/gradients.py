@@ -15,8 +15,9 @@ import numpy as np
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.masks import Pool
-from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, Body, Op
+from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, Op
 from sdgraph.build.reach import reachable
+from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.flows import Flow, masked_flows, one_each, total
 from sdgraph.errors import GradientError
@@ -242,13 +243,12 @@ def vjp_op(op: Op, k: int, n: int, masked: tuple[bool, ...] = (False,), asked: b
     the operand's cotangent; and, if that is ``asked``, where it counts, unless that is everywhere or, with one mask
     given, just there.
     """
-    names = tuple(f"{op.operand_names[0]}_{m}" for m in range(n)) if op.variadic else op.operand_names
     n_outputs = len(masked)
 
     def body(scratch: OpGraph, *args: SDVariable | None, **attrs: Any) -> Any:
         operands, gs, lives = args[:n], args[n : n + n_outputs], iter(args[n + n_outputs :])
         avals = tuple(None if x is None else x.aval for x in operands)
-        traced = op.trace(scratch, avals, attrs)
+        traced = trace(op, scratch, avals, attrs)
         ys = inline(scratch, traced, operands)
         pool = Pool(scratch, asked, op.leaves_out)
         given = [pool.of(cast("SDVariable", next(lives))) if m else None for m in masked]
@@ -275,28 +275,16 @@ def vjp_op(op: Op, k: int, n: int, masked: tuple[bool, ...] = (False,), asked: b
         return (x, Aval(x.shape, np.dtype(bool))) if asked and any(masked) else x
 
     # A composite that is traced for concrete shapes only has a gradient that is, too; its aval is the operand's.
-    result = Op(f"{op.name}_vjp", body=body, infer=None if op.infer is None else infer)
-    result.namespace = op.namespace
-    result.qualname = f"{op.qualname}_vjp"
-    gs, lives = _free_prefix("g", names), _free_prefix("live", names)
-    result.operand_names = (
-        *names,
-        *(f"{gs}{m or ''}" for m in range(n_outputs)),
-        *(f"{lives}{m or ''}" for m in range(sum(masked))),
+    return Op(
+        f"{op.name}_vjp",
+        op.signature.with_cotangents(n, n_outputs, sum(masked)),
+        body=body,
+        infer=None if op.infer is None else infer,
+        leaves_out=op.leaves_out,
+        gradient_of=(op, k),
+        namespace=op.namespace,
+        qualname=f"{op.qualname}_vjp",
     )
-    result.n_operands = len(result.operand_names)
-    result.operand_defaults = dict.fromkeys(result.operand_names)
-    result.variadic = False
-    result.attr_names, result.attr_defaults = op.attr_names, op.attr_defaults
-    result.leaves_out = op.leaves_out
-    return result
-
-
-def _free_prefix(prefix: str, names: Sequence[str]) -> str:
-    """The prefix itself, or with its first letter repeated until no name begins with it."""
-    while any(name.startswith(prefix) for name in names):
-        prefix = prefix[0] + prefix
-    return prefix
 
 
 def inline(sd: OpGraph, body: Body, operands: Sequence[SDVariable | None]) -> list[SDVariable]:

@@ -23,7 +23,7 @@ _WORTH = 1 << 20
 
 def accumulate(nodes: list[LoweredNode], outs: Sequence[int]) -> tuple[list[LoweredNode], list[int]]:
     """The same nodes with large sums as chains of additions, each right behind its term; and the ids of ``outs``."""
-    sums = {i for i, node in enumerate(nodes) if node.op.qualname == "math.merge_add" and _is_large(nodes, node)}
+    sums = {i for i, node in enumerate(nodes) if node.op.key == "math.merge_add" and _is_large(nodes, node)}
     if not sums:
         return nodes, list(outs)
     return _Chains(nodes, sums).run(outs)

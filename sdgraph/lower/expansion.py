@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, AnyGraph
-from sdgraph.build.op import ITEM, Body
+from sdgraph.build.op import ITEM
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
+from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError
 from sdgraph.infer.aval import Aval
@@ -55,7 +56,7 @@ def inside(v: SDVariable) -> AnyGraph:
             expected="the output of a composite op, such as a loss",
         )
     avals = operand_avals(sd.nodes, node.inputs)
-    return opened(node.op.trace(sd, avals, node.attrs)).graph
+    return opened(trace(node.op, sd, avals, node.attrs)).graph
 
 
 def opened(body: Body) -> Body:
@@ -106,7 +107,7 @@ def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: 
     """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
     avals = operand_avals(sd.nodes, node.inputs)
-    body = opened(node.op.trace(sd, avals, node.attrs))
+    body = opened(trace(node.op, sd, avals, node.attrs))
     mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
     (out,) = body.outs
     for k, inner in enumerate(body.graph.nodes[: len(body.need)]):

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
-from sdgraph.build.op import CONSTANT, ITEM, STREAM, Body, Op, attr_key
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
+from sdgraph.build.tracing import Body, trace
 from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.nodes import LoweredNode
@@ -139,7 +141,7 @@ class Lowering:
             avals = operand_avals(self.nodes, inputs)
             if avals != symbolic:
                 self._infer(node, symbolic, inputs)
-        body = node.op.trace(self.sd, avals, node.attrs)
+        body = trace(node.op, self.sd, avals, node.attrs)
         entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
         entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
         entered.body, entered.target = body, i
@@ -201,7 +203,7 @@ class Lowering:
 
     def emit(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int:
         """Append one primitive, or return an existing node that has its value."""
-        rule = RULES.get(op.qualname)
+        rule = RULES.get(op.key)
         if rule is not None:
             found = rule(self, inputs, attrs, aval)
             if found is not None:
@@ -226,7 +228,7 @@ class Lowering:
     def _folded(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> Any:
         """The op's value if it is known now: all operands constant and not large, or only shapes matter."""
         nodes = self.nodes
-        if type(aval) is not Aval or op.is_random or op.qualname == "broadcast_to":
+        if type(aval) is not Aval or op.is_random or op.key == "broadcast_to":
             return None  # A broadcast stays a view; what uses it elementwise takes the small array.
         if op.shape_only:
             operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in operand_avals(self.nodes, inputs)]

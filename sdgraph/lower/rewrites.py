@@ -42,7 +42,7 @@ def _reshape(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], av
     source = low.nodes[inputs[0]]
     if source.aval == aval:
         return inputs[0]
-    if source.op.qualname == "reshape":
+    if source.op.key == "reshape":
         return low.emit(source.op, source.inputs, {"shape": aval.shape}, aval)
     return None
 
@@ -51,7 +51,7 @@ def _permute(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], av
     """One permutation for a chain of them, none for the identity: gradients turn what is turned already."""
     axes = permutation(attrs["axes"], len(aval.shape))
     source = low.nodes[inputs[0]]
-    if source.op.qualname == "permute":
+    if source.op.key == "permute":
         inner = permutation(source.attrs["axes"], len(axes))
         both = tuple(inner[k] for k in axes)
         return low.emit(source.op, source.inputs, {"axes": both}, aval)
@@ -81,7 +81,7 @@ def _div(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: 
 def _neg(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``-(-x)`` is x."""
     source = low.nodes[inputs[0]]
-    return source.inputs[0] if source.op.qualname == "math.neg" else None
+    return source.inputs[0] if source.op.key == "math.neg" else None
 
 
 def _multiply_no_nan(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
@@ -117,7 +117,7 @@ def broadcast(low: Emitter, i: int, shape: tuple[Any, ...]) -> int:
 def _abs(low: Emitter, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any) -> int | None:
     """``|-x|`` is ``|x|``: a loss that uses x and -x computes what it derives from the size once."""
     source = low.nodes[inputs[0]]
-    return low.emit(REGISTRY["math.abs"], source.inputs, attrs, aval) if source.op.qualname == "math.neg" else None
+    return low.emit(REGISTRY["math.abs"], source.inputs, attrs, aval) if source.op.key == "math.neg" else None
 
 
 _RESHAPES = ("expand_dims", "reshape")
@@ -128,9 +128,9 @@ def _unbroadcast(low: Emitter, i: int) -> int:
     if i < 0:
         return i
     node = low.nodes[i]
-    if node.op.qualname == "broadcast_to":
+    if node.op.key == "broadcast_to":
         return node.inputs[0]
-    if node.op.qualname in _RESHAPES and not low.nodes[node.inputs[0]].aval.shape:
+    if node.op.key in _RESHAPES and not low.nodes[node.inputs[0]].aval.shape:
         return node.inputs[0]
     if node.value is not None and node.aval.shape and node.value.size == 1:
         return low.constant(node.value.reshape(()))
@@ -166,4 +166,4 @@ RULES: dict[str, Rule] = {
     "ones_like": _filled(1.0),
     "full_like": _full,
 }
-"""Rewrite per op."""
+"""Rewrite per op, by `sdgraph.build.op.Op.key`."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build import forks
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import NO_ATTRS
-from sdgraph.build.op import Op, attr_key
+from sdgraph.build.op import Op
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE, Reading, composite, primitive
+from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import Reading, call
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.infer.shapes import floating, one_axis
-from sdgraph.ops import slopes
+from sdgraph.ops import slopes, written
 from sdgraph.ops.precision import cast_to, rounded_once, wide, widened
 
 if TYPE_CHECKING:
@@ -179,7 +181,7 @@ def _sum_of_others_vjp(g: SDVariable, y: SDVariable, x: SDVariable, axis: int) -
 @composite(
     vjp=_sum_of_others_vjp,
     reach=_rows,
-    reads=Reading("(Σ %(x)s − %(atom)s)", r"\left(\sum %(x)s - %(atom)s\right)"),
+    reads=Reading(written.sum_of_others, "(Σ %(x)s − %(x_atom)s)"),
 )
 def _sum_of_others(sd: GraphLike, x: Operand, axis: int) -> SDVariable:
     """For each entry the sum of all others along ``axis``, which is its own transpose.
@@ -228,7 +230,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
     # ------------------------------------------------------------------ smooth activations
 
     # The rules stand beside the bodies because a derivative of |x| would be wrong at 0 from the second order on.
-    @composite(vjp=lambda g, y, x: g * slopes.sigmoid_slope(g.sd, x), reach=ELEMENTWISE)
+    @composite(vjp=lambda g, y, x: g * slopes.sigmoid_slope(g.sd, x), reach=ELEMENTWISE, reads=call(r"\sigma"))
     def sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logistic function ``1 / (1 + exp(-x))``, with full relative accuracy for every finite ``x``.
 
@@ -279,7 +281,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         x, e = _decay(x)  # type: ignore[arg-type]
         return self.sd.nn.relu(x) + self.sd.math.log1p(e)
 
-    @composite
+    @composite(reads=call(r"\log \sigma"))
     def log_sigmoid(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Logarithm of the logistic function, ``-softplus(-x)``.
 
@@ -304,7 +306,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         v = v if v.dtype.kind == "f" else self.sd.cast(v, _real(v.aval).dtype)
         return -self.softplus(-v)
 
-    @composite
+    @composite(reads=call(r"\tanh"))
     def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic tangent; the same as ``sd.math.tanh``.
 
@@ -347,7 +349,13 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         """
         ...
 
-    @primitive(infer=_over_classes, kernel=_log_softmax, vjp=_log_softmax_vjp, reach=_rows)
+    @primitive(
+        infer=_over_classes,
+        kernel=_log_softmax,
+        vjp=_log_softmax_vjp,
+        reach=_rows,
+        reads=call(r"\log \operatorname{softmax}"),
+    )
     def log_softmax(self, x: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
         """``x - log(sum(exp(x)))`` over ``axis``, accurate even where one class has nearly all the probability.
 

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Form, Reading, form, infix
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import like_ufunc
+from sdgraph.ops import written
 from sdgraph.ops.precision import cast_to, wide, widened
 
 if TYPE_CHECKING:
@@ -143,7 +146,13 @@ _SHARED = {
 class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
     """Arithmetic of ``sd.math``. Operands broadcast; dtypes are promoted as numpy does."""
 
-    @primitive(infer=like_ufunc(np.add), kernel="add", vjp=lambda g, z, x, y: (g, g))
+    @primitive(
+        infer=like_ufunc(np.add),
+        kernel="add",
+        vjp=lambda g, z, x, y: (g, g),
+        reads=Reading(Form("%s + %s", SUM, (SUM, SUM)), "%(x)s + %(y_atom)s", ""),
+        commutes=True,
+    )
     def add(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x + y``.
 
@@ -155,7 +164,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.subtract), kernel="subtract", vjp=lambda g, z, x, y: (g, -g))
+    @primitive(
+        infer=like_ufunc(np.subtract),
+        kernel="subtract",
+        vjp=lambda g, z, x, y: (g, -g),
+        reads=Reading(written.DIFFERENCE, "%(x)s − %(y_atom)s"),
+    )
     def sub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x - y``.
 
@@ -167,7 +181,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.multiply), kernel="multiply", vjp=lambda g, z, x, y: (g * y, g * x))
+    @primitive(
+        infer=like_ufunc(np.multiply),
+        kernel="multiply",
+        vjp=lambda g, z, x, y: (g * y, g * x),
+        reads=Reading(written.product, "%(x_atom)s %(y_atom)s", "%(x)s"),
+        commutes=True,
+    )
     def mul(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x * y``, elementwise.
 
@@ -179,7 +199,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=_quotient, kernel="true_divide", vjp=lambda g, z, x, y: (g / y, -(g * z / y)))
+    @primitive(
+        infer=_quotient,
+        kernel="true_divide",
+        vjp=lambda g, z, x, y: (g / y, -(g * z / y)),
+        reads=Reading(written.QUOTIENT, "%(x_atom)s / %(y_atom)s", ("1 / %(x_atom)s", None)),
+    )
     def div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y``; integers give floats. Division by 0 gives infinity or NaN, see `divide_no_nan`.
 
@@ -191,7 +216,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.reversed_difference))
     def rsub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y - x``.
 
@@ -209,7 +234,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.sub(y, x)
 
-    @composite
+    @composite(reads=Reading(written.reversed_quotient))
     def rdiv(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y / x``.
 
@@ -224,7 +249,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.div(y, x)
 
-    @primitive(infer=like_ufunc(np.floor_divide), kernel="floor_divide", vjp=ZERO_GRADIENT)
+    @primitive(
+        infer=like_ufunc(np.floor_divide),
+        kernel="floor_divide",
+        vjp=ZERO_GRADIENT,
+        reads=form(r"\left\lfloor \frac{%s}{%s} \right\rfloor"),
+    )
     def floor_div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y`` rounded down; the gradient is 0, at the jumps too.
 
@@ -260,6 +290,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         kernel="mod",
         vjp=_floor_mod_vjp,
         domain=(0.3, 2),
+        reads=infix(r"\bmod", PRODUCT, POWER, POWER),
     )
     def floor_mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``, as Python's ``%``.
@@ -274,7 +305,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2))
+    @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2), reads=infix(r"\bmod", PRODUCT, POWER, POWER))
     def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``: the same as `floor_mod`. `fmod` has the sign of ``x``.
 
@@ -294,7 +325,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.floor_mod(x, y)
 
-    @primitive(infer=like_ufunc(np.power), kernel=_power, vjp=_pow_vjp, domain=(0.2, 3))
+    @primitive(
+        infer=like_ufunc(np.power),
+        kernel=_power,
+        vjp=_pow_vjp,
+        domain=(0.2, 3),
+        reads=Reading(Form("%s^{%s}", POWER, (ATOM, RELATION)), written.power),
+    )
     def pow(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` to the power ``y``, a number or a variable.
 
@@ -310,7 +347,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.negative), kernel="negative", vjp=lambda g, y, x: -g)
+    @primitive(
+        infer=like_ufunc(np.negative),
+        kernel="negative",
+        vjp=lambda g, y, x: -g,
+        reads=Reading(Form("-%s", SUM, (PRODUCT,)), "−%(x_atom)s", "−1"),
+    )
     def neg(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``-x``.
 
@@ -322,7 +364,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.absolute), kernel="absolute", vjp=lambda g, y, x: g * g.sd.math.sign(x))
+    @primitive(
+        infer=like_ufunc(np.absolute),
+        kernel="absolute",
+        vjp=lambda g, y, x: g * g.sd.math.sign(x),
+        reads=form(r"\left|%s\right|"),
+    )
     def abs(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Absolute value; the gradient at 0 is 0.
 
@@ -346,7 +393,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.square), kernel="square", vjp=lambda g, y, x: g * (2.0 * x))
+    @primitive(
+        infer=like_ufunc(np.square),
+        kernel="square",
+        vjp=lambda g, y, x: g * (2.0 * x),
+        reads=form("%s^{2}", POWER, (ATOM,), "%(x_atom)s²"),
+    )
     def square(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x * x``.
 
@@ -358,7 +410,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite
+    @composite(reads=form("%s^{3}", POWER, (ATOM,), "%(x_atom)s³"))
     def cube(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x * x * x``.
 
@@ -373,7 +425,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.mul(self.sd.math.square(x), x)
 
-    @composite(domain=(0.3, 3))
+    @composite(domain=(0.3, 3), reads=form(r"\frac{1}{%s}", PRODUCT))
     def reciprocal(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``1 / x``; integers give floats. At 0 it is infinite, with an infinite gradient.
 
@@ -388,7 +440,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.div(1.0, x)
 
-    @composite
+    @composite(reads=form(r"\left(%s - %s\right)^{2}", POWER, (SUM, PRODUCT)), commutes=True)
     def squared_difference(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``(x - y)^2``.
 
@@ -406,7 +458,14 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.square(self.sd.math.sub(x, y))
 
-    @primitive(infer=_merged, kernel=_merge_add, vjp=lambda g, z, *inputs: (g,) * len(inputs), reach=ELEMENTWISE)
+    @primitive(
+        infer=_merged,
+        kernel=_merge_add,
+        vjp=lambda g, z, *inputs: (g,) * len(inputs),
+        reach=ELEMENTWISE,
+        reads=Reading(written.total, factor=""),
+        commutes=True,
+    )
     def merge_add(self, *inputs: Operand | Sequence[Operand], name: str | None = None) -> SDVariable:
         """Sum of all operands, in one pass; give them one by one or as a list.
 
@@ -434,6 +493,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.multiply),
         kernel=_multiply_no_nan,
         vjp=lambda g, y, x, w: (g.sd.math.multiply_no_nan(g, w), g * x),
+        reads=Reading(written.product),
     )
     def multiply_no_nan(self, x: Operand, w: Operand, *, name: str | None = None) -> SDVariable:
         """``x * w``, and exactly 0 where ``w`` is 0, also for infinite and NaN ``x``.
@@ -455,6 +515,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=_quotient,
         kernel=_divide_no_nan,
         vjp=lambda g, z, x, y: (g.sd.math.divide_no_nan(g, y), -g.sd.math.divide_no_nan(g * z, y)),
+        reads=Reading(written.QUOTIENT),
     )
     def divide_no_nan(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y``, and 0 with zero gradients where ``y`` is 0.
@@ -487,7 +548,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
 
     # ------------------------------------------------------------------ extremes and clipping
 
-    @primitive(infer=like_ufunc(np.maximum), kernel="maximum", vjp=_max_vjp)
+    @primitive(
+        infer=like_ufunc(np.maximum),
+        kernel="maximum",
+        vjp=_max_vjp,
+        reads=form(r"\max\left(%s, %s\right)"),
+        commutes=True,
+    )
     def max(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The larger of two, elementwise; ties give each half the gradient. `sd.max` reduces.
 
@@ -499,7 +566,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.minimum), kernel="minimum", vjp=_min_vjp)
+    @primitive(
+        infer=like_ufunc(np.minimum),
+        kernel="minimum",
+        vjp=_min_vjp,
+        reads=form(r"\min\left(%s, %s\right)"),
+        commutes=True,
+    )
     def min(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The smaller of two, elementwise; ties give each half the gradient. `sd.min` reduces.
 
@@ -582,7 +655,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
 
     # ------------------------------------------------------------------ rounding
 
-    @primitive(infer=like_ufunc(np.ceil), kernel="ceil", vjp=ZERO_GRADIENT)
+    @primitive(infer=like_ufunc(np.ceil), kernel="ceil", vjp=ZERO_GRADIENT, reads=form(r"\left\lceil %s \right\rceil"))
     def ceil(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Rounded up; the gradient is 0, at the jumps too.
 
@@ -594,7 +667,9 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.floor), kernel="floor", vjp=ZERO_GRADIENT)
+    @primitive(
+        infer=like_ufunc(np.floor), kernel="floor", vjp=ZERO_GRADIENT, reads=form(r"\left\lfloor %s \right\rfloor")
+    )
     def floor(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Rounded down; the gradient is 0, at the jumps too.
 
@@ -644,7 +719,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
 
     # ------------------------------------------------------------------ logic
 
-    @primitive(infer=shapes.predicate, kernel="logical_and", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="logical_and",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix(r"\land", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Whether both are non-zero, bool.
 
@@ -656,7 +737,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="logical_or", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="logical_or",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix(r"\lor", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Whether at least one is non-zero, bool.
 
@@ -668,7 +755,13 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="logical_xor", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="logical_xor",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix(r"\oplus", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Whether exactly one is non-zero, bool.
 
@@ -680,7 +773,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.logical_not), kernel="logical_not", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=like_ufunc(np.logical_not),
+        kernel="logical_not",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=form(r"\lnot %s", PRODUCT, (ATOM,)),
+    )
     def not_(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Whether it is zero, bool.
 

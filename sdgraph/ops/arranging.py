@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear, composite, primitive
+from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear
+from sdgraph.build.reading import BY_NAME, Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -379,6 +382,8 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, shape: _as_before(mask, y, x)),
         is_view=True,
+        reads=BY_NAME,
+        passes_on=0,
     )
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """The same elements, in row order, in another shape; one dimension may be -1, None or a name: it is inferred.
@@ -399,6 +404,9 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         infer=_reshaped_like,
         vjp=lambda g, y, x, like: (g.sd.reshape_like(g, x), None),
         reach=Linear(lambda mask, y, x, like: (_as_before(mask, y, x), None)),
+        reads=BY_NAME,
+        passes_on=0,
+        shape_of=(1,),
     )
     def reshape_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` in the shape of ``like``, whose values do not matter.
@@ -418,6 +426,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, shape: g,
         reach=ELEMENTWISE,
         is_view=True,
+        passes_on=0,
     )
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to ``shape``; where that has -1, None or a name, ``x`` keeps its size.
@@ -434,7 +443,9 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite(infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None), reach=ELEMENTWISE)
+    @composite(
+        infer=_broadcast_like, vjp=lambda g, y, x, like: (g, None), reach=ELEMENTWISE, passes_on=0, shape_of=(1,)
+    )
     def broadcast_like(self, x: Operand, like: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` broadcast to the shape of ``like``, whose values do not matter.
 
@@ -453,6 +464,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, axis: _without_axes(g, x, axis),
         reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: _without_axes(c, x, axis))),
         is_view=True,
+        passes_on=0,
     )
     def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
         """Insert axes of size 1 that stand at ``axis`` in the result.
@@ -475,6 +487,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, axis: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, axis: _as_before(mask, y, x)),
         is_view=True,
+        passes_on=0,
     )
     def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """Drop axes of size 1; all of them without ``axis``.
@@ -496,6 +509,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, axes: _back(g, axes),
         reach=Linear(lambda mask, y, x, axes: mask.moved(lambda c: _back(c, axes))),
         is_view=True,
+        reads=Reading(written.permuted, "%(x_atom)sᵀ", "ᵀ"),
     )
     def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
         """The axes in another order: axis k of the result is ``axes[k]`` of ``x``; reversed by default.
@@ -512,7 +526,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.TRANSPOSED, "%(x_atom)sᵀ", "ᵀ"))
     def transpose(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The axes in reverse order.
 

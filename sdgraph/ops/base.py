@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import GraphLike
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.reading import BY_NAME, RELATION, SUM, Reading, infix
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, shape_str, ufunc_dtype
+from sdgraph.ops import written
 from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
@@ -177,7 +180,9 @@ _SHARED = {
 class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
     """Ops of the graph itself (``sd``)."""
 
-    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True)
+    @primitive(
+        infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True, passes_on=0
+    )
     def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` under another name; gradients pass as they are.
 
@@ -192,7 +197,14 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.same, kernel=lambda xp, x: x, vjp=ZERO_GRADIENT, is_view=True)
+    @primitive(
+        infer=shapes.same,
+        kernel=lambda xp, x: x,
+        vjp=ZERO_GRADIENT,
+        is_view=True,
+        reads=BY_NAME,
+        passes_on=0,
+    )
     def stop_gradient(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` as a constant to gradients: none passes.
 
@@ -207,7 +219,7 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @composite
+    @composite(passes_on=1)
     def assign(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The values of ``y`` in the shape and dtype of ``x``. Nothing is written: ``x`` keeps its value.
 
@@ -231,7 +243,11 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         return sd.broadcast_like(sd.cast(y, sd.as_variable(x).dtype), x)
 
     @primitive(
-        infer=lambda x, dtype: Aval(x.shape, dtype), kernel=_cast, vjp=lambda g, y, x, dtype: g, reach=ELEMENTWISE
+        infer=lambda x, dtype: Aval(x.shape, dtype),
+        kernel=_cast,
+        vjp=lambda g, y, x, dtype: g,
+        reach=ELEMENTWISE,
+        passes_on=0,
     )
     def cast(self, x: Operand, dtype: DTypeLike, *, name: str | None = None) -> SDVariable:
         """The same values as another dtype; gradients are cast back. Complex to real keeps the real part.
@@ -268,6 +284,7 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         reach=_branches,
         selects=True,
         literals={"condition": "bool"},
+        reads=Reading(written.cases),
     )
     def where(self, condition: Operand, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` where the condition holds, ``y`` elsewhere; all three broadcast.
@@ -294,7 +311,13 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
 
     # ------------------------------------------------------------------ comparisons
 
-    @primitive(infer=shapes.predicate, kernel="equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="equal",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix("=", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def eq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x == y``, bool.
 
@@ -306,7 +329,13 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="not_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate,
+        kernel="not_equal",
+        vjp=NOT_DIFFERENTIABLE,
+        reads=infix(r"\neq", RELATION, SUM, SUM),
+        commutes=True,
+    )
     def neq(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x != y``, bool.
 
@@ -318,7 +347,7 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="less", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=shapes.predicate, kernel="less", vjp=NOT_DIFFERENTIABLE, reads=infix("<", RELATION, SUM, SUM))
     def lt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x < y``, bool.
 
@@ -330,7 +359,9 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="less_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate, kernel="less_equal", vjp=NOT_DIFFERENTIABLE, reads=infix(r"\leq", RELATION, SUM, SUM)
+    )
     def lte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x <= y``, bool.
 
@@ -342,7 +373,7 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="greater", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=shapes.predicate, kernel="greater", vjp=NOT_DIFFERENTIABLE, reads=infix(">", RELATION, SUM, SUM))
     def gt(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x > y``, bool.
 
@@ -354,7 +385,9 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         """
         ...
 
-    @primitive(infer=shapes.predicate, kernel="greater_equal", vjp=NOT_DIFFERENTIABLE)
+    @primitive(
+        infer=shapes.predicate, kernel="greater_equal", vjp=NOT_DIFFERENTIABLE, reads=infix(r"\geq", RELATION, SUM, SUM)
+    )
     def gte(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Elementwise ``x >= y``, bool.
 
@@ -368,7 +401,7 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
 
     # ------------------------------------------------------------------ products
 
-    @composite
+    @composite(reads=written.MATRIX_PRODUCT)
     def mmul(
         self,
         x: Operand,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError
 from sdgraph.infer.aval import Aval
@@ -108,7 +109,7 @@ _SHARED = {
 class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
     """Operations on the bits of integers (``sd.bitwise``). None of them has a gradient."""
 
-    @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_and", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def and_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in both operands.
 
@@ -121,7 +122,7 @@ class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=_integers, kernel="bitwise_or", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_or", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def or_(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits that are set in at least one operand.
 
@@ -134,7 +135,7 @@ class SDBitwise(Namespace, prefix="bitwise", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=_integers, kernel="bitwise_xor", vjp=NOT_DIFFERENTIABLE)
+    @primitive(infer=_integers, kernel="bitwise_xor", vjp=NOT_DIFFERENTIABLE, commutes=True)
     def xor(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """The bits in which the operands differ.
 

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.reading import Reading, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval, as_dtype, as_shape
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,7 +187,8 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         infer=_like,
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=0),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
+        reads=form("0"),
     )
     def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
@@ -204,7 +208,8 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         infer=_like,
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=1),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
+        reads=form("1"),
     )
     def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Ones in the shape, and unless told otherwise the dtype, of ``x``.
@@ -224,7 +229,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         infer=_full_like,
         kernel=lambda xp, x, value, dtype: _filled_like(xp, x, dtype=dtype, value=value),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def full_like(
         self, x: Operand, value: float, dtype: DTypeLike | None = None, *, name: str | None = None
@@ -316,7 +321,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         infer=lambda x: Aval((len(x.shape),), shapes.INT64),
         kernel=lambda xp, x: xp.asarray(x.shape, dtype=xp.int64),
         vjp=NOT_DIFFERENTIABLE,
-        shape_only=True,
+        shape_of=(0,),
     )
     def shape(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The shape of ``x`` at run time, as a vector of int64.
@@ -336,7 +341,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         infer=lambda x: Aval((), shapes.INT64),
         kernel=lambda xp, x: xp.asarray(x.ndim, dtype=xp.int64),
         vjp=NOT_DIFFERENTIABLE,
-        shape_only=True,
+        shape_of=(0,),
     )
     def rank(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of axes, int64.
@@ -352,7 +357,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.size))
     def size(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of elements at run time, int64.
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import NOT_DIFFERENTIABLE, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, GradientError, ShapeError
 from sdgraph.infer.aval import Aval, shape_str

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE
+from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Reading, call, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import ufunc_dtype
 from sdgraph.infer.shapes import like_ufunc
-from sdgraph.ops import slopes, special
+from sdgraph.ops import slopes, special, written
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
@@ -68,7 +70,7 @@ _SHARED = {
 class SDFunctions(Namespace, prefix="math", shared=_SHARED):
     """Elementary functions of ``sd.math``; integers give floats."""
 
-    @primitive(infer=like_ufunc(np.exp), kernel="exp", vjp=lambda g, y, x: g * y)
+    @primitive(infer=like_ufunc(np.exp), kernel="exp", vjp=lambda g, y, x: g * y, reads=form("e^{%s}", POWER))
     def exp(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``e`` to the power ``x``.
 
@@ -80,7 +82,12 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.expm1), kernel="expm1", vjp=lambda g, y, x: g * g.sd.math.exp(x))
+    @primitive(
+        infer=like_ufunc(np.expm1),
+        kernel="expm1",
+        vjp=lambda g, y, x: g * g.sd.math.exp(x),
+        reads=form("e^{%s} - 1", SUM),
+    )
     def expm1(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``exp(x) - 1``, accurate near 0.
 
@@ -92,7 +99,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.log), kernel="log", vjp=lambda g, y, x: g / x, domain=(0.1, 4))
+    @primitive(infer=like_ufunc(np.log), kernel="log", vjp=lambda g, y, x: g / x, domain=(0.1, 4), reads=call(r"\log"))
     def ln(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Natural logarithm: minus infinity at 0, with an infinite gradient; NaN below.
 
@@ -104,7 +111,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite(domain=(0.1, 4))
+    @composite(domain=(0.1, 4), reads=Reading(written.logarithm))
     def log(self, x: Operand, base: float | None = None, *, name: str | None = None) -> SDVariable:
         """Logarithm to ``base``, natural without one: minus infinity at 0, with an infinite gradient; NaN below.
 
@@ -131,7 +138,13 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
             raise ArgumentError("This is no base of logarithms.", given=repr(base), expected="a positive number, not 1")
         return natural / math.log(base)
 
-    @primitive(infer=like_ufunc(np.log1p), kernel="log1p", vjp=lambda g, y, x: g / (1.0 + x), domain=(-0.9, 4))
+    @primitive(
+        infer=like_ufunc(np.log1p),
+        kernel="log1p",
+        vjp=lambda g, y, x: g / (1.0 + x),
+        domain=(-0.9, 4),
+        reads=form(r"\log\left(1 + %s\right)", ATOM, (SUM,)),
+    )
     def log1p(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Natural logarithm of ``1 + x``, accurate near 0: minus infinity at -1, with an infinite gradient; NaN below.
 
@@ -148,6 +161,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel=functools.partial(_times_log, log="log", where_log_is_zero=1),
         vjp=lambda g, z, x, y: (_log_of("log", 1, g, x, y), g.sd.math.xdivy(g * x, y)),
         domain=(0.1, 3),
+        reads=form(r"%s \log\left(%s\right)", PRODUCT, (PRODUCT, RELATION)),
     )
     def xlogy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x log y``, and 0 where ``x`` is 0, also for ``y`` = 0.
@@ -193,6 +207,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel="sqrt",
         vjp=lambda g, y, x: g.sd.math.divide_no_nan(g * 0.5, y),
         domain=(0.1, 4),
+        reads=form(r"\sqrt{%s}"),
     )
     def sqrt(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Square root, NaN below 0. The gradient at 0 is 0.
@@ -210,6 +225,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel=lambda xp, x: 1 / xp.sqrt(x),
         vjp=lambda g, y, x: g * (-0.5 * y / x),
         domain=(0.1, 4),
+        reads=form(r"\frac{1}{\sqrt{%s}}", PRODUCT),
     )
     def rsqrt(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``1 / sqrt(x)``: at 0 infinite, with gradient minus infinity; NaN below.
@@ -226,6 +242,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.hypot),
         kernel="hypot",
         vjp=lambda g, z, x, y: (g * g.sd.math.divide_no_nan(x, z), g * g.sd.math.divide_no_nan(y, z)),
+        commutes=True,
     )
     def hypot(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``sqrt(x^2 + y^2)`` without overflow; the gradient at (0, 0) is 0.
@@ -240,7 +257,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
 
     # ------------------------------------------------------------------ circular and hyperbolic
 
-    @primitive(infer=like_ufunc(np.sin), kernel="sin", vjp=lambda g, y, x: g * g.sd.math.cos(x))
+    @primitive(infer=like_ufunc(np.sin), kernel="sin", vjp=lambda g, y, x: g * g.sd.math.cos(x), reads=call(r"\sin"))
     def sin(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Sine of an angle in radians.
 
@@ -252,7 +269,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.cos), kernel="cos", vjp=lambda g, y, x: -(g * g.sd.math.sin(x)))
+    @primitive(infer=like_ufunc(np.cos), kernel="cos", vjp=lambda g, y, x: -(g * g.sd.math.sin(x)), reads=call(r"\cos"))
     def cos(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Cosine of an angle in radians.
 
@@ -265,7 +282,11 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         ...
 
     @primitive(
-        infer=like_ufunc(np.tan), kernel="tan", vjp=lambda g, y, x: g * (1.0 + g.sd.math.square(y)), domain=(-1.2, 1.2)
+        infer=like_ufunc(np.tan),
+        kernel="tan",
+        vjp=lambda g, y, x: g * (1.0 + g.sd.math.square(y)),
+        domain=(-1.2, 1.2),
+        reads=call(r"\tan"),
     )
     def tan(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Tangent of an angle in radians.
@@ -283,6 +304,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel="arcsin",
         vjp=lambda g, y, x: g * slopes.asin_slope(g.sd, x),
         domain=(-0.9, 0.9),
+        reads=call(r"\arcsin"),
     )
     def asin(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Inverse sine, between -pi/2 and pi/2; NaN outside [-1, 1], infinite gradient at its ends.
@@ -300,6 +322,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel="arccos",
         vjp=lambda g, y, x: -(g * slopes.asin_slope(g.sd, x)),
         domain=(-0.9, 0.9),
+        reads=call(r"\arccos"),
     )
     def acos(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Inverse cosine, between 0 and pi; NaN outside [-1, 1], infinite gradient at its ends.
@@ -312,7 +335,12 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.arctan), kernel="arctan", vjp=lambda g, y, x: g * slopes.atan_slope(g.sd, x))
+    @primitive(
+        infer=like_ufunc(np.arctan),
+        kernel="arctan",
+        vjp=lambda g, y, x: g * slopes.atan_slope(g.sd, x),
+        reads=call(r"\arctan"),
+    )
     def atan(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Inverse tangent, between -pi/2 and pi/2.
 
@@ -340,7 +368,9 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.sinh), kernel="sinh", vjp=lambda g, y, x: g * g.sd.math.cosh(x))
+    @primitive(
+        infer=like_ufunc(np.sinh), kernel="sinh", vjp=lambda g, y, x: g * g.sd.math.cosh(x), reads=call(r"\sinh")
+    )
     def sinh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic sine, ``(exp(x) - exp(-x)) / 2``.
 
@@ -352,7 +382,9 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.cosh), kernel="cosh", vjp=lambda g, y, x: g * g.sd.math.sinh(x))
+    @primitive(
+        infer=like_ufunc(np.cosh), kernel="cosh", vjp=lambda g, y, x: g * g.sd.math.sinh(x), reads=call(r"\cosh")
+    )
     def cosh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic cosine, ``(exp(x) + exp(-x)) / 2``.
 
@@ -364,7 +396,12 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @primitive(infer=like_ufunc(np.tanh), kernel="tanh", vjp=lambda g, y, x: g * slopes.tanh_slope(g.sd, x))
+    @primitive(
+        infer=like_ufunc(np.tanh),
+        kernel="tanh",
+        vjp=lambda g, y, x: g * slopes.tanh_slope(g.sd, x),
+        reads=call(r"\tanh"),
+    )
     def tanh(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hyperbolic tangent, between -1 and 1.
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, primitive
+from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE
+from sdgraph.build.reading import BY_NAME
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
@@ -91,6 +93,7 @@ class SDGuards(Namespace, prefix="", shared={}):
         vjp=_unmasked_or_finite,
         reach=ELEMENTWISE,
         is_view=True,
+        passes_on=0,
     )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` itself, with a gradient that is 0 where ``mask`` is 0 and it would be NaN or infinite.
@@ -117,6 +120,8 @@ class SDGuards(Namespace, prefix="", shared={}):
         vjp=NOT_DIFFERENTIABLE,
         is_view=True,
         literals={"labels": "int64"},
+        reads=BY_NAME,
+        passes_on=0,
     )
     def checked_labels(self, labels: Operand, logits: Operand, *, name: str | None = None) -> SDVariable:
         """``labels`` themselves, after checking at run time that each is a class of ``logits``.
@@ -135,7 +140,15 @@ class SDGuards(Namespace, prefix="", shared={}):
         """
         ...
 
-    @primitive(infer=same, kernel=_checked_lengths, vjp=NOT_DIFFERENTIABLE, is_view=True, literals={"lengths": "int64"})
+    @primitive(
+        infer=same,
+        kernel=_checked_lengths,
+        vjp=NOT_DIFFERENTIABLE,
+        is_view=True,
+        literals={"lengths": "int64"},
+        reads=BY_NAME,
+        passes_on=0,
+    )
     def checked_lengths(self, lengths: Operand, *, limit: int, name: str | None = None) -> SDVariable:
         """``lengths`` themselves, after checking at run time that each lies between 0 and ``limit``.
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, primitive
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
+from sdgraph.build.reading import ATOM, RELATION, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
@@ -320,6 +322,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ),
         reach=LINEAR,
         literals=_INDICES,
+        reads=form("%s_{%s}", ATOM, (ATOM, RELATION)),
     )
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
         """The slices of ``x`` along ``axis`` that ``indices`` name, in that order.

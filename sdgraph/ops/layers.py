@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.op import LINEAR
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, not_negative
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError

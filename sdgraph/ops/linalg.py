@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.reading import ATOM, POWER, call, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ShapeError
 from sdgraph.infer import shapes
@@ -356,6 +357,7 @@ class SDLinalg(SDMatrices, SDDecompositions, prefix="linalg", shared=_SHARED):
         vjp=_inverse_vjp,
         reach=matrices_reach,
         masked_vjp=matrices_masked_vjp,
+        reads=form("%s^{-1}", POWER, (ATOM,)),
     )
     def matrix_inverse(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The inverse of square matrices; to solve equations, `solve` is faster and more accurate.
@@ -382,6 +384,7 @@ class SDLinalg(SDMatrices, SDDecompositions, prefix="linalg", shared=_SHARED):
         vjp=lambda g, y, x: _per_matrix(g) * g.sd.linalg.cofactors(x),
         reach=matrices_reach,
         masked_vjp=matrices_masked_vjp,
+        reads=call(r"\det"),
     )
     def matrix_determinant(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The determinant of square matrices.
@@ -457,6 +460,7 @@ class SDLinalg(SDMatrices, SDDecompositions, prefix="linalg", shared=_SHARED):
         vjp=lambda g, y, x: _per_matrix(g) * swap_last(g.sd.linalg.matrix_inverse(x)),
         reach=matrices_reach,
         masked_vjp=matrices_masked_vjp,
+        reads=call(r"\log \det"),
     )
     def logdet(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The logarithm of the determinant, without forming the determinant.

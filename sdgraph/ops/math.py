@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.op import LINEAR, ZERO_GRADIENT, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import LINEAR, ZERO_GRADIENT
+from sdgraph.build.reading import call
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
@@ -176,7 +178,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         infer=_matrices,
         kernel=lambda xp, x: xp.zeros(x.shape, x.dtype) + xp.eye(*x.shape[-2:], dtype=x.dtype),
         vjp=ZERO_GRADIENT,
-        shape_only=True,
+        shape_of=(0,),
     )
     def eye_like(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Identity matrices in the shape and dtype of ``x``.
@@ -203,6 +205,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         kernel=lambda xp, x: xp.trace(x, axis1=-2, axis2=-1),
         vjp=lambda g, y, x: g.sd.expand_dims(g, (-2, -1)) * g.sd.math.eye_like(x),
         reach=LINEAR,
+        reads=call(r"\operatorname{tr}"),
     )
     def trace(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Sum of the diagonal of each matrix in the last two axes.

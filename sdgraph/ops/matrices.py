@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.op import LINEAR
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
+from sdgraph.ops import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -372,7 +375,12 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
     # ------------------------------------------------------------------ products
 
     @primitive(
-        infer=shapes.matmul, kernel="matmul", vjp=_matmul_vjp, reach=_matmul_reach, masked_vjp=_matmul_masked_vjp
+        infer=shapes.matmul,
+        kernel="matmul",
+        vjp=_matmul_vjp,
+        reach=_matmul_reach,
+        masked_vjp=_matmul_masked_vjp,
+        reads=Reading(written.matrix_product, factor=written.TIMES_A_MATRIX),
     )
     def matmul(self, a: Operand, b: Operand, *, name: str | None = None) -> SDVariable:
         """Matrix product ``a @ b`` with the rules of ``numpy.matmul``.
@@ -468,7 +476,7 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
         """
         ...
 
-    @composite
+    @composite(reads=written.MATRIX_PRODUCT)
     def mmul(
         self,
         x: Operand,

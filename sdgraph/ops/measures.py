@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import normalize_axis
 from sdgraph.ops.reductions import REDUCTION, reduced, rounded, summing, unreduce, working_dtype

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdgraph.build.op import attr_key
+from sdgraph.build.attributes import attr_key
 from sdgraph.build.totals import total
 
 if TYPE_CHECKING:
@@ -146,10 +146,10 @@ def _pieces(v: SDVariable) -> _Pieces | None:
     if zeros.op_name != "zeros_like":
         return None
     k = node.attrs["axis"] % v.ndim if "axis" in node.attrs else 0
-    if node.op.name == "add_along_axis":
+    if node.op.key == "add_along_axis":
         return _Pieces(indices, updates, k, k)
     # The axes of one index, if it takes several numbers to name a place, stay behind the axis of the pieces.
-    n = indices.ndim - (node.op.name == "scatter_nd_add")
+    n = indices.ndim - (node.op.key == "scatter_nd_add")
     if n == 1:
         return _Pieces(indices, updates, 0, k)
     sd = v.sd

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import ZERO_GRADIENT, composite, primitive
+from sdgraph.build.op import ZERO_GRADIENT
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import between, finite, not_negative, positive, whole
 from sdgraph.errors import ArgumentError, DTypeError

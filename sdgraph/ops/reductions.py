@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear, composite, primitive
+from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear
+from sdgraph.build.reading import POWER, Reading, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, normalize_axis
+from sdgraph.ops import written
 from sdgraph.ops.precision import cast_to, rounded_once, wide
 
 if TYPE_CHECKING:
@@ -346,6 +349,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         kernel=_wide("add"),
         vjp=lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims),
         reach=Linear(reduced),
+        reads=Reading(written.large(r"\sum"), factor="Σ"),
     )
     def sum(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum over ``axis``. float16 is accumulated in float32; the sum of nothing is 0.
@@ -358,7 +362,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @composite
+    @composite(reads=Reading(written.reduction(r"\operatorname{mean}"), derivative=written.one_over_size))
     def mean(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Mean over ``axis``: the sum divided by the number of elements; NaN for none.
 
@@ -384,6 +388,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
             unreduce(g, x, axis, keepdims) * _product_of_others(x, normalize_axis(axis, x.ndim))
         ),
         reach=reduced,
+        reads=Reading(written.large(r"\prod")),
     )
     def prod(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Product over ``axis``; 1 for nothing. Gradients of any order are right where elements are 0.
@@ -399,7 +404,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @primitive(infer=_extreme, kernel="max", vjp=_extreme_vjp, reach=reduced)
+    @primitive(infer=_extreme, kernel="max", vjp=_extreme_vjp, reach=reduced, reads=Reading(written.reduction(r"\max")))
     def max(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest value over ``axis``; tied entries share the gradient evenly. `sd.math.max` is that of two.
 
@@ -411,7 +416,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp, reach=reduced)
+    @primitive(infer=_extreme, kernel="min", vjp=_extreme_vjp, reach=reduced, reads=Reading(written.reduction(r"\min")))
     def min(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Smallest value over ``axis``; tied entries share the gradient evenly. `sd.math.min` is that of two.
 
@@ -502,7 +507,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_only=True)
+    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_of=(0,), reads=Reading(written.size))
     def axis_size(
         self, x: Operand, axis: Axis = None, dtype: DTypeLike = "int64", *, name: str | None = None
     ) -> SDVariable:
@@ -525,7 +530,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
 
     # ------------------------------------------------------------------ norms and spreads
 
-    @composite
+    @composite(reads=form(r"\left\lVert %s \right\rVert_{1}"))
     def norm1(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum of absolute values over ``axis``; the gradient is 0 where an element is 0.
 
@@ -541,7 +546,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         (x,), narrow = summing(self.sd.as_variable(x))
         return rounded(self.sd.sum(self.sd.math.abs(x), axis, keepdims), narrow)
 
-    @composite(vjp=_norm2_vjp, reach=reduced)
+    @composite(vjp=_norm2_vjp, reach=reduced, reads=form(r"\left\lVert %s \right\rVert_{2}"))
     def norm2(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Euclidean norm over ``axis``: the square root of the sum of squares.
 
@@ -567,7 +572,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         norm = scale * m.sqrt(sd.sum(m.square(size / scale), axis, True))
         return sd.cast(norm if keepdims else sd.squeeze(norm, normalize_axis(axis, size.ndim)), out.narrow)
 
-    @composite
+    @composite(reads=form(r"\left\lVert %s \right\rVert_{\infty}"))
     def normmax(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest absolute value over ``axis``; ties share the gradient, which is 0 for a zero vector.
 
@@ -585,7 +590,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         return self.sd.max(self.sd.math.abs(x), axis, keepdims)
 
-    @composite
+    @composite(reads=form(r"\left\lVert %s \right\rVert_{2}^{2}", POWER))
     def squared_norm(
         self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
@@ -660,7 +665,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         norm = sd.norm2(x - sd.mean(x, axis, True), axis, keepdims)
         return sd.cast(norm / sd.math.sqrt(_freedom(x, axis, bias_corrected)), work.narrow)
 
-    @composite
+    @composite(reads=form(r"\left\langle %s, %s \right\rangle"))
     def dot(
         self, x: Operand, y: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:

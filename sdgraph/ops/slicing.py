@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, composite, primitive
+from sdgraph.build.op import LINEAR
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, LabelError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, promote
+from sdgraph.ops import written
 from sdgraph.ops.pieces import total_of_slices
 from sdgraph.ops.precision import wide
 
@@ -209,6 +212,7 @@ class SDSlicing(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
         reach=LINEAR,
         is_view=True,
+        reads=Reading(written.index),
     )
     def index(self, x: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
         """Basic indexing, what ``x[...]`` stands for.

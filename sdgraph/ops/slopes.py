@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike
-from sdgraph.build.op import ELEMENTWISE, Reading, composite
+from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import PRODUCT, Form, Reading
 from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def decay(x: SDVariable) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))),
     reach=ELEMENTWISE,
-    reads=Reading("σ(%(x)s) σ(−%(atom)s)", r"\sigma\left(%(x)s\right) \sigma\left(-%(atom)s\right)"),
+    reads=Reading(Form(r"\sigma\left(%(x)s\right) \sigma\left(-%(x_atom)s\right)", PRODUCT), "σ(%(x)s) σ(−%(x_atom)s)"),
 )
 def sigmoid_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""
@@ -35,7 +37,7 @@ def sigmoid_slope(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: g * (-2.0 * (y * g.sd.math.tanh(x))),
     reach=ELEMENTWISE,
-    reads=Reading("1 / cosh²(%(x)s)", r"\operatorname{sech}^{2}\left(%(x)s\right)"),
+    reads=Reading(Form(r"\operatorname{sech}^{2}\left(%(x)s\right)", PRODUCT), "1 / cosh²(%(x)s)"),
 )
 def tanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
@@ -55,7 +57,7 @@ def _gaussian_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVariable:
 @composite(
     vjp=_gaussian_vjp,
     reach=ELEMENTWISE,
-    reads=Reading("exp(−%(atom)s²)", r"e^{-%(atom)s^{2}}"),
+    reads=Reading(Form(r"e^{-%(x_atom)s^{2}}", PRODUCT), "exp(−%(x_atom)s²)"),
 )
 def gaussian(sd: GraphLike, x: Operand) -> SDVariable:
     """``exp(-x^2)``, the derivative of erf but for a factor."""
@@ -65,7 +67,7 @@ def gaussian(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: g * (-2.0 * ((x * y) * y)),
     reach=ELEMENTWISE,
-    reads=Reading("1 / (1 + %(atom)s²)", r"\frac{1}{1 + %(atom)s^{2}}"),
+    reads=Reading(Form(r"\frac{1}{1 + %(x_atom)s^{2}}", PRODUCT), "1 / (1 + %(x_atom)s²)"),
 )
 def atan_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 + x^2)``, the derivative of atan, without a square that overflows."""
@@ -78,7 +80,7 @@ def atan_slope(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: -(g * (g.sd.math.sign(x) * g.sd.math.square(y))),
     reach=ELEMENTWISE,
-    reads=Reading("1 / (1 + |%(x)s|)", r"\frac{1}{1 + \left|%(x)s\right|}"),
+    reads=Reading(Form(r"\frac{1}{1 + \left|%(x)s\right|}", PRODUCT), "1 / (1 + |%(x)s|)"),
 )
 def softsign_factor(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 + |x|)``: softsign is x times it, its derivative the square of it."""
@@ -88,7 +90,7 @@ def softsign_factor(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: g * (((x * y) * y) * y),
     reach=ELEMENTWISE,
-    reads=Reading("1 / √(1 − %(atom)s²)", r"\frac{1}{\sqrt{1 - %(atom)s^{2}}}"),
+    reads=Reading(Form(r"\frac{1}{\sqrt{1 - %(x_atom)s^{2}}}", PRODUCT), "1 / √(1 − %(x_atom)s²)"),
 )
 def asin_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / sqrt(1 - x^2)``, the derivative of asin: infinite at both ends, as are its own derivatives."""
@@ -99,7 +101,7 @@ def asin_slope(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: g * (2.0 * ((x * y) * y)),
     reach=ELEMENTWISE,
-    reads=Reading("1 / (1 − %(atom)s²)", r"\frac{1}{1 - %(atom)s^{2}}"),
+    reads=Reading(Form(r"\frac{1}{1 - %(x_atom)s^{2}}", PRODUCT), "1 / (1 − %(x_atom)s²)"),
 )
 def atanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / (1 - x^2)``, the derivative of atanh."""
@@ -110,7 +112,7 @@ def atanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: -(g * _acosh_curvature(g.sd, x)),
     reach=ELEMENTWISE,
-    reads=Reading("1 / √(%(atom)s² − 1)", r"\frac{1}{\sqrt{%(atom)s^{2} - 1}}"),
+    reads=Reading(Form(r"\frac{1}{\sqrt{%(x_atom)s^{2} - 1}}", PRODUCT), "1 / √(%(x_atom)s² − 1)"),
 )
 def acosh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / sqrt(x^2 - 1)``, the derivative of acosh; two roots, because the square would overflow."""
@@ -128,7 +130,7 @@ def _acosh_curvature_vjp(g: SDVariable, y: SDVariable, x: SDVariable) -> SDVaria
 @composite(
     vjp=_acosh_curvature_vjp,
     reach=ELEMENTWISE,
-    reads=Reading("%(atom)s / √(%(atom)s² − 1)³", r"\frac{%(x)s}{\sqrt{%(atom)s^{2} - 1}^{3}}"),
+    reads=Reading(Form(r"\frac{%(x)s}{\sqrt{%(x_atom)s^{2} - 1}^{3}}", PRODUCT), "%(x_atom)s / √(%(x_atom)s² − 1)³"),
 )
 def _acosh_curvature(sd: GraphLike, x: Operand) -> SDVariable:
     """``x / (x^2 - 1)^(3/2)``."""

@@ -190,7 +190,7 @@ def _differentiated(sd: OpGraph, start: int, end: int) -> tuple[int, ...]:
     """What a sweep differentiates: it begins with a node of ones for each."""
     ys = []
     for node in sd.nodes[start:end]:
-        if node.op.name != "ones_like":
+        if node.op.key != "ones_like":
             break
         ys.append(node.inputs[0])
     return tuple(ys)

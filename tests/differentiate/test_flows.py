@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sdgraph import LossReduce, Operand, SameDiff, SDVariable, errors
-from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, Op, composite
+from sdgraph.build.decorators import composite
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, Op
 from tests.ops.test_every_op import OPS, apply, differentiable
 
 ENGINES = ["numpy", "llvm"]

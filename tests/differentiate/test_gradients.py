@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff, VariableKind, errors
-from sdgraph.build.op import NOT_DIFFERENTIABLE, composite, primitive
+from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.op import NOT_DIFFERENTIABLE
 from sdgraph.infer.shapes import same
 from sdgraph.testing import check_grads
 from tests.graph_state import graph_state

@@ -16,6 +16,7 @@ from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.reach import reachable
+from sdgraph.build.tracing import trace
 from sdgraph.infer.aval import Aval
 
 FLOAT64 = np.dtype("float64")
@@ -154,7 +155,7 @@ class Direct:
         avals = [nodes[j].aval if j >= 0 else None for j in node.inputs]
         if op.infer is not None:
             avals = [None if a is None else Aval(x.shape, a.dtype) for a, x in zip(avals, operands, strict=True)]
-        body = op.trace(self.sd, tuple(avals), node.attrs)
+        body = trace(op, self.sd, tuple(avals), node.attrs)
         found = {p: x for p, x in zip(body.params, operands, strict=True) if p >= 0}
         stream = stream + node.attrs.get(STREAM, ())
         self._walk(body.graph.nodes, body.need, found, body.graph.values, stream, inside=True)

@@ -522,7 +522,7 @@ SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, *
 def _generic(op):
     """Samples of an op that takes floats of any shape: one, two that broadcast, or three."""
     required = [k for k in op.operand_names if k not in op.operand_defaults]
-    if op.has_required_attrs or not 1 <= len(required) <= 3:
+    if op.signature.has_required_attrs or not 1 <= len(required) <= 3:
         return []
     shapes = {1: [(a,) for a in SHAPES], 2: PAIRS, 3: TRIPLES}[len(required)]
     return [s(*map(F, group)) for group in shapes]

@@ -128,7 +128,7 @@ def test_samples(name):
     samples = samples_of(name)
     assert len(samples) >= 2, f"{name} has no samples: add it to tests/ops/samples.py"
     op = REGISTRY[name]
-    if getattr(op.infer, "broadcasts", False) and not op.has_required_attrs and op.namespace != "bitwise":
+    if getattr(op.infer, "broadcasts", False) and not op.signature.has_required_attrs and op.namespace != "bitwise":
         shapes = [tuple(np.shape(x) for x in s.operands) for s in samples if not isinstance(s.operands[-1], Literal)]
         flat = [shape for group in shapes for shape in group]
         if len(op.operand_names) > 1:

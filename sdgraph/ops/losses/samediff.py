@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.reading import Derived, Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import not_negative
 from sdgraph.errors import ShapeError
@@ -43,6 +45,19 @@ def _same_shape(**operands: Operand) -> None:
             given=f"{a} {shape_str(x.shape)}, {b} {shape_str(y.shape)}",
             fix="Reshape one of them; losses do not broadcast labels against predictions.",
         )
+
+
+def _plain(pattern: str) -> Reading:
+    """A loss whose derivative by its prediction has a short name, per element, without weights and averaging."""
+
+    def derivative(at: Derived) -> str | None:
+        if at.k != 1 or len(at.names) != 2 or at.attrs.get("label_smoothing"):
+            return None
+        if at.attrs["loss_reduce"] not in (LossReduce.NONE, LossReduce.SUM):
+            return None
+        return pattern.format(y=at.names[0], p=at.names[1])
+
+    return Reading(derivative=derivative)
 
 
 _SCALARS = ((), (1,), (1, 1))
@@ -527,7 +542,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         n = sd.axis_size(d, axis=axes, dtype=d.dtype)
         return reduced(2 * sd.sum(sd.math.square(r), axis=axes) / sd.math.max(n - 1, 1))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("2 ({p} − {y})"))
     def mean_squared_error(
         self,
         label: Operand,
@@ -554,7 +569,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
         return reduced(self.sd.math.square(p - y))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("σ({p}) − {y}"))
     def sigmoid_cross_entropy(
         self,
         label: Operand,
@@ -595,7 +610,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
         return reduced(_cross_entropy(self.sd, z, x))
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=_plain("softmax({p}) − {y}"))
     def softmax_cross_entropy(
         self,
         one_hot_labels: Operand,

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.operands import operand_avals
+from sdgraph.build.reading import ATOM, POWER, Term, literal
+from sdgraph.build.tracing import trace
 from sdgraph.checks import flag, whole
 from sdgraph.infer.aval import Aval
 from sdgraph.lower.expansion import opened
 from sdgraph.show.formulas import notation
-from sdgraph.show.formulas.notation import Term
 from sdgraph.show.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
@@ -127,12 +128,12 @@ class _Writer:
                     found[i] = _Equation(own.text, value.text, frozenset())
                 continue
             term = self._applied(item, [terms[o.id] for o in item.operands])._replace(is_scalar=scalar)
-            if i != top and item.wrt is not None and item.op.name == "ones_like":
+            if i != top and item.wrt is not None and item.op.key == "ones_like":
                 # Where a sweep begins: a factor of 1 that need not be named.
                 terms[i], inside[i] = term, frozenset()
                 continue
             used = frozenset().union(*(inside[o.id] for o in item.operands))
-            silent = item.op.qualname in notation.SILENT
+            silent = notation.shown_as(item.op) is not None
             if i != top and self._is_helper(item) and (silent or (uses[i] == 1 and len(term.text) <= _MAX_EXPRESSION)):
                 terms[i], inside[i] = term, used
                 continue
@@ -147,7 +148,7 @@ class _Writer:
     def _scalar_value(self, item: Item) -> Term | None:
         if item.kind is not VariableKind.CONSTANT or item.aval.shape != ():
             return None
-        return notation.literal(self.listing.sd.values[item.id])
+        return literal(self.listing.sd.values[item.id])
 
     def _is_helper(self, item: Item) -> bool:
         """Whether the library named the variable, or the one it is the gradient of, so that nobody looks for it."""
@@ -163,15 +164,14 @@ class _Writer:
         if node.op is not item.op:
             k = node.attrs["index"]
             node = self.listing.sd.nodes[node.inputs[0]]
-            term = notation.applied(node.op.qualname, operands, node.attrs, node.op.attr_defaults)
-            return Term(f"{term.at(notation.ATOM)}_{{{k}}}")
-        if node.op.reads is not None:
-            return notation.written(node.op.reads.latex, operands[0])
-        if self.expand and node.op.is_composite:
+            term = notation.applied(node.op, operands, node.attrs)
+            return Term(f"{term.at(ATOM)}_{{{k}}}")
+        # What no namespace offers is for gradients only: that it is written out is all that anybody wants to see of it.
+        if self.expand and node.op.is_composite and (node.op.owner is not None or node.op.reads is None):
             opened = self._opened(item, operands)
             if opened is not None and len(opened.text) <= _MAX_EXPANDED:
                 return opened
-        return notation.applied(node.op.qualname, operands, node.attrs, node.op.attr_defaults)
+        return notation.applied(node.op, operands, node.attrs)
 
     def _opened(self, item: Item, operands: list[Term]) -> Term | None:
         """A composite written with the ops of its body; None where the body depends on sizes not known yet."""
@@ -182,7 +182,7 @@ class _Writer:
             a is None or a.is_static for a in avals if a is None or type(a) is Aval
         ):
             return None
-        body = opened(node.op.trace(sd, avals, node.attrs))
+        body = opened(trace(node.op, sd, avals, node.attrs))
         if len(body.outs) != 1:
             return None
         listing = visible(body.graph)
@@ -229,7 +229,7 @@ class _Writer:
 
 
 def _name_binds(text: str) -> int:
-    return notation.POWER if text.startswith(r"\frac") else notation.ATOM
+    return POWER if text.startswith(r"\frac") else ATOM
 
 
 def _count_uses(items: Mapping[int, Item], needed: Iterable[int]) -> dict[int, int]:
@@ -237,9 +237,9 @@ def _count_uses(items: Mapping[int, Item], needed: Iterable[int]) -> dict[int, i
     uses: dict[int, int] = {}
     for i in sorted(needed, reverse=True):
         item = items[i]
-        silent = item.op is not None and item.op.qualname in notation.SILENT
+        silent = None if item.op is None else notation.shown_as(item.op)
         for position, _, j in item.operands:
-            if not silent or position == 0:
-                uses[j] = uses.get(j, 0) + (max(1, uses.get(i, 1)) if silent else 1)
+            if silent is None or position == silent:
+                uses[j] = uses.get(j, 0) + (1 if silent is None else max(1, uses.get(i, 1)))
         uses.setdefault(i, 0)
     return uses

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdgraph import LossReduce, Namespace, SameDiff, composite
-from sdgraph.build.op import REGISTRY
 from sdgraph.errors import ArgumentError, VariableNameError
-from sdgraph.show.formulas import notation
 
 
 def body(text):
@@ -83,11 +81,6 @@ def test_matrices():
     assert right(a.T @ b) == r"A^{\top}\, B"
     assert right(sd.mmul(a, b, transpose_x=True)) == r"A^{\top}\, B"
     assert right(sd.linalg.matrix_inverse(a)) == "A^{-1}"
-
-
-def test_every_table_entry_is_an_op():
-    assert set(notation._FORMS) | set(notation._WRITERS) | notation.SILENT <= set(REGISTRY)
-    assert not set(notation._FORMS) & set(notation._WRITERS)
 
 
 def test_named_variables_get_equations_and_helpers_do_not():

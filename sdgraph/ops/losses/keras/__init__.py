@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgraph.build.op import composite
+from sdgraph.build.decorators import composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.ops.losses.keras.crossentropies import SDKerasCrossentropies
 from sdgraph.ops.losses.keras.hinges import SDKerasHinges

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import between, is_whole, not_negative
 from sdgraph.errors import ArgumentError, ShapeError, shown

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.kinds import NO_ATTRS
-from sdgraph.build.op import Op, composite
+from sdgraph.build.op import Op
 from sdgraph.ops.losses.keras import docstrings
 
 P = ParamSpec("P")

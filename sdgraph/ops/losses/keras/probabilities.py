@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import between, finite
 from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss

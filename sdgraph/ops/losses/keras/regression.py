@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE, composite
+from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import positive
 from sdgraph.ops.losses.keras.definition import keras_loss

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import composite
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ShapeError

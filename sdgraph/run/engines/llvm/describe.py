@@ -15,7 +15,7 @@ from sdgraph.run.engines.llvm.divide.phases import schedule
 from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.liveness import peak_bytes
-from sdgraph.run.engines.llvm.scalars.scalar_ops import RULES
+from sdgraph.run.engines.llvm.scalars.scalar_ops import rule_of
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.wording import byte_size
 
@@ -46,7 +46,7 @@ def cost(region: Region, division: Division, stored: set[int]) -> Cost:
 
 
 def _work(node: Node) -> int:
-    rule = RULES.get(node.op)
+    rule = rule_of(node.op)
     return rule.cost if rule is not None else 1
 
 

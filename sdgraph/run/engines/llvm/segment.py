@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.op import attr_key
+from sdgraph.build.attributes import attr_key
 from sdgraph.run.engines import threads
 from sdgraph.run.engines.llvm.divide.region import ONCE, Node, Operand, Region, access, is_literal, size_of
-from sdgraph.run.engines.llvm.scalars.scalar_ops import RULES
+from sdgraph.run.engines.llvm.scalars.scalar_ops import rule_of, said_rule
 from sdgraph.run.engines.llvm.translate import machine
 from sdgraph.run.engines.llvm.translate.entry import MOST_STACK, entry
 from sdgraph.run.engines.llvm.write.emit import Code, generate, short_rows, sizes
@@ -181,7 +181,8 @@ def _code(
         operands = tuple((place.setdefault(x.value, len(place)), _seen(x, n)) for x in n.operands)
         place.setdefault(n.id, len(place))
         kind = n.dtype.char, n.reduce, region.works[n.id], region.level[n.id]
-        nodes.append((n.op, attr_key(n.attrs), operands, place[n.id], *kind))
+        # An op that brings its own rule may be defined again.
+        nodes.append((n.op, said_rule(n.op), attr_key(n.attrs), operands, place[n.id], *kind))
     ids = tuple(place)
     values = tuple((dtypes[i].char, _written(constants[i]) if i in constants else None) for i in ids)
     shape = bool(region.split), short_rows(region), region.dims is None
@@ -228,5 +229,5 @@ def _bits(number: float, dtype: np.dtype[Any]) -> int:
 
 
 def _cost(op: str) -> int:
-    rule = RULES.get(op)
+    rule = rule_of(op)
     return rule.cost if rule is not None else 1

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
 from sdgraph.build.operands import operand_avals
+from sdgraph.build.tracing import trace
 from sdgraph.show.visible import Item, Listing
 
 ArcKind = Literal["data", "backward", "kept"]
-
-_SHAPE_OPERANDS: Final = {"broadcast_like": 1, "reshape_like": 1, "zeros_like": 0, "ones_like": 0}
-"""Operands of which only the shape is used, by op."""
 
 
 @dataclass(slots=True)
@@ -207,7 +205,7 @@ def _contract(found: Parts, g: int, merged: dict[int, int]) -> None:
 
 def _uses_elements(op: Op | None, position: int) -> bool:
     """Whether an op looks at an operand's elements, not only at its shape."""
-    return op is not None and not op.shape_only and _SHAPE_OPERANDS.get(op.name) != position
+    return op is not None and position not in op.shape_of
 
 
 def _reads_array(listing: Listing, item: Item, position: int, operand: Item) -> bool:
@@ -224,7 +222,7 @@ def _body_reads(listing: Listing, item: Item, position: int) -> bool:
     if node.op is not item.op:
         return True
     avals = operand_avals(sd.nodes, node.inputs)
-    body = node.op.trace(sd, avals, node.attrs)
+    body = trace(node.op, sd, avals, node.attrs)
     used = bytearray(len(body.need))
     for out in body.outs:
         used[out] = 1

@@ -12,7 +12,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.show.pictures.choose.grouping import DEEPEST
-from sdgraph.show.pictures.dress.scene import ORDERLESS, Card, Line, Link, Scene
+from sdgraph.show.pictures.dress.scene import Card, Line, Link, Scene
 from sdgraph.show.pictures.dress.sizes import typed
 from sdgraph.show.pictures.options import Options
 from sdgraph.wording import byte_size, counted, number, shortened
@@ -132,7 +132,7 @@ class _PlanScene:
     def _operand(self, step: Step, k: int) -> str:
         """The operand's place, where exchanging operands would change the result."""
         arrays = [j for j in step.inputs if j >= 0 and j not in self._numbers]
-        plain = self._options.edge_labels == "none" or len(arrays) < 2 or step.op.name in ORDERLESS
+        plain = self._options.edge_labels == "none" or len(arrays) < 2 or step.op.commutes
         return "" if plain or step.op is ITEM else str(k + 1)
 
 

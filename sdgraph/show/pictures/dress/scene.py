@@ -21,11 +21,6 @@ from sdgraph.show.table import FROZEN
 from sdgraph.show.visible import Item, Listing
 from sdgraph.wording import counted, number, shortened
 
-ORDERLESS: Final = frozenset(
-    {"add", "mul", "max", "min", "eq", "neq", "and_", "or_", "xor", "merge_add", "squared_difference", "hypot"}
-)
-"""Ops whose operands may change places."""
-
 _POSITIONAL: Final = frozenset({"x", "y", "a", "b", "z", "u", "v"})
 """Parameter names that say no more than their place does."""
 
@@ -336,7 +331,7 @@ def _operand_label(item: Item, arc: Arc, options: Options, listing: Listing) -> 
     if options.edge_labels == "none" or item.op is None:
         return ""
     drawn = [o for o in item.operands if not listing.items[o.id].is_literal]
-    if options.edge_labels == "auto" and (len(drawn) < 2 or item.op.name in ORDERLESS):
+    if options.edge_labels == "auto" and (len(drawn) < 2 or item.op.commutes):
         return ""
     if item.op.variadic or arc.operand in _POSITIONAL:
         return str(arc.position + 1)

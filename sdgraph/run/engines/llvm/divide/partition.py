@@ -72,7 +72,7 @@ class _Divider:
     def _by_itself(self, step: Step, reason: str) -> None:
         """Run a step as a numpy kernel, as soon as its operands are there."""
         v = self.values
-        if step.op.qualname == "checked_labels":
+        if step.op.key == "checked_labels":
             v.classes[step.out] = v.shapes[step.inputs[1]][-1]
         self.reasons[step.out] = reason
         for j in step.inputs:
@@ -100,7 +100,7 @@ class _Divider:
 
     def _native(self, step: Step) -> str | None:
         """Take a step into a segment, or tell why not."""
-        v, aval, name = self.values, step.aval, step.op.qualname
+        v, aval, name = self.values, step.aval, step.op.key
         if type(aval) is not Aval:
             return "several results"
         if not all(j >= 0 and v.dtypes[j].kind != "O" for j in step.inputs) or not step.inputs:
@@ -124,7 +124,7 @@ class _Divider:
 
     def _elementwise(self, step: Step) -> str | None:
         """One node for one step."""
-        v, aval, name = self.values, step.aval, step.op.qualname
+        v, aval, name = self.values, step.aval, step.op.key
         operands = [v.operand(j) for j in step.inputs]
         dtypes = [v.dtypes[x.value] for x in operands]
         if compute_dtypes(name, dtypes, aval.dtype) is None:
@@ -149,7 +149,7 @@ class _Divider:
 
     def _view(self, step: Step) -> bool:
         """Whether the step only looks at its operand's memory in another shape."""
-        v, name = self.values, step.op.qualname
+        v, name = self.values, step.op.key
         if name not in _RESHAPES and name != "broadcast_to":
             return False
         x = v.operand(step.inputs[0])
@@ -175,7 +175,7 @@ class _Divider:
         """Whether the step turns a matrix, which products can read as it is."""
         v, j = self.values, step.inputs[0]
         shape = step.aval.shape
-        if step.op.qualname != "permute" or len(shape) != 2 or not is_native(v.dtypes[j]):
+        if step.op.key != "permute" or len(shape) != 2 or not is_native(v.dtypes[j]):
             return False
         if permutation(step.attrs["axes"], 2) != (1, 0):
             return False

@@ -78,7 +78,7 @@ def softmax(v: Values, step: Step) -> str | None:
     ties = node("sum", largest, reduce=True)
     rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True, known=_COUNTED)
     attrs: dict[str, Any] = {}
-    if step.op.qualname == "nn.softmax":
+    if step.op.key == "nn.softmax":
         last, b = "math.div", node("math.add", one, rest, row=True)
         a = powers
     else:
@@ -97,7 +97,7 @@ def reduction(v: Values, step: Step) -> str | None:
     space = v.shapes[step.inputs[0]]
     axes = normalize_axis(step.attrs["axis"], len(space))
     dtype = step.aval.dtype
-    how, kind = _REDUCTIONS[step.op.qualname], v.dtypes[x.value].kind
+    how, kind = _REDUCTIONS[step.op.key], v.dtypes[x.value].kind
     if size_of(space) == 0:
         return "empty"
     if how == "sum" and dtype.kind not in "fi":
@@ -181,7 +181,7 @@ def picked(v: Values, step: Step) -> str | None:
     labels = v.dtypes[k.value]
     places = node(COLUMN_INDEX, dt=labels if labels.itemsize >= 4 else np.dtype("int32"))
     here = node("eq", places, k, dt=np.dtype(bool))
-    if step.op.qualname == "add_along_axis":
+    if step.op.key == "add_along_axis":
         added = node("math.add", x, rest[0])
         v.node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
         return None

@@ -174,6 +174,10 @@ class Builder:
         vec, (a, b) = self.alike(a, b)
         return self.instruction(f"{op} {self.typed(a)}, {b.text}", a.type, vec, a, b)
 
+    def number(self, value: float, like: Val) -> Val:
+        """A literal of the type of another value."""
+        return const(value, like.type)
+
     def compare(self, op: str, a: Val, b: Val) -> Val:
         """A comparison such as ``fcmp olt``."""
         vec, (a, b) = self.alike(a, b)

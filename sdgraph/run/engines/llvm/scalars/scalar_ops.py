@@ -8,11 +8,13 @@ not know plans or loops.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.op import REGISTRY
 from sdgraph.run.engines.llvm.scalars import functions, integers, libm, narrow, ranges
 from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const, type_of
 
@@ -366,12 +368,30 @@ RULES: dict[str, Rule] = {
     "where": Rule(_where, "where", "fiub"),
     "cast": Rule(lambda b, x, **_: x, "out", "fiub"),
 }
-"""Every elementwise op that kernels can compute."""
+"""Every elementwise op of sdgraph's that kernels can compute, by `sdgraph.build.op.Op.key`.
+
+They stand here and not in the decorators, because they belong together: each is a few instructions in terms of others.
+"""
+
+
+def rule_of(name: str) -> Rule | None:
+    """What computes an op on one lane: the table's rule, or what its decorator names for this engine."""
+    return RULES.get(name) or said_rule(name)
+
+
+def said_rule(name: str) -> Rule | None:
+    """The rule an op brings along, ``kernels={"llvm": ...}``: itself, its function, or where that is to be found."""
+    op = REGISTRY.get(name)
+    said = op.kernels.get("llvm") if op is not None else None
+    if isinstance(said, str):
+        module, _, function = said.partition(":")
+        said = getattr(importlib.import_module(module), function)
+    return said if said is None or isinstance(said, Rule) else Rule(said)
 
 
 def compute_dtypes(name: str, operands: Sequence[np.dtype[Any]], out: np.dtype[Any]) -> list[np.dtype[Any]] | None:
     """The dtypes that operands are converted to, or None if kernels cannot compute this op on these dtypes."""
-    rule = RULES.get(name)
+    rule = rule_of(name)
     if rule is None or not is_native(out) or not all(map(is_native, operands)):
         return None
     if rule.calls and out.kind == "f" and not libm.has(rule.calls):
@@ -407,7 +427,9 @@ def emit(
         attrs = {}
     if wanted[-1] == _HALF:
         attrs = {k: _as_half(x) for k, x in attrs.items()}
-    result = RULES[name].emit(b, *converted, **attrs)
+    rule = rule_of(name)
+    assert rule is not None
+    result = rule.emit(b, *converted, **attrs)
     if out == _HALF:
         # What is known before rounding need not hold after it: large numbers become infinite.
         return result if name in _EXACT_IN_HALF else narrow.rounded_to_half(b, result)
