@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -49,6 +48,8 @@ def escaped(text: str) -> str:
         >>> escaped('a<b> "c" & \\N')
         'a&lt;b&gt; &quot;c&quot; &amp; &#92;N'
     """
+    import html  # Only pictures escape, and not every program draws.
+
     return html.escape(shortened(text, _MAX_TEXT)).replace("\\", "&#92;")
 
 

@@ -258,7 +258,7 @@ def test_every_error_is_documented_and_derives_from_a_builtin_and_from_ours():
 
 def public_ops() -> list:
     """Those of the package; tests that ran before may have registered ops of their own."""
-    own = [op for op in REGISTRY.values() if op.owner is not None and op.owner.__module__.startswith("sdgraph.")]
+    own = [op for op in REGISTRY.values() if op.is_ours]
     return [op for op in own if not op.name.startswith("_")]
 
 

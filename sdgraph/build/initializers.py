@@ -14,7 +14,8 @@ from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import shape_str
 from sdgraph.wording import did_you_mean
 
-_Make: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]
+# In quotes, since `np.random` is loaded when it is first used: that takes a sixth of the time of this package.
+_Make: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]"
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[float, float]:

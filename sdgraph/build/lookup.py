@@ -46,6 +46,7 @@ class GraphLookup(GraphBuilder):
         """All variables in creation order, or those of one kind.
 
         Example:
+            >>> from sdgraph import SameDiff
             >>> sd = SameDiff()
             >>> y = sd.placeholder("x") + 1
             >>> [v.name for v in sd.variables()], [v.name for v in sd.variables("placeholder")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -196,7 +197,11 @@ class Op:
     @property
     def is_ours(self) -> bool:
         """Whether the op comes with sdgraph, so that what goes wrong in it is no slip of a user's own rule."""
-        return self.owner is not None and self.owner.__module__.startswith("sdgraph.")
+        owner = self.owner
+        if owner is None or not owner.__module__.startswith("sdgraph."):
+            return False
+        # A class of a docstring's example says that it is of the module around it, and does not stand there.
+        return getattr(sys.modules.get(owner.__module__), owner.__name__, None) is owner
 
     @property
     def is_composite(self) -> bool:

@@ -5,13 +5,13 @@ A front only: `summary` makes the table, `sdgraph.show.pictures` the rest, and i
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.ops.graph import OpGraph
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from sdgraph.build.variable import SDVariable
     from sdgraph.run.executable import Executable

@@ -14,7 +14,7 @@ BOUNDARY = "\n\n# --------------------------------------------------------------
 
 FORMULA = r'''
     @keras_loss(
-        checks={"tau": check_tau},
+        checks={"tau": partial(between, low=0, high=1, ends=False)},
         tries=[{"tau": 0.3}],
         formula=r"$\mathrm{mean}\ \lvert \tau - [y < p] \rvert e^2$",
         picture={"labels": 0.0, "tau": 0.9},
@@ -54,14 +54,7 @@ FORMULA = r'''
         return w.reduce(sd.mean(sd.where(y < p, 1 - tau, tau) * sd.math.square(y - p), -1), reduction)
 '''
 
-CHECK = '''
-def check_tau(name: str, value: object) -> None:
-    """Raise ArgumentError unless ``value`` can be the weight of an expectile loss."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError(f"{name} must lie between 0 and 1.", given=f"{name}={shown(value)}")
-
-
-'''
+IMPORTS = "from functools import partial\n\nfrom sdgraph.checks import between\n"
 
 CLASS = '''
 
@@ -90,10 +83,10 @@ expectile = asymmetric_squares = function(SDKerasRegression.expectile)
 
 
 def with_the_loss(text, formula=FORMULA):
-    """The file of a family with one loss more: a check above its formulas, the formula, the class and the function."""
+    """The file of a family with one loss more: the formula, the class and the function."""
     formulas, classes = text.split(BOUNDARY)
-    head, base = formulas.split("\nclass SDKerasRegression")
-    return f"{head}{CHECK}\nclass SDKerasRegression{base}{formula}{BOUNDARY}{classes}{CLASS}"
+    first = "from typing import"
+    return f"{formulas.replace(first, IMPORTS + first, 1)}{formula}{BOUNDARY}{classes}{CLASS}"
 
 
 def test_the_page_shows_this_loss():

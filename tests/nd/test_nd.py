@@ -13,7 +13,7 @@ from tests.accuracy import assert_same
 LABEL, PREDICTION = np.array([[1.0], [2.0], [3.0]]), np.array([[1.5], [2.0], [5.0]])
 
 
-OWN = sorted(name for name, op in REGISTRY.items() if op.owner.__module__.startswith("sdgraph."))
+OWN = sorted(name for name, op in REGISTRY.items() if op.is_ours)
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -20,11 +20,7 @@ from tests.ops.misuse import MISUSE
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import apply, method
 
-OPS = {
-    name: op
-    for name, op in REGISTRY.items()
-    if op.owner.__module__.startswith("sdgraph.") and not op.name.startswith("_")
-}
+OPS = {name: op for name, op in REGISTRY.items() if op.is_ours and not op.name.startswith("_")}
 OURS = [name for name in OPS if not name.startswith("keras.")]
 # Any op may raise it, for a setting that is no number, or a tensor that is none.
 ANY_CALL = {ArgumentTypeError}
@@ -124,7 +120,12 @@ def slopes(name, point, dtype="float64"):
 def functions_of_one_number():
     for name in OURS:
         op = OPS[name]
-        if op.namespace in ("math", "nn") and op.n_operands == 1 and not op.variadic and not op.has_required_attrs:
+        if (
+            op.namespace in ("math", "nn")
+            and op.n_operands == 1
+            and not op.variadic
+            and not op.signature.has_required_attrs
+        ):
             samples = [s for s in samples_of(name) if np.shape(s.operands[0]) == (3,) and not s.attrs]
             for v in [apply(SameDiff("float64"), s)[0] for s in samples[:1]]:
                 if [(x.shape, x.dtype) for x in v] == [((3,), np.float64)]:

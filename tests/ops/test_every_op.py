@@ -19,7 +19,7 @@ from tests.ops.misuse import MISUSE
 from tests.ops.references import REFERENCES, TOLERANCES
 from tests.ops.samples import Literal, samples_of
 
-OPS = [name for name, op in REGISTRY.items() if op.owner.__module__.startswith("sdgraph.")]
+OPS = [name for name, op in REGISTRY.items() if op.is_ours]
 
 # Ops that need known sizes to be built, or whose gradient does, and why.
 NEEDS_SIZES = {
