@@ -30,14 +30,19 @@ def against_differences(
 
     stopped = False
 
-    def at(h: float) -> float:
+    def at(h: float) -> tuple[float, list[bytes]]:
         nonlocal stopped
         moved = {name: a + h * directions[name] for name, a in base.items()}
         fed = {**wide, **{name: a for name, a in moved.items() if name in wide}}
         direct = Direct(sd, fed, variables=moved)
         value = float(np.sum(direct.value(y.id)))
         stopped = stopped or direct.not_smooth
-        return value
+        return value, direct.stairs
+
+    def near(h: float) -> tuple[float, float] | None:
+        values, stairs = zip(*[at(k * h) for k in (-2, -1, 0, 1, 2)], strict=True)
+        # Many steps close together look like a slope.
+        return _slope(list(values), h, scale, exact) if all(s == stairs[0] for s in stairs) else None
 
     terms = [g * directions[v.name] for g, v in asked]
     slope, scale = (sum(float(np.sum(part(t))) for t in terms) for part in (np.asarray, np.abs))
@@ -45,9 +50,7 @@ def against_differences(
         return None
     # The graph's own numbers, such as 2 / sqrt(pi), are rounded to its dtype.
     exact = max(1e-4, 4 * float(np.finfo(sd.dtype).eps))
-    found = [
-        s for s in (_slope([at(k * h) for k in (-2, -1, 0, 1, 2)], h, scale, exact) for h in _STEPS) if s is not None
-    ]
+    found = [s for s in map(near, _STEPS) if s is not None]
     if stopped:
         return None  # Gradients take something on the way for a constant.
     agree = any(abs(a - b) <= s + t for k, (a, s) in enumerate(found) for b, t in found[k + 1 :])

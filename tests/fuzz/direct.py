@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph import SameDiff
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.op import CONSTANT, ITEM, STREAM, ZERO_GRADIENT, Op
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import trace
 from sdgraph.infer.aval import Aval
@@ -33,6 +33,9 @@ _EXACT = {
 
 _SUMS = {"sum", "axis_size", "segment_sum", "unsorted_segment_sum", "linalg.matmul", "tensordot"}
 """Ops that may pass the range of half precision inside a composite: the composite is to be right all the same."""
+
+_REMAINDERS = {"math.floor_mod", "math.fmod"}
+"""Ops that jump where a quotient passes a whole number."""
 
 _ROUNDINGS = 16
 """How many units in the last place a result is moved by."""
@@ -57,7 +60,9 @@ class Noise:
         """An array of numbers that were rounded, as if they had been rounded otherwise."""
         info = np.finfo(dtype)
         u = self._draw(x.shape, x.size)
-        return x + u * (float(info.eps) * _ROUNDINGS * 0.5 * times * x + 2 * float(info.smallest_subnormal))
+        # What underflows is lost in the same direction in all elements that are alike, and adds up.
+        lost = self._pool[self._at] * 2 * float(info.smallest_subnormal)
+        return x + u * float(info.eps) * _ROUNDINGS * 0.5 * times * x + lost
 
 
 class Coarse(Noise):
@@ -102,6 +107,8 @@ class Direct:
         """How many elements the results had."""
         self.not_smooth = False
         """Whether a gradient was stopped or replaced on the way."""
+        self.stairs: list[bytes] = []
+        """On which steps of functions that have some the evaluation was: with others, something jumped."""
 
     def value(self, i: int) -> Any:
         """The value of node ``i``."""
@@ -182,6 +189,10 @@ class Direct:
         if rounds and not op.broadcasts:
             operands = [self._operand(nodes, j, x) for j, x in zip(node.inputs, operands, strict=False)]
         result = op.bind_kernel(np, "numpy", attrs)(*operands)
+        if op.vjp is ZERO_GRADIENT and type(node.aval) is Aval:
+            self.stairs.append(np.asarray(result).tobytes())
+        elif op.qualname in _REMAINDERS:
+            self.stairs.append(np.floor_divide(*operands).tobytes())
         if type(node.aval) is not Aval:
             return tuple(self._result(op, r, a, rounds, inside) for r, a in zip(result, node.aval, strict=True))
         return self._result(op, result, node.aval, rounds, inside)
