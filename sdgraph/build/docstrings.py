@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 SECTIONS = ("Args", "Returns", "Raises", "References", "Example")
@@ -52,18 +52,18 @@ def entries(text: str) -> dict[str, str]:
     return found
 
 
-def completed(doc: str, signature: inspect.Signature, shared: Shared, infer: Callable[..., Any] | None) -> str:
+def completed(doc: str, names: Iterable[str], shared: Shared, infer: Callable[..., Any] | None) -> str:
     """A docstring with what it leaves to its namespace and to its shape rule. What it says itself stays.
 
     Args:
         doc: The docstring, without indentation.
-        signature: The parameters; the first is the namespace.
+        names: The parameters.
         shared: What parameters mean in the whole namespace.
         infer: The shape rule, whose docstring may have the sections Returns and Raises.
     """
     own, rule = sections(doc), _told_by(infer)
     told, meant, errors = entries(own.get("Args", "")), {**EVERYWHERE, **shared}, {}
-    for name in list(signature.parameters)[1:]:
+    for name in names:
         meaning = meant.get(name)
         if isinstance(meaning, Meaning):
             errors |= entries(f"    {meaning.error}")

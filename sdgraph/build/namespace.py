@@ -73,7 +73,7 @@ class Namespace:
             if op is not None:
                 register(op, prefix, cls)
                 if shared is not None and op.doc:
-                    member.__doc__ = op.doc = completed(op.doc, op.signature, shared, op.infer)
+                    member.__doc__ = op.doc = completed(op.doc, op.signature.names, shared, op.infer)
 
     def __call__(self) -> Namespace:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""

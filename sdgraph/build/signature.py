@@ -35,8 +35,10 @@ _DOTTED: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 class Signature(NamedTuple):
     """What a call of an op takes."""
 
-    written: inspect.Signature
-    """As the decorated function has it; its first parameter is the namespace."""
+    fn: Callable[..., Any] | None = None
+    """The decorated function; its first parameter is the namespace."""
+    names: tuple[str, ...] = ()
+    """All parameters but that, in their order."""
     operand_names: tuple[str, ...] = ()
     operand_defaults: Mapping[str, Any] = NO_ATTRS
     attr_names: tuple[str, ...] = ()
@@ -45,6 +47,11 @@ class Signature(NamedTuple):
     positional: tuple[str, ...] = ()
     """What may be given by position: an op may take attributes so before operands that are keyword-only."""
     variadic: bool = False
+
+    @property
+    def written(self) -> inspect.Signature:
+        """As the decorated function has it."""
+        return inspect.Signature() if self.fn is None else inspect.signature(self.fn)
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -130,7 +137,8 @@ class Signature(NamedTuple):
         gs, lives = _free_prefix("g", names), _free_prefix("live", names)
         names = (*names, *(f"{gs}{m or ''}" for m in range(n_outputs)), *(f"{lives}{m or ''}" for m in range(n_masks)))
         return Signature(
-            inspect.Signature(),
+            None,
+            (),
             names,
             dict.fromkeys(names),
             self.attr_names,
@@ -139,28 +147,58 @@ class Signature(NamedTuple):
         )
 
 
-NO_SIGNATURE: Final = Signature(inspect.Signature())
+NO_SIGNATURE: Final = Signature()
+
+
+class Parameter(NamedTuple):
+    """A parameter of a function."""
+
+    name: str
+    annotation: Any
+    default: Any = MISSING
+    is_positional: bool = True
+    is_variadic: bool = False
+
+
+def parameters_of(fn: Any) -> list[Parameter]:
+    """The parameters of a method, without the first.
+
+    Read off the function itself: `inspect.signature` for each op would take a quarter of the time of the import.
+    """
+    fn = inspect.unwrap(fn)
+    code, annotations = fn.__code__, fn.__annotations__
+    n, names = code.co_argcount, code.co_varnames
+    defaults = fn.__defaults__ or ()
+    found = [
+        Parameter(name, annotations.get(name), defaults[k - n + len(defaults)] if k >= n - len(defaults) else MISSING)
+        for k, name in enumerate(names[:n])
+    ]
+    m = n + code.co_kwonlyargcount
+    if code.co_flags & inspect.CO_VARARGS:
+        found.append(Parameter(names[m], annotations.get(names[m]), is_positional=False, is_variadic=True))
+    keyword_only = fn.__kwdefaults__ or {}
+    found += [Parameter(k, annotations.get(k), keyword_only.get(k, MISSING), is_positional=False) for k in names[n:m]]
+    return found[1:]
 
 
 def signature_of(fn: Callable[..., Any]) -> Signature:
     """Read a function's signature: an annotation that mentions ``Operand`` makes a parameter a tensor."""
-    written = inspect.signature(fn)
-    parameters = list(written.parameters.values())[1:]
-    operands: list[inspect.Parameter] = []
-    attrs: list[inspect.Parameter] = []
+    parameters = parameters_of(fn)
+    operands: list[Parameter] = []
+    attrs: list[Parameter] = []
     for p in parameters:
         if p.name != "name":
             (operands if _is_operand(p.annotation, fn) else attrs).append(p)
-    empty = inspect.Parameter.empty
     return Signature(
-        written,
+        fn,
+        tuple(p.name for p in parameters),
         tuple(p.name for p in operands),
-        {p.name: p.default for p in operands if p.default is not empty},
+        {p.name: p.default for p in operands if p.default is not MISSING},
         tuple(p.name for p in attrs),
-        {p.name: freeze(p.name, p.default) for p in attrs if p.default is not empty},
+        {p.name: freeze(p.name, p.default) for p in attrs if p.default is not MISSING},
         {p.name: found for p in attrs if (found := scalar(p.annotation)) is not None},
-        tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD),
-        any(p.kind is p.VAR_POSITIONAL for p in operands),
+        tuple(p.name for p in parameters if p.is_positional),
+        any(p.is_variadic for p in operands),
     )
 
 
@@ -172,6 +210,8 @@ def _is_operand(annotation: Any, fn: Any) -> bool:
     """
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", None)
     if text is not None:
+        if getattr(fn, "__module__", "").startswith("sdgraph."):
+            return "Operand" in text  # All of ours call it so, and looking names up takes a tenth of the import.
         return any(_names_operand(dotted, fn) for dotted in _DOTTED.findall(text))
     marks = getattr(annotation, "__metadata__", ())
     if any(mark is OPERAND for mark in marks):

@@ -41,7 +41,7 @@ def rule(a):
 
 def test_what_is_missing_is_added_in_order_and_what_is_told_stays():
     assert (
-        completed(DOC, inspect.signature(example), SHARED, rule)
+        completed(DOC, list(inspect.signature(example).parameters)[1:], SHARED, rule)
         == """Adds.
 
 More about it.
@@ -67,7 +67,7 @@ Example:
 
 
 def test_a_parameter_nobody_tells_is_not_made_up():
-    found = sections(completed("Adds.", inspect.signature(example), {}, None))
+    found = sections(completed("Adds.", list(inspect.signature(example).parameters)[1:], {}, None))
     assert list(entries(found["Args"])) == ["name"]
     assert list(found) == ["", "Args"]
 

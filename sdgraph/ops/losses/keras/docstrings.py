@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 
-_HEADS = ("Args", "Returns", "Raises", "References", "Example")
+from sdgraph.build import docstrings
 
 _WEIGHTS = {
     "sample_weight": "None, a scalar, one weight per sample, or what broadcasts to the per-sample losses.",
@@ -40,21 +40,21 @@ _RAISES = {
 
 def sections(doc: str) -> dict[str, str]:
     """The sections of a docstring by their heads, each without its indentation; what comes first is ``""``."""
-    found: dict[str, list[str]] = {"": []}
-    head = ""
-    for line in inspect.cleandoc(doc).splitlines():
-        if line.removesuffix(":") in _HEADS and line.endswith(":"):
-            head = line[:-1]
-            found[head] = []
-        else:
-            found[head].append(line)
-    return {head: inspect.cleandoc("\n" + "\n".join(lines)) for head, lines in found.items()}
+    found = docstrings.sections(inspect.cleandoc(doc))
+    return {head: text.removeprefix("    ").replace("\n    ", "\n") if head else text for head, text in found.items()}
 
 
 def entries(section: str) -> dict[str, str]:
     """The entries ``name: text`` of a section."""
-    found = re.findall(r"^(\w+): ((?:.*\n?)(?:[ ].*\n?)*)", section, re.MULTILINE)
-    return {name: inspect.cleandoc(text) for name, text in found}
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if line.startswith("    "):
+            found[name] += f"\n{line[4:]}"
+        else:
+            name, _, text = line.partition(": ")
+            found[name] = text
+    return found
 
 
 def _listed(told: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.op import Op
+from sdgraph.build.signature import parameters_of
 
 P = ParamSpec("P")
 
@@ -47,10 +48,9 @@ class OpLoss(Loss):
             init = _init_named(cls.op.name)
             init.__qualname__ = f"{cls.__qualname__}.__init__"
             setattr(cls, "__init__", init)  # noqa: B010 - a type checker sees the inherited one
-        parameters = inspect.signature(cls.__init__).parameters
-        common = ("self", *docstrings.OF_CLASSES)
-        cls.options = tuple(k for k in parameters if k not in common)
-        cls._default_name = parameters["name"].default
+        parameters = parameters_of(cls.__init__)
+        cls.options = tuple(p.name for p in parameters if p.name not in docstrings.OF_CLASSES)
+        (cls._default_name,) = (p.default for p in parameters if p.name == "name")
         if cls.__doc__ and cls.op.doc:
             cls.__doc__ = docstrings.of_class(cls.__doc__, cls.op.doc, cls.options)
 
