@@ -129,6 +129,8 @@ class Direct:
                     found[i] = operands[0][node.attrs["index"]]
                 elif node.op.is_composite:
                     found[i] = self._inside(nodes, node, operands, stream)
+                    if not inside:
+                        self._look_at_range(found[i], node.aval)
                 else:
                     found[i] = self._primitive(nodes, node, operands, stream, inside=inside)
 
@@ -199,7 +201,15 @@ class Direct:
             return result.astype(dtype, copy=False)
         if result.dtype != FLOAT64:
             result = result.astype(FLOAT64)
-        if dtype.itemsize < 8 and result.size and not (inside and (op.qualname in _SUMS or not result.ndim)):
-            largest = np.max(np.abs(result), where=np.isfinite(result), initial=0.0)
-            self.out_of_range |= bool(largest > float(np.finfo(dtype).max) / 4)
+        if not (inside and (op.qualname in _SUMS or not result.ndim)):
+            self._look_at_range(result, aval)
         return self.noise.moved(result, dtype) if rounds else result
+
+    def _look_at_range(self, result: Any, aval: Aval | tuple[Aval, ...]) -> None:
+        """Note whether a result leaves the range of its dtype, or comes near to it."""
+        if type(aval) is not Aval:
+            for r, a in zip(result, aval, strict=True):
+                self._look_at_range(r, a)
+        elif aval.dtype.kind == "f" and aval.dtype.itemsize < 8 and result.size:
+            largest = np.max(np.abs(result), where=np.isfinite(result), initial=0.0)
+            self.out_of_range |= bool(largest > float(np.finfo(aval.dtype).max) / 4)

@@ -124,3 +124,9 @@ def test_printed_code_runs(capsys):
     got = space["f"]({"x0": np.array([[0.5, 1.0]])})
     np.testing.assert_allclose(got["sum"], np.sin(0.5) + np.sin(1.0))
     assert capsys.readouterr().out.count("sum") == 2
+
+
+def test_a_loss_out_of_range_is_left_out():
+    """A sum of 60,000 hinge losses in half precision, 76,000 if it were not for the dtype."""
+    judge = Judge(generate(3000002083), ("numpy",))
+    assert judge.failure() is None and judge.skipped == 1
