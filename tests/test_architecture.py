@@ -52,6 +52,7 @@ MIRRORED = {"keras.utils"}
 
 LINES = 600
 LINES_OF_OPS = 800
+LINES_OF_A_FUNCTION = 42
 OP_FILES = ("ops/", "keras/")
 
 
@@ -120,15 +121,31 @@ def test_imports_only_go_down():
     assert not wrong, "\n".join(wrong)
 
 
-def test_modules_do_not_import_each_other_in_circles():
-    """Not for annotations either. What the package itself exports is asked for by faces only."""
-    graph = {name: set(targets) for name, targets in own_imports().items()}
+def in_circles(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is left of a graph without all from which no arrow leads into a circle."""
     while True:
         done = {name for name, targets in graph.items() if not targets}
         if not done:
-            break
+            return graph
         graph = {name: targets - done for name, targets in graph.items() if name not in done}
-    assert not graph, graph
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    """Not for annotations either. What the package itself exports is asked for by faces only."""
+    assert not in_circles(own_imports())
+
+
+def test_folders_do_not_import_each_other_in_circles():
+    """But for a folder and those within it, which belong together."""
+    known = modules()
+    place = {name: known[name].parent for name in known}
+    graph: dict[str, set[str]] = {str(folder): set() for folder in place.values()}
+    for name, targets in own_imports().items():
+        for here, there in [(place[name], place[target]) for target in targets]:
+            if here not in (there, *there.parents) and there not in here.parents:
+                graph[str(here)].add(str(there))
+    assert len(graph) > 20
+    assert not in_circles(graph)
 
 
 def test_the_root_is_no_drawer():
@@ -193,6 +210,18 @@ def test_files_stay_short(path):
     name = path.relative_to(PACKAGE).as_posix()
     limit = LINES_OF_OPS if name.startswith(OP_FILES) else LINES
     assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+
+
+def test_functions_stay_short():
+    """Lines of a body, its docstring left out."""
+    long = []
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0  # type: ignore[operator]
+                long += [f"{name}.{node.name}: {lines} lines"] if lines > LINES_OF_A_FUNCTION else []
+    assert not long
 
 
 def test_no_file_is_called_after_nothing():
