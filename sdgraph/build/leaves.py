@@ -5,10 +5,9 @@ Everything is checked before the node is appended. Must not know ops.
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.build.initializers import initial_value
 from sdgraph.build.kinds import VariableKind
@@ -18,6 +17,9 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from sdgraph.infer.arrays import as_numbers, converted, own_array
 from sdgraph.infer.aval import Aval, as_dtype, as_shape, is_floating, shape_str
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
 
 
 class GraphLeaves(GraphLookup):

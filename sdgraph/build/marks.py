@@ -13,7 +13,7 @@ from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import kept
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Marks:
     """The marks of a graph, by ids."""
 

@@ -20,7 +20,7 @@ from sdgraph.wording import did_you_mean
 _MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Names:
     """The names of ``nodes``, a list that grows."""
 

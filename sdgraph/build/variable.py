@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
@@ -19,6 +18,8 @@ from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
     from sdgraph.origin import Origin
 
     Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"

@@ -8,14 +8,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Dim: TypeAlias = int | str | None
 """A dimension: a size, the name of an unknown size, or None for an unnamed unknown size."""

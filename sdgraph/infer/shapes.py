@@ -98,8 +98,8 @@ def _of_ufunc(ufunc: np.ufunc) -> str:
 
 def _takes(ufunc: np.ufunc, dtype: np.dtype[Any]) -> bool:
     try:
-        ufunc_dtype(ufunc, (dtype,) * ufunc.nin)
-    except DTypeError:
+        ufunc.resolve_dtypes((*(dtype,) * ufunc.nin, None))
+    except TypeError:
         return False
     return True
 

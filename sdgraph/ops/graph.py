@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self
-
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.initializers import as_seed
@@ -19,6 +17,9 @@ from sdgraph.ops.losses.samediff import SDLoss
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 class OpGraph(GraphLeaves, SDBase, SDGuards):

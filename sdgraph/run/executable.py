@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from sdgraph.build import forks
 from sdgraph.build.kinds import AnyGraph, VariableKind
@@ -31,6 +30,8 @@ from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, 
 from sdgraph.run.slots import Slots
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from sdgraph.build.variable import Feeds
     from sdgraph.ops.graph import OpGraph
 

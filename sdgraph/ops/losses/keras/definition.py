@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from sdgraph.build.decorators import composite
 from sdgraph.build.kinds import NO_ATTRS
@@ -25,16 +24,14 @@ INSIDE: Interval = (0.05, 0.95)
 """Probabilities that are neither 0 nor 1."""
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """Numbers to try a loss with: their shape, and the interval they come from."""
 
     shape: tuple[int, ...]
     domain: Interval | None = None
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """Operands and settings to try a loss with: labels, and what else is not drawn, as plain lists."""
 
     operands: tuple[Any, ...]
@@ -46,8 +43,7 @@ def called(*operands: Any, **settings: Any) -> Call:
     return Call(operands, settings)
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """What is said of a loss besides its formula.
 
     Args:
