@@ -16,16 +16,12 @@ from sdgraph.build import bookkeeping, forks
 from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
+from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.tracing import output_aval, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
-from sdgraph.infer.arrays import as_numbers, converted, own_array
 from sdgraph.infer.aval import Aval, as_dtype, is_floating, shape_str
-
-_SCALARS = (bool, int, float, complex)
-_KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
-_INT64 = np.dtype("int64")
 
 
 class GraphBuilder(Graph):
@@ -62,7 +58,7 @@ class GraphBuilder(Graph):
                 avals.append(node.aval)
             else:
                 if x is None and not op.signature.is_optional(len(ids)):
-                    raise self._not_an_operand(op, len(ids), x)
+                    raise not_an_operand(op, len(ids), x)
                 ids.append(ABSENT)
                 avals.append(None)
                 literals = literals or x is not None
@@ -141,8 +137,7 @@ class GraphBuilder(Graph):
 
         Fills in their avals. A scalar that the graph has already is not made again: its array is None.
         """
-        dtypes = [a.dtype for a in avals if a is not None]
-        dtypes += [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
+        dtypes = dtypes_of(operands, avals)
         found: dict[int, tuple[Any, Any]] = {}
         for k, x in enumerate(operands):
             if x is None or type(x) is SDVariable:
@@ -154,39 +149,11 @@ class GraphBuilder(Graph):
                 found[k] = quick, None
                 avals[k] = self.nodes[i].aval
                 continue
-            name = op.operand_names[0 if op.variadic else k]
-            try:
-                array = self._literal(x, op.literals.get(name), dtypes)
-            except (SDGraphError, TypeError, ValueError, OverflowError) as e:
-                raise self._not_an_operand(op, k, x, e) from e
+            array = operand_array(op, k, x, dtypes, self.dtype)
             key = quick or ((self.names.scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
             found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
         return found
-
-    def _literal(self, x: Any, dtype: str | None, others: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
-        """A Python value in the dtype of the other operands, if it is one of its values; arrays keep theirs."""
-        if isinstance(x, np.ndarray | np.generic):
-            return own_array(x)
-        array = None if isinstance(x, _SCALARS) else as_numbers(x)
-        if dtype is not None:
-            array = as_numbers(x) if array is None else array
-            fixed = np.dtype(dtype)
-            return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
-        kind = type(x) if array is None else _KINDS[array.dtype.kind]
-        if others:
-            wanted = np.result_type(*others, x if array is None else kind(0))
-        else:
-            wanted = np.dtype(bool) if kind is bool else self.dtype
-        if array is None:
-            return _scalar(x, wanted)
-        try:
-            return converted(array, wanted, literal=True)
-        except DTypeError:
-            # As for a scalar: integers that the other operand cannot hold make it a wider one.
-            if array.dtype.kind not in "iu" or wanted.kind not in "iu":
-                raise
-            return converted(array, _INT64, literal=True)
 
     def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:
         """A constant for a literal operand; equal scalars of one scope share a node."""
@@ -217,7 +184,7 @@ class GraphBuilder(Graph):
             if x.sd is not self:
                 raise ArgumentError(f"{x.name!r} belongs to another graph.")
             return x
-        array = self._literal(x, None, [])
+        array = literal(x, None, [], self.dtype)
         return self.handle(self._implicit_constant(None, array))
 
     # ------------------------------------------------------------------ what a transform appended
@@ -285,30 +252,9 @@ class GraphBuilder(Graph):
             expected=op.usage(),
         )
 
-    def _not_an_operand(self, op: Op, k: int, x: Any, why: Exception | None = None) -> SDGraphError:
-        told = why if isinstance(why, SDGraphError) else None
-        name = op.operand_names[0 if op.variadic else k]
-        return ArgumentTypeError(
-            f"{op.qualname} cannot use its operand {name!r}." + (f" {told.message}" if told else ""),
-            given=f"{type(x).__name__}: {shown(x)}",
-            expected="an SDVariable of this graph, a number, or an array of numbers",
-            fix=told.fix if told else None,
-        )
-
     def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
         return ArgumentError(
             f"sd.{op.qualname}: {x.name!r} belongs to another graph.",
             given=f"{x.name!r}, {x.dtype.name} {shape_str(x.shape)}",
             fix="Build both in one SameDiff, or pass the other one's value: other.eval(...).",
         )
-
-
-def _scalar(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """A Python number as an array; an integer that the dtype cannot hold becomes int64."""
-    try:
-        with np.errstate(over="raise"):
-            return np.asarray(x, dtype)
-    except OverflowError:
-        return np.asarray(x, _INT64)
-    except FloatingPointError as e:
-        raise DTypeError(f"{shown(x)} is no value of {dtype.name}.") from e

@@ -15,6 +15,7 @@ import numpy as np
 from sdgraph.build import forks
 from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import NO_ATTRS
+from sdgraph.build.literals import FLOATING, dtypes_of, literal, operand_array
 from sdgraph.build.op import Op
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.arrays import own_array
@@ -30,8 +31,7 @@ _MAX_COMPILED = 512
 _lock = threading.Lock()
 forks.renew(sys.modules[__name__], "_lock", threading.Lock)
 _compiled: dict[Any, tuple[Executable, list[str], bool]] = {}
-# Turns Python values into arrays as any graph does; nothing is ever added to it.
-_reader = SameDiff()
+_FLOATING = np.dtype(FLOATING)
 
 
 def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
@@ -51,7 +51,12 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
         array([0.        , 0.69314718])
     """
     avals: list[Aval | None] = [None] * len(operands)
-    arrays = _reader._literals(op, operands, avals)
+    dtypes = dtypes_of(operands, avals)
+    arrays = {}
+    for k, x in enumerate(operands):
+        if x is not None and type(x) is not SDVariable:
+            array = arrays[k] = operand_array(op, k, x, dtypes, _FLOATING)
+            avals[k] = Aval(array.shape, array.dtype)
     key = (op, tuple(avals), attr_key(attrs))
     found = _compiled.get(key)
     if found is None:
@@ -61,7 +66,7 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
                 _compiled.pop(next(iter(_compiled)))
             _compiled[key] = found
     executable, names, several = found
-    values = executable.run({name: array for name, (_, array) in zip(names, arrays.values(), strict=True)})
+    values = executable.run(dict(zip(names, arrays.values(), strict=True)))
     return tuple(values) if several else values[0]
 
 
@@ -85,7 +90,7 @@ def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> n
     given = {k: x for k, x in operands.items() if x is not None}
     # Of dates and the like no number has a dtype in common; they are refused below.
     dtypes = [x.dtype for x in given.values() if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc"]
-    arrays = {k: sd._literal(x, None, dtypes) for k, x in given.items()}
+    arrays = {k: literal(x, None, dtypes, _FLOATING) for k, x in given.items()}
     variables = {k: sd.placeholder(k, a.shape, a.dtype) for k, a in arrays.items()}
     out = build(sd, **{k: variables.get(k) for k in operands})
     return executable_of(sd, [out]).run(arrays)[0]
@@ -99,7 +104,7 @@ def as_operands(operands: Sequence[Any]) -> list[Any]:
     """
     dtypes = [x.dtype for x in operands if isinstance(x, SDVariable | np.ndarray | np.generic) and x.dtype.kind == "f"]
     sd = graph_of(operands)
-    floating = np.result_type(*dtypes) if dtypes else (sd or _reader).dtype
+    floating = np.result_type(*dtypes) if dtypes else _FLOATING if sd is None else sd.dtype
     return [_as_operand(x, floating) for x in operands]
 
 

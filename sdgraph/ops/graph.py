@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from sdgraph.build import bookkeeping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.leaves import GraphLeaves
+from sdgraph.build.literals import FLOATING
 from sdgraph.errors import ArgumentTypeError
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
@@ -30,7 +31,7 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         seed: Seed of the random ops that have none of their own.
     """
 
-    def __init__(self, dtype: DTypeLike = "float32", *, seed: int = 0) -> None:
+    def __init__(self, dtype: DTypeLike = FLOATING, *, seed: int = 0) -> None:
         GraphLeaves.__init__(self, dtype)
         self.seed = as_seed(seed)
         self.math = SDMath(self)

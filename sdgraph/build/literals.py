@@ -1,0 +1,98 @@
+"""Operands that are Python or numpy values: the arrays that stand for them. Must not know graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sdgraph.build.op import Op
+from sdgraph.errors import ArgumentTypeError, DTypeError, SDGraphError, shown
+from sdgraph.infer.arrays import as_numbers, converted, own_array
+from sdgraph.infer.aval import Aval
+
+FLOATING: Final = "float32"
+"""The dtype of Python numbers where nobody chose another."""
+
+_SCALARS = (bool, int, float, complex)
+_KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+_INT64 = np.dtype("int64")
+
+
+def dtypes_of(operands: Sequence[Any], avals: Sequence[Aval | None]) -> list[np.dtype[Any]]:
+    """The dtypes that a call has already, of its variables and its arrays."""
+    found = [a.dtype for a in avals if a is not None]
+    return found + [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
+
+
+def operand_array(
+    op: Op, k: int, x: Any, dtypes: Sequence[np.dtype[Any]], floating: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
+    """The array for operand ``k`` of a call whose operands have these dtypes.
+
+    Raises:
+        ArgumentTypeError: If there is none.
+    """
+    name = op.operand_names[0 if op.variadic else k]
+    try:
+        return literal(x, op.literals.get(name), dtypes, floating)
+    except (SDGraphError, TypeError, ValueError, OverflowError) as e:
+        raise not_an_operand(op, k, x, e) from e
+
+
+def literal(
+    x: Any, dtype: str | None, others: Sequence[np.dtype[Any]], floating: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
+    """A Python value in the dtype of the other operands, if it is one of its values; arrays keep theirs.
+
+    Args:
+        x: A number, an array, or what numpy makes one of.
+        dtype: The one it must have, if there is only one.
+        others: The dtypes of the other operands.
+        floating: That of a graph's own numbers, for a value that stands alone.
+    """
+    if isinstance(x, np.ndarray | np.generic):
+        return own_array(x)
+    array = None if isinstance(x, _SCALARS) else as_numbers(x)
+    if dtype is not None:
+        array = as_numbers(x) if array is None else array
+        fixed = np.dtype(dtype)
+        return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
+    kind = type(x) if array is None else _KINDS[array.dtype.kind]
+    if others:
+        wanted = np.result_type(*others, x if array is None else kind(0))
+    else:
+        wanted = np.dtype(bool) if kind is bool else floating
+    if array is None:
+        return _scalar(x, wanted)
+    try:
+        return converted(array, wanted, literal=True)
+    except DTypeError:
+        # As for a scalar: integers that the other operand cannot hold make it a wider one.
+        if array.dtype.kind not in "iu" or wanted.kind not in "iu":
+            raise
+        return converted(array, _INT64, literal=True)
+
+
+def not_an_operand(op: Op, k: int, x: Any, why: Exception | None = None) -> SDGraphError:
+    """The error for a value that no operand can be."""
+    told = why if isinstance(why, SDGraphError) else None
+    name = op.operand_names[0 if op.variadic else k]
+    return ArgumentTypeError(
+        f"{op.qualname} cannot use its operand {name!r}." + (f" {told.message}" if told else ""),
+        given=f"{type(x).__name__}: {shown(x)}",
+        expected="an SDVariable of this graph, a number, or an array of numbers",
+        fix=told.fix if told else None,
+    )
+
+
+def _scalar(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A Python number as an array; an integer that the dtype cannot hold becomes int64."""
+    try:
+        with np.errstate(over="raise"):
+            return np.asarray(x, dtype)
+    except OverflowError:
+        return np.asarray(x, _INT64)
+    except FloatingPointError as e:
+        raise DTypeError(f"{shown(x)} is no value of {dtype.name}.") from e
