@@ -5,6 +5,7 @@ import pytest
 
 from sdgraph import SameDiff
 from sdgraph.build.op import REGISTRY
+from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.lower.expansion import expanded
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import OPS, apply
@@ -40,3 +41,13 @@ def test_no_helpers_and_the_same_value(name):
     if name not in DRAWS:
         np.testing.assert_array_equal(within[out.name].eval(feeds), out.eval(feeds))
     assert r"{\_" not in out.to_latex(expand=True)
+
+
+def test_a_picture_with_an_open_loss_has_the_extra_terms():
+    sd = SameDiff()
+    w, y = sd.var("w", [1.0, 2.0]), sd.placeholder("y", (2,))
+    loss = sd.loss.mean_squared_error(y, w, name="loss")
+    sd.add_loss(sd.math.mul((w * w).sum(), 0.5, name="penalty"))
+    assert "Gradient of loss, penalty" in sd.plot(view="gradient").alt
+    assert "Gradient of loss, penalty" in sd.plot(view="gradient", expand=loss).alt
+    assert [v.name for v in current_losses(expanded(sd, {loss.id}))] == ["loss", "penalty"]
