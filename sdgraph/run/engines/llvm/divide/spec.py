@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from sdgraph.lower.contracts import hold
 from sdgraph.plan.plan import NO_SLOT, Plan
 from sdgraph.plan.spec import leaves
@@ -128,10 +126,8 @@ def shapes_fit(region: Region) -> Iterator[str]:
 
 
 def _broadcasts(shape: tuple[int, ...], space: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, space) == space
-    except ValueError:
-        return False
+    # By hand: numpy broadcasts shapes of at most 32 axes, and arrays may have 64.
+    return len(shape) <= len(space) and all(d in (1, n) for d, n in zip(shape[::-1], space[::-1], strict=False))
 
 
 def _left(node: Node) -> tuple[int, ...]:
