@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sdgraph
-from sdgraph import SameDiff, checks, viz
+from sdgraph import SameDiff, checks
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError
 from sdgraph.keras import losses
 from sdgraph.run.engines.threads import get_num_threads
@@ -97,7 +97,6 @@ WHOLE = {
     "a depth of formulas": lambda sd, n: sd["loss"].to_latex(n),
     "a length": lambda sd, n: sd["loss"].to_latex(max_length=n),
     "nodes of a picture": lambda sd, n: sd.to_dot(max_nodes=n),
-    "bars": lambda sd, n: viz.plot_contributions(sd["loss"], FEEDS, max_bars=n),
     "runs": lambda sd, n: profile(sd.compile("loss"), FEEDS, repeat=n),
     "threads": lambda sd, n: sdgraph.set_num_threads(n),
     "a label": lambda sd, n: losses.SparseCategoricalCrossentropy(ignore_class=n)([0], [[0.5, 0.5]]),

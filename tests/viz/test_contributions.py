@@ -79,3 +79,13 @@ def test_keras_losses(reduction):
     assert_allclose(heights(ax).sum(), loss.eval({"p": P}).sum())
     (strip,) = [a for a in ax.figure.axes if a is not ax]
     assert_allclose(heights(strip), W[:, 0])
+
+
+def test_a_count_of_bars_is_a_whole_number_of_any_kind():
+    sd = SameDiff("float64")
+    loss = sd.loss.absolute_difference(Y, P)
+    assert len(heights(viz.plot_contributions(loss, max_bars=np.int64(2)))) == len(
+        heights(viz.plot_contributions(loss, max_bars=2))
+    )
+    with pytest.raises(ArgumentError):
+        viz.plot_contributions(loss, max_bars=True)
