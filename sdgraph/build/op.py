@@ -135,6 +135,8 @@ class Op:
     owner: type | None = None
     qualname: str = ""
     """Name with its namespace, as the registry knows it."""
+    key: str = field(init=False, default="")
+    """What tables of rewrites and engines look up: the qualified name, or nothing if another op is known by it."""
     broadcasts: bool = field(init=False)
     """Whether the op works elementwise on broadcast operands."""
     plain: bool = field(init=False)
@@ -208,11 +210,6 @@ class Op:
         """Whether the op is expanded into other ops before it runs."""
         return self.body is not None
 
-    @property
-    def key(self) -> str:
-        """What tables of rewrites and engines look up: the qualified name, or nothing if another op is known by it."""
-        return self.qualname if REGISTRY.get(self.qualname) is self else ""
-
     # ------------------------------------------------------------------ calls
 
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
@@ -273,8 +270,10 @@ def register(op: Op, namespace: str, owner: type) -> None:
             given=f"a method {op.name!r} of {owner.__name__}, with prefix={namespace!r}",
             fix="Give the class a prefix of its own, or the method another name.",
         )
+    if taken is not None:
+        taken.key = ""
     op.namespace, op.owner, op.qualname = namespace, owner, qualname
-    REGISTRY[qualname] = op
+    op.key, REGISTRY[qualname] = qualname, op
 
 
 # ---------------------------------------------------------------------- ops of the graph itself
