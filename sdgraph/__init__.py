@@ -19,6 +19,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import Operand, SDVariable
+from sdgraph.ops.losses.keras.on_arrays import compute_arrays_with as _compute_arrays_with
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.plan.plan import Plan
 from sdgraph.run.executable import Executable
@@ -53,6 +54,15 @@ __all__ = [
 
 _ON_FIRST_USE = ("keras", "testing", "viz")
 _FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.run.profiling", "set_num_threads": "sdgraph.run.engines.threads"}
+
+
+def _arrays() -> Any:
+    from sdgraph.nd import calls
+
+    return calls
+
+
+_compute_arrays_with(_arrays)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,10 @@ import numpy as np
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import flag
 from sdgraph.differentiate import jacobians
 from sdgraph.differentiate.answers import gradients_of, loss_gradients
 from sdgraph.differentiate.which_losses import check_loss, current_losses
-from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.lower.expansion import inside
 from sdgraph.run import checking
 from sdgraph.run.engines.choice import engine_name
@@ -297,9 +297,7 @@ array([ 6., 12.], dtype=float32))
         Raises:
             EngineError: If there is no such engine.
         """
-        if not isinstance(check_numerics, bool | np.bool):
-            raise ArgumentTypeError("check_numerics is True or False.", given=shown(check_numerics))
-        check = bool(check_numerics) or checking.is_checked(self)
+        check = flag("check_numerics", check_numerics) or checking.is_checked(self)
         return Executable(self, self.several(fetches), engine_name(engine), check_numerics=check)
 
     def check_numerics(self) -> AbstractContextManager[None]:

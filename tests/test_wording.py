@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import sdgraph
 from sdgraph import SameDiff
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.explorer.facts import facts
@@ -20,6 +22,14 @@ def test_sizes_have_three_digits_and_the_unit_that_fits(n):
     assert re.fullmatch(r"\d{1,3}(\.\d{1,2})?", number) and len(number.replace(".", "")) <= 3
     power = {"B": 0, "kB": 3, "MB": 6, "GB": 9, "TB": 12, "PB": 15, "EB": 18}[unit]
     assert float(number) * 10**power == pytest.approx(n, rel=0.005)
+
+
+def test_units_are_written_in_one_place():
+    package = Path(sdgraph.__file__).parent
+    by_hand = re.compile(r"""["']([kKMG]i?B)["']""")
+    assert by_hand.search('for unit in ("B", "kB"):')
+    found = [p.relative_to(package).as_posix() for p in package.rglob("*.py") if by_hand.search(p.read_text("utf-8"))]
+    assert found == ["wording.py"]
 
 
 def test_an_array_has_one_size_wherever_it_is_shown():

@@ -5,7 +5,8 @@ Must not know pictures.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
@@ -20,6 +21,9 @@ from sdgraph.infer.aval import Aval
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
+
+_NUMBERED: Final = re.compile(r"_\d+$")
+"""What tells an automatic name from others of the same op."""
 
 
 def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
@@ -115,7 +119,7 @@ def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: 
             continue
         name = inner.name if not named else node.name if k == out else f"{node.name}/{inner.name}"
         while name in work.names.ids or (name != node.name and name in sd.names.ids):
-            name = work.names.free(name.rstrip("0123456789").removesuffix("_"))
+            name = work.names.free(_NUMBERED.sub("", name))
         mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
         work.nodes[mapped[k]].origin = node.origin
         if k in body.graph.values:

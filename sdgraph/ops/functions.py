@@ -464,7 +464,6 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
     @primitive(
         infer=like_ufunc(np.exp),
         kernel=special.erf,
-        kernels={"jax": "jax.scipy.special.erf"},
         vjp=lambda g, y, x: _bell(g, x),
     )
     def erf(self, x: Operand, *, name: str | None = None) -> SDVariable:
@@ -487,7 +486,6 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
     @primitive(
         infer=like_ufunc(np.exp),
         kernel=special.erfc,
-        kernels={"jax": "jax.scipy.special.erfc"},
         vjp=lambda g, y, x: -_bell(g, x),
     )
     def erfc(self, x: Operand, *, name: str | None = None) -> SDVariable:

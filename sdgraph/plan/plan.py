@@ -13,6 +13,7 @@ from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT
 from sdgraph.build.op import Op
 from sdgraph.infer.aval import Aval, shape_str
+from sdgraph.wording import byte_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,7 @@ class Plan:
         labels = self.labels()
         lines = [
             f"plan: {len(self.steps)} steps, {len(self.feeds)} feeds, {len(self.variables)} variables, "
-            f"{len(self.constants)} constants, at most {plain_bytes(self.peak_bytes)} of results alive"
+            f"{len(self.constants)} constants, at most {byte_size(self.peak_bytes)} of results alive"
         ]
         width = max((len(labels[s.out]) for s in self.steps), default=0)
         for s in self.steps:
@@ -97,13 +98,3 @@ class Plan:
 
 def _aval(aval: Any) -> str:
     return str(aval) if type(aval) is Aval else "(" + ", ".join(map(str, aval)) + ")"
-
-
-def plain_bytes(n: int) -> str:
-    """A size as plans print it."""
-    size = float(n)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

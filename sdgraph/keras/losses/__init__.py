@@ -23,9 +23,7 @@ from sdgraph.keras.losses import registry
 from sdgraph.keras.losses.by_shape import crossentropy
 from sdgraph.keras.losses.registry import deserialize, get, register, serialize
 from sdgraph.keras.losses.wrapper import LossFunctionWrapper, as_loss
-from sdgraph.nd import calls as _calls
 from sdgraph.ops.losses.keras.loss import Loss
-from sdgraph.ops.losses.keras.on_arrays import compute_arrays_with as _compute_arrays_with
 
 if TYPE_CHECKING:
     # Who reads without running sees here what is entered below.
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from sdgraph.ops.losses.keras.probabilities import *  # noqa: F403
     from sdgraph.ops.losses.keras.regression import *  # noqa: F403
     from sdgraph.ops.losses.keras.structured import *  # noqa: F403
-
-_compute_arrays_with(_calls)
 
 _losses = registry.everything()
 globals().update(_losses)

@@ -1,10 +1,12 @@
 """Who computes a loss of arrays: that takes a graph that runs, and such graphs are made further up.
 
-`sdgraph.keras.losses` says at its import who does it; nobody meets a loss of arrays before that.
+The package itself says who, before any of its modules can be used: a loss may come out of a pickle in a process that
+has imported nothing else.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,17 +35,18 @@ class OnArrays(Protocol):
         ...
 
 
-_chosen: list[OnArrays] = []
+_chosen: list[Callable[[], OnArrays]] = []
 
 
-def compute_arrays_with(arrays: OnArrays) -> None:
-    """Say who computes losses of arrays."""
-    _chosen[:] = [arrays]
+def compute_arrays_with(load: Callable[[], OnArrays]) -> None:
+    """Say who computes losses of arrays, by a function that is called when there is one."""
+    _chosen[:] = [load]
 
 
+@functools.cache
 def on_arrays() -> OnArrays:
     """Who computes losses of arrays."""
-    return _chosen[0]
+    return _chosen[0]()
 
 
 __all__ = ["OnArrays", "compute_arrays_with", "on_arrays"]

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
+from sdgraph.build.signature import parameters_of
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.ops.losses.keras import docstrings
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.op import Op
-from sdgraph.build.signature import parameters_of
 
 P = ParamSpec("P")
 
