@@ -12,7 +12,9 @@ from sdgraph.cli import main
 from sdgraph.data import load_breast_cancer
 from sdgraph.demo import AIM, demo
 from sdgraph.demo.models import logistic_regression, two_layer_network
+from sdgraph.demo.speed import speed
 from sdgraph.demo.training import conjugate_gradient, gradient_descent, newton
+from sdgraph.run.engines import choice
 from sdgraph.show.pictures.lay_out.programs import available
 
 PICTURES = [
@@ -81,6 +83,40 @@ def test_without_a_layout_engine_there_is_one_clear_line_and_the_source(tmp_path
     assert len(missing) == 2 and all("pip install 'sdgraph[viz]'" in line for line in missing)
     assert err == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logistic_regression.dot", "two-layer_network.dot"]
+
+
+# ---------------------------------------------------------------------- the engine
+
+
+@pytest.mark.skipif(not choice._installed("llvmlite"), reason="needs llvmlite")
+def test_the_report_names_the_engine_and_what_it_gained(report):
+    text = "\n".join(report[0])
+    assert "Compiled functions ran on the engine llvm" in text
+    rows = re.findall(r"^  (.+?) +([\d,]+) us +([\d,]+) us +(\d+\.\d)x$", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == [
+        "logistic regression",
+        "two-layer network",
+        "Huber loss of 1,000,000 numbers",
+    ]
+    for _, numpy, fused, gain in rows:
+        slow, fast = (float(t.replace(",", "")) for t in (numpy, fused))
+        assert (slow - 0.5) / (fast + 0.5) - 0.05 <= float(gain) <= (slow + 0.5) / (fast - 0.5) + 0.05
+
+
+def test_without_the_fused_engine_everything_works_and_one_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(choice, "_installed", lambda package: False)
+    monkeypatch.setattr("sdgraph.demo.draw", lambda *_: [])
+    text = "\n".join(demo(tmp_path))
+    assert "Compiled functions ran on the engine numpy." in text and "Done in" in text
+    assert text.count("sdgraph[fast]") == 1 and "us" not in re.findall(r"\d (\w+)", text)
+
+
+def test_the_engine_of_the_environment_is_the_one_that_is_named(monkeypatch):
+    monkeypatch.setenv("SDGRAPH_ENGINE", "numpy")
+    data = the_feeds()
+    lines = list(speed({"logistic regression": logistic_regression(30)}, data))
+    assert lines[0] == "Compiled functions ran on the engine numpy."
+    assert len(lines) == (1 if choice._installed("llvmlite") else 2)
 
 
 # ---------------------------------------------------------------------- training, scipy being the judge

@@ -17,6 +17,7 @@ from sdgraph._version import __version__
 from sdgraph.data import BreastCancer, load_breast_cancer
 from sdgraph.demo.models import Model, logistic_regression, two_layer_network
 from sdgraph.demo.pictures import draw
+from sdgraph.demo.speed import speed
 from sdgraph.demo.training import Progress, gradient_descent, newton
 from sdgraph.testing import check_grads
 
@@ -67,6 +68,9 @@ def demo(out: Path) -> Iterator[str]:
     pictures += draw("two-layer network", network, feeds, out)
     yield from _paragraph("Gradient descent with momentum. The gradient comes from the graph, the update is numpy.")
     yield from _progress(gradient_descent(network, feeds, steps=100), [], every=20)
+
+    yield from _heading("Speed")
+    yield from speed({"logistic regression": regression, "two-layer network": network}, feeds)
 
     yield from _heading("Pictures of both models before training")
     yield from pictures
