@@ -43,8 +43,8 @@ def speed(models: Mapping[str, Model], feeds: Mapping[str, Any]) -> Iterator[str
         yield "Compiled functions ran on the engine numpy."
         yield from _what_is_missing(tasks[0])
         return
-    yield f"Compiled functions ran on the engine {engine}, which fuses them into loops of machine code. A value with its"
-    yield "gradients, on this computer, median of calls in turn with numpy:"
+    yield f"Compiled functions ran on the engine {engine}, which fuses them into loops of machine code. A value with"
+    yield "its gradients, on this computer, median of calls in turn with numpy:"
     yield ""
     width = max(len(task.name) for task in tasks)
     yield f"  {'function':<{width}}  {'numpy':>9}  {engine:>9}  {'gain':>5}"
