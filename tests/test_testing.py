@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from sdgraph import LossReduce, SameDiff, errors
 from sdgraph.build.decorators import primitive
@@ -225,3 +226,29 @@ def test_a_loss_with_masked_units():
     )
     rng = np.random.default_rng(1)
     check_grads(loss, {"x": rng.normal(size=(2, 3)), "y": rng.uniform(size=(2, 3))}, order=2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_at_a_minimum_is_no_fault(seed):
+    # The likelihood of a Gaussian process where it is best: slopes of 1e-8 and less beside a value of some ten, which
+    # the decompositions compute to about 1e-13.
+    rng = np.random.default_rng(seed)
+    sd = SameDiff(dtype="float64")
+    x = sd.constant("x", np.sort(rng.uniform(-3, 3, (40, 1)), axis=0))
+    y = sd.constant("y", np.sin(2 * x.value) + 0.1 * rng.normal(size=(40, 1)))
+    logs = [sd.var(name, value) for name, value in (("length", 0.0), ("size", 0.0), ("noise", -1.0))]
+    length, size, noise = (sd.math.exp(2 * v) for v in logs)
+    k = size * sd.math.exp(-0.5 * (x - x.T) ** 2 / length) + noise * sd.math.eye(40)
+    log_det = 2 * sd.math.log(sd.math.diag_part(sd.linalg.cholesky(k))).sum()
+    likelihood = 0.5 * ((y * sd.linalg.solve(k, y)).sum() + log_det)
+    f = sd.compile([likelihood, *sd.grad(likelihood, logs)])
+
+    def of(point):
+        for v, number in zip(logs, point, strict=True):
+            v.value = number
+        value, *slopes = f().values()
+        return float(value), np.array(slopes)
+
+    best = minimize(of, [float(v.value) for v in logs], jac=True, tol=1e-10)
+    of(best.x)
+    check_grads(likelihood)
