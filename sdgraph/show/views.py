@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sdgraph.show.formulas.equations import Latex
     from sdgraph.show.pictures.explorer import Explorer
     from sdgraph.show.pictures.picture import Digraph, GraphView
-    from sdgraph.show.pictures.write.export import MultiDiGraph
+    from sdgraph.show.pictures.write.export import Data, MultiDiGraph, View
     from sdgraph.show.table import Summary
 
 
@@ -189,27 +189,53 @@ class GraphViews(OpGraph):
 
         return to_latex(self.own(v), depth, expand=expand, max_length=max_length)
 
-    def to_networkx(self, view: str = "forward") -> MultiDiGraph:
-        """The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
+    def to_networkx(self, view: View = "forward", *, data: Data = "rich") -> MultiDiGraph:
+        r"""The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.
+
+        A node has these attributes, and with ``data="plain"`` each is a text, a truth value or a whole number, so that
+        ``nx.write_graphml``, ``write_gexf``, ``write_gml``, ``node_link_data`` and DOT take the graph as it is:
+
+        ============== ================================================== =======================================
+        attribute      ``data="rich"``                                    ``data="plain"``
+        ============== ================================================== =======================================
+        ``kind``       "placeholder", "variable", "constant" or "array"   the same
+        ``op``         name of the op, such as "math.tanh"; None if leaf  "" for a leaf
+        ``shape``      tuple of sizes; a text or None if unknown          "(batch, 3)"; "?" if unknown; "scalar"
+        ``dtype``      name of the dtype, such as "float32"               the same
+        ``is_loss``    whether it is a loss of the graph                  the same
+        ``is_output``  whether nothing uses it                            the same
+        ``is_gradient`` whether it was made for a gradient                the same
+        ``gradient_of`` the variable it is the gradient of, or None       "" if none
+        ``scope``      name scopes, joined by "/"; "" for none            the same
+        ``origin``     the user's line, or None                           "" if none
+        ``attributes`` dict of the op's settings                          JSON, "" if there are none
+        ============== ================================================== =======================================
+
+        An edge leads from an operand to what is computed from it. Its attribute ``operand`` is the parameter's name;
+        with ``data="plain"`` it also has ``position``, which is the edge's key, because not every program reads keys.
+        Characters of a name that XML cannot hold then are codes such as ``\uffff``.
 
         Args:
             view: ``"forward"`` without gradient nodes, ``"gradient"`` for gradient nodes and what they use, ``"both"``
                 for everything.
+            data: ``"rich"`` for attributes that are Python objects, ``"plain"`` for what files of graphs can hold.
 
         Raises:
-            ArgumentError: For another view.
+            ArgumentError: For another view or form of data.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff()
-            >>> x = sd.placeholder("x")
+            >>> x = sd.placeholder("x", shape=("batch", 3))
             >>> y = sd.math.mul(x, x, name="y")
             >>> list(sd.to_networkx().edges(keys=True, data="operand"))
             [('x', 'y', 0, 'x'), ('x', 'y', 1, 'y')]
+            >>> sd.to_networkx().nodes["y"]["shape"], sd.to_networkx(data="plain").nodes["y"]["shape"]
+            (('batch', 3), '(batch, 3)')
         """
         from sdgraph.show.pictures.write.export import to_networkx
 
-        return to_networkx(self, view=view)
+        return to_networkx(self, view, data=data)
 
     def display_bundle(self, focus: SDVariable | None = None) -> dict[str, str]:
         """What a notebook shows for the graph, or for one variable and its neighbours; never raises."""

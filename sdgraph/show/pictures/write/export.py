@@ -1,13 +1,16 @@
-"""The graph as a networkx graph.
+"""The graph as a networkx graph, with values as they are, or as what files of other programs can hold.
 
 Every variable is a node, also those that pictures fold away. Must not know pictures.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import enum
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from sdgraph.errors import ArgumentError, shown
+from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
@@ -15,47 +18,55 @@ if TYPE_CHECKING:
 
     from sdgraph.ops.graph import OpGraph
 
-VIEWS: Final = ("forward", "gradient", "both")
+View: TypeAlias = Literal["forward", "gradient", "both"]
+Data: TypeAlias = Literal["rich", "plain"]
+
+_NOT_IN_FILES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Characters that XML has no way to write, or advises against."""
+_TAKEN_FOR_EMPTY: Final = ("()", "[]")
+"""Texts that networkx reads from GML as an empty tuple and an empty list."""
 
 
-def to_networkx(sd: OpGraph, view: str = "forward") -> MultiDiGraph:
-    """A MultiDiGraph with a node per variable, in creation order; edge keys are operand positions.
-
-    Node attributes: ``kind``, ``op`` (None for leaves), ``shape``, ``dtype``, ``is_loss``, ``is_output``,
-    ``is_gradient``, ``gradient_of`` (a name or None), ``scope``, ``origin`` (the user's line) and ``attributes`` (the
-    op's settings). The edge attribute ``operand`` is the parameter's name.
-
-    Raises:
-        ArgumentError: For a view that is none of "forward", "gradient", "both".
-    """
+def to_networkx(sd: OpGraph, view: View = "forward", *, data: Data = "rich") -> MultiDiGraph:
+    """A MultiDiGraph with a node per variable, in creation order; see `sdgraph.show.views.GraphViews.to_networkx`."""
     import networkx as nx
 
-    if not isinstance(view, str) or view not in VIEWS:
-        raise ArgumentError("There is no such view.", given=shown(view), expected=", ".join(VIEWS))
+    for what, value, known in (("view", view, get_args(View)), ("form of data", data, get_args(Data))):
+        if not isinstance(value, str) or value not in known:
+            raise ArgumentError(f"There is no such {what}.", given=shown(value), expected=", ".join(known))
     listing = visible(sd)
     chosen = _chosen(listing, view)
     graph = nx.MultiDiGraph(view=view)
+    names = {i: listing.items[i].name for i in chosen}
+    if data == "plain":
+        names = _writable_names(names)
     # Nodes made by one line share one origin; finding its line number is the slow part.
     origins: dict[int, str] = {}
-    for i in sorted(chosen):
-        item = listing.items[i]
-        graph.add_node(item.name, **_attributes(listing, item, origins))
-    for i in sorted(chosen):
-        item = listing.items[i]
-        for position, operand, j in item.operands:
-            if j in chosen:
-                graph.add_edge(listing.items[j].name, item.name, key=position, operand=operand)
+    for i in chosen:
+        found = _attributes(listing, listing.items[i], origins)
+        if data == "plain":
+            found = {key: _plain(key, value) for key, value in found.items()}
+            wrt = listing.items[i].wrt
+            if wrt in names:
+                found["gradient_of"] = names[wrt]
+        graph.add_node(names[i], **found)
+    for i in chosen:
+        for position, operand, j in listing.items[i].operands:
+            if j in names:
+                # A program that reads a file and knows no keys has the position all the same.
+                place = {"position": position} if data == "plain" else {}
+                graph.add_edge(names[j], names[i], key=position, operand=operand, **place)
     return graph
 
 
-def _chosen(listing: Listing, view: str) -> set[int]:
+def _chosen(listing: Listing, view: View) -> list[int]:
     items = listing.items
     if view == "forward":
-        return {i for i, item in items.items() if not item.is_gradient}
+        return [i for i, item in items.items() if not item.is_gradient]
     if view == "both":
-        return set(items)
+        return list(items)
     made = {i for i, item in items.items() if item.is_gradient}
-    return made | {o.id for i in made for o in items[i].operands}
+    return sorted(made | {o.id for i in made for o in items[i].operands})
 
 
 def _attributes(listing: Listing, item: Item, origins: dict[int, str]) -> dict[str, Any]:
@@ -73,5 +84,62 @@ def _attributes(listing: Listing, item: Item, origins: dict[int, str]) -> dict[s
         "gradient_of": None if item.wrt is None else listing.sd.nodes[item.wrt].name,
         "scope": "/".join(item.scope),
         "origin": None if node.origin is None else origins[id(node.origin)],
-        "attributes": dict(node.attrs),
+        "attributes": _all_settings(listing, item),
     }
+
+
+def _all_settings(listing: Listing, item: Item) -> dict[str, Any]:
+    """The settings of the op that makes a variable, and which output of it the variable is if there are several."""
+    node = listing.sd.nodes[item.id]
+    if item.op is None or item.op is node.op:
+        return dict(node.attrs)
+    return {**listing.sd.nodes[node.inputs[0]].attrs, **node.attrs}
+
+
+# ---------------------------------------------------------------------- what files can hold
+
+
+def _plain(key: str, value: Any) -> str | int | float | bool:
+    """An attribute as a truth value, a number or a text."""
+    if isinstance(value, bool | int | float):
+        return value
+    if value is None:
+        return ""
+    if key == "shape":
+        return _writable(shape_str(value)) if value else "scalar"
+    if key == "attributes":
+        return _settings(value)
+    return _writable(value)
+
+
+def _settings(attrs: dict[str, Any]) -> str:
+    """An op's settings as JSON; nothing where it has none."""
+    import json
+
+    return _writable(json.dumps(attrs, default=_in_json, ensure_ascii=False)) if attrs else ""
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.name
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return shown(value)
+
+
+def _writable(text: str) -> str:
+    """A text with a code in place of each character that some format cannot hold."""
+    return _NOT_IN_FILES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _writable_names(names: dict[int, str]) -> dict[int, str]:
+    """Names that every format can hold, each other than the rest."""
+    found: dict[int, str] = {}
+    taken = set(names.values())
+    for i, name in names.items():
+        text = f" {name}" if name in _TAKEN_FOR_EMPTY else _writable(name)
+        while text != name and text in taken:
+            text += "'"
+        taken.add(text)
+        found[i] = text
+    return found
