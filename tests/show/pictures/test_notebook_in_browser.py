@@ -7,7 +7,7 @@ import pytest
 
 from sdgraph.show.pictures.dress.theme import FILL, HEAT, PAGE
 from sdgraph.show.pictures.lay_out import programs as engines
-from tests.show.pictures.explorer.browser import FLAGS, executable
+from tests.browser import FLAGS, executable
 from tests.show.pictures.graphs import logistic_regression
 
 pytestmark = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine")

@@ -16,47 +16,69 @@
   // ---------------------------------------------------------------- camera: what part of the picture the stage shows
 
   const camera = { x: 0, y: 0, scale: 1 };
-  let touched = false; // whether the reader has moved the camera
+  // How to place the camera again when the page gets another size; null once the reader has moved it. A page may run
+  // before it has a size: in a hidden tab, in a cell that is out of view, in a frame that is just being attached.
+  let aim = null;
+
+  const seen = () => stage.clientWidth > 0 && stage.clientHeight > 0;
 
   function look() {
     const { clientWidth: w, clientHeight: h } = stage;
-    now.svg.setAttribute("viewBox", `${camera.x} ${camera.y} ${w / camera.scale} ${h / camera.scale}`);
+    if (seen()) now.svg.setAttribute("viewBox", `${camera.x} ${camera.y} ${w / camera.scale} ${h / camera.scale}`);
+  }
+
+  /** Place the camera now, and again with each size that the page gets. */
+  function aimBy(place) {
+    aim = place;
+    if (seen()) place();
   }
 
   /** Show all of the picture; with `readable`, start at its top instead where all of it would be too small to read. */
-  function fit(readable = false) {
+  const fit = (readable = false) => aimBy(() => {
     const { x, y, width, height } = now.box;
     const { clientWidth: w, clientHeight: h } = stage;
     camera.scale = Math.max(0.02, Math.min(w / width, h / height, 1.6));
     if (readable) camera.scale = Math.max(camera.scale, Math.min(0.8, w / width), 0.45);
     camera.x = x - (w / camera.scale - width) / 2;
     camera.y = y - Math.max(0, (h / camera.scale - height) / 2);
-    touched = false;
     look();
-  }
+  });
 
-  function zoom(factor, px = stage.clientWidth / 2, py = stage.clientHeight / 2) {
+  function scaleBy(factor, px, py) {
     const scale = Math.min(12, Math.max(0.02, camera.scale * factor));
     camera.x += px / camera.scale - px / scale;
     camera.y += py / camera.scale - py / scale;
     camera.scale = scale;
-    touched = true;
+    look();
+  }
+
+  // What the reader does with the camera.
+
+  function zoom(factor, px = stage.clientWidth / 2, py = stage.clientHeight / 2) {
+    aim = null;
+    scaleBy(factor, px, py);
+  }
+
+  function pan(dx, dy) {
+    aim = null;
+    camera.x += dx / camera.scale;
+    camera.y += dy / camera.scale;
     look();
   }
 
   /** Move as little as it takes to have an element on the stage, large enough to read. */
-  function bring(element) {
+  const bring = (element) => aimBy(() => {
     const place = () => {
       const card = element.getBoundingClientRect(), frame = stage.getBoundingClientRect();
       return [card.x + card.width / 2 - frame.x, card.y + card.height / 2 - frame.y];
     };
     look();
-    if (camera.scale < 0.7) zoom(1 / camera.scale, ...place());
+    if (camera.scale < 0.7) scaleBy(1 / camera.scale, ...place());
     const [x, y] = place(), { clientWidth: w, clientHeight: h } = stage;
     if (x < 0.12 * w || x > 0.88 * w) camera.x += (x - w / 2) / camera.scale;
     if (y < 0.12 * h || y > 0.88 * h) camera.y += (y - h / 2) / camera.scale;
     look();
-  }
+  });
 
   stage.addEventListener("wheel", (event) => {
     // Inside another page the wheel scrolls that page until the picture has been clicked.
@@ -86,10 +108,7 @@
       const frame = stage.getBoundingClientRect();
       zoom(apart(event) / Math.max(1, apart(before)), other.clientX - frame.x, other.clientY - frame.y);
     } else {
-      camera.x -= dx / camera.scale;
-      camera.y -= dy / camera.scale;
-      touched = true;
-      look();
+      pan(-dx, -dy);
     }
     fingers.set(event.pointerId, event);
   });
@@ -99,9 +118,11 @@
       stage.classList.remove("dragging");
     });
   }
-  // A frame gets its size after its page has run: until the reader moves, the picture fits whatever size there is.
-  window.addEventListener("resize", () => (touched ? look() : fit(true)));
-  new ResizeObserver(() => now && look()).observe(stage);
+  // A frame out of view may hear of its size by one of these only. The stage also changes when the panel opens, and then
+  // the card that was clicked must not move.
+  const settle = () => (aim && seen() ? aim : look)();
+  window.addEventListener("resize", settle);
+  const sizes = new ResizeObserver((entries) => (entries.some(({ target }) => target !== stage) ? settle : look)());
 
   // ---------------------------------------------------------------- views
 
@@ -372,15 +393,12 @@
   }
   document.addEventListener("keydown", (event) => {
     if (event.target === input || event.ctrlKey || event.metaKey || event.altKey) return;
-    const pan = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     const act = { "/": () => input.focus(), Escape: up, f: () => fit(), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => fit() }[event.key];
     const card = cardAt(event.target);
     if (event.key === "Enter" && card !== null) choose(card);
-    else if (pan && event.target.closest("#stage")) {
-      camera.x += (pan[0] * 60) / camera.scale;
-      camera.y += (pan[1] * 60) / camera.scale;
-      look();
-    } else if (act) act();
+    else if (arrow && event.target.closest("#stage")) pan(60 * arrow[0], 60 * arrow[1]);
+    else if (act) act();
     else return;
     event.preventDefault();
   });
@@ -398,6 +416,7 @@
   };
 
   show(0);
+  for (const element of [stage, stage.parentElement]) sizes.observe(element);
   const start = Object.keys(variables).find((id) => variables[id].name === decodeURIComponent(location.hash.slice(1)));
   if (start !== undefined) jump(Number(start));
 })();

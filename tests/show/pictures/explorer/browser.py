@@ -1,16 +1,11 @@
-"""A headless Chromium for tests: opens a page, runs a script in it, returns what the script found."""
+"""The explorer's page in a browser: opens it, runs a script in it, returns what the script found."""
 
 import html
 import json
-import os
 import re
-import shutil
 import subprocess
 
-import pytest
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
+from tests.browser import FLAGS, executable
 
 _SCRIPT = """
 <pre id="found"></pre>
@@ -45,15 +40,6 @@ _SCRIPT = """
 </script>
 </body>
 """
-
-
-def executable():
-    """The browser to test with, from CHROME or the PATH; skips the test if there is none."""
-    for name in filter(None, (os.environ.get("CHROME"), *NAMES)):
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip("no Chromium: install one, or name it in the environment variable CHROME")
 
 
 def evaluate(page, script, folder, *flags):

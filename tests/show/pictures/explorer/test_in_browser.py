@@ -6,7 +6,8 @@ import pytest
 from sdgraph import SameDiff
 from sdgraph.show.pictures.dress import theme
 from sdgraph.show.pictures.lay_out import programs as engines
-from tests.show.pictures.explorer.browser import evaluate, executable
+from tests.browser import Browser, executable
+from tests.show.pictures.explorer.browser import evaluate
 
 pytestmark = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine is installed")
 
@@ -191,22 +192,128 @@ def test_a_notebook_shows_either_the_page_or_the_still_picture(page, tmp_path):
     assert evaluate(trusted, look, tmp_path) == [False, True]
 
 
-def test_a_frame_that_grows_shows_the_whole_picture(page, tmp_path):
+# ---------------------------------------------------------------------- a page that has no size when it begins
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """One browser for all tests of sizes. They run in real time, as a browser tells sizes when it draws."""
+    with Browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+def visit(browser, text, folder):
+    file = folder / "page.html"
+    file.write_text(text, encoding="utf-8")
+    browser.open(file.as_uri())
+
+
+LOST = """(() => {
+  const stage = document.querySelector("#stage"), box = stage?.getBoundingClientRect();
+  if (!box?.width || !box.height) return "no size";
+  const cards = [...stage.querySelectorAll("g.node")].map((g) => g.getBoundingClientRect());
+  if (Math.max(...cards.map((c) => c.height)) < 25) return "shrunk";
+  const across = Math.max(...cards.map((c) => c.right)) + Math.min(...cards.map((c) => c.x));
+  if (Math.abs(across - box.width) > 0.3 * box.width) return `off the middle: ${across / 2} of ${box.width}`;
+  return cards.some((c) => c.x < 0 || c.right > box.right) ? "cut off" : "";
+})()"""
+"""What is wrong with the picture in a frame; nothing if it is large, whole and in the middle."""
+
+
+SETTLED = f"new Promise((done) => setTimeout(() => done({LOST} === ''), 300))"
+"""Whether nothing is wrong, some frames later."""
+
+BEGINS_HIDDEN = ("</head>", "<style id=off>main { display: none }</style></head>")
+"""The window has a size all the same, so that no resize of it tells the page."""
+
+VIEW = 'document.querySelector("#stage svg").getAttribute("viewBox").split(" ").map(Number)'
+
+
+def test_a_stage_without_a_size_is_filled_when_it_gets_one(page, browser, tmp_path):
     sd, feeds = page
-    output = sd.explore(feeds=feeds, height=200)._repr_mimebundle_()["text/html"]
-    # Without its sandbox the frame can be looked into from the page around it.
-    output = output.replace('sandbox="allow-scripts" width="100%"', 'width="320"')
-    width, tallest, outside = evaluate(f"<html><body>{output}</body></html>", """
-        const frame = $("iframe");
-        while (!frame.contentDocument?.querySelector("#stage svg")) await wait(20);
-        frame.width = 1000;
-        frame.height = 700;
-        await wait(500);
-        const inner = frame.contentDocument, stage = inner.querySelector("#stage").getBoundingClientRect();
-        const cards = [...inner.querySelectorAll("#stage g.node")].map((g) => g.getBoundingClientRect());
-        const lost = cards.filter((c) => c.x < 0 || c.right > stage.right || c.bottom > stage.bottom);
-        return [stage.width, Math.max(...cards.map((c) => c.height)), lost.length];
-    """, tmp_path)  # fmt: skip
-    assert width == pytest.approx(1000, abs=5)
-    assert tallest > 25
-    assert outside == 0
+    visit(browser, sd.explore(feeds=feeds).html.replace(*BEGINS_HIDDEN), tmp_path)
+    browser.wait_for(f"{LOST} === 'no size'")
+    browser.evaluate("off.remove()")
+    browser.wait_for(SETTLED, 5)
+
+
+def test_a_variable_in_the_address_is_found_when_there_is_room(page, browser, tmp_path):
+    sd, feeds = page
+    text = sd.explore(feeds=feeds).html.replace(*BEGINS_HIDDEN)
+    visit(
+        browser,
+        text.replace('<script>"use strict"', '<script>location.hash = "loss"</script><script>"use strict"'),
+        tmp_path,
+    )
+    browser.wait_for(f"{LOST} === 'no size'")
+    browser.evaluate("off.remove()")
+    browser.wait_for("""(() => {
+      const card = document.querySelector("#stage g.node.chosen").getBoundingClientRect();
+      const stage = document.querySelector("#stage").getBoundingClientRect();
+      const x = (card.x + card.width / 2) / stage.width, y = (card.y + card.height / 2 - stage.y) / stage.height;
+      return card.height > 25 && x > 0.1 && x < 0.9 && y > 0.1 && y < 0.9;
+    })()""", 5)  # fmt: skip
+    assert browser.evaluate("document.querySelector('#panel h1').textContent") == "loss"
+
+
+def test_what_the_reader_moved_stays_when_the_page_is_resized_or_hidden(page, browser, tmp_path):
+    sd, feeds = page
+    visit(browser, sd.explore(feeds=feeds).html, tmp_path)
+    browser.wait_for(f"{LOST} === ''")
+    before = browser.evaluate(VIEW)
+    browser.evaluate("document.querySelector('#stage').focus()")
+    browser.press("ArrowRight")
+    moved = browser.evaluate(VIEW)
+    assert moved[0] > before[0] + 10
+    for style in ("width: 300px", "display: none", "height: 200px; flex: none"):
+        browser.evaluate(f"document.querySelector('main').style = '{style}'")
+        if "none" not in style or "flex" in style:
+            browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) > 100", 5)
+        assert browser.evaluate(VIEW)[:2] == pytest.approx(moved[:2])
+    browser.evaluate("document.querySelector('main').style = ''")
+    browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) < 0.1", 5)
+    assert browser.evaluate(VIEW) == pytest.approx(moved)
+
+
+def test_opening_the_panel_moves_no_card(page, browser, tmp_path):
+    sd, feeds = page
+    visit(browser, sd.explore(feeds=feeds).html, tmp_path)
+    browser.wait_for(f"{LOST} === ''")
+    at = """(() => {
+      const cards = [...document.querySelectorAll("#stage g.node")];
+      const z = cards.find((g) => g.querySelector("text").textContent === "z");
+      const { x, y, width, height } = z.getBoundingClientRect();
+      return [x, y, width, height];
+    })()"""  # fmt: skip
+    x, y, width, height = before = browser.evaluate(at)
+    seen = browser.evaluate(VIEW)
+    browser.click(x + width / 2, y + height / 2)
+    browser.wait_for(f"{VIEW}[2] < {seen[2] - 100}", 5)
+    assert browser.evaluate("document.querySelector('#panel h1').textContent") == "z"
+    assert browser.evaluate(at) == pytest.approx(before, abs=0.5)
+
+
+HIDDEN = {
+    "narrow": ("width:0; overflow:hidden", "box.style.width = '100%'"),
+    "flat": ("height:0; overflow:hidden", "box.style.height = 'auto'"),
+    "no box": ("display:none", "box.style.display = 'block'"),
+    "hidden tab": ("position:absolute; visibility:hidden; width:0", "box.style = ''"),
+    "out of sight": ("content-visibility:hidden", "box.style.contentVisibility = ''"),
+    "rendered when near": ("content-visibility:auto", ""),
+    "grows": ("width:340px", "box.style.width = '1000px'"),
+    "taken out and put back": ("", "const frame = document.querySelector('iframe'); frame.remove(); box.append(frame)"),
+}
+
+
+@pytest.mark.parametrize("above", [0, 4000], ids=["in view", "out of view"])
+@pytest.mark.parametrize("case", HIDDEN)
+def test_a_frame_shows_the_whole_picture_however_it_began(page, browser, tmp_path, case, above):
+    sd, feeds = page
+    style, show = HIDDEN[case]
+    output = sd.explore(feeds=feeds)._repr_mimebundle_()["text/html"]
+    box = f"<div id=box style='{style}'>{output}</div>"
+    visit(browser, f"<!doctype html><body><div style='height:{above}px'></div>{box}</body>", tmp_path)
+    browser.wait_for_frame("!!document.querySelector('#stage svg')")
+    browser.evaluate(f"{{ {show} }}")
+    browser.evaluate("document.querySelector('iframe').scrollIntoView()")
+    browser.wait_for_frame(SETTLED, 10)
