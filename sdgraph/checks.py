@@ -1,4 +1,4 @@
-"""Settings that a caller gives: whole numbers, finite numbers, flags.
+"""Settings that a caller gives: whole numbers, finite numbers, flags, one of a few texts.
 
 Numpy's numbers count as Python's; True and False are no numbers, and a number is no flag. Must not know what a setting
 is for: where a message of its own says more, the caller writes it.
@@ -7,11 +7,13 @@ is for: where a message of its own says more, the caller writes it.
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from collections.abc import Iterable
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
+from sdgraph.wording import did_you_mean, listed
 
 
 def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
@@ -104,6 +106,48 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool):
         raise ArgumentTypeError(f"{name} is True or False.", given=f"{name}={shown(value)}")
     return bool(value)
+
+
+def one_of(
+    what: str, value: Any, known: Iterable[str], *, also: str = "", kind: type[SDGraphError] = ArgumentError
+) -> Any:
+    """A setting that is one of a few texts.
+
+    Args:
+        what: What an error calls it.
+        value: What the caller gave.
+        known: The texts.
+        also: What else is right, for the error.
+        kind: The error's class.
+
+    Raises:
+        SDGraphError: If it is none of them; of class ``kind``, with those it is most like.
+
+    Example:
+        >>> one_of("view", "grad", ["forward", "gradient", "both"])
+        Traceback (most recent call last):
+        ...
+        sdgraph.errors.ArgumentError: There is no view 'grad'.
+          expected: 'forward', 'gradient' or 'both'
+          ...
+          fix:      Did you mean 'gradient'?
+    """
+    texts = list(known)
+    if isinstance(value, str) and value in texts:
+        return value
+    raise no_such(what, value, texts, also=also, kind=kind)
+
+
+def no_such(
+    what: str, value: object, known: Iterable[object], *, also: str = "", kind: type[SDGraphError] = ArgumentError
+) -> SDGraphError:
+    """The error for what is none of the texts that a setting may be; arguments as for `one_of`."""
+    texts = list(known)
+    return kind(
+        f"There is no {what} {shown(value)}.",
+        expected=(f"{also}, or one of {listed(texts, 'and')}" if also else listed(texts)),
+        fix=did_you_mean(value, texts),
+    )
 
 
 def _wrong(message: str, name: str, value: object) -> ArgumentError:

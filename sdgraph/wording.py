@@ -11,6 +11,9 @@ MAX_NAME: Final = 24
 _MAX_TEXT: Final = 500
 """Characters of any text in a picture's source: Graphviz refuses the whole source for one of more than 16,384."""
 
+_LONGEST_NAME: Final = 200
+_SHORTEST_BEGINNING: Final = 3
+
 
 def number(value: Any) -> str:
     """A scalar in at most about eight characters.
@@ -103,6 +106,17 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"
 
 
+def listed(names: Iterable[object], last: str = "or") -> str:
+    """Names in quotes, as a sentence lists them.
+
+    Example:
+        >>> listed(["TB", "LR", "BT"]), listed(["a"])
+        ("'TB', 'LR' or 'BT'", "'a'")
+    """
+    *others, final = [repr(name) if isinstance(name, str) else str(name) for name in names] or ["nothing"]
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
 def did_you_mean(name: object, known: Iterable[object]) -> str | None:
     """A hint with the names most like ``name``, or None.
 
@@ -110,9 +124,35 @@ def did_you_mean(name: object, known: Iterable[object]) -> str | None:
         >>> did_you_mean("hubber", ["huber", "hinge"])
         "Did you mean 'huber'?"
     """
-    import difflib
-
-    if not isinstance(name, str) or len(name) > 200:
-        return None
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=3, cutoff=0.6)
+    near = nearest(name, known)
     return f"Did you mean {' or '.join(map(repr, near))}?" if near else None
+
+
+def nearest(name: object, known: Iterable[object], most: int = 3) -> list[str]:
+    """The names most like ``name``, best first.
+
+    Case, underscores and the like do not count; then spelling does, then what a name begins with.
+
+    Example:
+        >>> nearest("X", ["x", "y"]), nearest("truncatedNormal", ["normal", "truncated_normal"])
+        (['x'], ['truncated_normal'])
+        >>> nearest("rellu", ["relu", "relu6", "elu"]), nearest("acc", ["accuracy", "loss"])
+        (['relu', 'relu6', 'elu'], ['accuracy'])
+    """
+    import difflib  # Only what goes wrong asks for it.
+
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        return []
+    wanted = _folded(name)
+    by_spelling: dict[str, list[str]] = {}
+    for k in map(str, known):
+        by_spelling.setdefault(_folded(k), []).append(k)
+    if wanted in by_spelling:
+        return by_spelling[wanted][:most]
+    close = difflib.get_close_matches(wanted, by_spelling, n=most, cutoff=0.6)
+    begins = [k for k in by_spelling if len(wanted) >= _SHORTEST_BEGINNING and k.startswith(wanted) and k not in close]
+    return [k for spelling in [*close, *begins] for k in by_spelling[spelling]][:most]
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "").replace(" ", "")

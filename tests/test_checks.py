@@ -8,7 +8,7 @@ import pytest
 
 import sdgraph
 from sdgraph import SameDiff, checks
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, EngineError, SDGraphError
 from sdgraph.keras import losses
 from sdgraph.run.engines.threads import get_num_threads
 from sdgraph.run.profiling import profile
@@ -137,3 +137,19 @@ def test_no_file_asks_by_hand():
     own = package / "checks.py"
     wrong = [str(p) for p in package.rglob("*.py") if p != own and by_hand.search(p.read_text("utf-8"))]
     assert not wrong
+
+
+def test_no_file_lists_choices_by_hand():
+    """What is none of a few texts is told by one function, which finds those that are near."""
+    by_hand = re.compile(r"no such (theme|view|kind|scheme|format)|\" or \"\.join\(map\(repr")
+    package = Path(sdgraph.__file__).parent
+    wrong = [str(p) for p in package.rglob("*.py") if by_hand.search(p.read_text("utf-8"))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("value", ["bb", None, 3, ["a"], np.array(["a"]), b"a"])
+def test_what_is_none_of_a_few_texts_is_an_error_of_the_class_asked_for(value):
+    assert checks.one_of("letter", "a", ("a", "b")) == "a"
+    with pytest.raises(EngineError, match="There is no letter") as e:
+        checks.one_of("letter", value, ("a", "b"), kind=EngineError)
+    assert e.value.expected == "'a' or 'b'"

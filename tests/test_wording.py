@@ -13,7 +13,7 @@ from sdgraph import SameDiff
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.explorer.facts import facts
 from sdgraph.show.visible import visible
-from sdgraph.wording import byte_size, did_you_mean, shortened, with_article
+from sdgraph.wording import byte_size, did_you_mean, nearest, shortened, with_article
 
 
 @pytest.mark.parametrize("n", [0, 7, 999, 1000, 1023, 1024, 999_499, 999_500, 999_999, 10**9 - 1, 10**12, 10**18])
@@ -73,3 +73,20 @@ def test_writing_a_formula_or_a_table_loads_no_picture():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("X", ["x", "y"], ["x"]),
+        ("Loss", ["loss", "LOSS", "less"], ["loss", "LOSS"]),
+        ("truncatedNormal", ["normal", "truncated_normal"], ["truncated_normal"]),
+        ("grad", ["forward", "gradient"], ["gradient"]),
+        ("ab", ["abacus"], []),
+        ("", ["x"], []),
+        ("a" * 201, ["a" * 200], []),
+        (3, ["3"], []),
+    ],
+)
+def test_names_are_near_in_spelling_whatever_their_case_and_underscores(name, known, near):
+    assert nearest(name, known) == near

@@ -8,11 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sdgraph.checks import whole
+from sdgraph.checks import one_of, whole
 from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import shape_str
-from sdgraph.wording import did_you_mean
 
 # In quotes, since `np.random` is loaded when it is first used: that takes a sixth of the time of this package.
 _Make: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], np.ndarray[Any, Any]]"
@@ -105,13 +104,7 @@ def initial_value(
         return _made(lambda: np.full(shape, own_array(init, dtype)), shape)
     if isinstance(init, str) and init.startswith("constant"):
         return _made(lambda: np.full(shape, own_array(_constant(init), dtype)), shape)
-    if not isinstance(init, str) or init not in SCHEMES:
-        raise ArgumentError(
-            "There is no such init scheme.",
-            given=shown(init),
-            expected="a number, 'constant:VALUE', or one of " + ", ".join(map(repr, SCHEMES)),
-            fix=did_you_mean(init, SCHEMES) if isinstance(init, str) else None,
-        )
+    one_of("init scheme", init, SCHEMES, also="a number, 'constant:VALUE'")
     rng = np.random.default_rng(None if seed is None else as_seed(seed))
     return _made(lambda: np.asarray(SCHEMES[init](rng, shape), dtype), shape)
 

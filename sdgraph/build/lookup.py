@@ -9,7 +9,7 @@ from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.names import check_name
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import no_such
 from sdgraph.infer.aval import Aval
 
 
@@ -55,11 +55,7 @@ class GraphLookup(GraphBuilder):
         try:
             wanted = None if kind is None else VariableKind(kind)
         except Exception:
-            raise ArgumentError(
-                "There is no such kind of variable.",
-                given=shown(kind),
-                expected=", ".join(k.value for k in VariableKind),
-            ) from None
+            raise no_such("kind of variable", kind, [k.value for k in VariableKind]) from None
         return [
             SDVariable(self, i)
             for i, node in enumerate(self.nodes)

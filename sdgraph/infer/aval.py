@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -102,13 +103,37 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         result = np.dtype(dtype)
     except Exception as e:
-        raise DTypeError("Not a data type.", given=shown(dtype), expected='a numpy dtype such as "float32"') from e
+        raise DTypeError(
+            f"There is no data type {shown(dtype)}.",
+            expected='a numpy dtype such as "float32"',
+            fix=_meant_dtype(dtype if isinstance(dtype, str) else shown(dtype)),
+        ) from e
     if result.kind not in "fiubc" or dtype is None:
         raise DTypeError(
             "Arrays hold numbers or bools.", given=shown(dtype), expected="a float, integer, complex or bool dtype"
         )
     # The object that numpy has for it, not one that equals it: calls look for the same object.
     return result if result.isnative else result.newbyteorder("=")
+
+
+_DTYPES: Final = (
+    *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+_OTHER_NAMES: Final = {
+    **{"FLOAT": "float32", "DOUBLE": "float64", "HALF": "float16", "LONG": "int64", "INT": "int32", "SHORT": "int16"},
+    **{"BYTE": "int8", "UBYTE": "uint8", "BOOL": "bool", "integer": "int64", "boolean": "bool"},
+}
+"""What other libraries call a dtype, SameDiff's data types first, where numpy does not know the name."""
+
+
+def _meant_dtype(name: str) -> str | None:
+    """A hint for a dtype of another library, such as ``torch.float32``, or a misspelt one."""
+    name = name.rpartition(".")[2]
+    if "bfloat16" in name.lower():
+        return "Numpy has no bfloat16; 'float32' holds all its values."
+    known = _OTHER_NAMES.get(name)
+    return f"Did you mean {known!r}?" if known else did_you_mean(name, _DTYPES)
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:

@@ -15,7 +15,7 @@ from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import is_whole, not_negative
+from sdgraph.checks import is_whole, not_negative, one_of
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, normalize_axis, shape_str
@@ -65,8 +65,7 @@ def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
         ArgumentError: If ``padding`` is not one pair per axis, or ``mode`` is unknown.
         ShapeError: If an axis has too few entries to mirror.
     """
-    if mode not in _PAD_MODES:
-        raise ArgumentError("This mode of padding is unknown.", given=repr(mode), expected=" or ".join(_PAD_MODES))
+    one_of("mode of padding", mode, _PAD_MODES)
     widths = _pad_widths(len(x.shape), padding)
     out: list[Dim] = []
     for d, (before, after) in zip(x.shape, widths, strict=True):

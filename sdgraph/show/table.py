@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.kinds import VariableKind
-from sdgraph.checks import is_whole
+from sdgraph.checks import is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
@@ -95,9 +95,7 @@ def _sort_key(sort: str) -> Callable[[_Row], Any]:
         "kind": lambda r: (r.kind, r.order),
         "size": lambda r: (-r.size, r.order),
     }
-    if not isinstance(sort, str) or sort not in keys:
-        raise ArgumentError("The table cannot be sorted like this.", given=shown(sort), expected=", ".join(keys))
-    return keys[sort]
+    return keys[one_of("order of a table", sort, keys)]
 
 
 def _rows(listing: Listing, depth: int | None) -> list[_Row]:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdgraph.build.op import REGISTRY, Op
+from sdgraph.checks import no_such, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.viz import style
-from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,8 +88,7 @@ def plot_loss(
         >>> ax.get_xlabel(), len(ax.get_lines())
         ('prediction', 5)
     """
-    if not isinstance(show, str) or show not in SHOW:
-        raise ArgumentError("show cannot be this.", given=shown(show), expected=" or ".join(map(repr, SHOW)))
+    one_of("show", show, SHOW)
     losses = _several(loss)
     ys = np.atleast_1d(np.asarray(labels))
     xs = _points(ys, predictions, points, at)
@@ -145,9 +144,7 @@ def _loss_op(name: str) -> Op:
     found = REGISTRY.get(name if "." in name else f"loss.{name}")
     if found is None:
         known = [op.name for key, op in REGISTRY.items() if key.startswith("loss.")]
-        raise ArgumentError(
-            f"There is no loss {name!r}.", expected=", ".join(sorted(known)), fix=did_you_mean(name, known)
-        )
+        raise no_such("loss", name, sorted(known))
     return found
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.errors import ArgumentError, MissingDependencyError, shown
+from sdgraph.checks import one_of
+from sdgraph.errors import MissingDependencyError
 from sdgraph.show.pictures.dress import theme as colours
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def pyplot() -> Any:
 
 def check_theme(theme: str) -> str:
     """The theme, if there is such a one."""
-    if not isinstance(theme, str) or theme not in THEMES:
-        raise ArgumentError("There is no such theme.", given=shown(theme), expected=" or ".join(map(repr, THEMES)))
-    return theme
+    return one_of("theme", theme, THEMES)
 
 
 def axes(ax: Axes | None, theme: str, size: tuple[float, float] = (6.4, 4.2)) -> Axes:

@@ -213,7 +213,7 @@ def test_variables_are_listed_in_creation_order_and_by_kind():
     assert sd.constants() == [c]
     assert sd.variables("array") == [y, z]
     assert repr(sd) == "<SameDiff float32: 1 placeholder, 1 variable, 1 constant, 2 arrays>"
-    with pytest.raises(ArgumentError, match="no such kind"):
+    with pytest.raises(ArgumentError, match="no kind of variable"):
         sd.variables("tensor")
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.infer.aval import is_floating
 from sdgraph.ops.precision import cast_to, wide, widened
+from sdgraph.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,10 +82,13 @@ def _reduced(per_element: SDVariable, weights: SDVariable | None, loss_reduce: L
 def _as_reduce(value: object) -> LossReduce:
     if isinstance(value, LossReduce):
         return value
+    members = {f"LossReduce.{r.name}": r.name for r in LossReduce}
+    near = [member for member, name in members.items() if name in nearest(value, members.values())]
     raise ArgumentTypeError(
         "loss_reduce is not a LossReduce.",
-        given=repr(value),
-        expected=", ".join(f"LossReduce.{r.name}" for r in LossReduce),
+        given=shown(value),
+        expected=", ".join(members),
+        fix=(f"Did you mean {' or '.join(near)}? " if near else "") + "Import it: from sdgraph import LossReduce.",
     )
 
 

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sdgraph.errors import EngineError, MissingDependencyError, shown
+from sdgraph.checks import one_of
+from sdgraph.errors import EngineError, MissingDependencyError
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.interface import Engine, Program
-from sdgraph.wording import did_you_mean
 
 
 class Known(NamedTuple):
@@ -71,12 +71,7 @@ def engine_name(engine: str, *, once: bool = False) -> str:
         if chosen == "auto":
             return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
         engine = chosen
-    if not isinstance(engine, str) or engine not in ENGINES:
-        raise EngineError(
-            f"There is no engine {shown(engine)}.",
-            expected=f"one of {', '.join(map(repr, ('auto', *ENGINES)))}",
-            fix=did_you_mean(engine, ENGINES),
-        )
+    one_of("engine", engine, ("auto", *ENGINES), kind=EngineError)
     _check_installed(engine)
     return engine
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sdgraph.checks import is_finite, is_whole
+from sdgraph.checks import is_finite, is_whole, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.names import is_writable
-from sdgraph.wording import did_you_mean
+from sdgraph.wording import did_you_mean, listed
 
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "view": ("forward", "gradient", "both"),
@@ -20,6 +20,9 @@ CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "values": ("none", "scalars", "stats"),
     "edge_labels": ("auto", "none", "all"),
 }
+
+_WORDS: Final = {"values": "choice of values", "edge_labels": "choice of edge labels"}
+"""Options whose name is no noun that one can say "there is no" before."""
 
 COLOURS: Final = ("kind", "grad_norm", "value_norm", "dtype")
 
@@ -85,12 +88,11 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if not isinstance(getattr(self, name), str) or getattr(self, name) not in choices:
-                raise _bad(name, getattr(self, name), " or ".join(map(repr, choices)))
+            one_of(_WORDS.get(name, name), getattr(self, name), choices)
         for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
             if not isinstance(getattr(self, name), bool):
                 raise _bad(name, getattr(self, name), "True or False")
-        _require(self, "color_by", _colours, " or ".join(map(repr, COLOURS)) + ", a mapping or a function")
+        _require(self, "color_by", _colours, f"{listed(COLOURS, ',')}, a mapping or a function")
         if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
             fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
             raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)

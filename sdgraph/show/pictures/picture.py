@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sdgraph.checks import one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, LayoutError, RendererNotFound, shown
 from sdgraph.show.pictures.dress.scene import Scene
 from sdgraph.show.pictures.lay_out import programs as engines
@@ -20,6 +21,7 @@ from sdgraph.show.pictures.options import Options
 from sdgraph.show.pictures.write import svg
 from sdgraph.show.pictures.write.dot import DotWriter
 from sdgraph.show.pictures.write.mermaid import to_mermaid
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -108,8 +110,7 @@ class GraphView:
         """
         if fmt in ("svg", "dot", "mmd"):
             return {"svg": lambda: self.svg, "dot": lambda: self.dot, "mmd": lambda: self.mermaid}[fmt]().encode()
-        if fmt not in FORMATS:
-            raise ArgumentError("A picture has no such format.", given=shown(fmt), expected=", ".join(FORMATS))
+        one_of("format of a picture", fmt, FORMATS)
         source = self.dot
         if fmt == "png":
             source = source.replace("graph [", f'graph [dpi="{self.options.dpi:g}" ', 1)
@@ -187,6 +188,7 @@ def checked_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
             "The suffix of a picture's file chooses its format.",
             given=repr(str(target)),
             expected="a name that ends in " + ", ".join(f".{f}" for f in FORMATS),
+            fix=did_you_mean(fmt, FORMATS),
         )
     if not target.parent.is_dir():
         raise ArgumentError(

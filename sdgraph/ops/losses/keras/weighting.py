@@ -12,6 +12,7 @@ import numpy as np
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import one_of
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Dim, Shape, normalize_axis, shape_str
 from sdgraph.infer.shapes import known_to_differ, one_axis, same_sizes
@@ -39,10 +40,8 @@ _AS_COLUMN, _WITHOUT_LAST, _SPREAD = "as column", "without last", "spread"
 
 def check_reduction(value: object) -> None:
     """Raise ArgumentError unless ``value`` is one of `REDUCTIONS`."""
-    if not isinstance(value, str | None) or value not in REDUCTIONS:
-        raise ArgumentError(
-            "There is no such reduction.", given=f"reduction={shown(value)}", expected=", ".join(map(repr, REDUCTIONS))
-        )
+    if value is not None:
+        one_of("reduction", value, [r for r in REDUCTIONS if r is not None], also="None")
 
 
 # ---------------------------------------------------------------------- y_true and y_pred

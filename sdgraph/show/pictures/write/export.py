@@ -9,7 +9,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import one_of
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
 
@@ -31,9 +31,8 @@ def to_networkx(sd: OpGraph, view: View = "forward", *, data: Data = "rich") -> 
     """A MultiDiGraph with a node per variable, in creation order; see `sdgraph.show.views.GraphViews.to_networkx`."""
     import networkx as nx
 
-    for what, value, known in (("view", view, get_args(View)), ("form of data", data, get_args(Data))):
-        if not isinstance(value, str) or value not in known:
-            raise ArgumentError(f"There is no such {what}.", given=shown(value), expected=", ".join(known))
+    one_of("view", view, get_args(View))
+    one_of("form of data", data, get_args(Data))
     listing = visible(sd)
     chosen = _chosen(listing, view)
     graph = nx.MultiDiGraph(view=view)
