@@ -104,9 +104,9 @@ def initial_value(
         return _made(lambda: np.full(shape, own_array(init, dtype)), shape)
     if isinstance(init, str) and init.startswith("constant"):
         return _made(lambda: np.full(shape, own_array(_constant(init), dtype)), shape)
-    one_of("init scheme", init, SCHEMES, also="a number, 'constant:VALUE'")
+    scheme = SCHEMES[one_of("init scheme", init, SCHEMES, also="a number, 'constant:VALUE'")]
     rng = np.random.default_rng(None if seed is None else as_seed(seed))
-    return _made(lambda: np.asarray(SCHEMES[init](rng, shape), dtype), shape)
+    return _made(lambda: np.asarray(scheme(rng, shape), dtype), shape)
 
 
 def as_seed(seed: Any) -> int:

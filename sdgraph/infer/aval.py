@@ -121,8 +121,17 @@ _DTYPES: Final = (
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
 _OTHER_NAMES: Final = {
-    **{"FLOAT": "float32", "DOUBLE": "float64", "HALF": "float16", "LONG": "int64", "INT": "int32", "SHORT": "int16"},
-    **{"BYTE": "int8", "UBYTE": "uint8", "BOOL": "bool", "integer": "int64", "boolean": "bool"},
+    "FLOAT": "float32",
+    "DOUBLE": "float64",
+    "HALF": "float16",
+    "LONG": "int64",
+    "INT": "int32",
+    "SHORT": "int16",
+    "BYTE": "int8",
+    "UBYTE": "uint8",
+    "BOOL": "bool",
+    "integer": "int64",
+    "boolean": "bool",
 }
 """What other libraries call a dtype, SameDiff's data types first, where numpy does not know the name."""
 

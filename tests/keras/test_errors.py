@@ -26,7 +26,7 @@ def named(case):
     if "axis" in kind:
         return [r"axis"]
     if "reduction" in kind:
-        return [r"reduction='abc'"]
+        return [r"no reduction 'abc'"]
     shapes = [case["y_true"]["shape"], case["y_pred"]["shape"]]
     if "weights" in kind:
         shapes = [case["sample_weight"]["shape"], case["y_pred"]["shape"][:1]]

@@ -92,7 +92,7 @@ class Options:
         for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
             if not isinstance(getattr(self, name), bool):
                 raise _bad(name, getattr(self, name), "True or False")
-        _require(self, "color_by", _colours, f"{listed(COLOURS, ',')}, a mapping or a function")
+        _require(self, "color_by", _colours, f"{listed(COLOURS)}, a mapping or a function")
         if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
             fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
             raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)
