@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from sdgraph.checks import one_of
+from sdgraph.errors import shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
 

@@ -205,7 +205,7 @@ def test_the_settings_of_an_op_with_several_outputs_are_told():
 
 @pytest.mark.parametrize("form", ["json", None, 1, ["plain"]])
 def test_an_unknown_form_is_refused(form):
-    with pytest.raises(ArgumentError, match="rich, plain"):
+    with pytest.raises(ArgumentError, match="'rich' or 'plain'"):
         SameDiff().to_networkx(data=form)
 
 
