@@ -1,43 +1,20 @@
 """The directive ``samediff-operations``: a table of SameDiff's operations in Java and in Python.
 
-The Java side is ``_data/samediff_operations.tsv``, which also says which operation of sdgraph stands for which. The
-signatures on the Python side are read from the library, and so is the list of operations that Java does not have.
+The Java side, and which operation of sdgraph stands for which, is the library's own table, from which its messages are
+made as well. The signatures on the Python side are read from the library, and so is the list of operations that Java
+does not have.
 """
 
 import inspect
 from enum import Enum
-from pathlib import Path
-from typing import NamedTuple
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from generated_pages import documented_name
 
-from sdgraph import SameDiff
 from sdgraph.build.op import REGISTRY, Op
-
-DATA = Path(__file__).parents[1] / "_data" / "samediff_operations.tsv"
-
-
-class Row(NamedTuple):
-    """One operation of Java. ``op`` names ours in the registry; ``instead`` is what to write where there is none."""
-
-    namespace: str
-    name: str
-    parameters: str
-    op: str = ""
-    instead: str = ""
-
-    @property
-    def java(self) -> str:
-        return f"{self.name}({self.parameters})"
-
-
-def rows() -> list[Row]:
-    SameDiff()
-    lines = DATA.read_text(encoding="utf-8").splitlines()
-    return [Row(*line.split("\t")) for line in lines if not line.startswith("#")]
+from sdgraph.build.spelling.samediff import operations
 
 
 def call_of(op: Op) -> str:
@@ -60,7 +37,7 @@ def reference(op: Op) -> str:
 
 
 def table(namespace: str) -> list[str]:
-    found = [row for row in rows() if row.namespace == namespace]
+    found = [row for row in operations() if row.namespace == namespace]
     there = [row for row in found if row.op]
     lines = ["| Java | Python |", "|---|---|"] if there else []
     lines += [f"| `{row.java}` | {reference(REGISTRY[row.op])} |" for row in there]
@@ -70,7 +47,7 @@ def table(namespace: str) -> list[str]:
         lines += [f"| `{row.name}` | {row.instead} |" for row in elsewhere]
     if absent := [f"`{row.name}`" for row in found if not row.op and not row.instead]:
         lines += ["", f"Not there: {', '.join(absent)}."]
-    if own := own_operations(namespace, {row.op for row in rows()}):
+    if own := own_operations(namespace, {row.op for row in operations()}):
         lines += ["", f"Only in sdgraph: {', '.join(f'`{name}`' for name in own)}."]
     return lines
 
@@ -92,7 +69,7 @@ class SameDiffOperations(Directive):
 
     def run(self) -> list[nodes.Node]:
         container = nodes.container(classes=["names"])
-        source = StringList(table(self.arguments[0]), source=str(DATA))
+        source = StringList(table(self.arguments[0]), source="samediff_operations.tsv")
         self.state.nested_parse(source, self.content_offset, container)
         return [container]
 

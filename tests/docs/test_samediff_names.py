@@ -9,14 +9,11 @@ import pytest
 
 from sdgraph import SameDiff, SDVariable
 from sdgraph.build.op import REGISTRY
+from sdgraph.build.spelling.samediff import operations
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "howto" / "from_samediff.md").read_text(encoding="utf-8")
-ROWS = [
-    (line + "\t" * 4).split("\t")[:5]
-    for line in (DOCS / "_data" / "samediff_operations.tsv").read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
-]
+ROWS = operations()
 
 
 def test_every_operation_named_in_the_table_exists():
