@@ -134,8 +134,24 @@ class SameDiff(GraphViews):
     def loss_variables(self) -> list[SDVariable]:
         """The current losses, extra terms included; the gradient is that of the sum of all their elements.
 
+        What was marked, else the outputs of loss ops; where others are computed from these, the one scalar that all of
+        them lead to. Without loss ops the only floating variable that feeds nothing.
+
         Raises:
-            GradientError: If nothing was marked and the losses are not clear.
+            GradientError: If nothing was marked and the losses are not clear; lists the candidates.
+
+        Example:
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> total = sd.loss.mean_squared_error([0.0, 0.0], w) + 0.1 * sd.loss.l2_loss(w)
+            >>> sd.loss_variables() == [total]
+            True
+            >>> rmse = sd.math.sqrt(sd["mean_squared_error"], name="rmse")
+            >>> sd.loss_variables()
+            Traceback (most recent call last):
+            ...
+            sdgraph.errors.GradientError: Several scalars are computed from losses: 'add', 'rmse'.
+            ...
         """
         return current_losses(self)
 

@@ -5,7 +5,6 @@ Insertion order is topological order. Knows nodes, names, scopes and values. Mus
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -213,10 +212,12 @@ class Graph:
 
     # ------------------------------------------------------------------ structure
 
-    def is_gradient(self, i: int) -> bool:
-        """Whether node ``i`` was made to hold a gradient."""
-        k = bisect.bisect_right(self.marks.gradient_spans, i, key=lambda span: span[0]) - 1
-        return k >= 0 and i < self.marks.gradient_spans[k][1]
+    def gradient_flags(self) -> bytearray:
+        """A flag per node: whether it was made to hold a gradient."""
+        flags = bytearray(len(self.nodes))
+        for start, end in self.marks.gradient_spans:
+            flags[start:end] = b"\x01" * (end - start)
+        return flags
 
     def reachable(self, outs: list[int]) -> bytearray:
         """A flag per node up to the last of ``outs``: whether an output needs it."""

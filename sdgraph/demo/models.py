@@ -36,7 +36,7 @@ def logistic_regression(features: int) -> Model:
         logits = sd.math.add(x @ w, b, name="logits")
     loss = sd.loss.sigmoid_cross_entropy(label, logits, name="loss")
     penalty = sd.math.mul(sd.loss.l2_loss(w), _PENALTY, name="penalty")
-    objective = sd.math.add(loss, penalty, name="objective").mark_as_loss()
+    objective = sd.math.add(loss, penalty, name="objective")
     return Model(sd, logits, objective, [w, b])
 
 

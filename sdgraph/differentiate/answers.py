@@ -47,6 +47,11 @@ def are_known(sd: OpGraph, ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) 
     return not wrt or _question(ys, wrt) in sd.marks.gradients
 
 
+def known_gradients(sd: OpGraph, ys: Sequence[int]) -> list[int]:
+    """The gradients of the sum of all elements of ``ys`` that the graph has, by whatever they were asked for."""
+    return [g for (of, _), answer in sd.marks.gradients.items() if set(of) == set(ys) for g in answer]
+
+
 def _question(ys: Sequence[SDVariable], wrt: Sequence[SDVariable]) -> Question:
     """What is differentiated, by what."""
     return tuple(y.id for y in ys), tuple(w.id for w in wrt)

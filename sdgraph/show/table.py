@@ -167,10 +167,15 @@ def _totals(listing: Listing) -> list[str]:
     ]
     if held[VariableKind.CONSTANT][1]:
         lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({byte_size(held[VariableKind.CONSTANT][1])})"))
-    if listing.losses:
-        names = [listing.items[i].name for i in listing.losses[:8]]
-        lines.append(("losses", ", ".join(names) + (", ..." if len(listing.losses) > 8 else "")))
+    lines += _losses_line(listing)
     return [f"{label + ':':<12}{text}" for label, text in lines]
+
+
+def _losses_line(listing: Listing) -> list[tuple[str, str]]:
+    """What the losses are, or which variables they could be."""
+    ids = listing.losses.ids or listing.losses.candidates
+    names = ", ".join(listing.items[i].name for i in ids[:8]) + (", ..." if len(ids) > 8 else "")
+    return [("losses", names if listing.losses.ids else f"not clear, candidates: {names}")] if ids else []
 
 
 def _held(listing: Listing, kind: VariableKind) -> tuple[int, int]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdgraph.build.graph import Node
-from sdgraph.build.kinds import GRADIENT_SCOPE, VariableKind
+from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import ITEM, Op
-from sdgraph.differentiate.which_losses import current_losses
-from sdgraph.errors import GradientError
+from sdgraph.differentiate.which_losses import Losses, find_losses
 from sdgraph.infer.aval import Aval
+from sdgraph.wording import shortened
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -85,12 +85,15 @@ class Listing:
     sd: OpGraph
     items: dict[int, Item]
     sweeps: list[Sweep]
-    losses: tuple[int, ...]
+    losses: Losses
     orders: list[int]
     """For each node the order of the latest gradient it depends on, 0 for none."""
 
     def gradient_name(self, item: Item, *, short: bool = False) -> str | None:
-        """Such as ``∂loss/∂layer1/w``, ``short`` without scopes; None for what is not the gradient of one variable."""
+        """Such as ``∂loss/∂layer1/w``; None for what is not the gradient of one variable.
+
+        In a ``short`` one names are as on cards: without scopes, and cut.
+        """
         if item.wrt is None:
             return None
         names = [self._derived_name(y, short) for y in item.of]
@@ -103,7 +106,7 @@ class Listing:
         item = self.items.get(i)
         if item is None:
             return self.sd.nodes[i].name
-        return self.gradient_name(item, short=short) or (item.short_name if short else item.name)
+        return self.gradient_name(item, short=short) or (shortened(item.short_name) if short else item.name)
 
 
 def _bracketed(text: str) -> str:
@@ -113,7 +116,7 @@ def _bracketed(text: str) -> str:
 def visible(sd: OpGraph) -> Listing:
     """Read a graph; the time is linear in its nodes."""
     nodes = sd.nodes
-    gradient = _gradient_flags(sd)
+    gradient = sd.gradient_flags()
     sweeps, orders = _sweeps(sd)
     sweep_of = _sweep_of(sweeps, len(nodes))
     items: dict[int, Item] = {}
@@ -134,8 +137,8 @@ def visible(sd: OpGraph) -> Listing:
     for i in sd.marks.frozen:
         items[i].is_frozen = True
     _mark_gradients(sd, items, sweeps, sweep_of)
-    losses = _losses(sd)
-    for i in losses:
+    losses = find_losses(sd)
+    for i in losses.ids:
         items[i].is_loss = True
     for i, item in items.items():
         item.is_output = not (item.op is None or consumed[i] or gradient[i] or item.is_loss)
@@ -155,19 +158,6 @@ def _operands(node: Node) -> tuple[Operand, ...]:
     else:
         names = op.operand_names
     return tuple(Operand(k, n, j) for k, (n, j) in enumerate(zip(names, node.inputs, strict=False)) if j >= 0)
-
-
-def _gradient_flags(sd: OpGraph) -> bytearray:
-    """A flag per node: made by `grad`, or made by what is built on it (Jacobians, Hessian-vector products)."""
-    flags = bytearray(len(sd.nodes))
-    for start, end in sd.marks.gradient_ranges:
-        flags[start:end] = b"\x01" * (end - start)
-    if sd.marks.gradient_ranges:
-        prefix = GRADIENT_SCOPE + "/"
-        for i, node in enumerate(sd.nodes):
-            if node.name.startswith(prefix):
-                flags[i] = 1
-    return flags
 
 
 def _sweeps(sd: OpGraph) -> tuple[list[Sweep], list[int]]:
@@ -212,11 +202,3 @@ def _mark_gradients(sd: OpGraph, items: dict[int, Item], sweeps: list[Sweep], sw
         for k, y in enumerate(sweep.ys):
             seed = items[sweep.start + k]
             seed.wrt, seed.of = y, sweep.ys
-
-
-def _losses(sd: OpGraph) -> tuple[int, ...]:
-    """The current losses; where they are not clear, every candidate a loss op or a mark made."""
-    try:
-        return tuple(v.id for v in current_losses(sd))
-    except GradientError:
-        return tuple(sorted({*sd.marks.losses, *sd.marks.explicit_losses, *sd.marks.extra_losses}))

@@ -653,10 +653,7 @@ def test_losses_of_a_graph():
     sd.grad(loss, "layer/w")
     assert sd.loss_variables() == [loss, second]  # gradient nodes do not count as consumers
     total = (loss + 0.1 * second).rename("total")
-    with pytest.raises(GradientError) as caught:
-        sd.loss_variables()
-    for name in ("loss", "second", "total"):
-        assert repr(name) in str(caught.value)
+    assert sd.loss_variables() == [total]
     total.mark_as_loss()
     assert sd.loss_variables() == [total]
     sd.add_loss_variable("loss")
@@ -664,8 +661,7 @@ def test_losses_of_a_graph():
     sd.set_loss_variables("second")
     assert sd.loss_variables() == [second]
     sd.set_loss_variables()
-    with pytest.raises(GradientError):
-        sd.loss_variables()
+    assert sd.loss_variables() == [total]
 
 
 def test_without_loss_ops_the_only_floating_output_that_feeds_nothing_is_the_loss():

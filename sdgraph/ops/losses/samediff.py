@@ -178,7 +178,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
 
     ``E`` is the per-element loss, ``W`` the weights. Weights are None (1 everywhere), a scalar, or an array of E's rank
     that broadcasts to E. Integer and bool labels and weights are cast to the dtype of the predictions.
-    Each output is a loss variable of its graph while no other op uses it.
+    Each output is a loss variable of its graph. Where others are computed from them, the one scalar they lead to is.
     """
 
     @composite(is_loss=True)

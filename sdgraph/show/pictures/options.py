@@ -36,9 +36,10 @@ class Options:
 
     Args:
         view: ``"forward"``, ``"gradient"`` (the backward pass mirrored beside the forward one) or ``"both"`` (gradients
-            as a line on the forward cards).
-        wrt: Variables to differentiate by, for the gradient views. By default the gradients the graph has, else those
-            of the current losses with respect to all trainable variables.
+            as a line on the forward cards). Gradients are those of the targets, else of the graph's losses; only where
+            these are not clear all that the graph has. A target that is a gradient is shown with what it is made of.
+        wrt: Variables to differentiate by, for the gradient views. By default what the graph has the gradient by, else
+            all trainable variables.
         feeds: Values of placeholders; scalars and gradient norms are then computed and shown.
         values: ``"scalars"`` shows values of scalars, ``"stats"`` also range and mean of other arrays, ``"none"`` none.
         color_by: What colours cards: ``"kind"`` (with feeds, gradients by their norm), ``"grad_norm"`` (forward

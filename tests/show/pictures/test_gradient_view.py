@@ -118,6 +118,7 @@ def test_targets_are_differentiated_instead_of_the_loss():
     drawn = scene(sd, targets=sd["model/p"], wrt="model/w")
     assert "∂p/∂w" in titles(drawn)
     assert drawn.title == "Gradient of p"
+    assert drawn.subtitle.startswith("by w · ")
 
 
 def test_gradients_that_the_graph_has_are_drawn_once():
@@ -146,6 +147,98 @@ def test_hessian_vector_products_are_of_second_order():
     x = sd.var("x", [1.0, 2.0])
     sd.hvp((x**3).sum(name="y"), x, [1.0, 0.0])
     assert any(t.endswith("/∂x") for t in titles(scene(sd), 2))
+
+
+def physics():
+    """A loss that is computed from a gradient of something else."""
+    sd = SameDiff("float64")
+    t, a = sd.placeholder("t", shape=(None,)), sd.var("a", 0.5)
+    u = sd.math.exp(a * t, name="u")
+    residual = sd.math.sub(sd.grad(u, t), u, name="residual")
+    return sd, sd.math.square(residual).mean(name="loss")
+
+
+@pytest.mark.parametrize("options", [{}, {"targets": "loss"}, {"wrt": "a"}, {"targets": "loss", "wrt": "a"}], ids=str)
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_the_gradient_of_the_loss_wins_over_those_that_it_is_made_of(options, asked_before):
+    sd, _ = physics()
+    if asked_before:
+        sd.calculate_gradients({"t": [0.0, 1.0]})
+    drawn = scene(sd, **options)
+    assert drawn.title == "Gradient of loss"
+    assert set(titles(drawn, 2)) >= {"∂loss/∂loss", "∂loss/∂residual", "∂loss/∂u", "∂loss/∂a"}
+    # The gradient that the loss reads is there as what it is, without its inside.
+    assert titles(drawn, 1) == ["∂u/∂t"]
+    arrows = {(drawn.cards[k.tail].title, drawn.cards[k.head].title) for k in drawn.links}
+    assert ("∂u/∂t", "residual") in arrows
+
+
+def test_other_views_show_the_gradient_of_the_loss_too():
+    sd, _ = physics()
+    feeds = {"t": [0.0, 1.0]}
+    drawn = sd.plot(view="both", feeds=feeds).scene
+    (line,) = [c.lines[-1] for c in drawn.cards if c.title == "a"]
+    assert line.text.startswith("‖∂loss/∂a‖ = ")
+
+
+def test_a_target_wins_over_the_loss():
+    sd, _ = physics()
+    drawn = scene(sd, targets="u")
+    assert drawn.title == "Gradient of u" and not any(c.kind == "loss" for c in drawn.cards)
+    assert titles(drawn, 1) == ["∂u/∂u", "∂u/∂mul", "∂u/∂t"]  # What the graph has.
+    assert "∂u/∂a" in titles(scene(sd, targets="u", wrt="a"))
+
+
+def test_a_gradient_as_a_target_is_shown_itself():
+    sd, loss = physics()
+    (g,) = [v for v in sd.variables() if v.name == "grad/t"]
+    sd.calculate_gradients({"t": [0.0, 1.0]})
+    assert {t for t in titles(scene(sd, targets=g)) if t.startswith("∂")} == {"∂u/∂u", "∂u/∂mul", "∂u/∂t"}
+    assert "∂loss/∂a" in titles(scene(sd, targets=sd.grad(loss, "a")))
+
+
+def test_without_a_clear_loss_it_is_the_gradients_that_exist():
+    sd = SameDiff("float64")
+    x = sd.var("x", [1.0, 2.0])
+    a, b = sd.math.sin(x, name="a"), sd.math.cos(x, name="b")
+    sd.grad(a, x), sd.grad(b, x)
+    drawn = scene(sd)
+    assert drawn.title == "Gradient of a, b" and {"∂a/∂x", "∂b/∂x"} <= set(titles(drawn))
+    b.mark_as_loss()
+    assert scene(sd).title == "Gradient of b"
+
+
+def test_gradients_that_were_asked_for_before_are_those_of_the_picture():
+    sd, feeds = logistic_regression()
+    before = titles(scene(sd)), titles(scene(sd, wrt="model/w"))
+    sd.calculate_gradients(feeds)
+    sd.calculate_gradients(feeds, ["model/w"])
+    assert (sorted(titles(scene(sd))), titles(scene(sd, wrt="model/w"))) == (sorted(before[0]), before[1])
+
+
+def test_equal_names_are_told_apart_in_titles():
+    sd = SameDiff()
+    x = sd.var("x", [1.0])
+    with sd.name_scope("net"):
+        a = x + 1.0
+    b = x + 2.0
+    c = sd.math.sin(x, name="net/c")
+    sd.grad(a, x), sd.grad(b, x)
+    assert scene(sd).title == "Gradient of net/add, add"
+    sd.set_loss_variables(a, b, c)
+    drawn = scene(sd, wrt=x)
+    assert drawn.title == "Gradient of net/add, add, c" and drawn.subtitle.startswith("by x · ")
+
+
+def test_a_gradients_title_cuts_names_as_other_cards_do():
+    sd = SameDiff()
+    w = sd.var("a_variable_with_a_long_name_indeed", [[1.0, 2.0]])
+    each = sd.loss.sparse_softmax_cross_entropy(w, [1])
+    sd.mean(each, name="loss")
+    drawn = scene(sd)
+    forward = {c.title for c in drawn.cards if not c.order}
+    assert {t.removeprefix("∂loss/∂") for t in titles(drawn, 1)} <= forward
+    assert all(len(t) <= 24 for part in titles(drawn) for t in part.replace("∂", "").split("/"))
 
 
 @pytest.mark.parametrize("view", ["forward", "both"])

@@ -7,13 +7,14 @@ into arrows between gradients. Must not know colours, cards or layout.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.tracing import trace
+from sdgraph.show.pictures.choose.backward import Backward
 from sdgraph.show.visible import Item, Listing
 
 ArcKind = Literal["data", "backward", "kept"]
@@ -51,6 +52,10 @@ class Parts:
     arcs: list[Arc] = field(default_factory=list)
     badges: dict[int, int] = field(default_factory=dict)
     """For each forward variable its first-order gradient, where the view shows gradients on forward cards."""
+    of: tuple[int, ...] = ()
+    """What is differentiated, if the view was asked for its gradient."""
+    wrt: tuple[int, ...] = ()
+    """By what, if that was asked for."""
 
 
 def forward_parts(listing: Listing, targets: Iterable[int] | None) -> Parts:
@@ -113,17 +118,21 @@ def closure(listing: Listing, ids: Iterable[int], *, into_gradients: bool = True
 # ---------------------------------------------------------------------- gradients
 
 
-def gradient_parts(listing: Listing, since: int, targets: Iterable[int] | None) -> Parts:
-    """The forward pass with the gradients that sweeps starting at node ``since`` or later appended."""
-    gradients, merged = _gradients(listing, since)
-    wanted = closure(listing, gradients if targets is None else [*gradients, *targets])
+def gradient_parts(shown: Backward, targets: Iterable[int] | None) -> Parts:
+    """The forward pass with the gradients of interest."""
+    listing = shown.listing
+    gradients, merged = _gradients(shown)
+    wanted = closure(listing, [*gradients, *shown.of, *(targets or ())])
     used = {o.id for i in wanted for o in listing.items[i].operands}
-    found = Parts(listing)
+    found = Parts(listing, of=shown.of, wrt=shown.wrt)
+    read = {o.id for i in wanted if not listing.items[i].is_gradient for o in listing.items[i].operands}
     for i in sorted(wanted):
         item = listing.items[i]
         if not item.is_gradient and _is_drawn_leaf(item, used):
             found.parts[i] = Part(item, 0, i)
-    found.arcs = _data_arcs(found)
+        elif item.is_gradient and i in read and i not in gradients and i not in merged:
+            # What is differentiated is computed from a gradient of something else.
+            found.parts[i] = Part(item, max(1, listing.orders[i]), i)
     bases: dict[int, int] = {}
     for g in sorted(gradients):
         base = _base(listing, g, merged, bases)
@@ -132,30 +141,32 @@ def gradient_parts(listing: Listing, since: int, targets: Iterable[int] | None) 
         bases[g] = base
     for g, base in bases.items():
         found.parts[g] = Part(listing.items[g], max(1, listing.orders[g]), base)
+    found.arcs = [a for a in _data_arcs(found) if not listing.items[a.head].is_gradient]
     for g in bases:
         _contract(found, g, merged)
     return found
 
 
-def _gradients(listing: Listing, since: int) -> tuple[set[int], dict[int, int]]:
+def _gradients(shown: Backward) -> tuple[set[int], dict[int, int]]:
     """Gradients to draw, and for each further one of the same derivative the one it is merged into."""
+    listing, flags = shown.listing, shown.flags
     items = listing.items
     first: dict[tuple[tuple[int, ...], int], int] = {}
     merged: dict[int, int] = {}
     for i, item in items.items():
-        if i < since or item.wrt is None:
+        if not flags[i] or item.wrt is None:
             continue
         key = (tuple(merged.get(y, y) for y in item.of), merged.get(item.wrt, item.wrt))
         kept = first.setdefault(key, i)
         if kept != i:
             merged[i] = kept
     gradients = set(first.values())
-    used = {o.id for i, item in items.items() if i >= since for o in item.operands}
+    used = {o.id for i, item in items.items() if flags[i] for o in item.operands}
     for i, item in items.items():
         ends = item.is_gradient and item.op is not None and i not in used and item.wrt is None
-        if i >= since and ends and closure_meets(listing, i, gradients):
+        if flags[i] and ends and closure_meets(listing, i, gradients):
             gradients.add(i)
-    gradients |= {y for s in listing.sweeps if s.start >= since for y in s.ys if y in items and items[y].is_gradient}
+    gradients |= {y for s in listing.sweeps if flags[s.start] for y in s.ys if y in items and items[y].is_gradient}
     return {g for g in gradients if g not in merged}, merged
 
 
@@ -235,11 +246,13 @@ def _body_reads(listing: Listing, item: Item, position: int) -> bool:
     return bool(used[body.params[position]])
 
 
-def add_badges(found: Parts, since: int) -> None:
+def with_badges(found: Parts, shown: Backward) -> Parts:
     """Remember each forward variable's first-order gradient."""
-    for i, item in found.listing.items.items():
-        if i >= since and item.wrt in found.parts and not found.listing.items[item.wrt].is_gradient:
+    items = found.listing.items
+    for i, item in items.items():
+        if shown.flags[i] and item.wrt in found.parts and not items[item.wrt].is_gradient:
             found.badges.setdefault(item.wrt, i)
+    return found
 
 
 # ---------------------------------------------------------------------- neighbourhoods
@@ -250,7 +263,7 @@ def neighbourhood(found: Parts, focus: int, radius: int) -> Parts:
     near = nearest(found.parts, found.arcs, [focus], radius=radius)
     parts = {i: p for i, p in found.parts.items() if i in near}
     arcs = [a for a in found.arcs if a.tail in parts and a.head in parts]
-    return Parts(found.listing, parts, arcs, found.badges)
+    return replace(found, parts=parts, arcs=arcs)
 
 
 def nearest(

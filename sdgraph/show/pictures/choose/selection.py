@@ -8,24 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdgraph.build.variable import SDVariable
-from sdgraph.differentiate.answers import gradients_of
-from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import ArgumentError, shown
-from sdgraph.infer.aval import is_floating
 from sdgraph.lower.expansion import expanded
+from sdgraph.show.pictures.choose.backward import backward
 from sdgraph.show.pictures.choose.grouping import Groups, group
 from sdgraph.show.pictures.choose.parts import (
     Parts,
-    add_badges,
     all_parts,
     forward_parts,
     gradient_parts,
     neighbourhood,
+    with_badges,
 )
 from sdgraph.show.pictures.choose.values import Values, read_values
 from sdgraph.show.pictures.options import Options
-from sdgraph.show.visible import Listing, visible
+from sdgraph.show.visible import visible
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -84,35 +81,7 @@ def _finish(found: Parts, options: Options) -> Selection:
 
 def _with_gradients(sd: OpGraph, targets: list[int] | None, wrt: list[str] | None, view: str) -> Parts:
     """The parts of a view with gradients."""
-    listing, since, targets = differentiated(sd, targets, wrt)
+    found = backward(sd, targets, wrt)
     if view == "gradient":
-        return gradient_parts(listing, since, targets)
-    found = forward_parts(listing, targets)
-    add_badges(found, since)
-    return found
-
-
-def differentiated(
-    sd: OpGraph, targets: list[int] | None, wrt: list[str] | None
-) -> tuple[Listing, int, list[int] | None]:
-    """The graph with gradients, the node at which those of interest begin, and the targets that are still to be chosen.
-
-    It is a copy with the gradients appended, unless the graph has gradients and ``wrt`` asks for no others.
-
-    Raises:
-        GradientError: If a gradient does not exist.
-    """
-    if wrt is None and sd.marks.gradient_ranges:
-        return visible(sd), 0, targets
-    work = sd.copy()
-    since = len(work.nodes)
-    ys = current_losses(work) if targets is None else [SDVariable(work, i) for i in targets]
-    names = _default_wrt(sd) if wrt is None else wrt
-    if names:
-        gradients_of(work, ys, work.several(names))
-    return visible(work), since, None
-
-
-def _default_wrt(sd: OpGraph) -> list[str]:
-    """All trainable variables, or all floating placeholders of a graph that has none."""
-    return [v.name for v in sd.trainable_variables() or sd.placeholders() if is_floating(v.dtype)]
+        return gradient_parts(found, targets)
+    return with_badges(forward_parts(found.listing, targets), found)

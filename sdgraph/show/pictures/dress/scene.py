@@ -5,6 +5,7 @@ Must not know Graphviz, nor read a graph beyond what `parts` and `grouping` hand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -19,7 +20,13 @@ from sdgraph.show.pictures.dress.theme import KINDS, LEAVES
 from sdgraph.show.pictures.options import Options
 from sdgraph.show.table import FROZEN
 from sdgraph.show.visible import Item, Listing
-from sdgraph.wording import counted, number, shortened
+from sdgraph.wording import MAX_NAME, counted, number, shortened
+
+_MOST_NAMED: Final = 3
+"""Variables that a title names."""
+
+_GRADIENT_WIDTH: Final = 2 * MAX_NAME + len("∂/∂")
+"""Characters of a gradient's title: of two names, or more of them where it is of a higher order."""
 
 _POSITIONAL: Final = frozenset({"x", "y", "a", "b", "z", "u", "v"})
 """Parameter names that say no more than their place does."""
@@ -134,14 +141,14 @@ def _ranks(grouped: Groups) -> list[list[int]]:
 def _heading(found: Parts, grouped: Groups, values: Values, options: Options) -> tuple[str, str]:
     listing = found.listing
     forward = [p.item for p in found.parts.values() if p.order == 0]
-    losses = [i for i in listing.losses if i in found.parts]
+    losses = [i for i in listing.losses.ids if i in found.parts]
     shown = [
         f"{shortened(listing.items[i].short_name)} = {number(values.arrays[i])}" for i in losses if i in values.arrays
     ]
     if options.view == "gradient":
-        of = _differentiated(found)
-        title = options.title or (f"Gradient of {of}" if of else "Gradients")
-        facts = [counted(sum(p.order > 0 for p in found.parts.values()), "gradient")]
+        title = options.title or _gradient_title(found)
+        by = [f"by {_told_apart(listing, found.wrt)}"] if 0 < len(found.wrt) <= _MOST_NAMED else []
+        facts = [*by, counted(sum(p.order > 0 for p in found.parts.values()), "gradient")]
         if any(a.kind == "kept" for a in grouped.arcs):
             facts.append("dotted: array kept for the backward pass")
         return title, " · ".join([*facts, *shown[:3]])
@@ -153,10 +160,20 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
     return title, " · ".join([*facts, *shown[:3]])
 
 
-def _differentiated(found: Parts) -> str:
+def _gradient_title(found: Parts) -> str:
+    """What is differentiated, unless that is too much for a title."""
     items = found.listing.items
-    ys = dict.fromkeys(y for p in found.parts.values() if p.order == 1 for y in p.item.of if y in items)
-    return ", ".join(shortened(items[y].short_name) for y in ys) if len(ys) <= 3 else ""
+    of = found.of or dict.fromkeys(y for p in found.parts.values() for y in p.item.of if not items[y].is_gradient)
+    if not 0 < len(of) <= _MOST_NAMED:
+        return "Gradients"
+    return f"Gradient of {_told_apart(found.listing, [*of])}"
+
+
+def _told_apart(listing: Listing, ids: Sequence[int]) -> str:
+    """Names without their scopes, but for those that would be equal."""
+    short = [listing.items[i].short_name for i in ids]
+    names = [name if short.count(name) == 1 else listing.items[i].name for i, name in zip(ids, short, strict=True)]
+    return ", ".join(map(shortened, names))
 
 
 # ---------------------------------------------------------------------- cards
@@ -185,7 +202,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, colours: Col
     tooltip = f"{listing.gradient_name(item) or item.name} = {_call(listing, item)}: {item.aval}"
     return Card(
         kind,
-        shortened(title, 40 if part.order else 24),
+        shortened(title, _GRADIENT_WIDTH if part.order else MAX_NAME),
         word,
         lines,
         tooltip,

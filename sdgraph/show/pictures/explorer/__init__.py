@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound
+from sdgraph.show.pictures.choose.backward import backward
 from sdgraph.show.pictures.choose.parts import Parts, forward_parts, gradient_parts
-from sdgraph.show.pictures.choose.selection import differentiated
 from sdgraph.show.pictures.choose.values import Values, computed, noted
 from sdgraph.show.pictures.dress import theme
 from sdgraph.show.pictures.explorer.facts import facts
@@ -131,15 +131,16 @@ def to_html(sd: OpGraph, path: str | os.PathLike[str], *, targets: Any = None, *
 def _read(sd: OpGraph, targets: list[int] | None, wrt: list[str] | None) -> tuple[Listing, list[tuple[str, Parts]]]:
     """The graph, with gradients where it has clear ones, and what the two views show."""
     try:
-        listing, since, left = differentiated(sd, targets, wrt)
+        found = backward(sd, targets, wrt)
     except GradientError:
         # Not every graph has a loss. Gradients that were asked for by name must not go missing unnoticed.
         if wrt is not None:
             raise
         listing = visible(sd)
         return listing, [("forward", forward_parts(listing, targets))]
+    listing = found.listing
     kinds = [("forward", forward_parts(listing, targets))]
-    gradients = gradient_parts(listing, since, left)
+    gradients = gradient_parts(found, targets)
     if any(p.order for p in gradients.parts.values()):
         kinds.append(("gradient", gradients))
     return listing, kinds

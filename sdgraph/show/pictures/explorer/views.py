@@ -137,7 +137,7 @@ def _inside(parts: Parts, scope: Path) -> Parts:
     around = [a.head if a.tail in inner else a.tail for a in border]
     shown = inner | set(list(dict.fromkeys(around))[:_MAX_NEIGHBOURS])
     arcs = [a for a in parts.arcs if a.tail in shown and a.head in shown and (a.tail in inner or a.head in inner)]
-    return Parts(parts.listing, {i: p for i, p in parts.parts.items() if i in shown}, arcs, parts.badges)
+    return replace(parts, parts={i: p for i, p in parts.parts.items() if i in shown}, arcs=arcs)
 
 
 def _grouped(parts: Parts, level: int, options: Options) -> Groups:

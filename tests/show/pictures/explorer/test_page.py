@@ -154,6 +154,18 @@ def test_without_a_loss_there_is_one_view():
         sd.explore(wrt="x")
 
 
+@needs_engine
+def test_a_page_has_the_gradient_of_the_loss_that_leads_on_from_others():
+    sd = SameDiff()
+    w = sd.var("w", [1.0, 2.0])
+    slope = sd.grad(sd.math.square(w).sum(name="other"), w)
+    total = sd.math.add(sd.loss.l2_loss(w), 0.1 * sd.loss.l2_loss(slope), name="total")
+    found = data(sd.explore().html)
+    assert [v["kind"] for v in found["views"]] == ["forward", "gradient"]
+    assert found["views"][1]["crumb"] == "Gradient of total"
+    assert [f["name"] for f in found["variables"].values() if f["kind"] == "loss"] == [total.name]
+
+
 def test_an_empty_graph_has_a_page():
     assert repr(SameDiff().explore()) == "<Explorer: Graph: 0 variables.>"
 
