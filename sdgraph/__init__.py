@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdgraph import errors
 from sdgraph._version import __version__
+from sdgraph.build.annotations import readable as _readable
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
@@ -63,6 +64,7 @@ def _arrays() -> Any:
 
 
 _compute_arrays_with(_arrays)
+_readable(errors.GradientCheckError)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.variable import SDVariable
@@ -32,6 +33,7 @@ _FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "display_bundle", "executable_bun
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
+@readable
 class SameDiff(GraphViews):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 

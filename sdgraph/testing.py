@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
@@ -48,6 +49,7 @@ _HIGHEST = 16
 _LEAVES = (VariableKind.PLACEHOLDER, VariableKind.VARIABLE)
 
 
+@readable
 @dataclass(frozen=True)
 class GradientMismatch:
     """One entry of a gradient that is not what the differences say."""
@@ -95,6 +97,7 @@ def _best_precision() -> _Precision:
     return _EXTENDED if np.finfo(np.longdouble).eps < 1e-18 else _FLOAT64
 
 
+@readable
 def check_grads(
     y: SDVariable,
     feeds: Feeds | None = None,

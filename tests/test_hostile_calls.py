@@ -3,7 +3,6 @@
 import inspect
 import random
 import zlib
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from sdgraph.build.variable import Operand
 from sdgraph.errors import SDGraphError, shown
 from sdgraph.infer import shapes
 from sdgraph.keras import losses, utils
-from sdgraph.show.pictures.options import Options
+from sdgraph.show.options import Options
 from tests.graph_state import graph_state
 from tests.hostile import FEEDS, HOSTILE, LONGEST, a_graph, attempt
 
@@ -267,7 +266,7 @@ def test_every_hostile_value_where_users_put_one(what):
         sd = sd if len(sd) < 20 and sd.current_scope == "" else a_graph()
 
 
-@pytest.mark.parametrize("option", [f.name for f in fields(Options)])
+@pytest.mark.parametrize("option", Options._fields)
 def test_options_of_pictures(option):
     sd = a_graph()
     for label, value in HOSTILE.items():

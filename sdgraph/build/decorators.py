@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, overload
 
+from sdgraph.build.annotations import readable, signature_in_words, unquote
+from sdgraph.build.docstrings import cleaned
 from sdgraph.build.op import Op
 from sdgraph.build.signature import signature_of
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from sdgraph.build.methods import OpMethod
     from sdgraph.build.op import Linear, Reach
     from sdgraph.build.reading import Reading
 
@@ -52,29 +54,30 @@ class CompositeFacts(Facts, total=False):
     is_loss: bool
 
 
+@readable
 def primitive(
     *,
     infer: Callable[..., Any],
     kernel: str | Callable[..., Any],
     vjp: Callable[..., Any],
     **facts: Unpack[PrimitiveFacts],
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[Concatenate[Any, P], R]], OpMethod[P, R]]:
     """Make the decorated method an op with a shape rule, a kernel and a gradient rule of its own.
 
     The arguments are those of `sdgraph.build.op.Op`. ``vjp`` is required: an op that has no gradient says so with
     `NOT_DIFFERENTIABLE`.
     """
 
-    def decorate(fn: Callable[P, R]) -> Callable[P, R]:
+    def decorate(fn: Callable[Concatenate[Any, P], R]) -> OpMethod[P, R]:
         return _method(fn, infer=infer, kernel=kernel, vjp=vjp, **facts)
 
     return decorate
 
 
 @overload
-def composite(fn: Callable[P, R]) -> Callable[P, R]: ...
+def composite(fn: Callable[Concatenate[Any, P], R]) -> OpMethod[P, R]: ...
 @overload
-def composite(**facts: Unpack[CompositeFacts]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def composite(**facts: Unpack[CompositeFacts]) -> Callable[[Callable[Concatenate[Any, P], R]], OpMethod[P, R]]: ...
 def composite(fn: Callable[..., Any] | None = None, **facts: Any) -> Any:
     """Make the decorated function one op whose shape, gradient and every engine follow from its body.
 
@@ -88,9 +91,13 @@ def composite(fn: Callable[..., Any] | None = None, **facts: Any) -> Any:
     return decorate if fn is None else decorate(fn)
 
 
+readable(composite)
+
+
 def _method(fn: Callable[..., Any], **rules: Any) -> Any:
     """The function users call: sorts its arguments and appends one node."""
-    op = Op(fn.__name__, signature_of(fn), inspect.getdoc(fn), **rules)
+    op = Op(fn.__name__, signature_of(fn), cleaned(fn.__doc__) or None, **rules)
+    unquote(fn)
     signature, n, defaults = op.signature, op.n_operands, op.attr_defaults
     quick = not signature.variadic and not signature.has_required_attrs and signature.operands_first
 
@@ -102,4 +109,6 @@ def _method(fn: Callable[..., Any], **rules: Any) -> Any:
         return self.sd.apply(op, operands, attrs, name)
 
     call.op = op  # type: ignore[attr-defined]
+    if not all(isinstance(text, str) for text in fn.__annotations__.values()):
+        call.__signature__ = signature_in_words(fn)  # type: ignore[attr-defined]
     return call

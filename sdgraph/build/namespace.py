@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.docstrings import Shared, completed
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.op import register
@@ -40,6 +41,7 @@ class GraphLike(Protocol):
     def __getattr__(self, name: str) -> Callable[..., SDVariable]: ...
 
 
+@readable
 class Namespace:
     """Base of a group of ops. Subclass it with a ``prefix`` and decorated methods to add ops of your own.
 
@@ -75,6 +77,10 @@ class Namespace:
                 if shared is not None and op.doc:
                     member.__doc__ = op.doc = completed(op.doc, op.signature.names, shared, op.infer)
 
-    def __call__(self) -> Namespace:
+    def __call__(self) -> Self:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""
         return self
+
+
+class OnArrays:
+    """Base of a namespace, beside its class, whose ops compute arrays at once."""

@@ -6,11 +6,12 @@ Knows how Python syntax maps to ops. Must not know kernels, gradients or engines
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
 
 import numpy as np
 
+from sdgraph.build.annotations import means, readable
 from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
 from sdgraph.build.signature import OPERAND
@@ -23,13 +24,24 @@ if TYPE_CHECKING:
     from sdgraph.origin import Origin
 
     Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
-    Axis: TypeAlias = int | Sequence[int] | None
 
 
 Operand: TypeAlias = Annotated["SDVariable | ArrayLike", OPERAND]
 """What a tensor parameter of an op takes. This annotation is what makes a parameter a tensor and not a setting."""
 
+Axis: TypeAlias = "int | Sequence[int] | None"
+"""One axis, several, or all."""
 
+Variables: TypeAlias = "SDVariable | str | Iterable[SDVariable | str]"
+"""One variable or several, each as such or by its name."""
+
+means("Operand", get_args(Operand)[0].__forward_arg__)
+means("Axis", Axis)
+means("Variables", Variables)
+means("Feeds", "Mapping[str | SDVariable, ArrayLike]")  # It has other forms because keys of a Mapping are invariant.
+
+
+@readable
 class SDVariable:
     """A variable of a graph: a placeholder, a trainable variable, a constant or the output of an op.
 

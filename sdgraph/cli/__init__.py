@@ -15,7 +15,7 @@ from typing import Any
 
 from sdgraph._version import __version__
 from sdgraph.errors import SDGraphError
-from sdgraph.show.pictures.options import CHOICES
+from sdgraph.show.options import CHOICES
 
 _DESCRIPTION = "Graphs of named variables: build them, evaluate them, differentiate them, draw them."
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sdgraph.build.annotations import readable
+
 __all__ = ["BreastCancer", "load_breast_cancer"]
 
 _MEASUREMENTS = (
@@ -25,6 +27,7 @@ _MEASUREMENTS = (
 )
 
 
+@readable
 class BreastCancer(NamedTuple):
     """The Wisconsin breast cancer data: 569 biopsies, 30 measurements each, and a diagnosis.
 
@@ -41,6 +44,7 @@ class BreastCancer(NamedTuple):
     label_names: tuple[str, str]
 
 
+@readable
 def load_breast_cancer() -> BreastCancer:
     """Read the Wisconsin breast cancer data set (diagnostic).
 

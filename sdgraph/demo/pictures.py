@@ -6,10 +6,13 @@ Without a layout engine they become DOT files, which need none. Must not know ho
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdgraph.demo.models import Model
 from sdgraph.errors import LayoutError, RendererNotFound
+
+if TYPE_CHECKING:
+    from sdgraph.show.options import View
 
 
 def draw(name: str, model: Model, feeds: dict[str, Any], out: Path) -> list[str]:
@@ -20,8 +23,9 @@ def draw(name: str, model: Model, feeds: dict[str, Any], out: Path) -> list[str]
     """
     stem = name.replace(" ", "_")
     lines = []
+    views: tuple[tuple[View, str], ...] = (("forward", ""), ("gradient", "_gradient"))
     try:
-        for view, suffix in (("forward", ""), ("gradient", "_gradient")):
+        for view, suffix in views:
             files = [out / f"{stem}{suffix}.{ending}" for ending in ("svg", "png")]
             for file in files:
                 model.sd.render(file, model.objective, view=view, feeds=feeds)

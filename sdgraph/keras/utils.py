@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, shown
 from sdgraph.infer.arrays import converted, own_array
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["to_categorical"]
 
 
+@readable
 def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndarray[Any, Any]:
     """Integer labels as one-hot rows.
 

@@ -1,7 +1,7 @@
 """The ops of a graph on arrays, without a graph in sight: ``nd.loss.huber_loss(label, predictions)``.
 
 Namespaces, names, arguments and documentation are those of `SameDiff`; a call returns a numpy array. Ops of the base
-namespace are functions of this module: ``nd.sum(x)``. Knows no op: the namespaces get a stand-in for their graph.
+namespace are functions of this module: ``nd.sum(x)``.
 
 Example:
     >>> import sdgraph.nd as nd
@@ -11,94 +11,100 @@ Example:
     array([4., 6.])
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from sdgraph.build.kinds import NO_ATTRS
-from sdgraph.build.op import REGISTRY, Op
-from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
-from sdgraph.infer.arrays import as_numbers
-from sdgraph.nd.calls import call
-from sdgraph.ops.base import SDBase
-from sdgraph.ops.bitwise import SDBitwise
-from sdgraph.ops.guards import SDGuards
-from sdgraph.ops.linalg import SDLinalg
-from sdgraph.ops.losses.keras import SDKeras
-from sdgraph.ops.losses.samediff import SDLoss
-from sdgraph.ops.math import SDMath
-from sdgraph.ops.nn import SDNN
-from sdgraph.ops.random import SDRandom
-
-if TYPE_CHECKING:
-    from sdgraph.samediff import SameDiff
+from sdgraph.nd.namespaces import base as _base
+from sdgraph.nd.namespaces import bitwise, keras, linalg, loss, math, nn, random
 
 __all__ = ["bitwise", "keras", "linalg", "loss", "math", "nn", "random"]
 
+# Written out for those who read without running: editors and type checkers.
+add_along_axis = _base.add_along_axis
+all = _base.all
+any = _base.any
+argmax = _base.argmax
+argmin = _base.argmin
+assign = _base.assign
+axis_size = _base.axis_size
+broadcast_like = _base.broadcast_like
+broadcast_to = _base.broadcast_to
+cast = _base.cast
+cast_to = _base.cast_to
+checked_ctc_labels = _base.checked_ctc_labels
+checked_labels = _base.checked_labels
+checked_lengths = _base.checked_lengths
+concat = _base.concat
+cumprod = _base.cumprod
+cumsum = _base.cumsum
+dot = _base.dot
+eq = _base.eq
+expand_dims = _base.expand_dims
+fill = _base.fill
+full_like = _base.full_like
+gather = _base.gather
+gather_nd = _base.gather_nd
+gt = _base.gt
+gte = _base.gte
+identity = _base.identity
+index = _base.index
+index_scatter = _base.index_scatter
+invert_permutation = _base.invert_permutation
+largest = _base.largest
+last_occurrence = _base.last_occurrence
+linear_recurrence = _base.linear_recurrence
+linspace = _base.linspace
+lt = _base.lt
+lte = _base.lte
+mask_gradient = _base.mask_gradient
+max = _base.max
+mean = _base.mean
+min = _base.min
+mmul = _base.mmul
+neq = _base.neq
+norm1 = _base.norm1
+norm2 = _base.norm2
+normmax = _base.normmax
+one_hot = _base.one_hot
+ones_like = _base.ones_like
+permute = _base.permute
+prod = _base.prod
+range = _base.range
+rank = _base.rank
+repeat = _base.repeat
+reshape = _base.reshape
+reshape_like = _base.reshape_like
+reverse = _base.reverse
+scatter_add = _base.scatter_add
+scatter_nd_add = _base.scatter_nd_add
+scatter_slices = _base.scatter_slices
+scatter_update = _base.scatter_update
+segment_sum = _base.segment_sum
+sequence_mask = _base.sequence_mask
+shape = _base.shape
+size = _base.size
+slice = _base.slice
+split = _base.split
+squared_norm = _base.squared_norm
+squeeze = _base.squeeze
+stack = _base.stack
+standard_deviation = _base.standard_deviation
+stop_gradient = _base.stop_gradient
+strided_slice = _base.strided_slice
+sum = _base.sum
+take_along_axis = _base.take_along_axis
+tensor_mmul = _base.tensor_mmul
+tensordot = _base.tensordot
+tile = _base.tile
+transpose = _base.transpose
+unconcat = _base.unconcat
+unrepeat = _base.unrepeat
+unsorted_segment_sum = _base.unsorted_segment_sum
+unstack = _base.unstack
+untile = _base.untile
+variance = _base.variance
+where = _base.where
+zeros_like = _base.zeros_like
 
-class _Arrays:
-    """What the namespaces take for their graph: an op that is applied to it is computed at once."""
-
-    def apply(
-        self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
-    ) -> Any:
-        if name is not None:
-            raise ArgumentTypeError(f"sd.{op.qualname}: an array has no name.", given=f"name={shown(name)}")
-        for x in operands:
-            if isinstance(x, SDVariable):
-                raise ArgumentTypeError(
-                    f"{x.name!r} is a variable of a graph, and this function takes arrays.",
-                    given=repr(x),
-                    fix=f"Use the op of the graph, sd.{op.qualname}, or give it the variable's value.",
-                )
-        if not any(isinstance(x, np.ndarray | np.generic) for x in operands):
-            # There is no graph whose dtype Python numbers could take, so they get numpy's.
-            operands = [x if x is None else _as_array(x) for x in operands]
-        return call(op, operands, attrs)
-
-
-def _as_array(x: Any) -> Any:
-    try:
-        return as_numbers(x)
-    except SDGraphError:
-        return x  # The op says so with its own name.
-
-
-_stand_in: SameDiff = _Arrays()  # type: ignore[assignment]
-
-
-class _Base(SDBase, SDGuards):
-    """The ops without a namespace."""
-
-
-_base = _Base(_stand_in)
-
-bitwise = SDBitwise(_stand_in)
-"""Bit operations on integers."""
-keras = SDKeras(_stand_in)
-"""Loss functions under Keras' names and meaning."""
-linalg = SDLinalg(_stand_in)
-"""Linear algebra."""
-loss = SDLoss(_stand_in)
-"""Loss functions."""
-math = SDMath(_stand_in)
-"""Elementwise mathematics."""
-nn = SDNN(_stand_in)
-"""Activations and layers."""
-random = SDRandom(_stand_in)
-"""Random arrays."""
-
-
-def __getattr__(name: str) -> Any:
-    """A base op as a function."""
-    if name in REGISTRY:
-        return getattr(_base, name)
-    raise AttributeError(f"module 'sdgraph.nd' has no attribute {name!r}")
+_functions = [name for name, value in dict(globals()).items() if hasattr(value, "op")]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *(name for name in REGISTRY if "." not in name)})
+    return [*__all__, *_functions]

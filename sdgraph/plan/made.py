@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
+from sdgraph.build.annotations import readable
 from sdgraph.plan.plan import Plan
 
 
@@ -19,6 +20,7 @@ class Group(NamedTuple):
     """The steps, by the slots of their results."""
 
 
+@readable
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Made(Plan):
     """A plan as an engine runs it: what a step frees and how much is alive are the engine's own."""

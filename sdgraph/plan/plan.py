@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT
 from sdgraph.build.op import Op
@@ -34,6 +35,7 @@ class Step(NamedTuple):
     source: Node | None
 
 
+@readable
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """What an engine compiles.

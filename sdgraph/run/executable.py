@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from sdgraph.build import forks
+from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
@@ -76,6 +77,7 @@ class _Compiled:
         return self._made
 
 
+@readable
 class Executable:
     """A compiled function of a graph.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.variable import as_mapping
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentTypeError, EngineError, shown
@@ -74,6 +75,7 @@ def _timed(run: Any) -> float:
     return time.perf_counter() - start
 
 
+@readable
 def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> Profile:
     """Run a compiled function part by part and measure each.
 

@@ -9,10 +9,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sdgraph.errors import LayoutError, RendererNotFound
+from sdgraph.show.options import make_options
 from sdgraph.show.pictures.choose.selection import around, select
 from sdgraph.show.pictures.dress.plan_scene import make_plan_scene
 from sdgraph.show.pictures.dress.scene import make_scene
-from sdgraph.show.pictures.options import make_options
 from sdgraph.show.pictures.picture import GraphView
 from sdgraph.show.table import summary
 

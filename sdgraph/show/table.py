@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
@@ -29,6 +30,7 @@ _MAX_WIDTH: Final = {"name": 40, "inputs": 44, "op": 40, "kind": 28, "shape": 24
 _HTML_ROWS: Final = 500
 
 
+@readable
 class Summary(str):
     """The table of a graph; a text that a notebook shows as an HTML table.
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.ops.graph import OpGraph
+from sdgraph.show.options import NOT_FOR_PAGES, takes_options
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+    from typing import Unpack
 
-    from sdgraph.build.variable import SDVariable
+    from sdgraph.build.variable import SDVariable, Variables
+    from sdgraph.plan.made import Made
     from sdgraph.run.executable import Executable
     from sdgraph.show.formulas.equations import Latex
+    from sdgraph.show.keywords import PageOptions, PictureOptions
     from sdgraph.show.pictures.explorer import Explorer
     from sdgraph.show.pictures.picture import Digraph, GraphView
     from sdgraph.show.pictures.write.export import Data, MultiDiGraph, View
@@ -53,13 +57,16 @@ class GraphViews(OpGraph):
 
         return summary(self, depth=depth, sort=sort)
 
-    def plot(self, targets: Any = None, **options: Any) -> GraphView:
+    @takes_options()
+    def plot(
+        self, targets: Variables | None = None, *, plan: Made | None = None, **options: Unpack[PictureOptions]
+    ) -> GraphView:
         """A picture of the graph; a notebook shows it, and ``save(path)`` writes it.
 
         Args:
             targets: Draw only what these variables are computed from; all by default.
-            **options: Those of `sdgraph.show.pictures.options.Options`, such as ``view="gradient"`` or ``feeds=...``.
-                With ``plan=f.plan`` of a compiled function ``f`` the picture shows the steps that it runs.
+            plan: The plan of a compiled function, ``f.plan``: the picture then shows the steps that it runs.
+            **options: Those of `sdgraph.show.options.Options`, such as ``view="gradient"`` or ``feeds=...``.
 
         Raises:
             ArgumentError: For an unknown option or value.
@@ -73,14 +80,23 @@ class GraphViews(OpGraph):
         """
         from sdgraph.show.pictures import plot
 
-        return plot(self, targets=targets, **options)
+        return plot(self, targets=targets, plan=plan, **options)
 
-    def render(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
+    @takes_options()
+    def render(
+        self,
+        path: str | os.PathLike[str],
+        targets: Variables | None = None,
+        *,
+        plan: Made | None = None,
+        **options: Unpack[PictureOptions],
+    ) -> Path:
         """Draw the graph into a file; its suffix chooses the format: svg, png, pdf, dot or mmd.
 
         Args:
             path: The file to write; its folder must exist.
             targets: Draw only what these variables are computed from; all by default.
+            plan: As for `plot`.
             **options: As for `plot`; also ``dpi`` for PNG.
 
         Returns:
@@ -102,9 +118,12 @@ class GraphViews(OpGraph):
         """
         from sdgraph.show.pictures import render
 
-        return render(self, path, targets=targets, **options)
+        return render(self, path, targets=targets, plan=plan, **options)
 
-    def explore(self, targets: Any = None, *, height: int = 620, **options: Any) -> Explorer:
+    @takes_options(*NOT_FOR_PAGES)
+    def explore(
+        self, targets: Variables | None = None, *, height: int = 620, **options: Unpack[PageOptions]
+    ) -> Explorer:
         """A page to explore the graph in: pan, zoom, search, and the facts of every variable; a notebook shows it.
 
         The page has the forward pass and, where the losses are clear, the gradients, and a picture for each scope. It
@@ -113,7 +132,7 @@ class GraphViews(OpGraph):
         Args:
             targets: Draw only what these variables are computed from; all by default.
             height: Height of the frame in a notebook, in pixels.
-            **options: The options of `sdgraph.show.pictures.options.Options`, except ``view``, ``theme``, ``color_by``,
+            **options: The options of `sdgraph.show.options.Options`, except ``view``, ``theme``, ``color_by``,
                 ``focus`` and ``expand``.
 
         Raises:
@@ -131,7 +150,10 @@ class GraphViews(OpGraph):
 
         return explore(self, targets=targets, height=height, **options)
 
-    def to_html(self, path: str | os.PathLike[str], targets: Any = None, **options: Any) -> Path:
+    @takes_options(*NOT_FOR_PAGES)
+    def to_html(
+        self, path: str | os.PathLike[str], targets: Variables | None = None, **options: Unpack[PageOptions]
+    ) -> Path:
         """Write the page of `explore` as one HTML file that needs no network.
 
         Args:
@@ -151,7 +173,10 @@ class GraphViews(OpGraph):
 
         return to_html(self, path, targets=targets, **options)
 
-    def to_dot(self, targets: Any = None, **options: Any) -> str:
+    @takes_options()
+    def to_dot(
+        self, targets: Variables | None = None, *, plan: Made | None = None, **options: Unpack[PictureOptions]
+    ) -> str:
         """The picture as Graphviz source; needs nothing installed.
 
         Example:
@@ -161,9 +186,12 @@ class GraphViews(OpGraph):
         """
         from sdgraph.show.pictures import to_dot
 
-        return to_dot(self, targets=targets, **options)
+        return to_dot(self, targets=targets, plan=plan, **options)
 
-    def to_mermaid(self, targets: Any = None, **options: Any) -> str:
+    @takes_options()
+    def to_mermaid(
+        self, targets: Variables | None = None, *, plan: Made | None = None, **options: Unpack[PictureOptions]
+    ) -> str:
         """The picture as Mermaid source, for Markdown pages and notebooks; needs nothing installed.
 
         Example:
@@ -173,13 +201,16 @@ class GraphViews(OpGraph):
         """
         from sdgraph.show.pictures import to_mermaid
 
-        return to_mermaid(self, targets=targets, **options)
+        return to_mermaid(self, targets=targets, plan=plan, **options)
 
-    def to_graphviz(self, targets: Any = None, **options: Any) -> Digraph:
+    @takes_options()
+    def to_graphviz(
+        self, targets: Variables | None = None, *, plan: Made | None = None, **options: Unpack[PictureOptions]
+    ) -> Digraph:
         """The picture as an object of the ``graphviz`` package, to be changed further."""
         from sdgraph.show.pictures import to_graphviz
 
-        return to_graphviz(self, targets=targets, **options)
+        return to_graphviz(self, targets=targets, plan=plan, **options)
 
     def to_latex(
         self, v: SDVariable | str, depth: int | None = None, *, expand: bool = False, max_length: int = 2000

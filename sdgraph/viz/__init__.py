@@ -6,15 +6,23 @@ matplotlib, which is loaded when something is drawn, not when this is imported.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.annotations import readable
+from sdgraph.show.options import set_defaults, takes_options
 from sdgraph.viz.contributions import plot_contributions
 from sdgraph.viz.curves import plot_loss
 from sdgraph.viz.surface import loss_surface
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sdgraph.show.keywords import PictureOptions
+
 __all__ = ["engines", "loss_surface", "plot_contributions", "plot_loss", "set_options"]
 
 
+@readable
 def engines() -> dict[str, str | None]:
     """The Graphviz layout engines and their versions; None for one that is not installed.
 
@@ -29,11 +37,12 @@ def engines() -> dict[str, str | None]:
     return versions()
 
 
-def set_options(**options: Any) -> dict[str, Any]:
+@takes_options()
+def set_options(**options: Unpack[PictureOptions]) -> dict[str, Any]:
     """Change the options that pictures have when they are not given, also of those that notebooks show.
 
     Args:
-        **options: Those of `sdgraph.show.pictures.options.Options`, such as ``theme``, ``max_nodes`` or ``engine``; and
+        **options: Those of `sdgraph.show.options.Options`, such as ``theme``, ``max_nodes`` or ``engine``; and
             ``display_png``: whether notebooks get a PNG as well, for printing and for viewers that show no SVG.
 
     Returns:
@@ -49,6 +58,4 @@ def set_options(**options: Any) -> dict[str, Any]:
         {'theme': 'auto', 'max_nodes': 150}
         >>> _ = set_options(**before)
     """
-    from sdgraph.show.pictures.options import set_defaults
-
     return set_defaults(options)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
@@ -40,6 +41,7 @@ class _Parts(NamedTuple):
     total: float
 
 
+@readable
 def plot_contributions(
     loss: SDVariable,
     feeds: Feeds | None = None,

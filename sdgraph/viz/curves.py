@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.op import REGISTRY, Op
 from sdgraph.checks import no_such, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
@@ -45,6 +46,7 @@ class _Curve(NamedTuple):
     slope: np.ndarray[Any, Any] | None
 
 
+@readable
 def plot_loss(
     loss: str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any],
     labels: ArrayLike = 1.0,

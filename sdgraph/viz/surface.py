@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable, as_mapping
@@ -40,6 +41,7 @@ class _Axis(NamedTuple):
     direction: dict[str, _Array]
 
 
+@readable
 def loss_surface(
     sd: SameDiff,
     a: Chosen = None,

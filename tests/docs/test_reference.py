@@ -27,7 +27,7 @@ PUBLIC = {
 
 RETURNED = {
     "sdgraph.show.pictures.explorer.Explorer",
-    "sdgraph.show.pictures.options.Options",
+    "sdgraph.show.options.Options",
     "sdgraph.show.pictures.picture.GraphView",
 }
 """Classes that no program imports, although methods return them or take their fields as settings."""

@@ -12,7 +12,7 @@ needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz l
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
-    monkeypatch.setattr("sdgraph.show.pictures.options._defaults", {})
+    monkeypatch.setattr("sdgraph.show.options._defaults", {})
 
 
 def test_options_hold_for_pictures_that_do_not_say_otherwise():

@@ -19,6 +19,7 @@ Example:
 
 from typing import TYPE_CHECKING
 
+from sdgraph.build.annotations import readable
 from sdgraph.keras.losses import registry
 from sdgraph.keras.losses.by_shape import crossentropy
 from sdgraph.keras.losses.registry import deserialize, get, register, serialize
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
 
 _losses = registry.everything()
 globals().update(_losses)
+for _thing in (
+    *_losses.values(),
+    Loss,
+    LossFunctionWrapper,
+    as_loss,
+    crossentropy,
+    deserialize,
+    get,
+    register,
+    serialize,
+):
+    readable(_thing)
 
 __all__ = ["Loss", "LossFunctionWrapper", "as_loss", "crossentropy", "deserialize", "get", "register", "serialize"]
 __all__ += sorted(_losses.keys() - set(__all__))  # pyright: ignore[reportUnsupportedDunderAll]

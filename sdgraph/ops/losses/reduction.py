@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.infer.aval import is_floating
@@ -37,7 +38,11 @@ class LossReduce(enum.Enum):
     MEAN_BY_NONZERO_WEIGHT_COUNT = 3
     """``sum(L) / count(W != 0)``."""
 
+    def __repr__(self) -> str:
+        return str(self)
 
+
+@readable
 def reduce_loss(per_element: SDVariable, weights: SDVariable | None, loss_reduce: LossReduce) -> SDVariable:
     """Weight a per-element loss and reduce it.
 

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sdgraph.build import forks
+from sdgraph.build.annotations import readable
 from sdgraph.checks import whole
 
 _T = TypeVar("_T")
@@ -53,6 +54,7 @@ def get_num_threads() -> int:
     return _count if _count is not None else usable_cores()
 
 
+@readable
 def set_num_threads(n: int) -> None:
     """Set how many threads work on one large region; the default is the number of usable cores.
 

@@ -10,23 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.errors import ArgumentError
+from sdgraph.show.options import Options, make_options
 from sdgraph.show.pictures.choose.selection import select
 from sdgraph.show.pictures.dress.long_arrows import cut_long_arrows
 from sdgraph.show.pictures.dress.plan_scene import make_plan_scene
 from sdgraph.show.pictures.dress.scene import make_scene
-from sdgraph.show.pictures.options import Options, make_options
 from sdgraph.show.pictures.picture import GraphView, checked_path
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from graphviz import Digraph
 
+    from sdgraph.build.variable import Variables
     from sdgraph.ops.graph import OpGraph
     from sdgraph.plan.made import Made
+    from sdgraph.show.keywords import PictureOptions
 
 __all__ = ["GraphView", "Options", "plot", "render", "to_dot", "to_graphviz", "to_mermaid"]
 
 
-def plot(sd: OpGraph, *, targets: Any = None, plan: Made | None = None, **options: Any) -> GraphView:
+def plot(
+    sd: OpGraph, *, targets: Variables | None = None, plan: Made | None = None, **options: Unpack[PictureOptions]
+) -> GraphView:
     """A picture of a graph, or of a plan made from it. See `Options` for what can be chosen.
 
     Raises:
@@ -47,22 +53,22 @@ def plot(sd: OpGraph, *, targets: Any = None, plan: Made | None = None, **option
     return GraphView(scene, chosen)
 
 
-def render(sd: OpGraph, path: str | os.PathLike[str], *, targets: Any = None, **options: Any) -> Path:
+def render(sd: OpGraph, path: str | os.PathLike[str], **asked: Any) -> Path:
     """Draw a graph into a file and return its path; the suffix chooses the format."""
     checked_path(path)
-    return plot(sd, targets=targets, **options).save(path)
+    return plot(sd, **asked).save(path)
 
 
-def to_dot(sd: OpGraph, *, targets: Any = None, **options: Any) -> str:
+def to_dot(sd: OpGraph, **asked: Any) -> str:
     """A picture as Graphviz source."""
-    return plot(sd, targets=targets, **options).dot
+    return plot(sd, **asked).dot
 
 
-def to_mermaid(sd: OpGraph, *, targets: Any = None, **options: Any) -> str:
+def to_mermaid(sd: OpGraph, **asked: Any) -> str:
     """A picture as Mermaid source."""
-    return plot(sd, targets=targets, **options).mermaid
+    return plot(sd, **asked).mermaid
 
 
-def to_graphviz(sd: OpGraph, *, targets: Any = None, **options: Any) -> Digraph:
+def to_graphviz(sd: OpGraph, **asked: Any) -> Digraph:
     """A picture as an object of the graphviz package."""
-    return plot(sd, targets=targets, **options).graphviz
+    return plot(sd, **asked).graphviz

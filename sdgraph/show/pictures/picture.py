@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sdgraph.build.annotations import readable
 from sdgraph.checks import one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, LayoutError, RendererNotFound, shown
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.dress.scene import Scene
 from sdgraph.show.pictures.lay_out import programs as engines
-from sdgraph.show.pictures.options import Options
 from sdgraph.show.pictures.write import svg
 from sdgraph.show.pictures.write.dot import DotWriter
 from sdgraph.show.pictures.write.mermaid import to_mermaid
@@ -31,6 +32,7 @@ _PNG_LIMIT: Final = 32_767
 """Cairo shrinks larger bitmaps without a word."""
 
 
+@readable
 class GraphView:
     """A picture of a graph. A notebook shows it; nothing is laid out before it is needed.
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from sdgraph.build.decorators import composite
 from sdgraph.build.kinds import NO_ATTRS
 from sdgraph.build.op import Op
 from sdgraph.ops.losses.keras import docstrings
+
+if TYPE_CHECKING:
+    from sdgraph.build.methods import OpMethod
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,10 +92,10 @@ def keras_loss(
     related: str = "",
     deeplearning4j: tuple[str, str] | None = None,
     picture: Mapping[str, Any] = NO_ATTRS,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[Concatenate[Any, P], R]], OpMethod[P, R]]:
     """Make the decorated formula a Keras loss. The arguments are those of `Definition`, and ``leaves_out`` of `Op`."""
 
-    def decorate(fn: Callable[P, R]) -> Callable[P, R]:
+    def decorate(fn: Callable[Concatenate[Any, P], R]) -> OpMethod[P, R]:
         if fn.__doc__:
             fn.__doc__ = docstrings.of_op(fn.__doc__)
 
@@ -102,10 +105,9 @@ def keras_loss(
                 check(name, settings[name])
             return fn(*args, **settings)
 
-        method: Callable[P, R] = composite(is_loss=True, leaves_out=leaves_out)(checked)
-        op: Op = getattr(method, "op")  # noqa: B009 - a type checker sees the method without its op
-        DEFINITIONS[op] = Definition(
-            op=op,
+        method: OpMethod[P, R] = composite(is_loss=True, leaves_out=leaves_out)(checked)
+        DEFINITIONS[method.op] = Definition(
+            op=method.op,
             checks=checks,
             domain=domain,
             predictions=domain if predictions is None else predictions,

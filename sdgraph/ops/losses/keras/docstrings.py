@@ -6,7 +6,6 @@ and for the class.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 
@@ -40,7 +39,7 @@ _RAISES = {
 
 def sections(doc: str) -> dict[str, str]:
     """The sections of a docstring by their heads, each without its indentation; what comes first is ``""``."""
-    found = docstrings.sections(inspect.cleandoc(doc))
+    found = docstrings.sections(docstrings.cleaned(doc))
     return {head: text.removeprefix("    ").replace("\n    ", "\n") if head else text for head, text in found.items()}
 
 

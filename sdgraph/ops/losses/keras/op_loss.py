@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec
 
 from sdgraph.build.signature import parameters_of
 from sdgraph.build.variable import SDVariable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
 
+    from sdgraph.build.methods import OpMethod
     from sdgraph.build.op import Op
 
 P = ParamSpec("P")
@@ -96,9 +97,9 @@ def _init_named(name: str) -> Callable[..., None]:
     return __init__
 
 
-def function(method: Callable[Concatenate[Any, P], SDVariable]) -> Callable[P, Any]:
+def function(method: OpMethod[P, SDVariable]) -> Callable[P, Any]:
     """A loss op as a function that gives an array for arrays and a variable if an operand is one."""
-    op: Op = getattr(method, "op")  # noqa: B009 - a type checker sees the method without its op
+    op = method.op
 
     @functools.wraps(method)
     def call(*args: P.args, **keywords: P.kwargs) -> Any:

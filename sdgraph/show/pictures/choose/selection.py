@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.lower.expansion import expanded
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.backward import backward
 from sdgraph.show.pictures.choose.grouping import Groups, group
 from sdgraph.show.pictures.choose.parts import (
@@ -21,7 +22,6 @@ from sdgraph.show.pictures.choose.parts import (
     with_badges,
 )
 from sdgraph.show.pictures.choose.values import Values, read_values
-from sdgraph.show.pictures.options import Options
 from sdgraph.show.visible import visible
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import as_mapping
 from sdgraph.run.evaluate import evaluate
-from sdgraph.show.pictures.options import Options
+from sdgraph.show.options import Options
 from sdgraph.show.visible import Item, Listing
 from sdgraph.wording import number
 

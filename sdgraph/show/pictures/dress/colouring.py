@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import Aval
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import Groups
 from sdgraph.show.pictures.choose.parts import Part, Parts
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.dress.theme import HEAT_STEPS, heat_step
-from sdgraph.show.pictures.options import Options
 
 GRADIENT_NORM: Final = "gradient norm"
 

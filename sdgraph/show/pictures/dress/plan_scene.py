@@ -11,10 +11,10 @@ from sdgraph.build.op import ITEM
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import DEEPEST
 from sdgraph.show.pictures.dress.scene import Card, Line, Link, Scene
 from sdgraph.show.pictures.dress.sizes import typed
-from sdgraph.show.pictures.options import Options
 from sdgraph.wording import byte_size, counted, number, shortened
 
 

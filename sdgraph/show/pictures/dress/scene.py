@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import DEEPEST, Group, Groups
 from sdgraph.show.pictures.choose.parts import Arc, Parts
 from sdgraph.show.pictures.choose.values import Values
@@ -17,7 +18,6 @@ from sdgraph.show.pictures.dress.colouring import Colouring, Scale, dtype_family
 from sdgraph.show.pictures.dress.local_derivative import local_derivative
 from sdgraph.show.pictures.dress.sizes import sizes
 from sdgraph.show.pictures.dress.theme import KINDS, LEAVES
-from sdgraph.show.pictures.options import Options
 from sdgraph.show.table import FROZEN
 from sdgraph.show.visible import Item, Listing
 from sdgraph.wording import MAX_NAME, counted, number, shortened

@@ -11,22 +11,22 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound
+from sdgraph.show.options import NOT_FOR_PAGES, Options, make_options
 from sdgraph.show.pictures.choose.backward import backward
 from sdgraph.show.pictures.choose.parts import Parts, forward_parts, gradient_parts
 from sdgraph.show.pictures.choose.values import Values, computed, noted
 from sdgraph.show.pictures.dress import theme
 from sdgraph.show.pictures.explorer.facts import facts
 from sdgraph.show.pictures.explorer.views import View, described, drawn, explained, tour
-from sdgraph.show.pictures.options import Options, make_options
 from sdgraph.show.pictures.picture import GraphView, as_path, write_whole
 from sdgraph.show.visible import Listing, visible
 from sdgraph.wording import clean
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
 
 _SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
-_NOT_FOR_PAGES: Final = ("view", "focus", "expand", "theme", "color_by")
 
 
+@readable
 class Explorer:
     """A page to explore a graph with. A notebook shows it in a frame; `save` writes it to a file.
 
@@ -99,8 +99,8 @@ class Explorer:
 def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:
     """A page to explore a graph with; see `SameDiff.explore`."""
     whole("height", height, least=100, message="The height of the frame is in pixels, at least 100.")
-    chosen = make_options({k: v for k, v in options.items() if k not in _NOT_FOR_PAGES})
-    for name in _NOT_FOR_PAGES:
+    chosen = make_options({k: v for k, v in options.items() if k not in NOT_FOR_PAGES})
+    for name in NOT_FOR_PAGES:
         if name in options:
             raise ArgumentError(
                 f"The page has no option {name!r}.",
@@ -117,7 +117,7 @@ def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: A
     known = facts(listing, arrays, values, len(sd.nodes), explained(views, listing))
     return Explorer(
         lambda: _page(views, drawn(views, chosen), known, chosen),
-        GraphView(views[0].scene, replace(chosen, view="forward")),
+        GraphView(views[0].scene, chosen._replace(view="forward")),
         height,
     )
 

@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import DEEPEST, Group, Groups, group
 from sdgraph.show.pictures.choose.parts import Parts
 from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.dress.scene import Scene, make_scene
 from sdgraph.show.pictures.lay_out import programs as engines
-from sdgraph.show.pictures.options import Options
 from sdgraph.show.pictures.write import svg
 from sdgraph.show.pictures.write.dot import DotWriter
 from sdgraph.show.visible import Listing
@@ -92,7 +92,7 @@ def _view(
     kind: str, scope: Path, parent: int | None, parts: Parts, groups: Groups, values: Values, options: Options
 ) -> View:
     title = "/".join(scope) if scope else options.title
-    scene = make_scene(parts, groups, values, replace(options, view=kind, title=title))
+    scene = make_scene(parts, groups, values, options._replace(view=kind, title=title))
     return View(kind, scope, parent, scene, groups)
 
 

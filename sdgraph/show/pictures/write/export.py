@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from sdgraph.checks import one_of
 from sdgraph.errors import shown
 from sdgraph.infer.aval import shape_str
+from sdgraph.show.options import View
 from sdgraph.show.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from sdgraph.ops.graph import OpGraph
 
-View: TypeAlias = Literal["forward", "gradient", "both"]
 Data: TypeAlias = Literal["rich", "plain"]
 
 _NOT_IN_FILES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

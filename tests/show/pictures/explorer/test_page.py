@@ -123,10 +123,10 @@ def test_views_and_links():
 
 
 def test_many_scopes_share_the_room():
+    from sdgraph.show.options import Options
     from sdgraph.show.pictures.choose.parts import forward_parts
     from sdgraph.show.pictures.choose.values import Values
     from sdgraph.show.pictures.explorer.views import MAX_VIEWS, tour
-    from sdgraph.show.pictures.options import Options
     from sdgraph.show.visible import visible
 
     sd = SameDiff()

@@ -1,37 +1,44 @@
 """What a user may ask of a picture, checked in one place. Must not know how pictures are made."""
 
-from __future__ import annotations
-
+import inspect
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, Literal, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
 
+from sdgraph.build.annotations import means, signature_in_words, written
+from sdgraph.build.docstrings import cleaned, entries, sections
 from sdgraph.checks import is_finite, is_whole, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.names import is_writable
 from sdgraph.wording import did_you_mean, listed
 
-CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "view": ("forward", "gradient", "both"),
-    "theme": ("auto", "light", "dark"),
-    "direction": ("TB", "LR", "BT", "RL"),
-    "engine": ("auto", "dot", "pygraphviz"),
-    "values": ("none", "scalars", "stats"),
-    "edge_labels": ("auto", "none", "all"),
-}
+if TYPE_CHECKING:
+    from sdgraph.build.variable import Feeds, SDVariable, Variables
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+View: TypeAlias = Literal["forward", "gradient", "both"]
+Theme: TypeAlias = Literal["auto", "light", "dark"]
+Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
+LayoutEngine: TypeAlias = Literal["auto", "dot", "pygraphviz"]
+Shown: TypeAlias = Literal["none", "scalars", "stats"]
+EdgeLabels: TypeAlias = Literal["auto", "none", "all"]
+Colours: TypeAlias = Literal["kind", "grad_norm", "value_norm", "dtype"]
+
+COLOURS: Final = get_args(Colours)
+means("Colours", Colours)
 
 _WORDS: Final = {"values": "choice of values", "edge_labels": "choice of edge labels"}
 """Options whose name is no noun that one can say "there is no" before."""
 
-COLOURS: Final = ("kind", "grad_norm", "value_norm", "dtype")
+NOT_FOR_PAGES: Final = ("view", "focus", "expand", "theme", "color_by")
+"""What the page of the explorer has no choice of: it has all views, and its reader chooses."""
 
 _defaults: dict[str, Any] = {}
 """What `set_defaults` changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """Options of a picture.
 
     Args:
@@ -64,45 +71,52 @@ class Options:
         display_png: Whether notebooks get a PNG beside the SVG.
     """
 
-    view: str = "forward"
-    wrt: Any = None
-    feeds: Any = None
-    values: str = "scalars"
-    color_by: Any = "kind"
+    view: View = "forward"
+    wrt: "Variables | None" = None
+    feeds: "Feeds | None" = None
+    values: Shown = "scalars"
+    color_by: "Colours | Mapping[Any, float] | Callable[[SDVariable], float | None]" = "kind"
     show_shapes: bool = True
     show_dtypes: bool = True
     show_scopes: bool = True
-    edge_labels: str = "auto"
-    direction: str = "TB"
+    edge_labels: EdgeLabels = "auto"
+    direction: Direction = "TB"
     depth: int | None = None
     max_nodes: int | None = 150
-    focus: Any = None
+    focus: "SDVariable | str | None" = None
     radius: int = 2
-    expand: Any = ()
-    theme: str = "auto"
+    expand: "Variables" = ()
+    theme: Theme = "auto"
     legend: bool = True
     title: str | None = None
-    engine: str = "auto"
+    engine: LayoutEngine = "auto"
     timeout: float = 60.0
     dpi: float = 144.0
     display_png: bool = False
 
-    def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            one_of(_WORDS.get(name, name), getattr(self, name), choices)
-        for name in ("show_shapes", "show_dtypes", "show_scopes", "legend", "display_png"):
-            if not isinstance(getattr(self, name), bool):
-                raise _bad(name, getattr(self, name), "True or False")
-        _require(self, "color_by", _colours, f"{listed(COLOURS)}, a mapping or a function")
-        if isinstance(self.color_by, str) and self.color_by.endswith("_norm") and self.feeds is None:
-            fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
-            raise ArgumentError(f"color_by={self.color_by!r} needs values.", fix=fix)
-        _require(self, "depth", lambda v: v is None or is_whole(v, 0), "0, 1, 2 ... or None")
-        _require(self, "max_nodes", lambda v: v is None or is_whole(v, 1), "1, 2, 3 ... or None")
-        _require(self, "radius", lambda v: is_whole(v, 0), "0, 1, 2 ...")
-        _require(self, "timeout", _positive, "a number of seconds above 0")
-        _require(self, "dpi", lambda v: _positive(v, 2400), "a number above 0, at most 2400")
-        _require(self, "title", _title, "a text that a file can hold: no half of a surrogate pair")
+
+CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
+    name: get_args(kind) for name, kind in Options.__annotations__.items() if get_origin(kind) is Literal
+}
+
+
+def _checked(options: Options) -> Options:
+    for name, choices in CHOICES.items():
+        one_of(_WORDS.get(name, name), getattr(options, name), choices)
+    for name, kind in Options.__annotations__.items():
+        if kind is bool and not isinstance(getattr(options, name), bool):
+            raise _bad(name, getattr(options, name), "True or False")
+    _require(options, "color_by", _colours, f"{listed(COLOURS)}, a mapping or a function")
+    if isinstance(options.color_by, str) and options.color_by.endswith("_norm") and options.feeds is None:
+        fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
+        raise ArgumentError(f"color_by={options.color_by!r} needs values.", fix=fix)
+    _require(options, "depth", lambda v: v is None or is_whole(v, 0), "0, 1, 2 ... or None")
+    _require(options, "max_nodes", lambda v: v is None or is_whole(v, 1), "1, 2, 3 ... or None")
+    _require(options, "radius", lambda v: is_whole(v, 0), "0, 1, 2 ...")
+    _require(options, "timeout", _positive, "a number of seconds above 0")
+    _require(options, "dpi", lambda v: _positive(v, 2400), "a number above 0, at most 2400")
+    _require(options, "title", _title, "a text that a file can hold: no half of a surrogate pair")
+    return options
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
@@ -112,13 +126,13 @@ def make_options(options: Mapping[str, Any]) -> Options:
         ArgumentTypeError: For an unknown option.
         ArgumentError: For a wrong value.
     """
-    known = [f.name for f in fields(Options)]
+    known = Options._fields
     for name in options:
         if name not in known:
             raise ArgumentTypeError(
                 f"A picture has no option {name!r}.", expected=", ".join(known), fix=did_you_mean(name, known)
             )
-    return Options(**{**_defaults, **options})
+    return _checked(Options(**{**_defaults, **options}))
 
 
 def set_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,3 +166,40 @@ def _positive(value: Any, most: float = math.inf) -> bool:
 
 def _bad(name: str, value: Any, expected: str) -> ArgumentError:
     return ArgumentError(f"{name} cannot be this.", given=shown(value), expected=expected)
+
+
+def takes_options(*left_out: str) -> Callable[[F], F]:
+    """Let a function that takes options as ``**options`` show them in its signature, but for some.
+
+    Where its docstring only says where the options are told, what they mean is told there, too.
+    """
+
+    def decorate(function: F) -> F:
+        signature = signature_in_words(function)
+        *named, _ = signature.parameters.values()
+        options = [p for p in _PARAMETERS if p.name not in left_out]
+        function.__signature__ = signature.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+        function.__doc__ = _with_meanings(cleaned(function.__doc__), [p.name for p in options])
+        return function
+
+    return decorate
+
+
+_PARAMETERS: Final = [
+    inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=Options._field_defaults[name],
+        annotation=written(kind) if isinstance(kind, ForwardRef) else kind,
+    )
+    for name, kind in Options.__annotations__.items()
+]
+
+
+def _with_meanings(doc: str, names: Iterable[str]) -> str:
+    """A docstring with the meanings of options instead of an entry that says where these are told."""
+    if "sdgraph.show.options.Options" not in doc:
+        return doc
+    entry = entries(sections(doc)["Args"])["**options"]
+    meanings = entries(sections(cleaned(Options.__doc__))["Args"])
+    return doc.replace(entry, "\n".join(meanings[name] for name in names))
