@@ -60,7 +60,7 @@ def _add_render(commands: Any) -> None:
     render.add_argument("--focus", metavar="NAME", help="draw only this variable and its neighbours")
     render.add_argument("--radius", type=int, metavar="N", help="how far the neighbourhood of --focus reaches")
     render.add_argument("--expand", action="append", metavar="NAME", help="draw the inside of this op; repeatable")
-    render.add_argument("--max-nodes", type=int, metavar="N", help="most cards to draw; 0 for no limit")
+    render.add_argument("--max-nodes", type=_limit, metavar="N", help="most cards to draw; none for no limit")
     render.add_argument("--direction", choices=CHOICES["direction"], help="where arrows lead (default: TB)")
     render.add_argument("--theme", choices=CHOICES["theme"], help="colours (default: auto)")
     render.add_argument("--title", metavar="TEXT", help="the heading")
@@ -68,6 +68,14 @@ def _add_render(commands: Any) -> None:
     render.add_argument("--engine", choices=CHOICES["engine"], help="who lays it out (default: auto)")
     render.add_argument("--timeout", type=float, metavar="S", help="seconds that the layout may take")
     render.add_argument("--dpi", type=float, metavar="N", help="resolution of PNG files")
+
+
+def _limit(text: str) -> int | None:
+    """A number, or None for the word that says so: what a picture takes under the same name."""
+    try:
+        return None if text.lower() == "none" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor none") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,8 +149,6 @@ def _picture_options(given: dict[str, Any], value: Callable[[str], Any]) -> dict
     options = dict(given)
     if "target" in options:
         options["targets"] = options.pop("target")
-    if options.get("max_nodes") == 0:
-        options["max_nodes"] = None
     if "feeds" in options:
         options["feeds"] = value(options["feeds"])
     return options

@@ -111,7 +111,7 @@ def _checked(options: Options) -> Options:
         fix = "Pass feeds=..., or feeds={} if there is nothing to feed."
         raise ArgumentError(f"color_by={options.color_by!r} needs values.", fix=fix)
     _require(options, "depth", lambda v: v is None or is_whole(v, 0), "0, 1, 2 ... or None")
-    _require(options, "max_nodes", lambda v: v is None or is_whole(v, 1), "1, 2, 3 ... or None")
+    _require(options, "max_nodes", lambda v: v is None or is_whole(v, 1), "1, 2, 3 ... or None for no limit")
     _require(options, "radius", lambda v: is_whole(v, 0), "0, 1, 2 ...")
     _require(options, "timeout", _positive, "a number of seconds above 0")
     _require(options, "dpi", lambda v: _positive(v, 2400), "a number above 0, at most 2400")

@@ -87,13 +87,23 @@ def test_a_gradient_with_feeds(script, tmp_path):
 def test_options_reach_the_picture(script, tmp_path):
     out = tmp_path / "graph.dot"
     source = script(ONE)
-    assert main(["render", source, str(out), "--target", "layer/h", "--depth", "0", "--max-nodes", "0"]) == 0
+    assert main(["render", source, str(out), "--target", "layer/h", "--depth", "0", "--max-nodes", "none"]) == 0
     assert titles(out) == {"x", "layer"}
     assert main(["render", source, str(out), "--focus", "x", "--radius", "1", "--no-legend"]) == 0
     assert titles(out) == {"x", "h"}
     assert main(["render", source, str(out), "--expand", "loss", "--theme", "dark", "--direction", "LR"]) == 0
     assert 'rankdir="LR"' in out.read_text("utf-8")
     assert "square" in out.read_text("utf-8")
+
+
+def test_a_limit_of_cards_means_what_it_means_in_python(script, tmp_path, capsys):
+    out = tmp_path / "graph.dot"
+    assert "1, 2, 3 ... or None for no limit" in failure([script(ONE), str(out), "--max-nodes", "0"], capsys)
+    with pytest.raises(SystemExit):
+        main(["render", script(ONE), str(out), "--max-nodes", "many"])
+    assert "'many' is neither a number nor none" in capsys.readouterr().err
+    assert main(["render", script(ONE), str(out), "--max-nodes", "2"]) == 0
+    assert main(["render", script(ONE), str(out), "--max-nodes", "None"]) == 0
 
 
 def test_a_script_without_a_graph(script, tmp_path, capsys):
