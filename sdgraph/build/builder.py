@@ -117,7 +117,7 @@ class GraphBuilder(Graph):
             v.node.check()
             return v
         if isinstance(v, str):
-            return self.handle(self.names.id_of(v))
+            return self.handle(self.id_of(v))
         raise ArgumentTypeError("Not a variable.", given=shown(v), expected="an SDVariable or a name")
 
     def several(self, vs: Any) -> list[SDVariable]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sdgraph.build import bookkeeping
@@ -14,10 +15,12 @@ from sdgraph.build.bookkeeping import Journal, Mark, Table
 from sdgraph.build.kinds import GRADIENT_SCOPE
 from sdgraph.build.marks import Marks
 from sdgraph.build.names import Names
+from sdgraph.build.neighbours import Hidden, Readers, is_hidden, source
 from sdgraph.build.reach import reachable
-from sdgraph.errors import TakenBackError
+from sdgraph.errors import TakenBackError, UnknownVariableError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.origin import Origin, user_origin, user_place
+from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -100,6 +103,8 @@ class Graph:
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._origins: dict[tuple[int, int], Origin] = {}
         self._origin: Origin | None = None
+        self._readers = Readers()
+        self._hidden = Hidden()
         self.journal: Journal | None = None
         """What an open `transaction` must undo if it fails; None outside of one."""
 
@@ -211,6 +216,39 @@ class Graph:
         self.values[i] = array
 
     # ------------------------------------------------------------------ structure
+
+    def gradient_flags(self) -> bytearray:
+        """A flag per node: whether it was made to hold a gradient."""
+        flags = bytearray(len(self.nodes))
+        for start, end in self.marks.gradient_spans:
+            flags[start:end] = b"\x01" * (end - start)
+        return flags
+
+    def call_of(self, node: Node) -> Node:
+        """The call that makes a variable: for one of several outputs the node of all."""
+        return source(self.nodes, node)
+
+    def reader_ids(self, i: int) -> list[int]:
+        """The variables that are computed from variable ``i`` by one op, in creation order."""
+        return self._readers.of(self.nodes, i)
+
+    def n_variables(self, *, gradients: bool) -> int:
+        """How many variables there are, those that hold gradients counted or not."""
+        spans = () if gradients else self.marks.gradient_spans
+        count = partial(self._hidden.n_visible, self.nodes)
+        return count(0, len(self.nodes)) - sum(count(start, end) for start, end in spans)
+
+    def has(self, name: str) -> bool:
+        """Whether a variable has this name."""
+        i = self.names.ids.get(name)
+        return i is not None and not is_hidden(self.nodes[i])
+
+    def id_of(self, name: str) -> int:
+        """The variable of a name; raises UnknownVariableError with near misses."""
+        if not isinstance(name, str) or not self.has(name):
+            known = filter(self.has, self.names.ids)
+            raise UnknownVariableError(f"The graph has no variable {shown(name)}.", fix=did_you_mean(name, known))
+        return self.names.ids[name]
 
     def gradient_flags(self) -> bytearray:
         """A flag per node: whether it was made to hold a gradient."""

@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.names import check_name
+from sdgraph.build.neighbours import is_hidden
+from sdgraph.build.operation import Operation
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import no_such
-from sdgraph.infer.aval import Aval
+from sdgraph.checks import flag, no_such
+from sdgraph.wording import counted
 
 
 class GraphLookup(GraphBuilder):
@@ -19,15 +21,16 @@ class GraphLookup(GraphBuilder):
     def __getitem__(self, name: str) -> SDVariable:
         if type(name) is SDVariable:
             return self.own(name)
-        return SDVariable(self, self.names.id_of(name))
+        return self.handle(self.id_of(name))
 
     def __contains__(self, name: object) -> bool:
         if type(name) is SDVariable:
             return name.sd is self and not name.node.is_gone
-        return isinstance(name, str) and name in self.names.ids
+        return isinstance(name, str) and self.has(name)
 
     def __len__(self) -> int:
-        return len(self.nodes)
+        """How many variables `variables` lists."""
+        return self.n_variables(gradients=False)
 
     def __iter__(self) -> Iterator[SDVariable]:
         return iter(self.variables())
@@ -36,14 +39,25 @@ class GraphLookup(GraphBuilder):
         return True
 
     def __repr__(self) -> str:
+        flags = self.gradient_flags()
         counts = dict.fromkeys(VariableKind, 0)
-        for node in self.nodes:
-            counts[node.op.kind] += 1
-        inner = ", ".join(f"{n} {kind.value}{'s' if n != 1 else ''}" for kind, n in counts.items() if n)
-        return f"<{type(self).__name__} {self.dtype.name}: {inner or 'empty'}>"
+        for i, node in enumerate(self.nodes):
+            if not (flags[i] or is_hidden(node)):
+                counts[node.op.kind] += 1
+        parts = [counted(n, kind.value) for kind, n in counts.items() if n]
+        if apart := self.n_variables(gradients=True) - sum(counts.values()):
+            parts.append(f"{apart} for gradients")
+        return f"<{type(self).__name__} {self.dtype.name}: {', '.join(parts) or 'empty'}>"
 
-    def variables(self, kind: VariableKind | str | None = None) -> list[SDVariable]:
+    def variables(self, kind: VariableKind | str | None = None, *, gradients: bool = False) -> list[SDVariable]:
         """All variables in creation order, or those of one kind.
+
+        Args:
+            kind: ``"placeholder"``, ``"variable"``, ``"constant"`` or ``"array"``.
+            gradients: Whether to list what was made for gradients, too. It is found by name in any case.
+
+        Raises:
+            ArgumentError: If there is no such kind.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -56,11 +70,32 @@ class GraphLookup(GraphBuilder):
             wanted = None if kind is None else VariableKind(kind)
         except Exception:
             raise no_such("kind of variable", kind, [k.value for k in VariableKind]) from None
-        return [
-            SDVariable(self, i)
-            for i, node in enumerate(self.nodes)
-            if (wanted is None or node.op.kind is wanted) and type(node.aval) is Aval
-        ]
+        nodes = self.nodes
+        found = [i for i, node in enumerate(nodes) if (wanted is None or node.op.kind is wanted) and not is_hidden(node)]
+        if not flag("gradients", gradients) and self.marks.gradient_spans:
+            apart = self.gradient_flags()
+            found = [i for i in found if not apart[i]]
+        return [SDVariable(self, i) for i in found]
+
+    def ops(self, *, gradients: bool = False) -> list[Operation]:
+        """Every call of an op in creation order, each with its op, inputs, outputs and settings.
+
+        Args:
+            gradients: Whether to list what computes gradients, too.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> loss = sd.loss.l2_loss(sd.var("w", [3.0, 4.0]) * 2.0)
+            >>> for op in sd.ops():
+            ...     print(op.name, [v.name for v in op.inputs], [v.name for v in op.outputs])
+            math.mul ['w', 'constant'] ['mul']
+            loss.l2_loss ['mul'] ['l2_loss']
+        """
+        calls: dict[int, list[SDVariable]] = {}
+        for v in self.variables(VariableKind.ARRAY, gradients=gradients):
+            calls.setdefault(self.call_of(v.node).id, []).append(v)
+        return [Operation(tuple(outputs)) for outputs in calls.values()]
 
     def placeholders(self) -> list[SDVariable]:
         """The placeholders, in creation order."""

@@ -13,9 +13,8 @@ from typing import Any
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import kept
-from sdgraph.errors import UnknownVariableError, VariableNameError, shown
+from sdgraph.errors import VariableNameError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
-from sdgraph.wording import did_you_mean
 
 _MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
 
@@ -84,13 +83,6 @@ class Names:
         self.ids.pop(node.name, None)
         node.name = name
         self.ids[name] = node.id
-
-    def id_of(self, name: str) -> int:
-        """The id of a name; raises UnknownVariableError with near misses."""
-        i = self.ids.get(name) if isinstance(name, str) else None
-        if i is None:
-            raise UnknownVariableError(f"The graph has no variable {shown(name)}.", fix=did_you_mean(name, self.ids))
-        return i
 
 
 def check_name(name: object) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import means, readable
 from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
+from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
 from sdgraph.errors import ArgumentTypeError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
@@ -108,8 +109,35 @@ class SDVariable:
     @property
     def op_name(self) -> str | None:
         """The op that makes this variable, such as ``"loss.huber_loss"``; None for a leaf."""
-        op = self.node.op
+        op = self.sd.call_of(self.node).op
         return op.qualname if op.kind is VariableKind.ARRAY else None
+
+    @property
+    def inputs(self) -> tuple[SDVariable, ...]:
+        """The variables that the op was given which makes this one, in the order of its parameters; none for a leaf.
+
+        An optional operand that was left out is missing. `SameDiff.ops` has settings, too.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> x = sd.placeholder("x", shape=(None, 3))
+            >>> y = sd.math.add(x, 1.0, name="y")
+            >>> [v.name for v in y.inputs], x.inputs, [v.name for v in x.consumers]
+            (['x', 'constant'], (), ['y'])
+        """
+        return tuple([SDVariable(self.sd, o.id) for o in operands(self.sd.nodes, self.node)])
+
+    @property
+    def consumers(self) -> tuple[SDVariable, ...]:
+        """The variables that ops compute from this one, in creation order, each once.
+
+        What was made for gradients does not count as a consumer, but of a gradient.
+        """
+        sd, found = self.sd, self.sd.reader_ids(self.id)
+        if not sd.is_gradient(self.id):
+            found = [i for i in found if not sd.is_gradient(i)]
+        return tuple([SDVariable(sd, i) for i in found])
 
     @property
     def origin(self) -> Origin | None:

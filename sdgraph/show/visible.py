@@ -12,21 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.op import ITEM, Op
+from sdgraph.build.neighbours import Operand, is_hidden, operands
+from sdgraph.build.op import Op
 from sdgraph.differentiate.which_losses import Losses, find_losses
 from sdgraph.infer.aval import Aval
 from sdgraph.wording import shortened
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
-
-
-class Operand(NamedTuple):
-    """One operand of an op: its position in the call, its parameter's name and the variable's id."""
-
-    position: int
-    name: str
-    id: int
 
 
 @dataclass(slots=True)
@@ -122,11 +115,11 @@ def visible(sd: OpGraph) -> Listing:
     items: dict[int, Item] = {}
     consumed = bytearray(len(nodes))
     for i, node in enumerate(nodes):
-        if type(node.aval) is not Aval:
+        if is_hidden(node):
             continue
-        source = nodes[node.inputs[0]] if node.op is ITEM else node
-        op = source.op if source.op.kind is VariableKind.ARRAY else None
-        item = Item(i, node.name, node.op.kind, op, node.aval, _operands(source), bool(gradient[i]))
+        op = sd.call_of(node).op
+        known = op if op.kind is VariableKind.ARRAY else None
+        item = Item(i, node.name, node.op.kind, known, node.aval, operands(nodes, node), bool(gradient[i]))
         if not gradient[i]:
             for operand in item.operands:
                 consumed[operand.id] = 1
@@ -148,16 +141,6 @@ def visible(sd: OpGraph) -> Listing:
 def literal_ids(sd: OpGraph) -> list[int]:
     """Scalar constants that a number in an expression made, not a call of ``constant``."""
     return sorted(set(sd.marks.literals.values()))
-
-
-def _operands(node: Node) -> tuple[Operand, ...]:
-    op = node.op
-    if op.variadic:
-        base = op.operand_names[0] if op.operand_names else "operand"
-        names: Iterable[str] = [f"{base}[{k}]" for k in range(len(node.inputs))]
-    else:
-        names = op.operand_names
-    return tuple(Operand(k, n, j) for k, (n, j) in enumerate(zip(names, node.inputs, strict=False)) if j >= 0)
 
 
 def _sweeps(sd: OpGraph) -> tuple[list[Sweep], list[int]]:
