@@ -45,6 +45,9 @@ class Origin(NamedTuple):
         """Qualified name of the function, ``<module>`` at top level."""
         return self.code.co_qualname
 
+    def __repr__(self) -> str:
+        return f"<Origin: {self}>"
+
     def __str__(self) -> str:
         where = "" if self.function == "<module>" else f", in {self.function}"
         cell = _notebook_cell(self.filename)

@@ -3,7 +3,21 @@
 from sdgraph import SameDiff
 from sdgraph.build.bookkeeping import tables_of
 
-LASTING = {"dtype", "seed", "math", "nn", "loss", "keras", "linalg", "random", "bitwise", "_origins", "appending"}
+LASTING = {
+    "dtype",
+    "seed",
+    "math",
+    "nn",
+    "loss",
+    "keras",
+    "linalg",
+    "random",
+    "bitwise",
+    "_origins",
+    "appending",
+    "_readers",
+    "_hidden",
+}
 """Attributes that no call changes, or whose change nobody can see."""
 
 OF_BLOCKS = {"journal"}

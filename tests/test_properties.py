@@ -66,7 +66,7 @@ def test_shapes_broadcast_or_are_refused_as_in_numpy(a, b):
     except ValueError:
         with pytest.raises(errors.ShapeError):
             x + y
-        assert len(sd) == 2
+        assert len(sd.nodes) == 2
     else:
         assert (x + y).shape == want
 

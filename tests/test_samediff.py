@@ -34,6 +34,7 @@ METHODS = [
     "math",
     "name_scope",
     "nn",
+    "ops",
     "output",
     "placeholder",
     "placeholders",

@@ -39,7 +39,7 @@ def test_an_array_has_one_size_wherever_it_is_shown():
     size = byte_size(2048)
     assert f"parameters: 512 ({size})" in sd.summary()
     assert f"at most {size} of results alive" in str(sd.compile(y).plan)
-    known = facts(visible(sd), {}, Values(), len(sd), [w.id, y.id])
+    known = facts(visible(sd), {}, Values(), len(sd.nodes), [w.id, y.id])
     assert [known[v.id]["memory"] for v in (w, y)] == [size, size]
 
 

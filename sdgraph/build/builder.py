@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array
+from sdgraph.build.neighbours import Hidden, Readers
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.tracing import output_aval, trace
 from sdgraph.build.variable import SDVariable
@@ -36,6 +38,8 @@ class GraphBuilder(Graph):
             raise DTypeError("A graph's own dtype is a floating one.", given=self.dtype.name)
         self.appending = threading.RLock()
         """Held while gradients are appended: several threads may ask for them."""
+        self._readers = Readers()
+        self._hidden = Hidden()
         forks.renew(self, "appending", threading.RLock, waits=True)
 
     def handle(self, i: int) -> SDVariable:
@@ -129,6 +133,20 @@ class GraphBuilder(Graph):
         except Exception as e:
             raise ArgumentTypeError("Not variables.", given=shown(vs), expected="SDVariables or names") from e
         return [self.own(v) for v in each]
+
+    # ------------------------------------------------------------------ the graph as one who walks it sees it
+
+    def reader_ids(self, i: int) -> list[int]:
+        """The variables that are computed from variable ``i`` by one op, in creation order."""
+        with self.appending:
+            return self._readers.of(self.nodes, i)
+
+    def n_variables(self, *, gradients: bool) -> int:
+        """How many variables there are, those that hold gradients counted or not."""
+        with self.appending:
+            spans = () if gradients else self.marks.gradient_spans
+            count = partial(self._hidden.n_visible, self.nodes)
+            return count(0, len(self.nodes)) - sum(count(start, end) for start, end in spans)
 
     # ------------------------------------------------------------------ operands that are not variables yet
 

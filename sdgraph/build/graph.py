@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sdgraph.build import bookkeeping
@@ -15,7 +14,7 @@ from sdgraph.build.bookkeeping import Journal, Mark, Table
 from sdgraph.build.kinds import GRADIENT_SCOPE
 from sdgraph.build.marks import Marks
 from sdgraph.build.names import Names
-from sdgraph.build.neighbours import Hidden, Readers, is_hidden, source
+from sdgraph.build.neighbours import is_hidden, source
 from sdgraph.build.reach import reachable
 from sdgraph.errors import TakenBackError, UnknownVariableError, shown
 from sdgraph.infer.aval import Aval
@@ -103,8 +102,6 @@ class Graph:
         """Grows when a node that exists already changes (rename, change of kind)."""
         self._origins: dict[tuple[int, int], Origin] = {}
         self._origin: Origin | None = None
-        self._readers = Readers()
-        self._hidden = Hidden()
         self.journal: Journal | None = None
         """What an open `transaction` must undo if it fails; None outside of one."""
 
@@ -227,16 +224,6 @@ class Graph:
     def call_of(self, node: Node) -> Node:
         """The call that makes a variable: for one of several outputs the node of all."""
         return source(self.nodes, node)
-
-    def reader_ids(self, i: int) -> list[int]:
-        """The variables that are computed from variable ``i`` by one op, in creation order."""
-        return self._readers.of(self.nodes, i)
-
-    def n_variables(self, *, gradients: bool) -> int:
-        """How many variables there are, those that hold gradients counted or not."""
-        spans = () if gradients else self.marks.gradient_spans
-        count = partial(self._hidden.n_visible, self.nodes)
-        return count(0, len(self.nodes)) - sum(count(start, end) for start, end in spans)
 
     def has(self, name: str) -> bool:
         """Whether a variable has this name."""

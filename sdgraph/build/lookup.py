@@ -71,7 +71,9 @@ class GraphLookup(GraphBuilder):
         except Exception:
             raise no_such("kind of variable", kind, [k.value for k in VariableKind]) from None
         nodes = self.nodes
-        found = [i for i, node in enumerate(nodes) if (wanted is None or node.op.kind is wanted) and not is_hidden(node)]
+        found = [
+            i for i, node in enumerate(nodes) if (wanted is None or node.op.kind is wanted) and not is_hidden(node)
+        ]
         if not flag("gradients", gradients) and self.marks.gradient_spans:
             apart = self.gradient_flags()
             found = [i for i in found if not apart[i]]

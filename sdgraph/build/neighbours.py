@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sdgraph.build.op import ITEM
+from sdgraph.build.op import ITEM, Op
 from sdgraph.infer.aval import Aval
 
-if TYPE_CHECKING:
-    from sdgraph.build.graph import Node
+
+class _Node(Protocol):
+    op: Op
+    inputs: tuple[int, ...]
+    aval: Any
+
+
+AnyNode = TypeVar("AnyNode", bound=_Node)
 
 
 class Operand(NamedTuple):
@@ -25,17 +31,17 @@ class Operand(NamedTuple):
     id: int
 
 
-def is_hidden(node: Node) -> bool:
+def is_hidden(node: _Node) -> bool:
     """Whether a node stands for all outputs of an op that has several."""
     return type(node.aval) is not Aval
 
 
-def source(nodes: Sequence[Node], node: Node) -> Node:
+def source(nodes: Sequence[AnyNode], node: AnyNode) -> AnyNode:
     """The call that makes a variable: for one of several outputs the node of all."""
     return nodes[node.inputs[0]] if node.op is ITEM else node
 
 
-def operands(nodes: Sequence[Node], node: Node) -> tuple[Operand, ...]:
+def operands(nodes: Sequence[AnyNode], node: AnyNode) -> tuple[Operand, ...]:
     """What the call that makes a variable is given; an operand that was left out is missing."""
     call = source(nodes, node)
     names: Sequence[str] = call.op.operand_names
@@ -56,12 +62,15 @@ class _Followed:
         """Forget all."""
         raise NotImplementedError
 
-    def see(self, k: int, node: Node) -> None:
+    def see(self, k: int, node: _Node) -> None:
         """Look at node ``k``; seeing it once more, after an interrupt, changes nothing."""
         raise NotImplementedError
 
-    def follow(self, nodes: Sequence[Node]) -> None:
-        """Look at what is new. Nodes come and go at the end only, so the last one seen tells whether all still stand."""
+    def follow(self, nodes: Sequence[_Node]) -> None:
+        """Look at what is new.
+
+        Nodes come and go at the end only, so the last one that was seen tells whether all still stand.
+        """
         size = self._size
         if size and (size > len(nodes) or nodes[size - 1] is not self._last):
             self._size = size = 0
@@ -83,14 +92,14 @@ class Readers(_Followed):
         """Forget all."""
         self._of = {}
 
-    def see(self, k: int, node: Node) -> None:
+    def see(self, k: int, node: _Node) -> None:
         """Enter node ``k`` at each of its operands, once."""
         for j in node.inputs:
             found = self._of.setdefault(j, [])
             if not found or found[-1] < k:
                 found.append(k)
 
-    def of(self, nodes: Sequence[Node], i: int) -> list[int]:
+    def of(self, nodes: Sequence[_Node], i: int) -> list[int]:
         """The variables that are computed from variable ``i`` by one op, in creation order."""
         self.follow(nodes)
         found: list[int] = []
@@ -110,12 +119,12 @@ class Hidden(_Followed):
         """Forget all."""
         self._ids = []
 
-    def see(self, k: int, node: Node) -> None:
+    def see(self, k: int, node: _Node) -> None:
         """Keep the number of node ``k`` if it is hidden."""
         if is_hidden(node) and (not self._ids or self._ids[-1] < k):
             self._ids.append(k)
 
-    def n_visible(self, nodes: Sequence[Node], start: int, end: int) -> int:
+    def n_visible(self, nodes: Sequence[_Node], start: int, end: int) -> int:
         """How many nodes of a half-open range are variables."""
         self.follow(nodes)
         return end - start - (bisect.bisect_left(self._ids, end) - bisect.bisect_left(self._ids, start))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
-from sdgraph.checks import is_whole, one_of
+from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
@@ -70,13 +70,14 @@ class _Row:
     size: int
 
 
-def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological") -> Summary:
+def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological", *, gradients: bool = False) -> Summary:
     """The graph as a table with one row per variable, and totals below.
 
     Args:
         sd: The graph.
         depth: How many levels of name scopes to list; what lies deeper is one row per scope. None lists everything.
         sort: ``"topological"`` (the order of creation), ``"name"``, ``"kind"`` or ``"size"`` (largest first).
+        gradients: Whether to list what was made for gradients, too; else a line says how much that is.
 
     Raises:
         ArgumentError: For another ``sort`` or a negative ``depth``.
@@ -84,9 +85,11 @@ def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological") ->
     key = _sort_key(sort)
     if depth is not None and not is_whole(depth, 0):
         raise ArgumentError("depth counts levels of scopes.", given=shown(depth), expected="0, 1, 2 ... or None")
+    wanted = flag("gradients", gradients)
     listing = visible(sd)
-    rows = sorted(_rows(listing, depth), key=key)
-    totals = _totals(listing)
+    items = [item for item in listing.items.values() if wanted or not item.is_gradient]
+    rows = sorted(_rows(listing, items, depth), key=key)
+    totals = _totals(listing, items)
     return Summary(_text(rows, totals), _html(rows, totals))
 
 
@@ -100,15 +103,15 @@ def _sort_key(sort: str) -> Callable[[_Row], Any]:
     return keys[one_of("order of a table", sort, keys)]
 
 
-def _rows(listing: Listing, depth: int | None) -> list[_Row]:
+def _rows(listing: Listing, items: Sequence[Item], depth: int | None) -> list[_Row]:
     rows: list[_Row] = []
     scopes: dict[tuple[str, ...], list[Item]] = {}
-    for item in listing.items.values():
+    for item in items:
         if depth is not None and len(item.scope) > depth:
             scopes.setdefault(item.scope[: depth + 1], []).append(item)
         else:
             rows.append(_variable_row(listing, item))
-    rows += [_scope_row(path, items) for path, items in scopes.items()]
+    rows += [_scope_row(path, inside) for path, inside in scopes.items()]
     return rows
 
 
@@ -154,21 +157,23 @@ def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:
 # ---------------------------------------------------------------------- totals
 
 
-def _totals(listing: Listing) -> list[str]:
+def _totals(listing: Listing, items: Sequence[Item]) -> list[str]:
     counts: dict[str, int] = {}
-    for item in listing.items.values():
+    for item in items:
         word = "gradient" if item.is_gradient else "op output" if item.op is not None else item.kind.value
         word = "frozen variable" if item.is_frozen else word
         counts[word] = counts.get(word, 0) + 1
     parts = [counted(n, word) for word, n in counts.items()]
-    held = {kind: _held(listing, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}
+    held = {kind: _held(items, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}
     parameters, parameter_bytes = held[VariableKind.VARIABLE]
     lines = [
-        ("variables", f"{len(listing.items):,}" + (f": {', '.join(parts)}" if parts else "")),
+        ("variables", f"{len(items):,}" + (f": {', '.join(parts)}" if parts else "")),
         ("parameters", f"{parameters:,} ({byte_size(parameter_bytes)})"),
     ]
     if held[VariableKind.CONSTANT][1]:
         lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({byte_size(held[VariableKind.CONSTANT][1])})"))
+    if left := len(listing.items) - len(items):
+        lines.insert(1, ("gradients", f"{left:,} more, not listed; summary(gradients=True) lists them"))
     lines += _losses_line(listing)
     return [f"{label + ':':<12}{text}" for label, text in lines]
 
@@ -180,10 +185,10 @@ def _losses_line(listing: Listing) -> list[tuple[str, str]]:
     return [("losses", names if listing.losses.ids else f"not clear, candidates: {names}")] if ids else []
 
 
-def _held(listing: Listing, kind: VariableKind) -> tuple[int, int]:
+def _held(items: Sequence[Item], kind: VariableKind) -> tuple[int, int]:
     """Elements and bytes that the graph stores for a kind of leaf."""
-    items = [i for i in listing.items.values() if i.kind is kind]
-    return sum(i.size or 0 for i in items), sum(i.nbytes or 0 for i in items)
+    leaves = [i for i in items if i.kind is kind]
+    return sum(i.size or 0 for i in leaves), sum(i.nbytes or 0 for i in leaves)
 
 
 # ---------------------------------------------------------------------- text and HTML

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 class GraphViews(OpGraph):
     """What a graph can show of itself."""
 
-    def summary(self, depth: int | None = None, sort: str = "topological") -> Summary:
+    def summary(self, depth: int | None = None, sort: str = "topological", *, gradients: bool = False) -> Summary:
         """The graph as a table with one row per variable, and totals; print it, or leave it to the notebook.
 
         Args:
             depth: How many levels of name scopes to list; deeper ones become one row each. None lists everything.
             sort: ``"topological"``, ``"name"``, ``"kind"`` or ``"size"``.
+            gradients: Whether to list what was made for gradients, too; else a line says how much that is.
 
         Raises:
             ArgumentError: For another ``sort`` or a negative ``depth``.
@@ -55,7 +56,7 @@ class GraphViews(OpGraph):
         """
         from sdgraph.show.table import summary
 
-        return summary(self, depth=depth, sort=sort)
+        return summary(self, depth=depth, sort=sort, gradients=gradients)
 
     @takes_options()
     def plot(

@@ -6,11 +6,9 @@ The table, the export and the pictures all read a graph through this. Must not k
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.neighbours import Operand, is_hidden, operands
 from sdgraph.build.op import Op

@@ -72,7 +72,7 @@ def measure(kind: str, n: int, repeat: int = 3) -> Cost:
         begin = time.process_time()
         sd, x, y = build(kind, n)
         built = time.process_time()
-        size = len(sd)
+        size = len(sd.nodes)
         slope = sd.grad(y, x)
         differentiated = time.process_time()
         f = sd.compile([y, slope], engine="numpy")
@@ -84,7 +84,7 @@ def measure(kind: str, n: int, repeat: int = 3) -> Cost:
         done = time.process_time()
         found = (
             (built - begin) / size,
-            (differentiated - built) / max(1, len(sd) - size),
+            (differentiated - built) / max(1, len(sd.nodes) - size),
             (compiled - differentiated) / steps,
             (done - again) / steps,
         )

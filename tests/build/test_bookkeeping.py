@@ -438,10 +438,10 @@ def test_a_rule_that_differentiates_and_evaluates_inside_leaves_true_books():
     slope = sd.grad(Own(sd).square(w).sum(), w)
     np.testing.assert_array_equal(slope.eval(), [2.0, 4.0])
     np.testing.assert_array_equal(kept["inner"].eval(), [2.0, 4.0])
-    assert [sd.names.ids[n.name] for n in sd.nodes] == [n.id for n in sd.nodes] == list(range(len(sd)))
+    assert [sd.names.ids[n.name] for n in sd.nodes] == [n.id for n in sd.nodes] == list(range(len(sd.nodes)))
     for table in (sd.marks.gradient_ranges, sd.marks.gradient_spans):
-        assert all(0 <= start < end <= len(sd) for start, end in table)
-    assert {*sd.values, *sd.marks.cotangents, *sd.marks.cotangents.values()} <= set(range(len(sd)))
+        assert all(0 <= start < end <= len(sd.nodes) for start, end in table)
+    assert {*sd.values, *sd.marks.cotangents, *sd.marks.cotangents.values()} <= set(range(len(sd.nodes)))
     with pytest.raises(TakenBackError):
         repr(kept["unused"])
     with pytest.raises(TakenBackError):
@@ -613,9 +613,9 @@ def test_a_copy_has_all_that_is_known_of_nodes_and_shares_nothing(make):
 def test_a_copy_does_not_differentiate_again():
     sd = a_graph()
     other = sd.copy()
-    size = len(sd)
+    size = len(sd.nodes)
     np.testing.assert_array_equal(other.calculate_gradients(FEEDS)["layer/w"], sd.calculate_gradients(FEEDS)["layer/w"])
-    assert len(other) == len(sd) == size
+    assert len(other.nodes) == len(sd.nodes) == size
 
 
 def test_what_is_copied_together_stays_together():

@@ -167,10 +167,10 @@ def test_a_gradient_that_another_thread_appends_is_whole_in_the_child(monkeypatc
     assert inside.wait(30)
 
     def check():
-        known = len(sd)
+        known = len(sd.nodes)
         gradient = sd.grad(sd["y"], "x").eval()
         z = sd.placeholder("z")
-        return gradient.tolist() == [2.0, 4.0] and len(sd) == known + 1 and z.name == "z"
+        return gradient.tolist() == [2.0, 4.0] and len(sd.nodes) == known + 1 and z.name == "z"
 
     assert in_a_child(check)
     other.join()

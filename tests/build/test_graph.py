@@ -550,9 +550,9 @@ def test_expand_shows_the_inside_as_a_graph_of_its_own():
     assert [v.name for v in inside.placeholders()] == ["label", "predictions"]
     feeds = {"label": FEEDS["y"], "predictions": np.array(FEEDS["x"]) @ sd["layer/w"].value}
     assert inside.variables()[-1].eval(feeds) == loss.eval(FEEDS)
-    size = len(sd)
+    size = len(sd.nodes)
     inside.var("more", 1.0)
-    assert len(sd.expand(loss)) == len(inside) - 1 and len(sd) == size
+    assert len(sd.expand(loss).nodes) == len(inside.nodes) - 1 and len(sd.nodes) == size
 
 
 def test_expand_of_what_has_no_inside():

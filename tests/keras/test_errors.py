@@ -48,7 +48,7 @@ def test_what_keras_rejects(case, in_graph):
     # In our words, not in Keras'.
     assert str(caught.value).split("\n")[0] not in case["message"]
     if in_graph:
-        assert len(sd) == sum(x is not None for x in arrays.values())
+        assert len(sd.nodes) == sum(x is not None for x in arrays.values())
 
 
 Y, P = np.zeros((4, 3)), np.full((4, 3), 0.5)

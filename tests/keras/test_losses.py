@@ -156,9 +156,9 @@ def test_one_node_with_all_operands_that_is_a_loss():
     sd = SameDiff()
     y, p = sd.placeholder("y", shape=(None, 3)), sd.placeholder("p", shape=(None, 3))
     w, m = sd.placeholder("w", shape=(None,)), sd.placeholder("m", shape=(None,), dtype="bool")
-    before = len(sd)
+    before = len(sd.nodes)
     loss = losses.Huber(delta=0.5)(y, p, sample_weight=w, mask=m)
-    assert len(sd) == before + 1
+    assert len(sd.nodes) == before + 1
     assert (loss.name, loss.op_name, loss.shape) == ("huber_loss", "keras.huber", ())
     assert list(sd.nodes[loss.id].inputs) == [y.id, p.id, w.id, m.id]
     assert sd.loss_variables() == [loss]

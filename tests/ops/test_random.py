@@ -101,4 +101,4 @@ def test_bad_parameters_are_refused_when_the_graph_is_built(call, error, message
     sd = SameDiff()
     with pytest.raises(error, match=message):
         call(sd.random)
-    assert len(sd) == 0
+    assert len(sd.nodes) == 0

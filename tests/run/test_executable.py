@@ -552,13 +552,13 @@ def test_runs_do_not_grow():
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        nodes = len(sd)
+        nodes = len(sd.nodes)
         run(1000)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 20_000 and len(sd) == nodes
+    assert grown < 20_000 and len(sd.nodes) == nodes
 
 
 def test_a_model_is_freed_with_its_last_handle():

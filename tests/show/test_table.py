@@ -51,9 +51,24 @@ def test_totals():
 def test_gradients_say_whose_they_are():
     sd = network()
     sd.calculate_gradients({"x": np.ones((2, 4)), "y": np.ones((2, 1))})
-    kinds = {r[0]: r[1] for r in rows(str(sd.summary()))}
-    assert kinds["grad/layer1/w"] == "gradient of layer1/w"
-    assert "gradients" in str(sd.summary()).split("\n")[-3]
+    text = str(sd.summary(gradients=True))
+    table = rows(text)
+    assert [r[0] for r in table] == [v.name for v in sd.variables(gradients=True)]
+    assert {r[0]: r[1] for r in table}["grad/layer1/w"] == "gradient of layer1/w"
+    assert f"{len(table) - 13} gradients" in text.split("\n")[-3]
+
+
+def test_gradients_are_left_out_and_counted():
+    sd = network()
+    before = str(sd.summary())
+    sd.calculate_gradients({"x": np.ones((2, 4)), "y": np.ones((2, 1))})
+    left = len(sd.variables(gradients=True)) - 13
+    text = str(sd.summary())
+    line = f"gradients:  {left} more, not listed; summary(gradients=True) lists them\n"
+    assert left > 10 and line in text
+    assert text.replace(line, "") == before
+    assert line.strip() in sd.summary()._repr_html_()
+    assert [r[0] for r in rows(str(sd.summary(depth=0)))] == ["x", "layer1/", "layer2/", "y", "loss"]
 
 
 def test_depth_makes_one_row_per_scope():

@@ -23,12 +23,12 @@ def test_bars_add_up(reduce, weights):
     sd = SameDiff("float64")
     p = sd.placeholder("p", (None, 3))
     loss = sd.loss.mean_squared_error(Y, p, weights, loss_reduce=reduce, name="loss")
-    before = len(sd)
+    before = len(sd.nodes)
     bars = heights(viz.plot_contributions(loss, {p: P}))
     assert_allclose(bars.sum(), loss.eval({p: P}).sum())
     each = (np.square(Y - P) * (1 if weights is None else weights)).sum(axis=1)
     assert_allclose(bars / bars.sum(), each / each.sum())
-    assert len(sd) == before
+    assert len(sd.nodes) == before
 
 
 def test_weights_have_a_strip_of_their_own():

@@ -123,7 +123,7 @@ def test_given_axes_and_dark_theme():
 def test_the_users_graph_is_left_alone():
     sd = SameDiff()
     viz.plot_loss(sd.loss.hinge_loss, points=3)
-    assert len(sd) == 0
+    assert len(sd.nodes) == 0
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def shows(ax, x, y, value):
 
 def test_two_scalars():
     sd, u, v, loss = bowl()
-    before = len(sd)
+    before = len(sd.nodes)
     ax = viz.loss_surface(sd, u, "v", loss=loss, span=(1, 2), points=5)
     assert_allclose((*ax.get_xlim(), *ax.get_ylim()), (0, 2, -4, 0))
     for x in (0.5, 1.0, 1.5):
@@ -47,7 +47,7 @@ def test_two_scalars():
             assert shows(ax, x, y, value)
             assert not shows(ax, x, y, value + 5) and not shows(ax, x, y, value - 5)
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title(loc="left")) == ("u", "v", "bowl")
-    assert len(sd) == before
+    assert len(sd.nodes) == before
     assert (u.value, v.value) == (1.0, -2.0)
 
 

@@ -123,7 +123,7 @@ def long_names(scopes):
     x = sd.placeholder(LONG, shape=(LONG.replace("l", "b"), LONG.replace("l", "c")))
     with inside(sd, [f"{k}{LONG[: 999 - len(str(k))]}" for k in range(scopes)]):
         for _ in range(3):
-            x = sd.math.add(sd.math.square(x, name=f"{LONG[1:]}{len(sd)}"), x)
+            x = sd.math.add(sd.math.square(x, name=f"{LONG[1:]}{len(sd.nodes)}"), x)
     return sd
 
 
@@ -167,7 +167,7 @@ def test_scopes_that_nest_deeper_than_any_recursion(each):
             for _ in range(each):
                 x = sd.math.tanh(x)
     assert x.name.count("/") == 3200
-    assert len(cards(sd.to_dot())) <= len(sd)
+    assert len(cards(sd.to_dot())) <= len(sd.nodes)
     assert sd.to_mermaid().count("subgraph") <= 60
     if engines.available():
         assert svg_groups(sd.plot().svg, "node")

@@ -86,11 +86,12 @@ def _word(item: Item, *, is_derivative: bool) -> str:
 
 
 def _settings(listing: Listing, item: Item, node: Node) -> list[tuple[str, str]] | None:
-    """The settings of the op call that makes the variable."""
+    """The settings of the op call that makes the variable; None for an optional one says nothing."""
     if item.op is None:
         return None
-    source = node if node.op is item.op else listing.sd.nodes[node.inputs[0]]
-    return [(clean(k), clean(_setting(v))[:_LONG]) for k, v in source.attrs.items() if k != STREAM] or None
+    given = listing.sd.call_of(node).attrs
+    said = {k: v for k, v in given.items() if k != STREAM and not (v is None and k in item.op.attr_defaults)}
+    return [(clean(k), clean(_setting(v))[:_LONG]) for k, v in said.items()] or None
 
 
 def _setting(value: Any) -> str:

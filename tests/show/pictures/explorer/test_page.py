@@ -84,9 +84,9 @@ def test_the_page_is_whole_and_offline():
 @needs_engine
 def test_facts():
     sd, feeds = model()
-    before = len(sd)
+    before = len(sd.nodes)
     found = data(sd.explore(feeds=feeds).html)
-    assert len(sd) == before
+    assert len(sd.nodes) == before
     known = {v["name"]: v for v in found["variables"].values()}
     ids = {v["name"]: int(i) for i, v in found["variables"].items()}
     w = known["model/w"]
@@ -256,7 +256,7 @@ def test_any_name(names):
             continue
     page = sd.explore().html
     checked(page)
-    assert len(data(page)["variables"]) == len(sd)
+    assert len(data(page)["variables"]) == len(sd.nodes)
 
 
 # ---------------------------------------------------------------------- statistics
@@ -293,7 +293,7 @@ def test_a_page_of_a_large_graph_knows_what_it_shows_and_not_much_more(most, mon
     assert shown and all(c["ids"] or c["scope"] for v in pictures for c in v["cards"])
     assert len(of) == min(max(most, len(shown)), whole) and shown <= {int(i) for i in of}
     assert all(c["count"] >= len(c["ids"]) for v in pictures for c in v["cards"])
-    assert sum(c["count"] for c in pictures[0]["cards"]) == len(sd)
+    assert sum(c["count"] for c in pictures[0]["cards"]) == len(sd.nodes)
     mentioned = {i for v in pictures for c in v["cards"] for i in c["ids"]}
     mentioned |= {i for v in of.values() for i in [*v["uses"], *(j for _, j in v["inputs"])]}
     assert mentioned <= {int(i) for i in of}

@@ -18,7 +18,7 @@ def test_nodes_and_edges_are_those_of_the_graph():
     sd, feeds = weighted_loss()
     sd.calculate_gradients(feeds)
     graph = sd.to_networkx("both")
-    assert list(graph.nodes) == [v.name for v in sd.variables()]
+    assert list(graph.nodes) == [v.name for v in sd.variables(gradients=True)]
     expected = {(sd.nodes[j].name, n.name, k) for n in sd.nodes for k, j in enumerate(n.inputs) if j >= 0}
     assert set(graph.edges(keys=True)) == expected
     assert networkx.is_directed_acyclic_graph(graph)
@@ -54,7 +54,7 @@ def test_views():
     whole = set(sd.to_networkx())
     sd.calculate_gradients(feeds)
     assert set(sd.to_networkx()) == set(sd.to_networkx("forward")) == whole
-    assert set(sd.to_networkx("both")) == {v.name for v in sd.variables()}
+    assert set(sd.to_networkx("both")) == {v.name for v in sd.variables(gradients=True)}
     gradient = sd.to_networkx("gradient")
     assert any(d["is_gradient"] for _, d in gradient.nodes(data=True))
     assert "model/p" not in gradient
