@@ -1,8 +1,12 @@
-"""Short texts: numbers, sizes, names, counts, hints, and what must be escaped. Must not know graphs or pictures."""
+"""Short texts: numbers, sizes, names, counts, hints, tables, and what must be escaped.
+
+Must not know graphs or pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -96,6 +100,19 @@ def byte_size(n: int) -> str:
     return f"{size:.3g} EB"
 
 
+def duration(seconds: float) -> str:
+    """A time in three digits.
+
+    Example:
+        >>> duration(2.66e-6), duration(0.0123), duration(75.0), duration(3e-10)
+        ('2.66 µs', '12.3 ms', '75 s', '0.3 ns')
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if float(f"{seconds / size:.3g}") >= 1:
+            return f"{seconds / size:.4g} {unit}" if seconds >= 1000 else f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
 def with_article(noun: str) -> str:
     """A noun or the name of a type as it reads in a sentence.
 
@@ -156,3 +173,74 @@ def nearest(name: object, known: Iterable[object], most: int = 3) -> list[str]:
 
 def _folded(name: str) -> str:
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> list[str]:
+    """The lines of a table in columns: the headings, a rule, and one line per row.
+
+    Args:
+        headings: The heading of each column.
+        rows: The cells of each row.
+        right: The columns that stand at the right, by their headings.
+
+    Example:
+        >>> for line in text_table(["part", "time"], [["a", "10 s"], ["long", "1 s"]], right={"time"}):
+        ...     print(line)
+        part  time
+        ----  ----
+        a     10 s
+        long   1 s
+    """
+    widths = [max(map(columns, column)) for column in zip(headings, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = []
+        for heading, cell, width in zip(headings, cells, widths, strict=True):
+            blank = " " * (width - columns(cell))
+            parts.append(blank + cell if heading in right else cell + blank)
+        return "  ".join(parts).rstrip()
+
+    return [line(headings), line(["-" * width for width in widths]), *map(line, rows)]
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def html_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[str] = (),
+    below: Sequence[str] = (),
+    left_out: int = 0,
+) -> str:
+    """A table in HTML, without styles that need trust; its first column names the rows.
+
+    Args:
+        headings: The heading of each column.
+        rows: The cells of each row.
+        right: The columns that stand at the right, by their headings.
+        below: Lines under the table.
+        left_out: How many more rows there are; a last row says so.
+    """
+    import html  # Only notebooks show it.
+
+    sides = ["right" if heading in right else "left" for heading in headings]
+    head = "".join(f"<th style='text-align:{side}'>{h}</th>" for h, side in zip(headings, sides, strict=True))
+    body = []
+    for row in rows:
+        cells = [html.escape(clean(cell)) for cell in row]
+        cells[0] = f"<b>{cells[0]}</b>"
+        parts = [f"<td style='text-align:{side}'>{cell}</td>" for side, cell in zip(sides, cells, strict=True)]
+        body.append(f"<tr>{''.join(parts)}</tr>")
+    if left_out:
+        body.append(f"<tr><td colspan='{len(headings)}'>… {left_out:,} more rows</td></tr>")
+    foot = "<br>".join(html.escape(clean(text)) for text in below)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table><p>{foot}</p>"

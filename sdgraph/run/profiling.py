@@ -17,11 +17,14 @@ from sdgraph.checks import whole
 from sdgraph.errors import ArgumentTypeError, EngineError, shown
 from sdgraph.run.engines import threads
 from sdgraph.run.executable import Executable
+from sdgraph.wording import byte_size, counted, duration, html_table, text_table
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
 
 _BANDWIDTH_BYTES = 1 << 26
+_HEADINGS = ("part", "time", "share", "moves", "bandwidth", "of roofline")
+_RIGHT = frozenset(_HEADINGS[1:])
 
 
 class PartTime(NamedTuple):
@@ -37,21 +40,48 @@ class PartTime(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """The parts in the order they run, and the memory bandwidth they are compared with, in bytes per second."""
+    """The parts in the order they run, and the memory bandwidth they are compared with, in bytes per second.
+
+    It shows itself as a table: of each part the time, what share of all that is, how many bytes it moves and how fast,
+    and how near that comes to what the memory can do.
+    """
 
     parts: tuple[PartTime, ...]
     memory_bandwidth: float
 
-    def __str__(self) -> str:
-        """One line per part."""
-        total = sum(p.seconds for p in self.parts) or 1.0
-        lines = [f"memory bandwidth of this machine: {self.memory_bandwidth / 1e9:.1f} GB/s"]
-        lines += [
-            f"  {p.seconds * 1e6:10.1f} us {100 * p.seconds / total:5.1f} %  {p.bandwidth / 1e9:6.1f} GB/s "
-            f"{100 * p.roofline:5.0f} % of roofline  {p.part}"
+    @property
+    def seconds(self) -> float:
+        """The time of all parts together."""
+        return sum(p.seconds for p in self.parts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        total = self.seconds or 1.0
+        return [
+            (
+                p.part,
+                duration(p.seconds),
+                f"{p.seconds / total:.1%}",
+                byte_size(p.bytes),
+                f"{byte_size(round(p.bandwidth))}/s",
+                f"{p.roofline:.0%}",
+            )
             for p in self.parts
         ]
-        return "\n".join(lines)
+
+    def _below(self) -> list[str]:
+        return [
+            f"{counted(len(self.parts), 'part')} in {duration(self.seconds)}",
+            f"memory bandwidth of this machine, the roofline: {byte_size(round(self.memory_bandwidth))}/s",
+        ]
+
+    def __repr__(self) -> str:
+        lines = text_table(_HEADINGS, self._rows(), _RIGHT)
+        return "\n".join([*lines, lines[1], *self._below()])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADINGS, self._rows(), _RIGHT, self._below())
 
 
 def memory_bandwidth() -> float:
@@ -85,10 +115,21 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
         repeat: How many runs; the shortest time of each part counts.
 
     Returns:
-        The time of each part; printing it gives a table.
+        The time of each part; a notebook and ``print`` show a table.
 
     Raises:
+        ArgumentTypeError: If ``f`` is no compiled function.
         EngineError: If the engine cannot tell its parts.
+
+    Example:
+        >>> import sdgraph
+        >>> sd = sdgraph.SameDiff()
+        >>> f = sd.compile((sd.placeholder("x", ("n",)) ** 2).sum(), engine="llvm")
+        >>> sdgraph.profile(f, {"x": [1.0, 2.0]})
+        part ... time ... share ... moves ... bandwidth  of roofline
+        ----...
+        1 part in ...
+        memory bandwidth of this machine, the roofline: .../s
     """
     if not isinstance(f, Executable):
         raise ArgumentTypeError("Only compiled functions are measured.", given=shown(f), fix="Use sd.compile(...).")

@@ -5,8 +5,6 @@ Knows how the table reads. What a graph contains comes from `visible`.
 
 from __future__ import annotations
 
-import html
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +15,7 @@ from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.show.visible import Item, Listing, visible
-from sdgraph.wording import byte_size, clean, counted, shortened
+from sdgraph.wording import byte_size, clean, counted, html_table, shortened, text_table
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -196,42 +194,10 @@ def _held(items: Sequence[Item], kind: VariableKind) -> tuple[int, int]:
 
 def _text(rows: Sequence[_Row], totals: Sequence[str]) -> str:
     table = [[shortened(c, _MAX_WIDTH.get(h, 24)) for h, c in zip(HEADINGS, r.cells, strict=True)] for r in rows]
-    widths = [max((_columns(r[k]) for r in table), default=0) for k in range(len(HEADINGS))]
-    widths = [max(w, len(h)) for w, h in zip(widths, HEADINGS, strict=True)]
-    lines = [_line(HEADINGS, widths), _line(["-" * w for w in widths], widths)]
-    lines += [_line(r, widths) for r in table]
-    lines += [lines[1], *map(clean, totals)]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = []
-    for heading, cell, width in zip(HEADINGS, cells, widths, strict=True):
-        blank = " " * (width - _columns(cell))
-        padded.append(blank + cell if heading in _RIGHT else cell + blank)
-    return "  ".join(padded).rstrip()
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+    lines = text_table(HEADINGS, table, _RIGHT)
+    return "\n".join([*lines, lines[1], *map(clean, totals)])
 
 
 def _html(rows: Sequence[_Row], totals: Sequence[str]) -> str:
-    """The table in HTML, without styles that need trust; long tables end with a note."""
-    head = "".join(f"<th style='text-align:left'>{h}</th>" for h in HEADINGS)
-    body = []
-    for row in rows[:_HTML_ROWS]:
-        cells = []
-        for heading, cell in zip(HEADINGS, row.cells, strict=True):
-            text = html.escape(clean(cell))
-            align = "right" if heading in _RIGHT else "left"
-            cells.append(f"<td style='text-align:{align}'>{f'<b>{text}</b>' if heading == 'name' else text}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    if len(rows) > _HTML_ROWS:
-        body.append(f"<tr><td colspan='{len(HEADINGS)}'>… {len(rows) - _HTML_ROWS:,} more rows</td></tr>")
-    foot = "<br>".join(html.escape(clean(t)) for t in totals)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table><p>{foot}</p>"
+    shown = [row.cells for row in rows[:_HTML_ROWS]]
+    return html_table(HEADINGS, shown, _RIGHT, totals, left_out=len(rows) - len(shown))
