@@ -14,6 +14,7 @@ def test_a_place_is_file_line_and_function():
     line = make.__code__.co_firstlineno + 1
     origin = make(SameDiff()).origin
     assert str(origin) == f"{__file__}:{line}, in {make.__qualname__}"
+    assert repr(origin) == f"<Origin: {origin}>"
 
 
 def test_a_place_in_a_notebook_is_a_cell_and_not_a_temporary_file(monkeypatch):

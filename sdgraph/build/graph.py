@@ -5,6 +5,7 @@ Insertion order is topological order. Knows nodes, names, scopes and values. Mus
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -221,6 +222,11 @@ class Graph:
             flags[start:end] = b"\x01" * (end - start)
         return flags
 
+    def is_gradient(self, i: int) -> bool:
+        """Whether node ``i`` was made to hold a gradient; for one node at a time."""
+        k = bisect.bisect_right(self.marks.gradient_spans, i, key=lambda span: span[0]) - 1
+        return k >= 0 and i < self.marks.gradient_spans[k][1]
+
     def call_of(self, node: Node) -> Node:
         """The call that makes a variable: for one of several outputs the node of all."""
         return source(self.nodes, node)
@@ -236,13 +242,6 @@ class Graph:
             known = filter(self.has, self.names.ids)
             raise UnknownVariableError(f"The graph has no variable {shown(name)}.", fix=did_you_mean(name, known))
         return self.names.ids[name]
-
-    def gradient_flags(self) -> bytearray:
-        """A flag per node: whether it was made to hold a gradient."""
-        flags = bytearray(len(self.nodes))
-        for start, end in self.marks.gradient_spans:
-            flags[start:end] = b"\x01" * (end - start)
-        return flags
 
     def reachable(self, outs: list[int]) -> bytearray:
         """A flag per node up to the last of ``outs``: whether an output needs it."""

@@ -126,7 +126,7 @@ def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> P
         >>> sd = sdgraph.SameDiff()
         >>> f = sd.compile((sd.placeholder("x", ("n",)) ** 2).sum(), engine="llvm")
         >>> sdgraph.profile(f, {"x": [1.0, 2.0]})
-        part ... time ... share ... moves ... bandwidth  of roofline
+        part...time...share...moves...bandwidth  of roofline
         ----...
         1 part in ...
         memory bandwidth of this machine, the roofline: .../s

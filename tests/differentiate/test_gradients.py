@@ -260,7 +260,7 @@ def test_gradients_live_under_their_scope(sd):
         g = sd.grad(sd.sum(y), w)
     assert g.name == "grad/layer/w"
     assert g.kind is VariableKind.ARRAY
-    assert all(v.name.startswith("grad/") for v in sd.variables()[4:] if sd.gradient_flags()[v.id])
+    assert all(v.name.startswith("grad/") for v in sd.variables(gradients=True)[4:] if sd.gradient_flags()[v.id])
 
 
 def test_the_same_question_has_the_same_answer(sd):

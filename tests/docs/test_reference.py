@@ -26,6 +26,10 @@ PUBLIC = {
 """What a program may import. Everything else may move."""
 
 RETURNED = {
+    "sdgraph.build.operation.Operation",
+    "sdgraph.origin.Origin",
+    "sdgraph.run.profiling.PartTime",
+    "sdgraph.run.profiling.Profile",
     "sdgraph.show.pictures.explorer.Explorer",
     "sdgraph.show.options.Options",
     "sdgraph.show.pictures.picture.GraphView",

@@ -191,7 +191,7 @@ def test_a_target_wins_over_the_loss():
 
 def test_a_gradient_as_a_target_is_shown_itself():
     sd, loss = physics()
-    (g,) = [v for v in sd.variables() if v.name == "grad/t"]
+    g = sd["grad/t"]
     sd.calculate_gradients({"t": [0.0, 1.0]})
     assert {t for t in titles(scene(sd, targets=g)) if t.startswith("∂")} == {"∂u/∂u", "∂u/∂mul", "∂u/∂t"}
     assert "∂loss/∂a" in titles(scene(sd, targets=sd.grad(loss, "a")))

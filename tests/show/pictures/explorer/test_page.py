@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from sdgraph import SameDiff
 from sdgraph.errors import ArgumentError, ArgumentTypeError, FeedError, GradientError, VariableNameError
+from sdgraph.show.pictures.choose.values import Values
 from sdgraph.show.pictures.explorer import views
-from sdgraph.show.pictures.explorer.facts import statistics
+from sdgraph.show.pictures.explorer.facts import facts, statistics
 from sdgraph.show.pictures.lay_out import programs as engines
+from sdgraph.show.visible import visible
 
 needs_engine = pytest.mark.skipif(not engines.available(), reason="no Graphviz layout engine is installed")
 
@@ -104,6 +106,16 @@ def test_facts():
     assert float(grad["numbers"]["‖·‖₂"]) == pytest.approx(norm, rel=1e-3)
     assert "at" not in grad
     assert dict(known["loss"]["settings"])["loss_reduce"] == "MEAN_BY_NONZERO_WEIGHT_COUNT"
+
+
+def test_settings_that_were_left_at_none_are_not_told():
+    sd = SameDiff()
+    x = sd.placeholder("x", (2, 3))
+    ys = [sd.math.log(x), sd.math.log(x, base=2.0), x.sum(), x.sum(1, keepdims=True), sd.random.normal(0.0, 1.0, (2,))]
+    known = facts(visible(sd), {}, Values(), len(sd.nodes), [y.id for y in ys])
+    told = [dict(known[y.id].get("settings", ())) for y in ys]
+    assert told[:4] == [{}, {"base": "2.0"}, {"keepdims": "False"}, {"axis": "1", "keepdims": "True"}]
+    assert "stream" not in told[4] and "None" not in told[4].values()
 
 
 @needs_engine
