@@ -41,6 +41,17 @@ def number(value: Any) -> str:
     return f"{x:.4g}" if x else "0"
 
 
+def first_where(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> str:
+    """The first of the values that a mask picks, and its position.
+
+    Example:
+        >>> first_where(np.array([False, True]), np.array([3, 7])), first_where(np.array(True), np.array(0.5))
+        ('7 at position 1', '0.5')
+    """
+    at: tuple[int, ...] = tuple(np.argwhere(bad)[0].tolist())
+    return f"{values[at]}" + (f" at position {at if len(at) > 1 else at[0]}" if at else "")
+
+
 def clean(text: str) -> str:
     """The text with what cannot be printed replaced."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

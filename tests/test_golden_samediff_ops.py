@@ -338,23 +338,6 @@ CONVENTIONS = [
         both(is_one_of("sd.where"), noted("condition per row")),
         refused=True,
     ),
-    Row(
-        "argmax, argmin, cumsum, cumprod over several axes at once",
-        "one axis, or all: reshape first",
-        2,
-        both(
-            is_one_of("sd.argmax", "sd.argmin", "sd.cumsum", "sd.cumprod"),
-            lambda c: len(c["call"]["args"].get("dimensions", c["call"]["args"].get("axis"))) > 1,
-        ),
-        refused=True,
-    ),
-    Row(
-        "oneHot takes floats for indices",
-        "indices are integers",
-        1,
-        both(is_one_of("sd.oneHot"), has(lambda a: a.dtype.kind == "f")),
-        refused=True,
-    ),
     # values
     Row(
         "division of integers truncates",

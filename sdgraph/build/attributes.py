@@ -29,6 +29,7 @@ class Scalar(NamedTuple):
 _SCALARS: Final[Mapping[str, Scalar]] = {
     "float": Scalar(int | float, "a number"),
     "float | None": Scalar(int | float | None, "a number or None"),
+    "bool": Scalar(bool, "True or False"),
     "str": Scalar(str, "a text"),
     "str | None": Scalar(str | None, "a text or None"),
 }

@@ -68,6 +68,8 @@ class GraphBuilder(Graph):
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
         try:
+            if op.settle is not None:
+                attrs = op.settle(attrs, avals, self._known(ids, arrays))
             aval = output_aval(op, self, tuple(avals), attrs)
         except SDGraphError as e:
             e.in_call(*self._call(op, operands, avals))
@@ -171,6 +173,17 @@ class GraphBuilder(Graph):
             key = quick or ((self.names.scope, array.dtype, array.tobytes()) if array.ndim == 0 else None)
             found[k] = key, array
             avals[k] = Aval(array.shape, array.dtype)
+        return found
+
+    def _known(self, ids: list[int], arrays: Mapping[int, tuple[Any, Any]]) -> list[np.ndarray[Any, Any] | None]:
+        """The values of a call's operands; None for what is no constant."""
+        found: list[np.ndarray[Any, Any] | None] = []
+        for k, i in enumerate(ids):
+            if k in arrays:
+                key, array = arrays[k]
+                found.append(self.values[self.marks.literals[key]] if array is None else array)
+            else:
+                found.append(self.values[i] if i != ABSENT and self.nodes[i].op is CONSTANT else None)
         return found
 
     def _implicit_constant(self, key: Any, array: np.ndarray[Any, Any] | None) -> int:

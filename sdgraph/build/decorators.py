@@ -29,6 +29,8 @@ class Facts(TypedDict, total=False):
     masked_vjp: Callable[..., Any] | None
     domain: tuple[float, float] | None
     literals: Mapping[str, str]
+    settle: Callable[..., Any] | None
+    advice: str | None
     passes_on: int | None
     commutes: bool
     shape_of: tuple[int, ...]

@@ -38,6 +38,12 @@ def operand_array(
     try:
         return literal(x, op.literals.get(name), dtypes, floating)
     except (SDGraphError, TypeError, ValueError, OverflowError) as e:
+        if isinstance(x, list | tuple) and any(type(v).__name__ == "SDVariable" for v in x):
+            raise ArgumentTypeError(
+                f"{op.qualname} takes one variable as its operand {name!r}, not several.",
+                given=f"{type(x).__name__}: {shown(x)}",
+                fix="Take one of them: x[0] is the first. Or join them, with sd.stack(*x) or sd.concat(*x).",
+            ) from None
         raise not_an_operand(op, k, x, e) from e
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.reading import Reading
 from sdgraph.build.signature import NO_SIGNATURE, Signature
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.aval import Aval
 
 REGISTRY: dict[str, Op] = {}
@@ -94,6 +94,11 @@ class Op:
     """Whether the output depends on the step as well."""
     literals: Mapping[str, str] = field(default_factory=dict)
     """Dtype that Python literals take at an operand, where it is not that of the other operands."""
+    advice: str | None = None
+    """What to do instead, for who calls it with fewer or more arguments as another library's function is called."""
+    settle: Callable[..., Any] | None = None
+    """Rule ``(attrs, avals, values)`` to the attributes of a call, for what hangs on values that are known when it is
+    made: a value is an array for a constant, else None. It fills in settings that were left out, and refuses values."""
     domain: tuple[float, float] | None = None
     """Interval that tests draw operands from."""
 
@@ -214,7 +219,11 @@ class Op:
 
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
         """Sort the arguments of a call into operands and attributes."""
-        operands, given = self.signature.sorted_out(self.name, args, keywords)
+        try:
+            operands, given = self.signature.sorted_out(self.name, args, keywords)
+        except SDGraphError as e:
+            e.fix = e.fix or self.advice
+            raise
         attrs = dict(self.attr_defaults)
         for k, v in given.items():
             try:
@@ -222,7 +231,7 @@ class Op:
             except SDGraphError as e:
                 if k in self.attr_names:
                     e.in_call(f"sd.{self.qualname}", "")
-                    e.fix = e.fix or self._namesake()
+                    e.fix = e.fix or self._in_java_order(given) or self._namesake()
                 raise
         for k in self.attr_names:
             if k not in attrs:
@@ -235,6 +244,18 @@ class Op:
             if op.name == self.name and op.n_operands > self.n_operands:
                 return f"For {op.n_operands} arrays there is sd.{qualname}({', '.join(op.operand_names)})."
         return None
+
+    def _in_java_order(self, given: Mapping[str, Any]) -> str | None:
+        """The call that was meant, if axes were given as in Java: after the flags, and one by one."""
+        names, (*before, last) = list(given), given.values()
+        if names[0] != "axis" or names != list(self.attr_names[: len(names)]) or type(last) is not int or not before:
+            return None
+        if len(before) == 1 and type(before[0]) is int:
+            return f"Several axes are one argument: axis=({shown(before[0])}, {shown(last)})."
+        if not all(type(v) is bool for v in before):
+            return None
+        flags = ", ".join(f"{k}={v}" for k, v in zip(names[1:], before, strict=True))
+        return f"Write sd.{self.qualname}({', '.join(self.operand_names)}, axis={shown(last)}, {flags})."
 
     def usage(self) -> str:
         """The call as its documentation shows it."""

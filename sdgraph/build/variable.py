@@ -436,11 +436,11 @@ class SDVariable:
         """Largest absolute value over ``axis``."""
         return self.sd.normmax(self, axis=axis, keepdims=keepdims, name=name)
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def argmax(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
         """Index of the largest value, as int64."""
         return self.sd.argmax(self, axis=axis, keepdims=keepdims, name=name)
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def argmin(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
         """Index of the smallest value, as int64."""
         return self.sd.argmin(self, axis=axis, keepdims=keepdims, name=name)
 

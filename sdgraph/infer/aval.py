@@ -273,8 +273,13 @@ def normalize_axis(axis: Any, ndim: int, *, what: str = "axis") -> tuple[int, ..
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if isinstance(axis, int) else axis
-    if not isinstance(axes, tuple) or not all(isinstance(k, int) for k in axes):
-        raise ArgumentTypeError(f"{what} is not an axis.", given=shown(axis), expected="an integer, several, or None")
+    if not isinstance(axes, tuple) or not all(isinstance(k, int) and type(k) is not bool for k in axes):
+        raise ArgumentTypeError(
+            f"{what} is not an axis.",
+            given=shown(axis),
+            expected="an integer, several, or None",
+            fix="Give flags by name, such as keepdims=True." if type(axis) is bool else None,
+        )
     out = sorted(k + ndim if k < 0 else k for k in axes)
     if any(k < 0 or k >= ndim for k in out):
         raise ArgumentError(

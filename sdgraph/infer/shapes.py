@@ -124,8 +124,30 @@ def select(condition: Aval, x: Aval, y: Aval, **_: Any) -> Aval:
 
     Raises:
         ShapeError: If the shapes do not broadcast.
+        DTypeError: For numbers as the condition and bools as what else is taken: their places were exchanged.
     """
-    return Aval(broadcast_shapes(condition.shape, x.shape, y.shape), promote(x.dtype, y.dtype))
+    if y.dtype == BOOL and condition.dtype != BOOL and x.dtype != BOOL:
+        raise DTypeError(
+            "The condition of where comes first.",
+            given=f"condition {condition}, y {y}",
+            fix="Write sd.where(condition, x, y); SameDiff's order is (x, y, condition).",
+        )
+    try:
+        shape = broadcast_shapes(condition.shape, x.shape, y.shape)
+    except ShapeError as e:
+        e.fix = _one_per_row(condition, x, y) or e.fix
+        raise
+    return Aval(shape, promote(x.dtype, y.dtype))
+
+
+def _one_per_row(condition: Aval, *branches: Aval) -> str | None:
+    """What to do if a condition is a vector with an entry per row of the branches."""
+    rank = max(len(a.shape) for a in branches)
+    rows = [a.shape[0] for a in branches if len(a.shape) == rank]
+    if rank < 2 or len(condition.shape) != 1 or any(known_to_differ(condition.shape[0], n) for n in rows):
+        return None
+    axis = 1 if rank == 2 else tuple(range(1, rank))
+    return f"For one condition per row write sd.expand_dims(condition, {axis})."
 
 
 def alike(x: Aval, **_: Any) -> Aval:

@@ -18,6 +18,7 @@ from sdgraph.build.kinds import NO_ATTRS
 from sdgraph.build.literals import FLOATING, dtypes_of, literal, operand_array
 from sdgraph.build.op import Op
 from sdgraph.build.variable import SDVariable
+from sdgraph.errors import SDGraphError
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval
 from sdgraph.run.evaluate import executable_of
@@ -57,6 +58,8 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
         if x is not None and type(x) is not SDVariable:
             array = arrays[k] = operand_array(op, k, x, dtypes, _FLOATING)
             avals[k] = Aval(array.shape, array.dtype)
+    if op.settle is not None:
+        attrs = _settled(op, avals, [arrays.get(k) for k in range(len(operands))], attrs)
     key = (op, tuple(avals), attr_key(attrs))
     found = _compiled.get(key)
     if found is None:
@@ -68,6 +71,17 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
     executable, names, several = found
     values = executable.run(dict(zip(names, arrays.values(), strict=True)))
     return tuple(values) if several else values[0]
+
+
+def _settled(op: Op, avals: Sequence[Aval | None], values: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+    """The attributes of a call whose operands are all known."""
+    assert op.settle is not None
+    try:
+        return op.settle(attrs, avals, values)
+    except SDGraphError as e:
+        given = zip(op.operand_names, avals, strict=True)
+        e.in_call(f"sd.{op.qualname}", "\n".join(f"{k}: {a}" for k, a in given if a is not None))
+        raise
 
 
 def _compile(op: Op, avals: Sequence[Aval | None], attrs: Mapping[str, Any]) -> tuple[Executable, list[str], bool]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
-from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Form, Reading, form, infix
@@ -23,6 +22,7 @@ from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import like_ufunc
 from sdgraph.ops import written
+from sdgraph.ops.powers import no_fractions, pow_vjp, power
 from sdgraph.ops.precision import cast_to, wide, widened
 
 if TYPE_CHECKING:
@@ -98,28 +98,6 @@ def _clip(xp: Any, x: Any, *, clip_value_min: float, clip_value_max: float) -> A
         clip_value_min = min(max(int(clip_value_min), info.min), info.max)
         clip_value_max = min(max(int(clip_value_max), info.min), info.max)
     return xp.clip(x, clip_value_min, clip_value_max)
-
-
-def _power(xp: Any, x: Any, y: Any) -> Any:
-    """C's pow. Some versions of numpy take the root for the exponent 1/2, which differs at -0.0 and -infinity."""
-    if xp is np and y.ndim == 0 and y == 0.5 and x.dtype.kind == "f":
-        x = x.astype(np.result_type(x, y), copy=False)
-        return np.where(x == -np.inf, np.inf, np.sqrt(x + 0.0))
-    return xp.power(x, y)
-
-
-def _pow_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
-    """``dz/dx = y x^(y-1)``, 0 where y is 0; ``dz/dy = z log x``, 0 where x is not positive."""
-    sd, m = g.sd, g.sd.math
-    # log of 1 is 0, which makes the product 0; the power of x at y = 0 must not be infinite, nor may its derivative.
-    dy = m.multiply_no_nan(z, m.log(sd.where(x > 0, x, 1.0)))
-    exponent = y.value if y.kind is VariableKind.CONSTANT else None
-    if exponent is not None and exponent.ndim == 0 and exponent != 0:
-        return g * (y * (x if exponent == 2 else m.pow(x, y - 1))), m.multiply_no_nan(dy, g)
-    safe = sd.where(m.and_(sd.eq(x, 0), sd.eq(y, 0)), 1.0, y)
-    # A cotangent of 0 stays 0 where the slope is infinite: in higher derivatives an exponent that has reached 0 leaves
-    # one, and the power next to it is that of the exponent below.
-    return m.multiply_no_nan(m.multiply_no_nan(m.pow(x, safe - 1), y), g), m.multiply_no_nan(dy, g)
 
 
 def _floor_mod_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:
@@ -327,8 +305,9 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
 
     @primitive(
         infer=like_ufunc(np.power),
-        kernel=_power,
-        vjp=_pow_vjp,
+        kernel=power,
+        vjp=pow_vjp,
+        settle=no_fractions,
         domain=(0.2, 3),
         reads=Reading(Form("%s^{%s}", POWER, (ATOM, RELATION)), written.power),
     )
@@ -337,7 +316,12 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
 
         The gradient for ``x`` is ``y x^(y-1)`` and 0 where ``y`` is 0; for ``y`` it is ``x^y log x`` and 0 where ``x``
         is not positive. At ``x`` = 0 it is infinite for ``0 < y < 1``, where that of `sqrt` is 0. Values are those of
-        C's pow, also for ``y`` = 1/2: 0.0 at -0.0 and infinity at -infinity, where `sqrt` gives -0.0 and NaN.
+        C's pow, also for ``y`` = 1/2: 0.0 at -0.0 and infinity at -infinity, where `sqrt` gives -0.0 and NaN. Integers
+        have integer powers; of a negative exponent only those of 1 and -1.
+
+        Raises:
+            ArgumentError: If integers are taken to a constant power that is negative: make them floats first.
+            ExecutionError: At run time, if another integer than 1 or -1 is taken to a negative power.
 
         Example:
             >>> from sdgraph import SameDiff

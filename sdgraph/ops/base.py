@@ -25,6 +25,7 @@ from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
 from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.reductions import SDReductions
+from sdgraph.ops.running import SDRunning
 from sdgraph.ops.slicing import SDSlicing
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ _SHARED = {
 }
 
 
-class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
+class SDBase(SDReductions, SDRunning, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
     """Ops of the graph itself (``sd``)."""
 
     @primitive(
@@ -285,6 +286,8 @@ class SDBase(SDReductions, SDArranging, SDSlicing, SDIndexing, SDCreation, prefi
         selects=True,
         literals={"condition": "bool"},
         reads=Reading(written.cases),
+        advice="Both branches are needed: shapes do not depend on values. Where something holds tells"
+        " np.argwhere(condition.eval(feeds)).",
     )
     def where(self, condition: Operand, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` where the condition holds, ``y`` elsewhere; all three broadcast.

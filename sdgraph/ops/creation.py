@@ -20,9 +20,11 @@ from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import Aval, as_dtype, as_shape
 from sdgraph.ops import written
+from sdgraph.ops.guards import check_whole
+from sdgraph.ops.indexing import must_be_given, one_above
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import DTypeLike
 
@@ -61,7 +63,7 @@ def _filled_like(xp: Any, x: Any, *, dtype: Any, value: Any) -> Any:
     return xp.full(x.shape, value, dtype=x.dtype if dtype is None else dtype)
 
 
-def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
+def _mask(lengths: Aval, *, max_len: int | None, dtype: np.dtype[Any]) -> Aval:
     """A row per length.
 
     Returns:
@@ -70,8 +72,11 @@ def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
     Raises:
         DTypeError: If the lengths are not integers.
         ArgumentError: If ``max_len`` is negative or no whole number.
+        ArgumentTypeError: If it is left out, and the lengths are no constant.
     """
     shapes.integer_index(lengths, "Lengths")
+    if max_len is None:
+        raise must_be_given("max_len", "the lengths")
     if not is_whole(max_len, 0):
         raise ArgumentError("max_len is a size.", given=repr(max_len), expected="an integer >= 0")
     return Aval((*lengths.shape, max_len), dtype)
@@ -79,6 +84,14 @@ def _mask(lengths: Aval, *, max_len: int, dtype: np.dtype[Any]) -> Aval:
 
 def _sequence_mask(xp: Any, lengths: Any, *, max_len: int, dtype: Any) -> Any:
     return (xp.arange(max_len) < xp.expand_dims(lengths, -1)).astype(dtype)
+
+
+def _whole_indices(attrs: Any, avals: Any, values: Sequence[np.ndarray[Any, Any] | None]) -> Mapping[str, Any]:
+    """The rule that looks at constant indices."""
+    (indices,) = values
+    if indices is not None and indices.dtype.kind == "f":
+        check_whole(indices)
+    return attrs
 
 
 _SHARED = {
@@ -248,7 +261,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite(literals={"indices": "int64"})
+    @composite(settle=_whole_indices)
     def one_hot(
         self,
         indices: Operand,
@@ -265,7 +278,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         An index outside ``0 ... depth - 1`` gives ``off`` throughout.
 
         Args:
-            indices: Whole numbers of any shape.
+            indices: Whole numbers of any shape, also as floats.
             depth: Size of the new axis.
             axis: Where the new axis stands in the result.
             on: The value at the index.
@@ -275,8 +288,9 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             The shape of the indices with the new axis, ``dtype``. There is no gradient.
 
         Raises:
-            DTypeError: If the indices are not integers, or the dtype cannot hold a value.
+            DTypeError: If the indices are bools or complex, or the dtype cannot hold a value.
             ArgumentError: If ``depth`` is negative or no whole number, or the result has no such axis.
+            LabelError: For a float that is no whole number: at once in a constant, else at run time.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -286,7 +300,10 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
                    [0., 0., 1.]])
         """
         sd, indices = self.sd, self.sd.as_variable(indices)
-        shapes.integer_index(indices.aval, "Indices")
+        if indices.dtype.kind == "f":
+            indices = sd.checked_whole(indices)
+        else:
+            shapes.integer_index(indices.aval, "Indices")
         if not is_whole(depth, 0):
             raise ArgumentError("depth is a size.", given=repr(depth), expected="an integer >= 0")
         n = indices.ndim + 1
@@ -295,21 +312,27 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         values = [_number(v, sd.dtype if dtype is None else as_dtype(dtype)) for v in (on, off)]
         return sd.where(sd.eq(sd.expand_dims(indices, k), places), *values)
 
-    @primitive(infer=_mask, kernel=_sequence_mask, vjp=NOT_DIFFERENTIABLE, literals={"lengths": "int64"})
+    @primitive(
+        infer=_mask,
+        kernel=_sequence_mask,
+        vjp=NOT_DIFFERENTIABLE,
+        literals={"lengths": "int64"},
+        settle=one_above("max_len", 0, step=0),
+    )
     def sequence_mask(
-        self, lengths: Operand, max_len: int, dtype: DTypeLike = "bool", *, name: str | None = None
+        self, lengths: Operand, max_len: int | None = None, dtype: DTypeLike = "bool", *, name: str | None = None
     ) -> SDVariable:
         """For each length a row whose first ``length`` entries are True and the others False.
 
         Args:
             lengths: Whole numbers of any shape.
-            max_len: Size of the rows: shapes do not depend on values.
+            max_len: Size of the rows; may be left out for a constant: its largest length.
             dtype: Of the result; 1 and 0 for number dtypes.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.sequence_mask([1, 3], 3, "int64").eval()
+            >>> sd.sequence_mask([1, 3], dtype="int64").eval()
             array([[1, 0, 0],
                    [1, 1, 1]])
         """

@@ -14,6 +14,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
 from sdgraph.infer.shapes import same
+from sdgraph.wording import first_where
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
@@ -58,9 +59,22 @@ def _of_classes(labels: Aval, logits: Aval) -> Aval:
 def _first_bad(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any], what: str, expected: str) -> None:
     """Raise LabelError for the first bad entry, with its position."""
     if bad.any():
-        at = tuple(int(k) for k in np.argwhere(bad)[0])
-        where = f" at position {at[0] if len(at) == 1 else at}" if at else ""
-        raise LabelError(f"{what} {values[at]}{where} is out of range.", expected=expected)
+        raise LabelError(f"{what} {first_where(bad, values)} is out of range.", expected=expected)
+
+
+def check_whole(x: np.ndarray[Any, Any]) -> None:
+    """Raise LabelError for the first float that is no whole number."""
+    bad = x != np.trunc(x)
+    bad |= np.isinf(x)
+    if bad.any():
+        raise LabelError(
+            f"Index {first_where(bad, x)} is no whole number.", fix="Round it first, or cast: x.cast('int64')."
+        )
+
+
+def _checked_whole(xp: Any, x: Any) -> Any:
+    check_whole(np.asarray(x))
+    return x
 
 
 def _checked_labels(xp: Any, labels: Any, logits: Any) -> Any:
@@ -137,6 +151,33 @@ class SDGuards(Namespace, prefix="", shared={}):
             >>> from sdgraph import SameDiff
             >>> SameDiff().checked_labels([0, 2], [0.1, 0.2, 0.3]).eval()
             array([0, 2])
+        """
+        ...
+
+    @primitive(
+        infer=same,
+        kernel=_checked_whole,
+        vjp=NOT_DIFFERENTIABLE,
+        is_view=True,
+        reads=BY_NAME,
+        passes_on=0,
+    )
+    def checked_whole(self, x: Operand, *, name: str | None = None) -> SDVariable:
+        """``x`` itself, after checking at run time that each number is whole.
+
+        Args:
+            x: Numbers.
+
+        Returns:
+            The numbers.
+
+        Raises:
+            LabelError: At run time, for a number that is not whole, NaN or infinite; names it and its position.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> SameDiff().checked_whole([1.0, 2.0]).eval()
+            array([1., 2.], dtype=float32)
         """
         ...
 

@@ -16,13 +16,16 @@ from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
 from sdgraph.build.reading import ATOM, RELATION, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
-from sdgraph.errors import ArgumentError, LabelError, ShapeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, promote, shape_str
 from sdgraph.ops.pieces import total_of_added
 from sdgraph.ops.precision import wide
+from sdgraph.wording import first_where
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sdgraph.build.variable import Operand
 
 _INDICES = {"indices": "int64"}
@@ -143,7 +146,7 @@ def _added_along_axis(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> 
     return Aval(ref.shape, promote(ref.dtype, updates.dtype))
 
 
-def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
+def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int | None) -> Aval:
     """One row per segment.
 
     Returns:
@@ -153,6 +156,7 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
         DTypeError: If the ids are not integers.
         ShapeError: If there is not one id per row.
         ArgumentError: If ``num_segments`` is negative or no whole number.
+        ArgumentTypeError: If it is left out, and the ids are no constant.
         LabelError: At run time, for an id outside ``0 ... num_segments - 1``.
     """
     shapes.integer_index(segment_ids, "Segment ids")
@@ -163,6 +167,8 @@ def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int) -> Aval:
             "There must be one segment id per row.",
             given=f"data {shape_str(data.shape)}, segment ids {shape_str(segment_ids.shape)}",
         )
+    if num_segments is None:
+        raise must_be_given("num_segments", "the segment ids")
     if not is_whole(num_segments, 0):
         raise ArgumentError("num_segments counts segments.", given=repr(num_segments), expected="an integer >= 0")
     return Aval((num_segments, *data.shape[n:]), shapes.sum_dtype(data.dtype))
@@ -175,13 +181,32 @@ def check_range(xp: Any, indices: Any, size: int, what: str) -> None:
     """Raise LabelError if an index is not in ``0 ... size - 1``. Only numpy's arrays can be looked at."""
     if xp is not np or not indices.size or (indices.min() >= 0 and indices.max() < size):
         return
-    at: Any = tuple(np.argwhere((indices < 0) | (indices >= size))[0].tolist())
-    value = int(indices[at])
-    place = f" at position {at if len(at) > 1 else at[0]}" if at else ""
+    bad = (indices < 0) | (indices >= size)
     raise LabelError(
-        f"{what} {value}{place} is out of range.",
+        f"{what} {first_where(bad, indices)} is out of range.",
         expected=f"0 to {size - 1}" if size else "none: there is nothing to choose from",
-        fix="Negative values do not count from the end." if value < 0 else None,
+        fix="Negative values do not count from the end." if indices[bad][0] < 0 else None,
+    )
+
+
+def one_above(setting: str, *operands: int, step: int = 1) -> Any:
+    """A rule that fills in the size of a result: one more than the largest of the values that these operands have."""
+
+    def settle(attrs: Any, avals: Any, values: Sequence[np.ndarray[Any, Any] | None]) -> Mapping[str, Any]:
+        known = [v for k in operands if (v := values[k]) is not None and v.dtype.kind in "iu"]
+        if attrs[setting] is not None or len(known) < len(operands):
+            return attrs
+        return {**attrs, setting: max([0, *(int(v.max()) + step for v in known if v.size)])}
+
+    return settle
+
+
+def must_be_given(setting: str, what: str) -> ArgumentTypeError:
+    """The error for a size that was left out, and cannot be filled in by `one_above`."""
+    return ArgumentTypeError(
+        f"{setting} must be given: {what} have no values before a run.",
+        expected="a size that is known when the graph is built",
+        fix=f"Write {setting}=...; it is read off {what} only where these are constants.",
     )
 
 
@@ -306,7 +331,7 @@ _SHARED = {
     "updates": "Numbers of the shape that is picked out.",
     "data": "Numbers of rank 1 or more.",
     "segment_ids": "One integer per row.",
-    "num_segments": "Number of segments: shapes do not depend on values.",
+    "num_segments": "Number of segments; may be left out for a constant: one more than its largest id.",
 }
 
 
@@ -515,9 +540,10 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
         reach=LINEAR,
         literals=_SEGMENTS,
+        settle=one_above("num_segments", 1),
     )
     def segment_sum(
-        self, data: Operand, segment_ids: Operand, num_segments: int, *, name: str | None = None
+        self, data: Operand, segment_ids: Operand, num_segments: int | None = None, *, name: str | None = None
     ) -> SDVariable:
         """Sum of the rows of each segment; the ids are sorted.
 
@@ -530,8 +556,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.segment_sum([1.0, 2.0, 4.0], [0, 0, 1], 2).eval()
+            >>> sd.segment_sum([1.0, 2.0, 4.0], [0, 0, 1]).eval()
             array([3., 4.])
+            >>> ids = sd.placeholder("ids", (3,), "int64")
+            >>> sd.segment_sum([1.0, 2.0, 4.0], ids, num_segments=3).eval(ids=[0, 0, 1])
+            array([3., 4., 0.])
         """
         ...
 
@@ -541,9 +570,10 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
         reach=LINEAR,
         literals=_SEGMENTS,
+        settle=one_above("num_segments", 1),
     )
     def unsorted_segment_sum(
-        self, data: Operand, segment_ids: Operand, num_segments: int, *, name: str | None = None
+        self, data: Operand, segment_ids: Operand, num_segments: int | None = None, *, name: str | None = None
     ) -> SDVariable:
         """Sum of the rows of each segment, ids in any order; empty segments are 0.
 
@@ -556,4 +586,4 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
 
-__all__ = ["SDIndexing", "check_range"]
+__all__ = ["SDIndexing", "add_at", "check_range", "must_be_given", "one_above"]

@@ -159,11 +159,18 @@ def _top_k(xp: Any, x: Any, *, k: int, sorted: bool) -> tuple[Any, Any]:
 
 
 def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
-    """A parameter with one axis per entry of ``axes``, shaped to broadcast against ``x`` along them."""
+    """A parameter with one axis per entry of ``axes``, shaped to broadcast against ``x`` along them.
+
+    It may have that shape already, with the size 1 along the others.
+    """
+    if v.ndim == x.ndim and all(k in axes or d == 1 for k, d in enumerate(v.shape)):
+        return v
     if v.ndim != len(axes):
+        ones = shape_str(tuple(d if k in axes else 1 for k, d in enumerate(x.shape)))
         raise ShapeError(
             f"A parameter for {len(axes)} axes of {shape_str(x.shape)} must have rank {len(axes)}.",
             given=shape_str(v.shape),
+            expected=f"{shape_str(tuple(x.shape[k] for k in axes))}, or {ones}",
         )
     for k in range(x.ndim):
         if k not in axes:
@@ -301,7 +308,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
 
         Args:
             x: Any shape.
-            mean: Means, one axis per entry of ``axis``.
+            mean: Means, one axis per entry of ``axis``; or of the rank of ``x``, with size 1 along the other axes.
             variance: Variances, shaped like ``mean``.
             gamma: Scale, shaped like ``mean``; None means 1.
             beta: Offset, shaped like ``mean``; None means 0.

@@ -20,7 +20,7 @@ from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
-from sdgraph.ops.indexing import add_at, check_range
+from sdgraph.ops.indexing import add_at, check_range, must_be_given, one_above
 from sdgraph.ops.measures import SDMeasures
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def _traced(x: Aval) -> Aval:
     return Aval(_matrices(x).shape[:-2], shapes.sum_dtype(x.dtype))
 
 
-def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int, dtype: Any) -> Aval:
+def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int | None, dtype: Any) -> Aval:
+    if num_classes is None:
+        raise must_be_given("num_classes", "the labels and predictions")
     if not is_whole(num_classes, 0):
         raise ArgumentError("num_classes counts classes.", given=repr(num_classes), expected="an integer >= 0")
     shapes.integer_index(labels, "Labels")
@@ -237,6 +239,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         ),
         reach=LINEAR,
         literals={"labels": "int64", "pred": "int64"},
+        settle=one_above("num_classes", 0, 1),
     )
     def confusion_matrix(
         self,
@@ -244,7 +247,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         pred: Operand,
         weights: Operand | None = None,
         *,
-        num_classes: int,
+        num_classes: int | None = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -254,7 +257,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
             labels: Integer classes.
             pred: Integer classes, of the same shape.
             weights: What each sample counts, 1 by default; the same shape.
-            num_classes: Size of the matrix: shapes do not depend on values.
+            num_classes: Size of the matrix; may be left out for constants: one more than the largest class.
             dtype: That of the weights by default, int64 without them.
 
         Returns:
@@ -265,11 +268,12 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
             DTypeError: If classes are not integers.
             ShapeError: If the shapes differ.
             ArgumentError: If ``num_classes`` is negative or no whole number.
+            ArgumentTypeError: If it is left out, and classes are no constants.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.math.confusion_matrix([0, 1, 1], [0, 1, 0], num_classes=2).eval()
+            >>> sd.math.confusion_matrix([0, 1, 1], [0, 1, 0]).eval()
             array([[1, 0],
                    [1, 1]])
         """

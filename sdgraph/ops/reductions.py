@@ -1,4 +1,4 @@
-"""Ops that reduce axes: sums, means, extremes, norms, spreads and running sums.
+"""Ops that reduce axes: sums, means, extremes, norms and spreads.
 
 Knows how a reduced cotangent gets back to the shape it came from. Must not know losses or namespaces' callers.
 """
@@ -13,14 +13,15 @@ import numpy as np
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear
 from sdgraph.build.reading import POWER, Reading, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, normalize_axis
 from sdgraph.ops import written
-from sdgraph.ops.precision import cast_to, rounded_once, wide
+from sdgraph.ops.precision import cast_to, wide
+from sdgraph.ops.running import merged
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -50,13 +51,11 @@ def _arg_extreme(x: Aval, *, axis: Any, keepdims: bool) -> Aval:
     """Reduced shape, int64.
 
     Returns:
-        The shape without the axis, int64. There is no gradient.
+        The shape without the reduced axes, int64. There is no gradient.
 
     Raises:
-        ArgumentError: If there is no such axis, or no element to choose from.
+        ArgumentError: If there is no such axis, one is named twice, or there is no element to choose from.
     """
-    if axis is not None:
-        shapes.one_axis(axis, len(x.shape))
     return _extreme(x, axis=axis, keepdims=keepdims)._replace(dtype=shapes.INT64)
 
 
@@ -87,27 +86,6 @@ def _kept(x: Aval, *, axis: Any) -> Aval:
         ArgumentError: If there is no such axis, or one is named twice.
     """
     return Aval(shapes.reduced_shape(x.shape, axis, True), x.dtype)
-
-
-def _running(x: Aval, *, axis: int | None, **_: Any) -> Aval:
-    """The same shape, or a vector; the dtype of a sum.
-
-    Returns:
-        The same shape, or without an axis a vector of all elements; the dtype of ``numpy.cumsum``.
-
-    Raises:
-        ArgumentError: If there is no such axis.
-    """
-    dtype = shapes.sum_dtype(x.dtype)
-    if axis is not None:
-        shapes.one_axis(axis, len(x.shape))
-        return Aval(x.shape, dtype)
-    return Aval((math.prod(x.shape) if x.is_static else None,), dtype)  # type: ignore[arg-type]
-
-
-def _recurrence(a: Aval, b: Aval, *, axis: int, **_: Any) -> Aval:
-    shapes.one_axis(axis, len(b.shape))
-    return shapes.elementwise(a, b)
 
 
 class Working(NamedTuple):
@@ -164,56 +142,16 @@ def _axis_size(xp: Any, x: Any, *, axis: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _arg(name: str) -> Any:
-    return lambda xp, x, axis, keepdims: xp.asarray(getattr(xp, name)(x, axis=axis, keepdims=keepdims)).astype(xp.int64)
+    """A kernel for the place of an extreme: of several axes, that among all elements along them."""
 
-
-def _accumulate(name: str, start: int) -> Any:
-    """A kernel for running sums or products, formed in double precision: a rounding stays in all that follows it."""
-
-    def kernel(xp: Any, x: Any, *, axis: int | None, exclusive: bool, reverse: bool) -> Any:
-        if axis is None:
-            x, axis = xp.reshape(x, -1), 0
-        if reverse:
-            x = xp.flip(x, axis)
-        dtype = shapes.sum_dtype(x.dtype)
-        y = getattr(xp, name)(x, axis=axis, dtype=np.promote_types(dtype, np.float64) if x.dtype.kind == "f" else dtype)
-        if exclusive and y.shape[axis]:
-            head = xp.full_like(y[_along(y, axis, slice(0, 1))], start)
-            y = xp.concatenate([head, y[_along(y, axis, slice(0, -1))]], axis=axis)
-        y = y.astype(dtype, copy=False)
-        return xp.flip(y, axis) if reverse else y
+    def kernel(xp: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
+        if not isinstance(axis, tuple):
+            return xp.asarray(getattr(xp, name)(x, axis=axis, keepdims=keepdims)).astype(xp.int64)
+        axes = normalize_axis(axis, x.ndim)
+        y = xp.asarray(getattr(xp, name)(merged(xp, x, axes), axis=-1)).astype(xp.int64)
+        return xp.expand_dims(y, axes) if keepdims else y
 
     return kernel
-
-
-def _along(x: Any, axis: int, part: slice | int) -> tuple[Any, ...]:
-    return (slice(None),) * (axis % x.ndim) + (part,)
-
-
-def _recurrence_of_numbers(a: list[float], b: list[float]) -> list[float]:
-    """The recurrence of one row; Python's own numbers are the same doubles in a fifth of the time."""
-    last = b[0]
-    out = [last]
-    for x, y in zip(a[1:], b[1:], strict=True):
-        last = y + x * last
-        out.append(last)
-    return out
-
-
-@rounded_once
-def _linear_recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
-    a, b = xp.broadcast_arrays(a, b)
-    if not b.shape[axis]:
-        return xp.zeros(b.shape, xp.result_type(a, b))
-    if xp is np and b.ndim == 1 and a.dtype == b.dtype == np.float64:
-        step = -1 if reverse else 1
-        return np.array(_recurrence_of_numbers(a[::step].tolist(), b[::step].tolist())[::step])
-    out: list[Any] = []
-    order = range(b.shape[axis])
-    for k in reversed(order) if reverse else order:
-        here = _along(b, axis, k)
-        out.append(b[here] if not out else b[here] + a[here] * out[-1])
-    return xp.stack(out[::-1] if reverse else out, axis=axis)
 
 
 # ---------------------------------------------------------------------- gradients
@@ -252,68 +190,6 @@ def _product_of_others(x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
     return sd.ones_like(x) if others is None else others
 
 
-def _cumprod_vjp(
-    g: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, exclusive: bool, reverse: bool
-) -> SDVariable:
-    """With p the product before k: dL/dx_k = p_k r_k, where r_k = g_k + x_{k+1} r_{k+1}."""
-    sd = x.sd
-    if axis is None:
-        flat = sd.reshape(x, -1)
-        return sd.reshape_like(_cumprod_vjp(g, y, flat, 0, exclusive, reverse), x)
-    if exclusive:
-        g = _shift(g, axis, not reverse)
-    before = sd.cumprod(x, axis, True, reverse)
-    return before * sd.linear_recurrence(_shift(x, axis, not reverse), g, axis, not reverse)
-
-
-def _in_later(live: SDVariable, y: SDVariable, axis: int, exclusive: bool, reverse: bool) -> SDVariable:
-    """Whether an element's own result, left out if ``exclusive``, or a later one counts."""
-    sd = y.sd
-    return sd.cumsum(sd.cast(sd.broadcast_like(live, y), y.dtype), axis, exclusive, not reverse).neq(0)
-
-
-def _cumprod_later(live: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, **options: bool) -> SDVariable:
-    later = _in_later(live, y, 0 if axis is None else axis, **options)
-    return y.sd.reshape_like(later, x) if axis is None else later
-
-
-def _cumprod_masked_vjp(
-    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, x: SDVariable, axis: int | None, **options: bool
-) -> SDVariable:
-    """Factors of products that do not count must not meet those of others."""
-    sd = x.sd
-    later = _cumprod_later(live, y, x, axis, **options)
-    return sd.where(later, vjp(g, y, sd.where(later, x, 1.0), axis, **options), 0.0)
-
-
-def _recurrence_masked_vjp(
-    vjp: Any, g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, axis: int, reverse: bool
-) -> tuple[SDVariable, SDVariable]:
-    sd = g.sd
-    later = _in_later(live, y, axis, False, reverse)
-    da, db = vjp(g, y, sd.where(later, a, 0.0), b, axis, reverse)
-    return sd.where(later, da, 0.0), db
-
-
-def _recurrence_vjp(
-    g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, axis: int, reverse: bool
-) -> tuple[SDVariable, SDVariable]:
-    if a.shape != b.shape:
-        a = a.sd.broadcast_like(a, y)
-    s = g.sd.linear_recurrence(_shift(a, axis, not reverse), g, axis, not reverse)
-    return s * _shift(y, axis, reverse), s
-
-
-def _shift(x: SDVariable, axis: int, back: bool) -> SDVariable:
-    """``x`` moved one place along ``axis``, forward or back; zero comes in."""
-    axis %= x.ndim
-    ahead: tuple[Any, ...] = (slice(None),) * axis
-    kept = x[(*ahead, slice(1, None) if back else slice(None, -1))]
-    # Not a literal: an empty axis must stay empty, and its size may be unknown.
-    hole = x.sd.zeros_like(x[(*ahead, slice(0, 1))])
-    return x.sd.concat(*((kept, hole) if back else (hole, kept)), axis=axis)
-
-
 def _freedom(x: SDVariable, axis: Axis, bias_corrected: bool) -> SDVariable:
     """What a sum of squares is divided by: the number of elements, or one less. 0 rather than -1, so that it is NaN."""
     n = x.sd.axis_size(x, axis, x.dtype)
@@ -333,7 +209,6 @@ REDUCTION = {
     ),
     "keepdims": "Whether the reduced axes stay, with size 1.",
     "bias_corrected": "Whether to divide by one less than the number of elements.",
-    "reverse": "Run from the end.",
 }
 """What the parameters of reductions mean."""
 
@@ -448,32 +323,25 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         ...
 
     @primitive(infer=_arg_extreme, kernel=_arg("argmax"), vjp=NOT_DIFFERENTIABLE)
-    def argmax(
-        self, x: Operand, axis: int | None = None, keepdims: bool = False, *, name: str | None = None
-    ) -> SDVariable:
+    def argmax(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Index of the first largest value along ``axis``, int64; without axis, into the flattened array.
 
-        Args:
-            axis: One axis; None for the flattened array.
-            keepdims: Whether the axis stays, with size 1.
+        Along several axes it counts through their elements as they lie in memory: of a row-major array of these axes.
 
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.argmax([[1.0, 5.0], [3.0, 0.0]], axis=1).eval()
-            array([1, 0])
+            >>> x = sd.constant("x", [[1.0, 5.0, 2.0], [3.0, 0.0, 9.0]])
+            >>> sd.argmax(x, axis=1).eval(), sd.argmax(x, axis=(0, 1)).eval()
+            (array([1, 2]), array(5))
         """
         ...
 
     @primitive(infer=_arg_extreme, kernel=_arg("argmin"), vjp=NOT_DIFFERENTIABLE)
-    def argmin(
-        self, x: Operand, axis: int | None = None, keepdims: bool = False, *, name: str | None = None
-    ) -> SDVariable:
+    def argmin(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Index of the first smallest value along ``axis``, int64; without axis, into the flattened array.
 
-        Args:
-            axis: One axis; None for the flattened array.
-            keepdims: Whether the axis stays, with size 1.
+        Along several axes it counts through their elements as they lie in memory: of a row-major array of these axes.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -683,103 +551,3 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         (a, b), narrow = summing(self.sd.as_variable(x), self.sd.as_variable(y))
         return rounded(self.sd.sum(a * b, axis, keepdims), narrow)
-
-    # ------------------------------------------------------------------ running sums and products
-
-    @primitive(
-        infer=_running,
-        kernel=_accumulate("cumsum", 0),
-        vjp=lambda g, y, x, axis, exclusive, reverse: x.sd.reshape_like(
-            x.sd.cumsum(g, axis, exclusive, not reverse), x
-        ),
-        reach=LINEAR,
-    )
-    def cumsum(
-        self,
-        x: Operand,
-        axis: int | None = None,
-        exclusive: bool = False,
-        reverse: bool = False,
-        *,
-        name: str | None = None,
-    ) -> SDVariable:
-        """Running sum along ``axis``; of the flattened array without one.
-
-        Args:
-            axis: One axis; None for the flattened array.
-            exclusive: Leave each element out of its own sum, so that the first is 0.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.cumsum([1.0, 2.0, 3.0], exclusive=True).eval()
-            array([0., 1., 3.])
-        """
-        ...
-
-    @primitive(
-        infer=_running,
-        kernel=_accumulate("cumprod", 1),
-        vjp=_cumprod_vjp,
-        reach=lambda mask, *args, **attrs: mask.pool.of(_cumprod_later(mask.variable(), *args, **attrs)),
-        masked_vjp=_cumprod_masked_vjp,
-    )
-    def cumprod(
-        self,
-        x: Operand,
-        axis: int | None = None,
-        exclusive: bool = False,
-        reverse: bool = False,
-        *,
-        name: str | None = None,
-    ) -> SDVariable:
-        """Running product along ``axis``; of the flattened array without one. Zeros do not spoil its gradient.
-
-        Args:
-            axis: One axis; None for the flattened array.
-            exclusive: Leave each element out of its own product, so that the first is 1.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.cumprod([1.0, 2.0, 3.0], reverse=True).eval()
-            array([6., 6., 3.])
-        """
-        ...
-
-    @primitive(
-        infer=_recurrence,
-        kernel=_linear_recurrence,
-        vjp=_recurrence_vjp,
-        reach=lambda mask, y, a, b, axis, reverse: (
-            (mask.pool.of(_in_later(mask.variable(), y, axis, False, reverse)),) * 2
-        ),
-        masked_vjp=_recurrence_masked_vjp,
-    )
-    def linear_recurrence(
-        self, a: Operand, b: Operand, axis: int = 0, reverse: bool = False, *, name: str | None = None
-    ) -> SDVariable:
-        """Solution of ``r_k = a_k r_{k-1} + b_k`` along ``axis``, from ``r_0 = b_0``; from the end with ``reverse``.
-
-        Args:
-            a: Factors, of any shape with the axis.
-            b: What is added, of a shape that broadcasts with that of ``a``.
-            axis: The axis to run along.
-
-        Returns:
-            The broadcast shape, the promoted dtype.
-
-        Raises:
-            ShapeError: If the shapes do not broadcast.
-            ArgumentError: If there is no such axis.
-
-        References:
-            G. E. Blelloch, "Prefix sums and their applications", Carnegie Mellon University, CMU-CS-90-190, 1990.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.linear_recurrence([2.0, 2.0, 2.0], [1.0, 1.0, 1.0]).eval()
-            array([1., 3., 7.])
-        """
-        ...

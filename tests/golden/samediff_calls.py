@@ -87,12 +87,7 @@ def call(case, variables):
             operands[known] = _operand(given, variables)
         else:
             attrs[known] = _attribute(op, known, given, arrays)
-    qualified = f"{case['namespace']}.{case['op']}"
-    if qualified in TAKEN_FROM:
-        known, names, more = TAKEN_FROM[qualified]
-        found = (arrays[case["call"]["args"][k]["input"]].max() for k in names)
-        attrs.setdefault(known, int(max(found)) + more)
-    return op, operands, {**attrs, **DEFAULTS.get(qualified, {})}
+    return op, operands, {**attrs, **DEFAULTS.get(f"{case['namespace']}.{case['op']}", {})}
 
 
 def _operand(given, variables):
@@ -121,16 +116,11 @@ def _attribute(op, name, given, arrays):
     return given
 
 
-# What SameDiff has by default and sdgraph by a keyword, and what it takes from the values of constants.
+# What SameDiff has by default and sdgraph by a keyword.
 DEFAULTS = {
     "nn.gelu": {"approximate": "sigmoid"},
     "nn.layerNorm": {"epsilon": 0.0},
     "linalg.svd": {"compute_uv": False},
-}
-TAKEN_FROM = {
-    "math.confusionMatrix": ("num_classes", ("labels", "pred"), 1),
-    "sd.segmentSum": ("num_segments", ("segmentIds",), 1),
-    "sd.sequenceMask": ("max_len", ("lengths",), 0),
 }
 # Which of sdgraph's outputs SameDiff returns, where it returns fewer.
 RETURNED = {"linalg.lu": 1}

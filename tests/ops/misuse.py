@@ -30,6 +30,7 @@ _REDUCTION = [
     (((2, 3),), {"axis": "x"}, T),
     (((),), {"axis": 0}, A),
 ]
+_AXES = [*_REDUCTION[:3], (((2, 3),), {"axis": True}, T)]
 _MATRIX = [(((3,),), {}, S), (((2, 3),), {}, S), ((((3, 3), "complex128"),), {}, D)]
 _PRODUCT = [(((2, 3), (2, 3)), {}, S), (((), (3,)), {}, S), (((2, 2, 3), (3, 3, 2)), {}, S)]
 _ATTENTION = ((1, 2, 3), (1, 2, 4))
@@ -70,8 +71,9 @@ MISUSE = {
     **dict.fromkeys(
         ("sum", "mean", "prod", "max", "min", "norm1", "norm2", "normmax", "all", "any", "math.log_sum_exp"), _REDUCTION
     ),
-    "argmax": [(((2, 3),), {"axis": 2}, A), (((2, 3),), {"axis": (0, 1)}, (A, T))],
-    "cumsum": [(((2, 3),), {"axis": 2}, A)],
+    **dict.fromkeys(("argmax", "argmin", "cumsum", "cumprod"), _AXES),
+    "shifted": [(((2, 3),), {"axis": k}, A) for k in (2, (0, 0), "x", None, True)],
+    "linear_recurrence": [(((2, 3), (2, 3)), {"axis": k}, e) for k, e in ((2, A), ((0, 0), A), (None, A))],
     "reshape": [
         (((2, 3),), {"shape": (4,)}, S),
         (((2, 3),), {"shape": (-1, -1)}, A),

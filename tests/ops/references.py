@@ -54,6 +54,50 @@ def _cumulative(fn, start):
     return reference
 
 
+def _lines(x, axes):
+    """The places of an array line by line: those that agree in all other axes, in row-major order."""
+    along = {k % x.ndim for k in axes}
+    lines = {}
+    for at in np.ndindex(*x.shape):
+        lines.setdefault(tuple(i for k, i in enumerate(at) if k not in along), []).append(at)
+    return {off: tuple(np.array(ats).T) for off, ats in lines.items()}
+
+
+def _through_several(reference):
+    """A reference along one axis, for several too: line by line."""
+
+    def through(*operands, **options):
+        if not isinstance(options.get("axis"), tuple):
+            return reference(*operands, **options)
+        operands = np.broadcast_arrays(*operands)
+        out = np.zeros(operands[0].shape)
+        for places in _lines(out, options.pop("axis")).values():
+            out[places] = reference(*(x[places] for x in operands), axis=0, **options)
+        return out
+
+    return through
+
+
+def _place_of(choose):
+    def reference(x, axis=None, keepdims=False):
+        if not isinstance(axis, tuple):
+            return choose(x, axis=axis, keepdims=keepdims)
+        found = [choose(x[places]) for places in _lines(x, axis).values()]
+        along = {k % x.ndim for k in axis}
+        sizes = [1 if k in along else d for k, d in enumerate(x.shape) if keepdims or k not in along]
+        return np.array(found).reshape(sizes)
+
+    return reference
+
+
+def _moved(x, axis=0, back=False):
+    out = np.zeros_like(x)
+    old, new = np.moveaxis(x, axis, 0), np.moveaxis(out, axis, 0)
+    for k in range(len(old) - 1):
+        new[k + (not back)] = old[k + back]
+    return out
+
+
 def _recurrence(a, b, axis=0, reverse=False):
     a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
     order = range(len(b))[::-1] if reverse else range(len(b))
@@ -113,8 +157,11 @@ def _scatter_nd_add(ref, indices, updates):
     return out
 
 
-def _segment_sum(data, segment_ids, num_segments):
-    return np.array([data[segment_ids == k].sum(axis=0) for k in range(num_segments)])
+def _segment_sum(data, segment_ids, num_segments=None):
+    ids = np.asarray(segment_ids)
+    return np.array(
+        [data[ids == k].sum(axis=0) for k in range(ids.max() + 1 if num_segments is None else num_segments)]
+    )
 
 
 def _one_hot(indices, depth, axis=-1, on=1.0, off=0.0, dtype=None):
@@ -128,6 +175,7 @@ def _clip_by_norm(x, clip_value, axis=None):
 
 
 def _confusion(labels, pred, weights=None, num_classes=None):
+    num_classes = max(*labels, *pred) + 1 if num_classes is None else num_classes
     out = np.zeros((num_classes, num_classes), np.int64 if weights is None else float)
     for k in range(len(labels)):
         out[labels[k], pred[k]] += 1 if weights is None else weights[k]
@@ -306,11 +354,12 @@ REFERENCES = {
     "squared_norm": lambda x, **over: (x * x).sum(**over),
     "variance": lambda x, bias_corrected=False, **over: np.var(x, ddof=int(bias_corrected), **over),
     "standard_deviation": lambda x, bias_corrected=False, **over: np.std(x, ddof=int(bias_corrected), **over),
-    "argmax": lambda x, axis=None, keepdims=False: np.argmax(x, axis=axis, keepdims=keepdims),
-    "argmin": lambda x, axis=None, keepdims=False: np.argmin(x, axis=axis, keepdims=keepdims),
+    "argmax": _place_of(np.argmax), "argmin": _place_of(np.argmin),
     "dot": _rows_of(lambda x, y, **over: (x * y).sum(**over)),
-    "cumsum": _cumulative(np.sum, 0.0), "cumprod": _cumulative(np.prod, 1.0), "linear_recurrence": _recurrence,
-    "identity": np.array, "stop_gradient": np.array, "mask_gradient": lambda x, mask: x,
+    "cumsum": _through_several(_cumulative(np.sum, 0.0)), "cumprod": _through_several(_cumulative(np.prod, 1.0)),
+    "linear_recurrence": _through_several(_recurrence), "shifted": _through_several(_moved),
+    "identity": np.array, "stop_gradient": np.array, "checked_whole": np.array,
+    "mask_gradient": lambda x, mask: x,
     "assign": lambda x, y: np.broadcast_to(y, x.shape), "cast": lambda x, dtype: x.astype(dtype), "where": np.where,
     "eq": np.equal, "neq": np.not_equal, "lt": np.less, "lte": np.less_equal, "gt": np.greater, "gte": np.greater_equal,
     "mmul": _mmul, "linalg.mmul": _mmul, "linalg.matmul": np.matmul,
@@ -330,8 +379,8 @@ REFERENCES = {
     "zeros_like": lambda x, dtype=None: np.zeros(x.shape, dtype),
     "ones_like": lambda x, dtype=None: np.ones(x.shape, dtype),
     "full_like": lambda x, value, dtype=None: np.full(x.shape, value, dtype), "one_hot": _one_hot,
-    "sequence_mask": lambda lengths, max_len, dtype=bool: (
-        np.arange(max_len) < np.asarray(lengths)[..., None]).astype(dtype),
+    "sequence_mask": lambda lengths, max_len=None, dtype=bool: (
+        np.arange(max(lengths) if max_len is None else max_len) < np.asarray(lengths)[..., None]).astype(dtype),
     "shape": lambda x: np.array(x.shape, np.int64), "rank": lambda x: np.array(x.ndim),
     "size": lambda x: np.array(x.size),
     "gather": lambda x, indices, axis=0: np.take(x, indices, axis),

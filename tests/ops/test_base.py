@@ -117,6 +117,48 @@ def test_running_sums_and_products(axis, exclusive, reverse, unknown):
         np.testing.assert_allclose(got, np.flip(expected, k) if reverse else expected, rtol=1e-14)
 
 
+@unknown
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("axis", [(0, 1), (2, 0), (-1, 1), (1, 0, 2), (1,), ()])
+def test_running_through_several_axes(axis, exclusive, reverse, unknown):
+    x = np.array([[[0.7, -1.3], [1.9, 0.0], [0.4, 1.2]], [[-0.6, 1.1], [0.0, -1.7], [0.9, 0.8]]])
+    check_gradients(lambda sd, x: squared(sd, sd.cumsum(x, axis, exclusive, reverse)), x, unknown=unknown)
+    check_gradients(lambda sd, x: sd.cumprod(x, axis, exclusive, reverse), x, unknown=unknown)
+    along = sorted(k % 3 for k in axis)
+    order = [*(k for k in range(3) if k not in along), *along]
+    rows = np.transpose(x, order).reshape(-1, np.prod([x.shape[k] for k in along], dtype=int))
+    sd = SameDiff(dtype="float64")
+    v = sd.placeholder("v", (None,) * 3 if unknown else x.shape)
+    for op in ("cumsum", "cumprod"):
+        want = [np.array(getattr(sd, op)(row, 0, exclusive, reverse).eval()) for row in rows]
+        want = np.reshape(want, [x.shape[k] for k in order]).transpose(np.argsort(order))
+        np.testing.assert_array_equal(getattr(sd, op)(v, axis, exclusive, reverse).eval(v=x), want)
+
+
+@unknown
+@pytest.mark.parametrize("axis", [(0, 1), (1, -1)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrences_and_shifts_through_several_axes_have_gradients(axis, reverse, unknown):
+    a, b = np.linspace(-1.2, 1.3, 12).reshape(2, 3, 2), np.linspace(0.9, -0.4, 12).reshape(2, 3, 2)
+    check_gradients(lambda sd, a, b: sd.linear_recurrence(a, b, axis, reverse), a, b, unknown=unknown)
+    check_gradients(lambda sd, a: squared(sd, sd.shifted(a, axis, reverse)), a, unknown=unknown)
+
+
+@unknown
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_the_place_of_an_extreme_along_several_axes(name, keepdims, unknown):
+    x = np.random.default_rng(3).integers(0, 5, (2, 3, 4)).astype(float)  # with ties: the first counts
+    sd = SameDiff(dtype="float64")
+    v = sd.placeholder("v", (None,) * 3 if unknown else x.shape)
+    got = getattr(sd, name)(v, (2, 0), keepdims).eval(v=x)
+    want = [getattr(np, name)(x[:, k, :].reshape(-1)) for k in range(3)]
+    assert got.dtype == np.int64
+    np.testing.assert_array_equal(got, np.reshape(want, (1, 3, 1) if keepdims else (3,)))
+    np.testing.assert_array_equal(getattr(sd, name)(v, ()).eval(v=x), np.zeros((2, 3, 4)))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_roundings_of_a_running_sum_do_not_add_up(dtype):
     value = np.array(0.1, dtype)
@@ -399,6 +441,117 @@ def test_one_hot(axis):
     assert sd.one_hot(i, 3).dtype == np.float64
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_one_hot_takes_whole_floats(dtype):
+    sd = SameDiff(dtype="float64")
+    rows = np.array([[0, 2, 7], [1, -1, 0]], dtype)
+    want = (rows[..., None] == np.arange(3)).astype(float)
+    i = sd.placeholder("i", (None, 3), dtype)
+    for got in (sd.one_hot(rows, 3).eval(), sd.one_hot(i, 3).eval(i=rows), nd.one_hot(rows, 3)):
+        np.testing.assert_array_equal(got, want)
+    assert sd.one_hot([1.0, 0.0], 2, dtype="int32").eval().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("bad", [0.5, -1.25, np.nan, np.inf, -np.inf])
+def test_one_hot_names_a_float_that_is_not_whole(bad):
+    sd = SameDiff(dtype="float64")
+    i = sd.placeholder("i", (2, 2))
+    rows = np.array([[0.0, 1.0], [2.0, bad]])
+    n, hot = len(sd.nodes), None
+    with pytest.raises(LabelError, match=rf"{bad} at position \(1, 1\)"):
+        sd.one_hot(rows, 3)
+    assert len(sd.nodes) == n
+    hot = sd.one_hot(i, 3)
+    with pytest.raises(LabelError, match=rf"{bad} at position \(1, 1\)"):
+        hot.eval(i=rows)
+    with pytest.raises(LabelError, match=rf"{bad} at position \(1, 1\)"):
+        nd.one_hot(rows, 3)
+
+
+def test_sizes_are_read_off_constants():
+    sd = SameDiff(dtype="float64")
+    x = sd.placeholder("x", (None,))
+    ids = sd.constant("ids", np.array([0, 0, 3], "int32"))
+    assert sd.segment_sum(x, ids).shape == (4,)
+    assert sd.unsorted_segment_sum(x, [2, 0, 1]).eval(x=[1.0, 2.0, 4.0]).tolist() == [2, 4, 1]
+    assert sd.sequence_mask(ids).shape == (3, 3)
+    assert sd.math.confusion_matrix(ids, [1, 1, 5]).shape == (6, 6)
+    assert sd.segment_sum(x, ids, 7).shape == (7,)
+    empty = np.zeros(0, int)
+    assert sd.segment_sum(np.zeros((0, 2)), empty).shape == (0, 2)
+    assert sd.sequence_mask(empty).shape == (0, 0)
+    assert sd.math.confusion_matrix(empty, empty).shape == (0, 0)
+    assert nd.segment_sum([1.0, 2.0], [0, 1]).tolist() == [1, 2]
+    assert nd.segment_sum([1.0, 2.0], [0, 2]).tolist() == [1, 0, 2]
+    assert nd.sequence_mask([1, 2]).tolist() == [[True, False], [True, True]]
+    assert nd.math.confusion_matrix([1], [0]).tolist() == [[0, 0], [1, 0]]
+    (g,) = sd.grad(sd.sum(squared(sd, sd.segment_sum(x, ids))), [x])
+    assert g.eval(x=[1.0, 2.0, 4.0]).tolist() == [6, 6, 8]
+
+
+@pytest.mark.parametrize("kind", ["placeholder", "variable", "computed"])
+def test_sizes_are_not_read_off_what_may_change(kind):
+    sd = SameDiff(dtype="float64")
+    ids = sd.placeholder("i", (2,), "int64") if kind == "placeholder" else sd.var("i", np.array([0, 1]))
+    ids = ids + 1 if kind == "computed" else ids
+    n = len(sd.nodes)
+    for setting, call in {
+        "num_segments": lambda: sd.segment_sum([1.0, 2.0], ids),
+        "num_segments=": lambda: sd.unsorted_segment_sum([1.0, 2.0], ids),
+        "max_len": lambda: sd.sequence_mask(ids),
+        "num_classes": lambda: sd.math.confusion_matrix(ids, [0, 1]),
+    }.items():
+        with pytest.raises(ArgumentTypeError, match=setting):
+            call()
+    assert len(sd.nodes) == n
+
+
+def test_a_negative_id_of_a_constant_is_named():
+    sd = SameDiff(dtype="float64")
+    with pytest.raises(LabelError, match="Segment id -2 at position 1"):
+        sd.unsorted_segment_sum([1.0, 2.0], [0, -2]).eval()
+
+
+def test_where_in_the_order_of_samediff_is_refused():
+    sd = SameDiff(dtype="float64")
+    x, c = sd.placeholder("x", (2, 2)), sd.placeholder("c", (2, 2), "bool")
+    with pytest.raises(DTypeError, match="condition of where comes first"):
+        sd.where(x, x, c)
+    assert sd.where(c, x, c).dtype == np.float64  # a bool among numbers is 0 or 1
+    assert sd.where(sd.cast(c, "int8"), c, c).dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("shape", "way"), [((2, 3), "1"), ((2, 3, 4), "(1, 2)"), ((2, 3, 4, 5), "(1, 2, 3)"), ((3, 5), None), ((3,), None)]
+)
+def test_a_condition_per_row_leads_to_expand_dims(shape, way):
+    sd = SameDiff(dtype="float64")
+    x, rows = sd.placeholder("x", shape), np.array([True, False])
+    with pytest.raises(ShapeError) as caught:
+        sd.where(rows, x, 0.0)
+    assert ("expand_dims" in caught.value.fix) == (way is not None)
+    if way is not None:
+        assert f"sd.expand_dims(condition, {way})" in caught.value.fix
+        y = sd.where(sd.expand_dims(rows, eval(way)), x, 0.0)
+        full = np.ones(shape)
+        full[1] = 0
+        np.testing.assert_array_equal(y.eval(x=np.ones(shape)), full)
+
+
+def test_a_condition_per_row_is_told_when_sizes_turn_out():
+    sd = SameDiff(dtype="float64")
+    x, c = sd.placeholder("x", ("n", 3)), sd.placeholder("c", ("n",), "bool")
+    y = sd.where(c, x, 0.0)
+    with pytest.raises(ShapeError, match=r"sd\.expand_dims\(condition, 1\)"):
+        y.eval(x=np.ones((2, 3)), c=[True, False])
+
+
+def test_several_outputs_are_not_one_operand():
+    sd = SameDiff(dtype="float64")
+    with pytest.raises(ArgumentTypeError, match=r"takes one variable(.|\n)*x\[0\] is the first"):
+        sd.sum(sd.linalg.svd(np.eye(2)))
+
+
 def test_made_arrays_take_the_graphs_dtype():
     sd = SameDiff()
     for v in (sd.fill((2,), 1), sd.range(3), sd.linspace(0, 1, 3), sd.math.eye(2), sd.one_hot([0], 2)):
@@ -418,7 +571,26 @@ def test_a_tensor_for_an_axis_leads_to_the_operation_on_two_arrays(name):
 
 def test_several_axes_where_one_is_taken_lead_to_reshape():
     with pytest.raises(ArgumentError, match=r"one axis(.|\n)*reshape"):
-        SameDiff().argmax(np.zeros((2, 3, 4)), axis=(1, 2))
+        SameDiff().nn.softmax(np.zeros((2, 3, 4)), axis=(1, 2))
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "norm2", "argmax", "variance", "cumsum"])
+def test_axes_and_flags_in_the_order_of_java_are_refused_and_put_right(name):
+    sd = SameDiff()
+    call, n = getattr(sd, name), len(sd.nodes)
+    flags = {"variance": ["bias_corrected", "keepdims"], "cumsum": ["exclusive", "reverse"]}.get(name, ["keepdims"])
+    given = [True, False][: len(flags)]
+    meant = ", ".join(f"{k}={v}" for k, v in zip(flags, given, strict=True))
+    with pytest.raises(ArgumentTypeError, match=rf"sd\.{name}\(x, axis=1, {meant}\)"):
+        call(np.ones((2, 3)), *given, 1)
+    with pytest.raises(ArgumentTypeError, match=r"keepdims=True|axis is not an axis"):
+        call(np.ones((2, 3)), True)
+    assert len(sd.nodes) == n
+
+
+def test_axes_one_by_one_are_not_taken_for_a_flag():
+    with pytest.raises(ArgumentTypeError, match=r"axis=\(0, 1\)"):
+        SameDiff().sum(np.ones((2, 3)), 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import mpmath
 import numpy as np
 import pytest
 
+import sdgraph.nd as nd
 from sdgraph import SameDiff
-from sdgraph.errors import ArgumentError, LabelError, ShapeError
+from sdgraph.errors import ArgumentError, ExecutionError, LabelError, ShapeError
 from tests.ops.finite_differences import check_gradients
 
 A = np.array([[0.7, -1.3, 1.9, 0.4], [-0.6, 1.1, -1.7, 0.9], [1.4, 0.2, -0.8, -1.2]])
@@ -369,6 +370,42 @@ def test_rounding_keeps_integers():
         np.testing.assert_array_equal(sd.math.round(sd.constant(x)).eval(), x)
     large = np.array([2**62 + 1])
     assert sd.math.round(sd.constant(large)).eval() == large
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64"])
+def test_integers_to_a_negative_power_are_computed_where_they_are_integers(dtype):
+    sd = SameDiff()
+    x, y = sd.placeholder("x", (None,), dtype), sd.placeholder("y", (None,), "int64")
+    ones, exponents = np.array([1, -1, -1, 2], dtype), np.array([-4, -3, -2, 5])
+    assert sd.math.pow(x, y).eval(x=ones, y=exponents).tolist() == [1, -1, 1, 32]
+    assert nd.math.pow(ones, exponents).tolist() == [1, -1, 1, 32]
+    assert sd.math.pow(-1, y).eval(y=exponents).tolist() == [1, -1, 1, -1]
+    assert sd.math.pow(ones[:3], -3).eval().tolist() == [1, -1, -1]
+
+
+@pytest.mark.parametrize("base", [0, 2, -2])
+def test_integers_to_a_negative_power_that_is_no_integer_are_named(base):
+    sd = SameDiff()
+    x, y = sd.placeholder("x", (2,), "int64"), sd.placeholder("y", (2,), "int64")
+    told = rf"{base} to the power -1 at position 1(.|\n)*cast\(\"float64\"\)"
+    with pytest.raises(ExecutionError, match=told):
+        sd.math.pow(x, y).eval(x=[1, base], y=[-1, -1])
+    n = len(sd.nodes)
+    for call in (sd.math.pow, nd.math.pow):
+        with pytest.raises(ArgumentError, match=told):
+            call(np.array([1, base]), np.array([-1, -1]))
+    assert len(sd.nodes) == n
+
+
+@pytest.mark.parametrize("exponent", [-1, np.int32(-2), np.array([1, -3])])
+def test_a_constant_negative_power_of_integers_is_refused_at_once(exponent):
+    sd = SameDiff()
+    x, n = sd.placeholder("x", (2,), "int64"), len(sd.nodes)
+    with pytest.raises(ArgumentError, match=r"negative power(.|\n)*cast\(\"float64\"\)"):
+        x**exponent
+    assert len(sd.nodes) == n
+    assert (x.cast("float64") ** exponent).eval(x=[2, 4]).dtype == np.float64
+    assert (x**-1.0).eval(x=[2, 4]).tolist() == [0.5, 0.25]
 
 
 def test_the_power_one_half_is_that_of_c():
