@@ -49,7 +49,7 @@ def first_where(bad: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> str:
         ('7 at position 1', '0.5')
     """
     at: tuple[int, ...] = tuple(np.argwhere(bad)[0].tolist())
-    return f"{values[at]}" + (f" at position {at if len(at) > 1 else at[0]}" if at else "")
+    return f"{values[at]}" + (f" at position {at[0] if len(at) == 1 else at}" if at else "")
 
 
 def clean(text: str) -> str:
