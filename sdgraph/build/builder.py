@@ -87,10 +87,16 @@ class GraphBuilder(Graph):
                 i = self.append(op, tuple(ids), attrs, aval, full or self.names.free(op.name))
                 return self.handle(i)
             return self._append_call(op, ids, avals, attrs, aval, full)
-        except BaseException:
+        except BaseException as e:
             # A call that is stopped by a signal between its nodes leaves none of them.
-            self.take_back(size)
-            raise
+            stopped = e
+            while True:
+                try:
+                    self.take_back(size)
+                    break
+                except KeyboardInterrupt as e:
+                    stopped = e
+            raise stopped
 
     def _append_call(
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
@@ -204,9 +210,15 @@ class GraphBuilder(Graph):
             if value is not None:
                 value.flags.writeable = False
                 self.values[i] = value
-        except BaseException:
-            self.take_back(size)
-            raise
+        except BaseException as e:
+            stopped = e
+            while True:
+                try:
+                    self.take_back(size)
+                    break
+                except KeyboardInterrupt as e:
+                    stopped = e
+            raise stopped
         return i
 
     def as_variable(self, x: Any) -> SDVariable:
