@@ -96,7 +96,7 @@ class GraphBuilder(Graph):
                     break
                 except KeyboardInterrupt as e:
                     stopped = e
-            raise stopped
+        raise stopped
 
     def _append_call(
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
@@ -210,6 +210,7 @@ class GraphBuilder(Graph):
             if value is not None:
                 value.flags.writeable = False
                 self.values[i] = value
+            return i
         except BaseException as e:
             stopped = e
             while True:
@@ -218,8 +219,7 @@ class GraphBuilder(Graph):
                     break
                 except KeyboardInterrupt as e:
                     stopped = e
-            raise stopped
-        return i
+        raise stopped
 
     def as_variable(self, x: Any) -> SDVariable:
         """``x`` itself if it is a variable of this graph, else a constant."""
