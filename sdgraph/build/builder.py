@@ -85,6 +85,8 @@ class GraphBuilder(Graph):
                 ids[k] = self._implicit_constant(key, array)
             if op.plain and type(aval) is not tuple:
                 i = self.append(op, tuple(ids), attrs, aval, full or self.names.free(op.name))
+                if full is not None:
+                    self.names.given.add(i)
                 return self.handle(i)
             return self._append_call(op, ids, avals, attrs, aval, full)
         except BaseException as e:
@@ -111,13 +113,15 @@ class GraphBuilder(Graph):
             i = self.append(op, inputs, attrs, aval, base)
             if op.is_loss:
                 self.marks.losses.append(i)
+            if full is not None:
+                self.names.given.add(i)
             return self.handle(i)
         whole = self.append(op, inputs, attrs, aval, f"{base}:all")
         names = [f"{base}:{k}" if k else base for k in range(len(aval))]
-        return tuple(
-            self.handle(self.append(ITEM, (whole,), {"index": k}, a, n))
-            for k, (a, n) in enumerate(zip(aval, names, strict=True))
-        )
+        items = [self.append(ITEM, (whole,), {"index": k}, a, n) for k, (a, n) in enumerate(zip(aval, names, strict=True))]
+        if full is not None:
+            self.names.given.update(items)
+        return tuple(map(self.handle, items))
 
     # ------------------------------------------------------------------ variables, given as such or by name
 
@@ -202,11 +206,15 @@ class GraphBuilder(Graph):
             self.marks.literals[key] = i
         return i
 
-    def add_leaf(self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None) -> int:
-        """Append a leaf under a name already checked."""
+    def add_leaf(
+        self, op: Op, aval: Aval, name: str, value: np.ndarray[Any, Any] | None = None, *, given: bool = False
+    ) -> int:
+        """Append a leaf under a name already checked; ``given`` says that somebody chose it."""
         size = len(self.nodes)
         try:
             i = self.append(op, (), NO_ATTRS, aval, name)
+            if given:
+                self.names.given.add(i)
             if value is not None:
                 value.flags.writeable = False
                 self.values[i] = value
@@ -256,6 +264,7 @@ class GraphBuilder(Graph):
             node.name = self.names.free(node.op.name if forward is None else names[forward])
             node.id = moved[old]
             self.names.ids[node.name] = node.id
+            self.names.given.discard(node.id)
             self.nodes.append(node)
             if forward is not None:
                 self.marks.cotangents[node.id] = forward

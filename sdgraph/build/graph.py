@@ -201,8 +201,8 @@ class Graph:
     def rename_node(self, i: int, name: str) -> None:
         """Give node ``i`` the full name ``name``."""
         node = self.nodes[i]
-        before = node.name
-        self.can_undo(node, lambda: self.names.give(node, before))
+        before, given = node.name, i in self.names.given
+        self.can_undo(node, lambda: self.names.give(node, before, given=given))
         self.names.give(node, name)
         self.version += 1
 

@@ -46,7 +46,7 @@ class GraphLeaves(GraphLookup):
             <SDVariable 'x': placeholder, float32 (batch, 3)>
         """
         aval = Aval(as_shape(shape), self.dtype if dtype is None else as_dtype(dtype))
-        return self.handle(self.add_leaf(PLACEHOLDER, aval, self.names.full(name)))
+        return self.handle(self.add_leaf(PLACEHOLDER, aval, self.names.full(name), given=True))
 
     def var(
         self,
@@ -105,7 +105,7 @@ class GraphLeaves(GraphLookup):
                 )
         if array.dtype.kind not in "fciub":
             raise DTypeError("A variable holds numbers.", given=array.dtype.name)
-        return self.handle(self.add_leaf(VARIABLE, Aval(array.shape, array.dtype), full, array))
+        return self.handle(self.add_leaf(VARIABLE, Aval(array.shape, array.dtype), full, array, given=True))
 
     @overload
     def constant(self, name: str, value: ArrayLike, dtype: DTypeLike | None = None) -> SDVariable: ...
@@ -132,8 +132,8 @@ class GraphLeaves(GraphLookup):
         else:
             full = self.names.full(name)
             array = self._leaf_array(value, dtype)
-        name = full or self.names.free("constant")
-        return self.handle(self.add_leaf(CONSTANT, Aval(array.shape, array.dtype), name, array))
+        aval, given = Aval(array.shape, array.dtype), full is not None
+        return self.handle(self.add_leaf(CONSTANT, aval, full or self.names.free("constant"), array, given=given))
 
     def _known_sizes(self, shape: Any) -> tuple[int, ...]:
         """A shape without unknown sizes."""

@@ -142,4 +142,7 @@ class GraphLookup(GraphBuilder):
         if name != v.name:
             with self.names.only(""):
                 self.rename_node(v.id, self.names.full(name))
+        elif v.id not in self.names.given:
+            # Whoever asks for the name that it has wants it to be read.
+            self.rename_node(v.id, name)
         return v

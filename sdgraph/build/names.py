@@ -26,6 +26,8 @@ class Names:
     nodes: list[Any]
     ids: dict[str, int] = kept(dict, bookkeeping.names)
     """The node of every name."""
+    given: set[int] = kept(set, bookkeeping.members)
+    """The nodes whose names somebody chose; the others were named after their ops."""
     suffixes: dict[str, int] = kept(dict, saved=True)
     """The next suffix of every automatic name."""
     scope: str = kept(str, saved=True, copied=False)
@@ -78,11 +80,12 @@ class Names:
                 self.suffixes[full] = k
                 return name
 
-    def give(self, node: Any, name: str) -> None:
-        """Give a node that has a name another one."""
+    def give(self, node: Any, name: str, *, given: bool = True) -> None:
+        """Give a node that has a name another one, which somebody chose unless it is not ``given``."""
         self.ids.pop(node.name, None)
         node.name = name
         self.ids[name] = node.id
+        (self.given.add if given else self.given.discard)(node.id)
 
 
 def check_name(name: object) -> None:

@@ -93,9 +93,10 @@ def _replaced(sd: OpGraph, chosen: set[int], *, named: bool) -> tuple[OpGraph, d
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         mapped[i] = _inline(sd, work, i, inputs, named) if i in chosen else _copy(work, node, inputs, node.name)
     firsts.append(len(work.nodes))
-    ids, values, implicit = work.names.ids, work.values, work.marks.literals
+    ids, given, values, implicit = work.names.ids, work.names.given, work.values, work.marks.literals
     carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
     work.names.ids |= ids
+    work.names.given |= given
     work.values |= values
     work.marks.literals |= implicit
     return work, mapped
@@ -122,6 +123,8 @@ def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: 
             name = work.names.free(_NUMBERED.sub("", name))
         mapped[k] = _copy(work, inner, tuple(mapped[j] if j >= 0 else ABSENT for j in inner.inputs), name)
         work.nodes[mapped[k]].origin = node.origin
+        if k != out and k in body.graph.names.given:
+            work.names.given.add(mapped[k])
         if k in body.graph.values:
             work.values[mapped[k]] = body.graph.values[k]
     for key, k in body.graph.marks.literals.items():

@@ -35,6 +35,8 @@ class Item:
     is_output: bool = False
     is_literal: bool = False
     is_frozen: bool = False
+    is_named: bool = False
+    """Whether somebody chose the name, so that it says more than the op's."""
     wrt: int | None = None
     of: tuple[int, ...] = ()
 
@@ -127,6 +129,8 @@ def visible(sd: OpGraph) -> Listing:
             items[i].is_literal = True
     for i in sd.marks.frozen:
         items[i].is_frozen = True
+    for i in sd.names.given & items.keys():
+        items[i].is_named = True
     _mark_gradients(sd, items, sweeps, sweep_of)
     losses = find_losses(sd)
     for i in losses.ids:

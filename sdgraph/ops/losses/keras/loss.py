@@ -160,7 +160,18 @@ class Loss:
             values = sd.as_variable(values)
         # What a loss is computed from is not a loss of the graph.
         del sd.marks.losses[before:]
-        return sd.keras.reduce(values, sample_weight, mask, reduction=self.reduction, dtype=result, name=final)
+        made = sd.keras.reduce(values, sample_weight, mask, reduction=self.reduction, dtype=result, name=final)
+        return self._made(made)
+
+    def _made(self, v: SDVariable) -> SDVariable:
+        """The variable of the loss; its name is one that nobody chose, unless the loss was given a name."""
+        if self.name == self._own_name():
+            v.sd.names.given.discard(v.id)
+        return v
+
+    def _own_name(self) -> str:
+        """The name of a loss that was given none."""
+        return _automatic_name(type(self))
 
     def _prepared(self, y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVariable]:
         """What ``call`` gets; a loss made of a function also gets equal ranks."""

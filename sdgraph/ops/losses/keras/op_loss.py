@@ -69,6 +69,9 @@ class OpLoss(Loss):
         extra = {"sample_weight": sample_weight, "mask": mask, "reduction": reduction, "dtype": self.dtype}
         return self.op.bind((y_true, y_pred), settings | extra)
 
+    def _own_name(self) -> str:
+        return self._default_name
+
     def _is_op(self) -> bool:
         # A user's subclass may write a `call` of its own.
         return type(self).call is OpLoss.call
@@ -82,7 +85,7 @@ class OpLoss(Loss):
         if not self._is_op():
             return super()._append(sd, y_true, y_pred, sample_weight, mask)
         bound = self._bound(y_true, y_pred, sample_weight, mask, self.reduction)
-        return sd.apply(self.op, *bound, name=node_name(sd, self.name))
+        return self._made(sd.apply(self.op, *bound, name=node_name(sd, self.name)))
 
 
 def _init_named(name: str) -> Callable[..., None]:
