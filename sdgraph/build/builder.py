@@ -118,7 +118,9 @@ class GraphBuilder(Graph):
             return self.handle(i)
         whole = self.append(op, inputs, attrs, aval, f"{base}:all")
         names = [f"{base}:{k}" if k else base for k in range(len(aval))]
-        items = [self.append(ITEM, (whole,), {"index": k}, a, n) for k, (a, n) in enumerate(zip(aval, names, strict=True))]
+        items = [
+            self.append(ITEM, (whole,), {"index": k}, a, n) for k, (a, n) in enumerate(zip(aval, names, strict=True))
+        ]
         if full is not None:
             self.names.given.update(items)
         return tuple(map(self.handle, items))

@@ -6,8 +6,11 @@ Patterns have ``%s`` for the operands in order, or names: ``%(x)s`` and ``%(y)s`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
 
 from sdgraph.wording import clean, number
 
@@ -17,6 +20,9 @@ PRODUCT: Final = 2
 SUM: Final = 1
 RELATION: Final = 0
 
+_MOST_DIGITS: Final = 6
+"""Of a number in a formula."""
+
 
 class Term(NamedTuple):
     """A formula and how tightly it holds together: one that binds less than its place asks for gets brackets."""
@@ -24,10 +30,18 @@ class Term(NamedTuple):
     text: str
     binds: int = ATOM
     is_scalar: bool = False
+    is_number: bool = False
+    is_open: bool = False
+    """Whether it ends with what a large operator runs over: a factor behind it would seem to be part of that."""
+    turned: Term | None = None
+    """What it is the transpose of, if it is that."""
+    negated: Term | None = None
+    """What it is minus of, if it is that: a sum then writes a difference, and a product has its sign in front."""
 
-    def at(self, least: int) -> str:
-        """The formula as it stands at a place that asks for ``least``."""
-        return self.text if self.binds >= least else rf"\left({self.text}\right)"
+    def at(self, least: int, *, closed: bool = False) -> str:
+        """The formula as it stands at a place that asks for ``least``, ``closed`` where a factor may follow."""
+        holds = self.binds >= least and not (closed and self.is_open)
+        return self.text if holds else rf"\left({self.text}\right)"
 
 
 class Form(NamedTuple):
@@ -52,13 +66,21 @@ class Form(NamedTuple):
             '\\frac{1}{1 + \\left(a + b\\right)^{2}}'
         """
         if "%s" in self.pattern:
-            shown = tuple(t.at(n) for t, n in zip(operands[: self.places], self.needs, strict=False))
-            return Term(self.pattern % shown, self.binds)
+            last = self.places - 1 if self.pattern.endswith("%s") else -1
+            shown = tuple(
+                t.at(n, closed=n >= PRODUCT and k != last)
+                for k, (t, n) in enumerate(zip(operands[: self.places], self.needs, strict=False))
+            )
+            is_open = last >= 0 and operands[last].is_open and shown[last] == operands[last].text
+            return Term(self.pattern % shown, self.binds, is_open=is_open)
         return Term(self.pattern % _named([t.text for t in operands], [t.at(ATOM) for t in operands]), self.binds)
 
 
 Writer: TypeAlias = Callable[[Sequence[Term], Mapping[str, Any]], Term]
 """What writes an op for which a pattern is not enough: from its operands and attributes to LaTeX."""
+
+PartialWriter: TypeAlias = Callable[[Sequence[Term], Mapping[str, Any]], Term | None]
+"""One that knows a form for some calls only. For others it gives None, and the formula says the op's name."""
 
 
 class Derived(NamedTuple):
@@ -75,7 +97,7 @@ class Derived(NamedTuple):
 class Reading(NamedTuple):
     """How an op is written. What is not said is made from its name."""
 
-    latex: Form | Writer | None = None
+    latex: Form | Writer | PartialWriter | None = None
     """In formulas."""
     text: str | Callable[[Sequence[str]], str] | None = None
     """In a few characters, on the arrows of a picture: a pattern or a function of the operands."""
@@ -86,9 +108,27 @@ class Reading(NamedTuple):
     """
     derivative: Callable[[Derived], str | None] | None = None
     """What a composite's gradient multiplies by, where it has a short name; None where it has none after all."""
+    slope: Writer | None = None
+    """The same in formulas."""
+    slope_letters: frozenset[str] = frozenset()
+    """Letters that this uses as signs."""
     by_name: bool = False
     """Whether a formula says the name of an op that passes an operand on, and is not silent about it: because what
     follows counts other axes, or has no gradient."""
+    letters: frozenset[str] = frozenset()
+    """Letters that a writer uses as signs. Where a variable has one of them, the formula says the op's name instead."""
+
+    def signs(self) -> frozenset[str]:
+        r"""The letters that the formula has besides its operands.
+
+        Example:
+            >>> sorted(form(r"e^{-%s} \sigma\left(%s\right) \operatorname{erf} \frac{1}{2}").signs())
+            ['\\sigma', 'e']
+        """
+        if not isinstance(self.latex, Form):
+            return self.letters
+        pattern = _IN_PATTERNS.sub(" ", self.latex.pattern)
+        return self.letters | {found for found in _SIGNS.findall(pattern) if len(found) == 1 or found[1:] in GREEK}
 
 
 BY_NAME: Final = Reading(by_name=True)
@@ -101,7 +141,7 @@ def form(pattern: str, binds: int = ATOM, needs: tuple[int, ...] = (RELATION,) *
 
 def call(name: str) -> Reading:
     """An op of one operand that has a name in LaTeX."""
-    return form(rf"{name}\left(%s\right)")
+    return form(rf"{name}\left(%s\right)", POWER)
 
 
 def infix(sign: str, binds: int, *needs: int) -> Reading:
@@ -138,6 +178,16 @@ def _named(plain: Sequence[str], atoms: Sequence[str]) -> dict[str, str]:
 
 # ---------------------------------------------------------------------- numbers and names in LaTeX
 
+GREEK: Final = re.findall(
+    r"\w+",
+    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi
+    psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega""",
+)
+"""Letters as commands of LaTeX, in the order of the Greek alphabet."""
+
+_IN_PATTERNS: Final = re.compile(r"%\(\w+\)s|%s|\\(?:operatorname|mathrm|text)\{[^}]*\}|\\frac|\\(?:left|right)")
+_SIGNS: Final = re.compile(r"\\[A-Za-z]+|[A-Za-z]")
+
 _ESCAPES: Final = {
     **{c: f"\\{c}" for c in "{}$&#%_"},
     "\\": r"{\backslash}",
@@ -147,6 +197,9 @@ _ESCAPES: Final = {
     # The empty group keeps a name from starting a tag where the formula is put into a page as it stands.
     "<": "<{}",
     " ": r"\ ",
+    # Signs that would calculate.
+    **{c: rf"\text{{{c}}}" for c in "-+*=:"},
+    "/": "{/}",
 }
 
 
@@ -156,16 +209,33 @@ def escaped(text: str) -> str:
 
 
 def literal(value: Any) -> Term:
-    r"""A number.
+    r"""A number, in as many digits as it has, six at most.
 
     Example:
-        >>> literal(0.5).text, literal(-2).text, literal(1e-9).text, literal(float("inf")).text
-        ('0.5', '-2', '1 \\cdot 10^{-9}', '\\infty')
+        >>> literal(0.5).text, literal(-2).text, literal(1e-9).text, literal(-2.5e8).text, literal(float("inf")).text
+        ('0.5', '-2', '10^{-9}', '-2.5 \\cdot 10^{8}', '\\infty')
     """
-    text = number(value).replace("−", "-")
-    if "j" in text or text[-1:].isalpha():
-        return Term(rf"\mathrm{{{escaped(text)}}}", ATOM, True)
-    text = text.replace("∞", r"\infty")
-    mantissa, e, exponent = text.partition("e")
-    binds = SUM if text.startswith("-") else PRODUCT if e else ATOM
-    return Term(rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else text, binds, True)
+    x = np.asarray(value)[()]
+    if isinstance(x, np.bool_ | np.complexfloating) or np.isnan(x):
+        return Term(rf"\mathrm{{{escaped(number(x))}}}", ATOM, True)
+    if x < 0:
+        size = literal(-float(x) if x.dtype.kind == "i" else -x)
+        return Term(f"-{size.text}", SUM, True, True, negated=size)
+    if np.isinf(x):
+        return Term(r"\infty", ATOM, True, True)
+    if x == 0 or 1e-4 <= x < 1e6:
+        return Term(_digits(np.format_float_positional, x), ATOM, True, True)
+    mantissa, exponent = _digits(np.format_float_scientific, x).split("e")
+    power = f"10^{{{int(exponent)}}}"
+    if mantissa == "1":
+        return Term(power, POWER, True, True)
+    return Term(rf"{mantissa} \cdot {power}", PRODUCT, True, True)
+
+
+def _digits(write: Callable[..., str], x: Any) -> str:
+    """The shortest digits that are the number, or six of them."""
+    x = float(x) if x.dtype.kind in "iu" else x
+    text = write(x, trim="-")
+    if sum(c.isdigit() for c in text.partition("e")[0].lstrip("0.")) <= _MOST_DIGITS:
+        return text
+    return write(float(f"{float(x):.{_MOST_DIGITS}g}"), trim="-")

@@ -513,19 +513,31 @@ class SDVariable:
             return False
         return True
 
-    def to_latex(self, depth: int | None = None, *, expand: bool = False, max_length: int = 2000) -> str:
+    def to_latex(
+        self,
+        depth: int | None = None,
+        *,
+        expand: bool | str | SDVariable | Iterable[str | SDVariable] = False,
+        values: bool | int = False,
+        max_length: int = 2000,
+    ) -> str:
         r"""The variable as formulas, which a notebook shows: one equation per named variable it is computed from.
 
-        A text that is an ``align*`` environment. Helpers that the library named are written inside the equations that
-        use them. What does not fit is left out, and the last line says so.
+        A text that is an ``align*`` environment. A name that you gave is kept; scopes are an index, and only where it
+        takes them to tell two variables apart. What has no name but that of its op is written inside its reader, or is
+        called ``h_{1}``, ``h_{2}`` ... where it is read more than once or is long; a loss then is ``L`` and an array
+        ``c_{1}``. What does not fit is left out, and the last line says so.
 
         Args:
             depth: How many levels of equations to write; None for all, 1 for the variable's own.
-            expand: Whether losses and other composite ops are written out.
+            expand: What to write out: True for all losses and other composites that formulas have no sign for, or
+                names of ops or variables, one or several.
+            values: Whether to write the numbers in small constants and variables, up to 6 rows and columns, or how
+                many rows and columns at most. Constants of one number are always written.
             max_length: Most characters of the text.
 
         Raises:
-            ArgumentError: If ``depth`` is less than 1.
+            ArgumentError: If ``depth`` is less than 1, or ``expand`` names something that cannot be written out.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -539,7 +551,7 @@ class SDVariable:
             \beta &= 0.5
             \end{align*}
         """
-        return self.sd.to_latex(self, depth, expand=expand, max_length=max_length)
+        return self.sd.to_latex(self, depth, expand=expand, values=values, max_length=max_length)
 
     def eval(
         self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike

@@ -15,7 +15,7 @@ from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE, ZERO_GRADIENT
-from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Form, Reading, form, infix
+from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Reading, form, infix
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
@@ -128,7 +128,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.add),
         kernel="add",
         vjp=lambda g, z, x, y: (g, g),
-        reads=Reading(Form("%s + %s", SUM, (SUM, SUM)), "%(x)s + %(y_atom)s", ""),
+        reads=Reading(written.of_two(written.plus), "%(x)s + %(y_atom)s", ""),
         commutes=True,
     )
     def add(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
@@ -146,7 +146,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.subtract),
         kernel="subtract",
         vjp=lambda g, z, x, y: (g, -g),
-        reads=Reading(written.DIFFERENCE, "%(x)s − %(y_atom)s"),
+        reads=Reading(written.of_two(written.less), "%(x)s − %(y_atom)s"),
     )
     def sub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x - y``.
@@ -163,7 +163,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.multiply),
         kernel="multiply",
         vjp=lambda g, z, x, y: (g * y, g * x),
-        reads=Reading(written.product, "%(x_atom)s %(y_atom)s", "%(x)s"),
+        reads=Reading(written.of_two(written.times), "%(x_atom)s %(y_atom)s", "%(x)s"),
         commutes=True,
     )
     def mul(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
@@ -181,7 +181,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=_quotient,
         kernel="true_divide",
         vjp=lambda g, z, x, y: (g / y, -(g * z / y)),
-        reads=Reading(written.QUOTIENT, "%(x_atom)s / %(y_atom)s", ("1 / %(x_atom)s", None)),
+        reads=Reading(written.of_two(written.over), "%(x_atom)s / %(y_atom)s", ("1 / %(x_atom)s", None)),
     )
     def div(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y``; integers give floats. Division by 0 gives infinity or NaN, see `divide_no_nan`.
@@ -194,7 +194,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite(reads=Reading(written.reversed_difference))
+    @composite(reads=Reading(written.reversed_two(written.less)))
     def rsub(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y - x``.
 
@@ -212,7 +212,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.sub(y, x)
 
-    @composite(reads=Reading(written.reversed_quotient))
+    @composite(reads=Reading(written.reversed_two(written.over)))
     def rdiv(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``y / x``.
 
@@ -268,7 +268,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         kernel="mod",
         vjp=_floor_mod_vjp,
         domain=(0.3, 2),
-        reads=infix(r"\bmod", PRODUCT, POWER, POWER),
+        reads=infix(r"\bmod", RELATION, POWER, POWER),
     )
     def floor_mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``, as Python's ``%``.
@@ -283,7 +283,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         ...
 
-    @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2), reads=infix(r"\bmod", PRODUCT, POWER, POWER))
+    @composite(vjp=_floor_mod_vjp, reach=ELEMENTWISE, domain=(0.3, 2), reads=infix(r"\bmod", RELATION, POWER, POWER))
     def mod(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """Remainder of ``x / y`` with the sign of ``y``: the same as `floor_mod`. `fmod` has the sign of ``x``.
 
@@ -309,7 +309,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         vjp=pow_vjp,
         settle=no_fractions,
         domain=(0.2, 3),
-        reads=Reading(Form("%s^{%s}", POWER, (ATOM, RELATION)), written.power),
+        reads=Reading(written.raised, written.power),
     )
     def pow(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` to the power ``y``, a number or a variable.
@@ -335,7 +335,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.negative),
         kernel="negative",
         vjp=lambda g, y, x: -g,
-        reads=Reading(Form("-%s", SUM, (PRODUCT,)), "−%(x_atom)s", "−1"),
+        reads=Reading(written.negative, "−%(x_atom)s", "−1"),
     )
     def neg(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``-x``.
@@ -424,7 +424,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         """
         return self.sd.math.div(1.0, x)
 
-    @composite(reads=form(r"\left(%s - %s\right)^{2}", POWER, (SUM, PRODUCT)), commutes=True)
+    @composite(reads=Reading(written.squared_difference), commutes=True)
     def squared_difference(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``(x - y)^2``.
 
@@ -477,7 +477,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.multiply),
         kernel=_multiply_no_nan,
         vjp=lambda g, y, x, w: (g.sd.math.multiply_no_nan(g, w), g * x),
-        reads=Reading(written.product),
+        reads=Reading(written.of_two(written.times)),
     )
     def multiply_no_nan(self, x: Operand, w: Operand, *, name: str | None = None) -> SDVariable:
         """``x * w``, and exactly 0 where ``w`` is 0, also for infinite and NaN ``x``.
@@ -499,7 +499,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=_quotient,
         kernel=_divide_no_nan,
         vjp=lambda g, z, x, y: (g.sd.math.divide_no_nan(g, y), -g.sd.math.divide_no_nan(g * z, y)),
-        reads=Reading(written.QUOTIENT),
+        reads=Reading(written.of_two(written.over)),
     )
     def divide_no_nan(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x / y``, and 0 with zero gradients where ``y`` is 0.
@@ -536,7 +536,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.maximum),
         kernel="maximum",
         vjp=_max_vjp,
-        reads=form(r"\max\left(%s, %s\right)"),
+        reads=form(r"\max\left(%s, %s\right)", POWER),
         commutes=True,
     )
     def max(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
@@ -554,7 +554,7 @@ class SDArithmetic(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.minimum),
         kernel="minimum",
         vjp=_min_vjp,
-        reads=form(r"\min\left(%s, %s\right)"),
+        reads=form(r"\min\left(%s, %s\right)", POWER),
         commutes=True,
     )
     def min(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:

@@ -526,7 +526,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite(reads=Reading(written.TRANSPOSED, "%(x_atom)sᵀ", "ᵀ"))
+    @composite(reads=Reading(written.transposed, "%(x_atom)sᵀ", "ᵀ"))
     def transpose(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The axes in reverse order.
 

@@ -12,7 +12,7 @@ import numpy as np
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
-from sdgraph.build.reading import Reading, form
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError
@@ -201,7 +201,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=0),
         vjp=ZERO_GRADIENT,
         shape_of=(0,),
-        reads=form("0"),
+        reads=Reading(written.constant("0")),
     )
     def zeros_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Zeros in the shape, and unless told otherwise the dtype, of ``x``.
@@ -222,7 +222,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, dtype: _filled_like(xp, x, dtype=dtype, value=1),
         vjp=ZERO_GRADIENT,
         shape_of=(0,),
-        reads=form("1"),
+        reads=Reading(written.constant("1")),
     )
     def ones_like(self, x: Operand, dtype: DTypeLike | None = None, *, name: str | None = None) -> SDVariable:
         """Ones in the shape, and unless told otherwise the dtype, of ``x``.
@@ -380,7 +380,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite(reads=Reading(written.size))
+    @composite(reads=Reading(written.size, letters=frozenset("N")))
     def size(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The number of elements at run time, int64.
 

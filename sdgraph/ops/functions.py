@@ -15,7 +15,7 @@ from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE
-from sdgraph.build.reading import ATOM, POWER, PRODUCT, RELATION, SUM, Reading, call, form
+from sdgraph.build.reading import PRODUCT, Reading, call, form
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
@@ -70,7 +70,12 @@ _SHARED = {
 class SDFunctions(Namespace, prefix="math", shared=_SHARED):
     """Elementary functions of ``sd.math``; integers give floats."""
 
-    @primitive(infer=like_ufunc(np.exp), kernel="exp", vjp=lambda g, y, x: g * y, reads=form("e^{%s}", POWER))
+    @primitive(
+        infer=like_ufunc(np.exp),
+        kernel="exp",
+        vjp=lambda g, y, x: g * y,
+        reads=Reading(written.exponential, letters=frozenset("e")),
+    )
     def exp(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``e`` to the power ``x``.
 
@@ -86,7 +91,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         infer=like_ufunc(np.expm1),
         kernel="expm1",
         vjp=lambda g, y, x: g * g.sd.math.exp(x),
-        reads=form("e^{%s} - 1", SUM),
+        reads=Reading(written.exponential_less_one, letters=frozenset("e")),
     )
     def expm1(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``exp(x) - 1``, accurate near 0.
@@ -143,7 +148,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel="log1p",
         vjp=lambda g, y, x: g / (1.0 + x),
         domain=(-0.9, 4),
-        reads=form(r"\log\left(1 + %s\right)", ATOM, (SUM,)),
+        reads=Reading(written.log_of_one_plus),
     )
     def log1p(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Natural logarithm of ``1 + x``, accurate near 0: minus infinity at -1, with an infinite gradient; NaN below.
@@ -161,7 +166,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         kernel=functools.partial(_times_log, log="log", where_log_is_zero=1),
         vjp=lambda g, z, x, y: (_log_of("log", 1, g, x, y), g.sd.math.xdivy(g * x, y)),
         domain=(0.1, 3),
-        reads=form(r"%s \log\left(%s\right)", PRODUCT, (PRODUCT, RELATION)),
+        reads=Reading(written.times_log),
     )
     def xlogy(self, x: Operand, y: Operand, *, name: str | None = None) -> SDVariable:
         """``x log y``, and 0 where ``x`` is 0, also for ``y`` = 0.

@@ -13,12 +13,13 @@ import numpy as np
 from sdgraph.build.decorators import primitive
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
-from sdgraph.build.reading import ATOM, RELATION, form
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Shape, promote, shape_str
+from sdgraph.ops import written
 from sdgraph.ops.pieces import total_of_added
 from sdgraph.ops.precision import wide
 from sdgraph.wording import first_where
@@ -347,7 +348,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ),
         reach=LINEAR,
         literals=_INDICES,
-        reads=form("%s_{%s}", ATOM, (ATOM, RELATION)),
+        reads=Reading(written.gathered),
     )
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
         """The slices of ``x`` along ``axis`` that ``indices`` name, in that order.

@@ -14,12 +14,14 @@ import numpy as np
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, not_negative, one_of
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, normalize_axis, shape_str
 from sdgraph.infer.shapes import INT64
+from sdgraph.ops import written
 from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.precision import cast_to, widened
 from sdgraph.ops.reductions import working_dtype
@@ -200,7 +202,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
 
     # ------------------------------------------------------------------ affine maps
 
-    @composite
+    @composite(reads=Reading(written.affine))
     def linear(
         self,
         x: Operand,
@@ -263,7 +265,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         """
         return self.sd.nn.relu(self.linear(x, weights, bias))
 
-    @composite
+    @composite(reads=Reading(written.with_bias))
     def bias_add(self, x: Operand, bias: Operand, nchw: bool = False, *, name: str | None = None) -> SDVariable:
         """``x + bias`` with one bias per channel.
 

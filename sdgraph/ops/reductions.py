@@ -224,7 +224,7 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         kernel=_wide("add"),
         vjp=lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims),
         reach=Linear(reduced),
-        reads=Reading(written.large(r"\sum"), factor="Σ"),
+        reads=Reading(written.summed, factor="Σ"),
     )
     def sum(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum over ``axis``. float16 is accumulated in float32; the sum of nothing is 0.
@@ -237,7 +237,14 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @composite(reads=Reading(written.reduction(r"\operatorname{mean}"), derivative=written.one_over_size))
+    @composite(
+        reads=Reading(
+            written.reduction(r"\operatorname{mean}"),
+            derivative=written.one_over_size,
+            slope=written.one_over,
+            slope_letters=frozenset("N"),
+        )
+    )
     def mean(self, x: Operand, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Mean over ``axis``: the sum divided by the number of elements; NaN for none.
 
@@ -375,7 +382,13 @@ class SDReductions(Namespace, prefix="", shared=REDUCTION):
         """
         ...
 
-    @primitive(infer=_counted, kernel=_axis_size, vjp=ZERO_GRADIENT, shape_of=(0,), reads=Reading(written.size))
+    @primitive(
+        infer=_counted,
+        kernel=_axis_size,
+        vjp=ZERO_GRADIENT,
+        shape_of=(0,),
+        reads=Reading(written.size, letters=frozenset("N")),
+    )
     def axis_size(
         self, x: Operand, axis: Axis = None, dtype: DTypeLike = "int64", *, name: str | None = None
     ) -> SDVariable:

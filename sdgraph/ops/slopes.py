@@ -26,7 +26,9 @@ def decay(x: SDVariable) -> SDVariable:
 @composite(
     vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))),
     reach=ELEMENTWISE,
-    reads=Reading(Form(r"\sigma\left(%(x)s\right) \sigma\left(-%(x_atom)s\right)", PRODUCT), "σ(%(x)s) σ(−%(x_atom)s)"),
+    reads=Reading(
+        Form(r"\sigma\left(%(x)s\right)\, \sigma\left(-%(x_atom)s\right)", PRODUCT), "σ(%(x)s) σ(−%(x_atom)s)"
+    ),
 )
 def sigmoid_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``sigmoid(x) sigmoid(-x)``, the derivative of sigmoid; its own does not cancel near 0."""

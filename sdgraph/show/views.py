@@ -12,6 +12,7 @@ from sdgraph.show.options import NOT_FOR_PAGES, takes_options
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import Unpack
 
@@ -214,12 +215,18 @@ class GraphViews(OpGraph):
         return to_graphviz(self, targets=targets, plan=plan, **options)
 
     def to_latex(
-        self, v: SDVariable | str, depth: int | None = None, *, expand: bool = False, max_length: int = 2000
+        self,
+        v: SDVariable | str,
+        depth: int | None = None,
+        *,
+        expand: bool | str | SDVariable | Iterable[str | SDVariable] = False,
+        values: bool | int = False,
+        max_length: int = 2000,
     ) -> Latex:
         """A variable as formulas; see `SDVariable.to_latex`."""
         from sdgraph.show.formulas.equations import to_latex
 
-        return to_latex(self.own(v), depth, expand=expand, max_length=max_length)
+        return to_latex(self.own(v), depth, expand=expand, values=values, max_length=max_length)
 
     def to_networkx(self, view: View = "forward", *, data: Data = "rich") -> MultiDiGraph:
         r"""The graph as a networkx MultiDiGraph: nodes are names, edge keys are operand positions.

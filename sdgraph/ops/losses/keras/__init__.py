@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdgraph.build.decorators import composite
+from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.ops.losses.keras.crossentropies import SDKerasCrossentropies
 from sdgraph.ops.losses.keras.hinges import SDKerasHinges
@@ -16,6 +17,7 @@ from sdgraph.ops.losses.keras.regression import SDKerasRegression
 from sdgraph.ops.losses.keras.structured import SDKerasStructured
 from sdgraph.ops.losses.keras.weighting import Weighting, work_dtypes
 from sdgraph.ops.precision import cast_to
+from sdgraph.ops.written import reduced_losses
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -44,7 +46,7 @@ class SDKeras(
     Labels and predictions must have the same shape, but for one last axis of size 1.
     """
 
-    @composite(is_loss=True)
+    @composite(is_loss=True, reads=Reading(reduced_losses))
     def reduce(
         self,
         values: Operand,

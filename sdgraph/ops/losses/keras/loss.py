@@ -77,6 +77,9 @@ class Loss:
         array(4.5, dtype=float32)
     """
 
+    _own_name: str = ""
+    """The name, if nobody chose it."""
+
     options: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that are this loss's own settings."""
 
@@ -90,6 +93,7 @@ class Loss:
         if not isinstance(name, str | None):
             raise ArgumentTypeError("The name of a loss is a text.", given=shown(name))
         self.name = name or _automatic_name(type(self))
+        self._own_name = "" if name else self.name
         self.reduction = reduction
         self.dtype: np.dtype[Any] | None = None if dtype is None else as_dtype(getattr(dtype, "compute_dtype", dtype))
 
@@ -165,13 +169,9 @@ class Loss:
 
     def _made(self, v: SDVariable) -> SDVariable:
         """The variable of the loss; its name is one that nobody chose, unless the loss was given a name."""
-        if self.name == self._own_name():
+        if self.name == self._own_name:
             v.sd.names.given.discard(v.id)
         return v
-
-    def _own_name(self) -> str:
-        """The name of a loss that was given none."""
-        return _automatic_name(type(self))
 
     def _prepared(self, y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVariable]:
         """What ``call`` gets; a loss made of a function also gets equal ranks."""

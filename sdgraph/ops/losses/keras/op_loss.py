@@ -59,6 +59,8 @@ class OpLoss(Loss):
         for k, check in DEFINITIONS[self.op].checks.items():
             check(k, getattr(self, k))
         super().__init__(self._default_name if name is None else name, reduction, dtype)
+        if self.name == self._default_name:
+            self._own_name = self.name
 
     def call(self, y_true: SDVariable, y_pred: SDVariable) -> SDVariable:
         """One loss per sample."""
@@ -68,9 +70,6 @@ class OpLoss(Loss):
         settings = {k: getattr(self, k) for k in self.options}
         extra = {"sample_weight": sample_weight, "mask": mask, "reduction": reduction, "dtype": self.dtype}
         return self.op.bind((y_true, y_pred), settings | extra)
-
-    def _own_name(self) -> str:
-        return self._default_name
 
     def _is_op(self) -> bool:
         # A user's subclass may write a `call` of its own.
