@@ -83,7 +83,7 @@ def _by_name(
     if op.gradient_of is not None and len(operands) > 1:
         source = op.gradient_of[0].reads
         if source is not None and source.slope is not None and not source.slope_letters & taken:
-            return times(source.slope(operands[:-1], attrs), operands[-1])
+            return times(source.slope(operands[:-1], attrs)._replace(is_scalar=True), operands[-1])
         inner = ", ".join(t.text for t in operands[:-1])
         call = Term(rf"\operatorname{{{_function(op.gradient_of[0])}}}'\left({inner}\right)", POWER)
         return times(call, operands[-1]._replace(is_scalar=True))

@@ -139,7 +139,7 @@ class Writer:
 
     def _is_unnamed_loss(self, i: int) -> bool:
         item = self.items.get(i)
-        return item is not None and item.is_loss and not item.is_named and item.wrt is None and i in self.losses
+        return item is not None and i in self.losses and not item.is_named and item.wrt is None
 
     def _is_helper(self, item: Item) -> bool:
         """Whether nobody named the variable, nor the one it is the gradient of."""
@@ -282,9 +282,10 @@ class Writer:
 
 def _meant_as_losses(listing: Listing) -> set[int]:
     """The losses that somebody meant: the only output of a graph is none unless it has a loss inside, or a gradient."""
-    if listing.sd.marks.losses or listing.sd.marks.explicit_losses:
-        return set(listing.losses)
-    return set(listing.losses) & {*listing.sd.marks.extra_losses, *(y for sweep in listing.sweeps for y in sweep.ys)}
+    marks, found = listing.sd.marks, {*listing.losses.ids}
+    if marks.losses or marks.explicit_losses:
+        return found or {*marks.losses}
+    return found & {*marks.extra_losses, *(y for sweep in listing.sweeps for y in sweep.ys)}
 
 
 def _counts(op: Op) -> bool:

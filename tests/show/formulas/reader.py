@@ -28,7 +28,7 @@ def equations(text):
     lines = text.split("\n")
     assert (lines[0], lines[-1]) == (r"\begin{align*}", r"\end{align*}")
     pairs = [line.removesuffix(r" \\").split(" &= ") for line in lines[1:-1]]
-    found = {left: right for left, right in pairs}
+    found = dict(pairs)
     assert len(found) == len(pairs), "two equations for one name"
     return found
 

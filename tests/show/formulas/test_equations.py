@@ -176,7 +176,7 @@ def test_an_operand_behind_one_that_is_left_out_says_its_name():
 
 
 def test_an_array_without_a_name():
-    sd, x, _ = graph()
+    _sd, x, _ = graph()
     assert right(x * np.ones((2, 1)) + [[1.0], [2.0]]) == r"x \odot c_{1} + c_{2}"
 
 

@@ -107,7 +107,7 @@ def test_what_is_written_is_what_is_computed(tree):
         (lambda x, y: (x**y) ** 2, r"\left(x^{y}\right)^{2}"),
         (lambda x, y: x + -y, "x - y"),
         (lambda x, y: x - -y, "x + y"),
-        (lambda x, y: -(-x), "x"),
+        (lambda x, y: -(x * -1.0), "x"),
         (lambda x, y: x + -3.0, "x - 3"),
         (lambda x, y: x + (-y - 3.0), "x - y - 3"),
         (lambda x, y: x * 1.0 + 0.0, "x"),
