@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import reprlib
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sdgraph.origin import Origin, user_origin
+from sdgraph.frames import tracebacks
+from sdgraph.frames.origin import Origin, Place, user_origin
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = [
     "ArgumentError",
@@ -99,7 +103,7 @@ class SDGraphError(Exception):
         given: str | None = None,
         expected: str | None = None,
         node: str | None = None,
-        node_origin: Origin | None = None,
+        node_origin: Origin | Place | None = None,
         fix: str | None = None,
     ) -> None:
         message = cut(message, _PART)
@@ -112,11 +116,30 @@ class SDGraphError(Exception):
         self.fix = fix and cut(fix, _PART)
         self.op: str | None = None
         self.operands: str | None = None
-        self.called_at = user_origin()
+        self.called_at: Origin | Place | None = user_origin()
+        tracebacks.hide_from_pytest()
 
     def in_call(self, op: str, operands: str) -> None:
         """Say which call failed; the outermost call, the one the user wrote, has the last word."""
         self.op, self.operands = op, operands
+
+    @property
+    def __traceback__(self) -> TracebackType | None:
+        """The traceback without the frames of sdgraph, which nobody has to read; with them if that is asked for."""
+        whole = tracebacks.whole(self)
+        return whole if tracebacks.is_full() else tracebacks.users_only(whole) or whole
+
+    @__traceback__.setter
+    def __traceback__(self, tb: TracebackType | None) -> None:
+        self.with_traceback(tb)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of the error where nothing catches it."""
+        return tracebacks.rendered(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by a call of the class: it would look for the line that makes the copy.
+        return _restored, (type(self), self.args), self.__dict__
 
     def __str__(self) -> str:
         made = None
@@ -139,6 +162,11 @@ class SDGraphError(Exception):
                 lines.append(f"  {label + ':':<9} {first}")
                 lines += [" " * 12 + line for line in rest]
         return "\n".join(lines)
+
+
+def _restored(kind: type[SDGraphError], args: tuple[Any, ...]) -> SDGraphError:
+    """An error out of a pickle, or a copy of one, before it has its parts."""
+    return kind.__new__(kind, *args)
 
 
 def _share(lengths: list[int]) -> int:

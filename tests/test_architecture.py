@@ -20,7 +20,7 @@ PACKAGE = Path(sdgraph.__file__).parent
 
 LAYERS = [
     # The ground: what messages look like, and what settings may be.
-    {"_version", "origin", "errors", "wording", "checks"},
+    {"_version", "frames", "errors", "wording", "checks"},
     # The way of the data.
     {"infer"},
     {"build"},
@@ -35,7 +35,7 @@ LAYERS = [
 ]
 """Folders and root modules, lowest first. An import goes to the same layer or down, also one for annotations only."""
 
-ROOT_MODULES = 10
+ROOT_MODULES = 9
 
 DOORS = {
     "networkx": "show",

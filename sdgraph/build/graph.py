@@ -19,7 +19,7 @@ from sdgraph.build.neighbours import is_hidden, source
 from sdgraph.build.reach import reachable
 from sdgraph.errors import TakenBackError, UnknownVariableError, shown
 from sdgraph.infer.aval import Aval
-from sdgraph.origin import Origin, user_origin, user_place
+from sdgraph.frames.origin import Origin, user_origin, user_place
 from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:

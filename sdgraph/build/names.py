@@ -13,6 +13,7 @@ from typing import Any
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import kept
+from sdgraph.build.taken import name_is_taken
 from sdgraph.errors import VariableNameError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 
@@ -60,13 +61,7 @@ class Names:
         check_name(name)
         full = self.scope + name
         if full in self.ids:
-            node = self.nodes[self.ids[full]]
-            raise VariableNameError(
-                f"The name {full!r} is taken.",
-                node=full,
-                node_origin=node.origin,
-                fix="Choose another name, or open a scope: with sd.name_scope('...').",
-            )
+            raise name_is_taken(full, name, self.nodes[self.ids[full]].origin)
         return full
 
     def free(self, base: str) -> str:

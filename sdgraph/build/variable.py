@@ -22,7 +22,7 @@ from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from sdgraph.origin import Origin
+    from sdgraph.frames.origin import Origin
 
     Feeds: TypeAlias = "Mapping[str, ArrayLike] | Mapping[SDVariable, ArrayLike] | Mapping[str | SDVariable, ArrayLike]"
 

@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.errors import DTypeError, FeedError, ShapeError, shown
 from sdgraph.infer.arrays import as_numbers, converted
 from sdgraph.infer.aval import Aval, Shape, compatible, shape_str
-from sdgraph.origin import Origin
+from sdgraph.frames.origin import Origin
 from sdgraph.wording import did_you_mean
 
 
