@@ -7,6 +7,8 @@ from hypothesis import settings
 
 # What the parts of the package promise each other is looked at in all tests. Read when the package is imported.
 os.environ.setdefault("SDGRAPH_SPEC", "1")
+# What fails in a test is often the package itself, so its frames are shown.
+os.environ.setdefault("SDGRAPH_TRACEBACK", "full")
 
 # Doctests import every module; those of an extra that is not installed are left out.
 _OPTIONAL = {

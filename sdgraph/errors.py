@@ -124,7 +124,7 @@ class SDGraphError(Exception):
         self.op, self.operands = op, operands
 
     @property
-    def __traceback__(self) -> TracebackType | None:
+    def __traceback__(self) -> TracebackType | None:  # type: ignore[override]
         """The traceback without the frames of sdgraph, which nobody has to read; with them if that is asked for."""
         whole = tracebacks.whole(self)
         return whole if tracebacks.is_full() else tracebacks.users_only(whole) or whole

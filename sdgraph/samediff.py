@@ -29,7 +29,7 @@ from sdgraph.show.views import GraphViews
 if TYPE_CHECKING:
     from sdgraph.build.variable import Feeds
 
-_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "display_bundle", "executable_bundle"}
+_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "display_bundle", "executable_bundle"}
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
@@ -80,7 +80,7 @@ class SameDiff(GraphViews):
             >>> [v.name for v in sd.expand(loss).variables()]
             ['var', 'square', 'sum', 'constant', 'mul']
         """
-        return inside(self.own(v)).copy()
+        return inside(self.own(v)).twin()
 
     # ------------------------------------------------------------------ losses
 

@@ -238,7 +238,7 @@ class _Check:
         self.step = step
         self.rng = np.random.default_rng(as_seed(seed))
         self.name = y.name
-        self.sd = sd = y.sd.copy()
+        self.sd = sd = y.sd.twin()
         self.y = SDVariable(sd, y.id)
         self.feeds = {k.name if isinstance(k, SDVariable) else k: v for k, v in as_mapping(feeds).items()}
         self.point = _wide_point(sd, self.y, self.feeds, precision.dtype, step)

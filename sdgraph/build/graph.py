@@ -18,8 +18,8 @@ from sdgraph.build.names import Names
 from sdgraph.build.neighbours import is_hidden, source
 from sdgraph.build.reach import reachable
 from sdgraph.errors import TakenBackError, UnknownVariableError, shown
-from sdgraph.infer.aval import Aval
 from sdgraph.frames.origin import Origin, user_origin, user_place
+from sdgraph.infer.aval import Aval
 from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -163,6 +163,19 @@ class Op:
 
     def __repr__(self) -> str:
         return self.qualname
+
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        # Nodes and rewrites tell ops apart by what they are, as Python does with functions.
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            f"The op {self.qualname} cannot be pickled, nor can what holds it: it is made of functions.",
+            fix="Build the graph again where it is needed; sd.copy() makes a second one in this program.",
+        )
 
     # ------------------------------------------------------------------ what is asked often
 

@@ -186,7 +186,8 @@ class SDVariable:
         raise ArgumentTypeError(
             f"{self.name!r} cannot be pickled: it belongs to its graph, which cannot be pickled either.",
             given=repr(self),
-            fix="Pickle its value, v.value or v.eval(feeds), or its name.",
+            fix="Pickle its value, v.value or v.eval(feeds), or its name. For a second one in this program: "
+            "sd.copy()[v.name].",
         )
 
     # ------------------------------------------------------------------ what a symbol cannot do

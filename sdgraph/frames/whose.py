@@ -79,7 +79,7 @@ def _is_passing_on(name: str) -> bool:
 
 
 def _is_generated(frame: FrameType) -> bool:
-    """Whether code without a file is a library's: frozen, written for a class or a function, or what begins a worker."""
+    """Whether code without a file is a library's: frozen, written for a class or function, or what begins a worker."""
     code = frame.f_code
     name = code.co_filename
     if name.startswith("<frozen "):

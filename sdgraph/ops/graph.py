@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.leaves import GraphLeaves
 from sdgraph.build.literals import FLOATING
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
 from sdgraph.ops.guards import SDGuards
@@ -56,25 +57,62 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
 
     def scratch(self) -> Self:
         """An empty graph of the same kind, dtype and seed: a body may ask its graph for all that its caller may."""
-        return type(self)(self.dtype, seed=self.seed)
+        other = type(self).__new__(type(self))
+        # A class of a user's may want other arguments, and make variables.
+        OpGraph.__init__(other, self.dtype, seed=self.seed)
+        return other
 
-    def copy(self) -> Self:
-        """An independent copy: same variables under the same names, values copied on write."""
+    def twin(self) -> Self:
+        """An independent graph with the same variables, and nothing of what else was set on this one."""
         other = self.scratch()
         other.nodes += [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
         bookkeeping.carry(self, other, bookkeeping.SAME)
         return other
 
+    def copy(self) -> Self:
+        """An independent copy: same variables under the same names, losses, gradients, seed; values copied on write.
+
+        Attributes that were set on the graph are copied, too: one that holds a variable holds that of the copy.
+        Scopes that are open here are not open there.
+
+        Raises:
+            ArgumentTypeError: If such an attribute cannot be copied.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> other = sd.copy()
+            >>> other["w"].value = [3.0, 4.0]
+            >>> w.value, other["w"].value
+            (array([1., 2.], dtype=float32), array([3., 4.], dtype=float32))
+        """
+        return copy.copy(self)
+
     def __copy__(self) -> Self:
-        return self.copy()
+        return copy.deepcopy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
+        other = memo[id(self)] = self.twin()
+        for name, value in vars(self).items():
+            if name in vars(other):
+                continue
+            try:
+                setattr(other, name, copy.deepcopy(value, memo))
+            except SDGraphError:
+                raise
+            except Exception as e:
+                raise ArgumentTypeError(
+                    f"The attribute {name!r} of this graph cannot be copied: {shown(str(e))}.",
+                    given=shown(value),
+                    fix="Take it off the graph, or give its class a method __deepcopy__.",
+                ) from e
+        return other
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise ArgumentTypeError(
             "A graph cannot be pickled: its ops are functions.",
             given=repr(self),
-            fix="Build it again where it is needed, and send the values of its variables: "
-            "{v.name: v.value for v in sd.trainable_variables()}. sd.copy() makes a second one here.",
+            fix="sd.copy() makes a second one in this program. For another one build it again there, and send the "
+            "values of its variables: {v.name: v.value for v in sd.trainable_variables()}.",
         )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT
 from sdgraph.build.op import Op
+from sdgraph.errors import ArgumentTypeError
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.wording import byte_size
 
@@ -61,6 +62,20 @@ class Plan:
     """Names of the placeholders and variables by id, for printing."""
     leaf_avals: Mapping[int, Aval]
     """What the slots of feeds and variables hold."""
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A plan cannot be pickled: its ops are functions.",
+            given=f"{type(self).__name__} of {', '.join(self.names)}",
+            fix="str(plan) is its text. Build the graph again where it is to run; sd.copy() makes a second one in this "
+            "program.",
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     def __str__(self) -> str:
         """The steps, one per line."""

@@ -225,14 +225,20 @@ class Executable:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Executable:
-        sd = copy.deepcopy(self._sd, memo)
-        return Executable(sd, [sd.handle(i) for i in self._ids], self._engine, check_numerics=self._check)
+        """The same function of a copy of the graph, which is one copy for all that is copied together."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), _sd=copy.deepcopy(self._sd, memo), _lock=threading.Lock())
+        # Plans read the values of the graph that they are run for, so those that are made already serve both.
+        other._compiled = dict(self._compiled)
+        forks.renew(other, "_lock", threading.Lock)
+        return other
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise ArgumentTypeError(
-            "A compiled function cannot be pickled: it belongs to its graph.",
+            "A compiled function cannot be pickled: it belongs to its graph, whose ops are functions.",
             given=repr(self),
-            fix="Build the graph where the function is needed, and compile it there.",
+            fix="Build the graph where the function is needed, and compile it there. For a second one in this program: "
+            "sd.copy().compile(...).",
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sdgraph.errors import DTypeError, FeedError, ShapeError, shown
+from sdgraph.frames.origin import Origin
 from sdgraph.infer.arrays import as_numbers, converted
 from sdgraph.infer.aval import Aval, Shape, compatible, shape_str
-from sdgraph.frames.origin import Origin
 from sdgraph.wording import did_you_mean
 
 

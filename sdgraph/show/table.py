@@ -55,6 +55,9 @@ class Summary(str):
         self._html = html_text
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Summary, (str(self), self._html)
+
     def _repr_html_(self) -> str:
         return self._html
 

@@ -104,7 +104,7 @@ def plot_contributions(
 def _parts(loss: SDVariable, feeds: Feeds | None) -> _Parts:
     if not isinstance(loss, SDVariable):
         raise ArgumentTypeError("Not a variable.", given=shown(loss), expected="the SDVariable of a loss")
-    sd = loss.sd.copy()
+    sd = loss.sd.twin()
     node = sd.nodes[loss.id]
     reduces = not _UNREDUCED.keys().isdisjoint(node.attrs)
     total = sd[loss.name]

@@ -100,7 +100,7 @@ def loss_surface(
     whole("points", points, least=3, message="A map has three points along each side at least.")
     if not isinstance(sd, GraphViews):
         raise ArgumentTypeError("Not a graph.", given=shown(sd), expected="a SameDiff")
-    copy = sd.copy()
+    copy = sd.twin()
     first, second = _sides(copy, a, b, np.random.default_rng(as_seed(seed)))
     total = _total(copy, loss)
     xs = first.origin + np.linspace(-spans[0], spans[0], points)

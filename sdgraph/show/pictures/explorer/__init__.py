@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -116,7 +116,7 @@ def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: A
     views = tour(kinds, values, chosen)
     known = facts(listing, arrays, values, len(sd.nodes), explained(views, listing))
     return Explorer(
-        lambda: _page(views, drawn(views, chosen), known, chosen),
+        partial(_page, views, known, chosen),
         GraphView(views[0].scene, chosen._replace(view="forward")),
         height,
     )
@@ -167,8 +167,9 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 # ---------------------------------------------------------------------- the page
 
 
-def _page(views: list[View], pictures: list[str], known: dict[int, Any], options: Options) -> str:
-    """Fill the template; nothing that was filled in is looked at again."""
+def _page(views: list[View], known: dict[int, Any], options: Options) -> str:
+    """Draw the views and fill the template; nothing that was filled in is looked at again."""
+    pictures = drawn(views, options)
     data = {"variables": known, "views": [described(v, known) for v in views]}
     title = clean(options.title or views[0].scene.title)
     slots = {
