@@ -130,7 +130,7 @@ class SDGraphError(Exception):
         return whole if tracebacks.is_full() else tracebacks.users_only(whole) or whole
 
     @__traceback__.setter
-    def __traceback__(self, tb: TracebackType | None) -> None:
+    def __traceback__(self, tb: TracebackType | None) -> None:  # type: ignore[override]
         self.with_traceback(tb)
 
     def _render_traceback_(self) -> list[str]:
