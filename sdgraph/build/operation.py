@@ -11,7 +11,7 @@ from sdgraph.build.op import STREAM
 from sdgraph.build.variable import SDVariable
 
 if TYPE_CHECKING:
-    from sdgraph.origin import Origin
+    from sdgraph.frames.origin import Origin
 
 
 class Operation:

@@ -7,6 +7,7 @@ user's code and how it is written. Must not know graphs.
 from __future__ import annotations
 
 import ast
+import re
 from typing import Final, NamedTuple
 
 from sdgraph.errors import VariableNameError
@@ -16,6 +17,7 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Clas
 _SCOPE: Final = "sd.name_scope('...')"
 _ANOTHER: Final = f"Choose another name, or open a scope: with {_SCOPE}."
 _FIRST_CELL: Final = "the cell that makes the graph"
+_WRITTEN_AS_LOOP: Final = re.compile(r"((\.<locals>\.|^)<(listcomp|setcomp|dictcomp|genexpr)>)+$")
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -30,7 +32,8 @@ def name_is_taken(full: str, name: str, before: Origin | Place | None) -> Variab
     now = user_origin()
     if not isinstance(before, Origin) or now is None:
         return VariableNameError(f"The name {full!r} is taken.", node=full, node_origin=before, fix=_ANOTHER)
-    ran_on = before.code is now.code and before.offset == now.offset
+    # Not the instruction: a test of a loop stands in the code twice.
+    ran_on = before.code is now.code and before.span == now.span
     if ran_on or _is_compiled_again(before, now):
         message = f"The name {full!r} is taken: this line made it before."
         fix = _of_a_line_that_ran_on(name, now) if ran_on else _made_anew(now)
@@ -62,13 +65,19 @@ def _of_a_line_that_ran_on(name: str, now: Origin) -> str:
         fix = f"Give each run of this line a scope of its own: with {_SCOPE}."
     else:
         call = _Call.at(now, name)
-        function = now.function.rpartition("<locals>.")[2]
+        function = _function(now)
         if call.in_loop and (call.spells_name or function == "<module>"):
             return f'Give each pass of the loop a name of its own, such as f"{name}_{{i}}", or a scope: with {_SCOPE}.'
         if function == "<module>":
             return _made_anew(now)
         fix = f"Give each call of {function!r} a scope of its own: with {_SCOPE}."
     return f"{fix} If the cell ran again: run {_FIRST_CELL} first." if now.is_in_session else fix
+
+
+def _function(place: Origin) -> str:
+    """The function that a user knows the place to be in; a list that is written as a loop is none."""
+    name = _WRITTEN_AS_LOOP.sub("", place.function)
+    return name.rpartition("<locals>.")[2] or "<module>"
 
 
 class _Call(NamedTuple):

@@ -93,6 +93,9 @@ class Origin(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         return Place, (self.filename, self.line, self.function, str(self))
 
+    def __copy__(self) -> Origin:
+        return self
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         return self
 

@@ -65,8 +65,9 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
     def twin(self) -> Self:
         """An independent graph with the same variables, and nothing of what else was set on this one."""
         other = self.scratch()
-        other.nodes += [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
-        bookkeeping.carry(self, other, bookkeeping.SAME)
+        with self.appending:
+            other.nodes += [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
+            bookkeeping.carry(self, other, bookkeeping.SAME)
         return other
 
     def copy(self) -> Self:

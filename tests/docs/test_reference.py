@@ -27,7 +27,7 @@ PUBLIC = {
 
 RETURNED = {
     "sdgraph.build.operation.Operation",
-    "sdgraph.origin.Origin",
+    "sdgraph.frames.origin.Origin",
     "sdgraph.run.profiling.PartTime",
     "sdgraph.run.profiling.Profile",
     "sdgraph.show.pictures.explorer.Explorer",

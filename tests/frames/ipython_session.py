@@ -1,15 +1,18 @@
-"""Run cells in a shell or a kernel of IPython's and print what each shows, as JSON.
+"""Running cells in a shell or a kernel of IPython's, in a process of its own, because a shell stays for good.
 
     python ipython_session.py MODE < cells.json
 
-MODE is one of ``%xmode``, or ``kernel``. In a process of its own, because a shell stays for good.
+MODE is one of ``%xmode``, or ``kernel``. It prints what each cell shows, as JSON.
 """
 
 import contextlib
 import io
 import json
+import os
 import re
+import subprocess
 import sys
+from pathlib import Path
 
 
 def in_shell(mode: str, cells: list[str]) -> list[str]:
@@ -37,6 +40,23 @@ def in_kernel(cells: list[str]) -> list[str]:
 
 def _text(output: dict) -> str:
     return "\n".join(output["traceback"]) if output["output_type"] == "error" else output.get("text", "")
+
+
+def in_ipython(cells: list[str], mode: str = "Context", full: bool = False) -> list[tuple[str, bool]]:
+    """What each cell shows, without its colours, and whether it had some."""
+    import pytest
+
+    import sdgraph
+
+    pytest.importorskip("nbclient" if mode == "kernel" else "IPython")
+    environment = {name: value for name, value in os.environ.items() if name != "SDGRAPH_TRACEBACK"}
+    environment["PYTHONPATH"] = str(Path(sdgraph.__file__).parent.parent)
+    if full:
+        environment["SDGRAPH_TRACEBACK"] = "full"
+    command = [sys.executable, "-W", "ignore", __file__, mode]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, input=json.dumps(cells), env=environment)
+    assert "Unexpected exception" not in done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tracebacks: the user's lines and the message, in IPython, a notebook, pytest and plain Python."""
 
-import json
+import functools
 import re
 import subprocess
 import sys
@@ -14,6 +14,7 @@ import sdgraph
 from sdgraph import Namespace, SameDiff, composite, errors
 from sdgraph.errors import SDGraphError
 from sdgraph.frames import tracebacks
+from tests.frames.ipython_session import in_ipython
 
 PACKAGE = Path(sdgraph.__file__).parent
 
@@ -60,17 +61,6 @@ CHAINS = {
 MODES = ["Plain", "Context", "Verbose", "Minimal"]
 
 
-def in_ipython(cells, mode="Context", full=False):
-    pytest.importorskip("IPython")
-    session = Path(__file__).with_name("ipython_session.py")
-    done = subprocess.run(
-        [sys.executable, session, mode], check=True, capture_output=True, text=True, input=json.dumps(cells),
-        env={"PYTHONPATH": str(PACKAGE.parent), "SDGRAPH_TRACEBACK": "full" if full else "", "HOME": "/nowhere"},
-    )  # fmt: skip
-    assert "Unexpected exception" not in done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def ours(text):
     """The files of the package that a text names."""
     return re.findall(r"sdgraph/[\w/]+\.py", text)
@@ -79,10 +69,17 @@ def ours(text):
 # ---------------------------------------------------------------------- IPython
 
 
+@functools.cache
+def session(mode):
+    """What IPython shows of each of `COMMON` and `CHAINS`, by what it is."""
+    cells = [cell for cell, _ in COMMON.values()]
+    return dict(zip([*COMMON, *CHAINS], in_ipython([SETUP, *cells, *CHAINS.values()], mode)[1:], strict=True))
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_ipython_shows_the_users_lines_and_the_message(mode):
-    _, *rest = in_ipython([SETUP, *(cell for cell, _ in COMMON.values())], mode)
-    for (text, coloured), (what, (cell, kind)) in zip(rest, COMMON.items(), strict=True):
+    for what, (cell, kind) in COMMON.items():
+        text, coloured = session(mode)[what]
         assert kind in text and "at: " in text and not ours(text), what
         assert coloured and len(text.splitlines()) <= 16, what
         assert mode == "Minimal" or cell in text
@@ -90,8 +87,7 @@ def test_ipython_shows_the_users_lines_and_the_message(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_ipython_shows_chains_and_groups_without_our_lines(mode):
-    _, *rest = in_ipython([SETUP, *CHAINS.values()], mode)
-    texts = dict(zip(CHAINS, [text for text, _ in rest], strict=True))
+    texts = {what: session(mode)[what][0] for what in CHAINS}
     assert not [what for what, text in texts.items() if ours(text)]
     assert "RuntimeError" in texts["raised from one of ours"]
     assert "UnknownVariableError" in texts["ours while handling ours"]
@@ -150,9 +146,7 @@ def test_causes_are_as_they_were_after_they_were_shown():
 def test_a_kernel_shows_the_same():
     pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    cells = [SETUP, *(cell for cell, _ in COMMON.values()), *CHAINS.values()]
-    _, *rest = in_ipython(cells, "kernel")
-    for (text, coloured), what in zip(rest, [*COMMON, *CHAINS], strict=True):
+    for what, (text, coloured) in session("kernel").items():
         assert "at: " in text and not ours(text), what
         assert coloured or what == "a group"
 

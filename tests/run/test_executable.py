@@ -1,6 +1,7 @@
 """Running graphs: feeds, plans, threads, memory, errors of kernels."""
 
 import asyncio
+import copy
 import gc
 import re
 import sys
@@ -942,3 +943,20 @@ def test_what_one_engine_computed_once_is_not_asked_for_another():
         kept = executable_of(sd, [y], engine)
         assert kept.engine == engine and kept.has_plan
     assert executable_of(sd, [y], "llvm") is not executable_of(sd, [y], "numpy")
+
+
+def test_a_deep_copy_is_the_same_function_of_a_copied_graph():
+    """It keeps its plans and its names, whatever happened to the graph since."""
+    sd = SameDiff()
+    x, w = sd.placeholder("x", (None,)), sd.var("w", 2.0)
+    f = sd.compile((x * w).rename("y"))
+    fed = np.ones(3, "float32")
+    f(x=fed)
+    sd["y"].rename("z")
+    sd["x"].rename("u")
+    g = copy.deepcopy(f)
+    assert g.has_plan and g.plan is not None and g.names == ("y",) == f.names
+    w.value = 5.0
+    assert (g(x=fed)["y"] == 2.0).all() and (f(x=fed)["y"] == 5.0).all()
+    assert (g(x=np.ones(4))["y"] == 2.0).all() and len(f._compiled) == 1
+    assert g._lock is not f._lock
