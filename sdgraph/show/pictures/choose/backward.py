@@ -54,7 +54,7 @@ def backward(sd: OpGraph, targets: Sequence[int] | None, wrt: Sequence[str] | No
     found = known_gradients(sd, ys) if wrt is None else []
     if not found:
         names = _default_wrt(sd) if wrt is None else wrt
-        sd = sd.copy()
+        sd = sd.twin()
         of = [SDVariable(sd, i) for i in ys] or current_losses(sd)
         found = [g.id for g in gradients_of(sd, of, sd.several(names))]
     listing = visible(sd)
