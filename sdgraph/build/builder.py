@@ -83,11 +83,6 @@ class GraphBuilder(Graph):
         try:
             for k, (key, array) in arrays.items():
                 ids[k] = self._implicit_constant(key, array)
-            if op.plain and type(aval) is not tuple:
-                i = self.append(op, tuple(ids), attrs, aval, full or self.names.free(op.name))
-                if full is not None:
-                    self.names.given.add(i)
-                return self.handle(i)
             return self._append_call(op, ids, avals, attrs, aval, full)
         except BaseException as e:
             # A call that is stopped by a signal between its nodes leaves none of them.
@@ -104,26 +99,23 @@ class GraphBuilder(Graph):
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
     ) -> Any:
         """Append the checked call's node, and an item node for each output if there are several."""
-        sd = self
-        if op.is_random or (op.is_composite and op.infer is None and trace(op, sd, tuple(avals), attrs).is_random):
-            attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         inputs = tuple(ids)
-        base = full or self.names.free(op.name)
+        base, given = full or self.names.free(op.name), full is not None
+        if op.plain and type(aval) is not tuple:
+            return self.handle(self.append(op, inputs, attrs, aval, base, given=given))
+        if op.is_random or (op.is_composite and op.infer is None and trace(op, self, tuple(avals), attrs).is_random):
+            attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
         if type(aval) is not tuple:
-            i = self.append(op, inputs, attrs, aval, base)
+            i = self.append(op, inputs, attrs, aval, base, given=given)
             if op.is_loss:
                 self.marks.losses.append(i)
-            if full is not None:
-                self.names.given.add(i)
             return self.handle(i)
         whole = self.append(op, inputs, attrs, aval, f"{base}:all")
         names = [f"{base}:{k}" if k else base for k in range(len(aval))]
-        items = [
-            self.append(ITEM, (whole,), {"index": k}, a, n) for k, (a, n) in enumerate(zip(aval, names, strict=True))
-        ]
-        if full is not None:
-            self.names.given.update(items)
-        return tuple(map(self.handle, items))
+        return tuple(
+            self.handle(self.append(ITEM, (whole,), {"index": k}, a, n, given=given))
+            for k, (a, n) in enumerate(zip(aval, names, strict=True))
+        )
 
     # ------------------------------------------------------------------ variables, given as such or by name
 
@@ -214,9 +206,7 @@ class GraphBuilder(Graph):
         """Append a leaf under a name already checked; ``given`` says that somebody chose it."""
         size = len(self.nodes)
         try:
-            i = self.append(op, (), NO_ATTRS, aval, name)
-            if given:
-                self.names.given.add(i)
+            i = self.append(op, (), NO_ATTRS, aval, name, given=given)
             if value is not None:
                 value.flags.writeable = False
                 self.values[i] = value

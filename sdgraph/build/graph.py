@@ -108,9 +108,16 @@ class Graph:
 
     # ------------------------------------------------------------------ appending
 
-    def append(self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str) -> int:
-        """Append a node under a name that `Names.full` or `Names.free` returned; return its id."""
+    def append(
+        self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str, *, given: bool = False
+    ) -> int:
+        """Append a node under a name that `Names.full` or `Names.free` returned; return its id.
+
+        ``given`` says that somebody chose the name.
+        """
         i = len(self.nodes)
+        if given:
+            self.names.given.add(i)
         origin = self._origin or self._shared_origin(user_place(1))
         node = Node(op, inputs, attrs, aval, name, origin, i)
         # The interpreter stops for a signal after a call only: both have happened by then, or neither.

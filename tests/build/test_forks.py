@@ -156,10 +156,10 @@ def test_a_gradient_that_another_thread_appends_is_whole_in_the_child(monkeypatc
     sd, y = graph()
     inside, append = threading.Event(), sd.append
 
-    def slowly(*args):
+    def slowly(*args, **keywords):
         inside.set()
         time.sleep(0.05)
-        return append(*args)
+        return append(*args, **keywords)
 
     monkeypatch.setattr(sd, "append", slowly)
     other = threading.Thread(target=lambda: sd.grad(y, "x"))

@@ -35,7 +35,7 @@ def opened(v: SDVariable, expand: Any) -> tuple[OpGraph, int]:
     if not chosen:
         return sd, v.id
     graph = expanded(sd, chosen)
-    return graph, graph.names.id_of(v.name)
+    return graph, graph.id_of(v.name)
 
 
 def _all_opened(sd: OpGraph, top: int) -> tuple[OpGraph, int]:
@@ -46,7 +46,7 @@ def _all_opened(sd: OpGraph, top: int) -> tuple[OpGraph, int]:
         if not chosen or sum(need) > _MOST_NODES:
             break
         sd = expanded(sd, chosen)
-        top = sd.names.id_of(name)
+        top = sd.id_of(name)
     return sd, top
 
 
