@@ -67,17 +67,7 @@ class GraphBuilder(Graph):
                 avals.append(None)
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
-        try:
-            if op.settle is not None:
-                attrs = op.settle(attrs, avals, self._known(ids, arrays))
-            aval = output_aval(op, self, tuple(avals), attrs)
-        except SDGraphError as e:
-            e.in_call(*self._call(op, operands, avals))
-            raise
-        except Exception as e:
-            if not op.is_ours:
-                raise
-            raise self._not_a_call(op, attrs, e) from e
+        attrs, aval = self._inferred(op, operands, ids, avals, attrs, arrays)
         full = self.names.full(name) if name is not None else None
         size = len(self.nodes)
         try:
@@ -94,6 +84,28 @@ class GraphBuilder(Graph):
                 except KeyboardInterrupt as e:
                     stopped = e
         raise stopped
+
+    def _inferred(
+        self,
+        op: Op,
+        operands: Sequence[Any],
+        ids: list[int],
+        avals: list[Aval | None],
+        attrs: Mapping[str, Any],
+        arrays: Mapping[int, tuple[Any, Any]],
+    ) -> tuple[Mapping[str, Any], Any]:
+        """The settings as a node keeps them, and what is known of its output."""
+        try:
+            if op.settle is not None:
+                attrs = op.settle(attrs, avals, self._known(ids, arrays))
+            return attrs, output_aval(op, self, tuple(avals), attrs)
+        except SDGraphError as e:
+            e.in_call(*self._call(op, operands, avals))
+            raise
+        except Exception as e:
+            if not op.is_ours:
+                raise
+            raise self._not_a_call(op, attrs, e) from e
 
     def _append_call(
         self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
