@@ -149,7 +149,7 @@ NOT_FOR_USERS = {
     "rename_node",
     "restore_name_counters",
     "scratch",
-    "set_array",
+    "set_arrays",
     "take_back",
     "transaction",
     "as_variable",

@@ -45,6 +45,7 @@ METHODS = [
     "seed",
     "set_loss_variables",
     "set_value",
+    "set_values",
     "summary",
     "to_dot",
     "to_graphviz",

@@ -17,7 +17,7 @@ from sdgraph.build import bookkeeping, forks
 from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
 from sdgraph.build.kinds import ABSENT, NO_ATTRS
-from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array
+from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array, python_number
 from sdgraph.build.neighbours import Hidden, Readers
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.tracing import output_aval, trace
@@ -178,6 +178,7 @@ class GraphBuilder(Graph):
         for k, x in enumerate(operands):
             if x is None or type(x) is SDVariable:
                 continue
+            x = python_number(x)
             # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
             quick = (self.names.scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
             i = self.marks.literals.get(quick) if quick is not None else None

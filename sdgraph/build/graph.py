@@ -213,12 +213,22 @@ class Graph:
         self.names.give(node, name)
         self.version += 1
 
-    def set_array(self, i: int, array: np.ndarray[Any, Any]) -> None:
-        """Give leaf ``i`` another value, which the graph keeps."""
-        node, before = self.nodes[i], self.values[i]
-        self.can_undo(node, lambda: self.values.__setitem__(node.id, before))
-        array.flags.writeable = False
-        self.values[i] = array
+    def set_arrays(self, arrays: dict[int, np.ndarray[Any, Any]]) -> None:
+        """Give leaves other values by their ids, which the graph keeps: all at the same moment.
+
+        Neither a signal nor another thread that reads them comes between two of them: that is one call of the
+        interpreter's own, and the old arrays, whose end could run a caller's code, are kept beyond it.
+        """
+        before = [(self.nodes[i], self.values[i]) for i in arrays]
+
+        def undo() -> None:
+            self.values.update({node.id: array for node, array in before if not node.is_gone})
+
+        if self.journal is not None:
+            self.journal.undo.append(undo)
+        for array in arrays.values():
+            array.flags.writeable = False
+        self.values.update(arrays)
 
     # ------------------------------------------------------------------ structure
 

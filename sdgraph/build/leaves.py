@@ -5,17 +5,18 @@ Everything is checked before the node is appended. Must not know ops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from sdgraph.build.initializers import initial_value
+from sdgraph.build.initializers import Init, initial_value
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.lookup import GraphLookup
 from sdgraph.build.op import CONSTANT, PLACEHOLDER, VARIABLE
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from sdgraph.infer.arrays import as_numbers, converted, own_array
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, shown
+from sdgraph.infer.arrays import as_numbers, converted
 from sdgraph.infer.aval import Aval, as_dtype, as_shape, is_floating, shape_str
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class GraphLeaves(GraphLookup):
         value: ArrayLike | None = None,
         *,
         shape: Any = None,
-        init: str | float = "zeros",
+        init: Init = "zeros",
         dtype: DTypeLike | None = None,
         seed: int | None = None,
     ) -> SDVariable:
@@ -64,38 +65,45 @@ class GraphLeaves(GraphLookup):
             name: Its name.
             value: Its first value, copied. A numpy array keeps its dtype, numbers and lists take the graph's.
             shape: Without a value, its shape; all sizes must be known.
-            init: Without a value, how to fill it: a number, ``"constant:VALUE"`` or a scheme: zeros, ones, normal,
-                uniform, xavier, glorot, he, relu, lecun (most also with ``_normal`` and ``_uniform``), identity.
-                With ``"constant"`` a scalar value fills the shape.
+            init: Without a value, how to fill it: a number, an array (which is the value), the name of a scheme, or a
+                function that is called as ``init(shape, dtype, rng)`` with a `numpy.random.Generator`. The schemes are
+                zeros, ones, identity, ``"constant:VALUE"``, ``"truncated_normal:STDDEV"`` (0.05 without a number;
+                nothing beyond two of these); normal, uniform, xavier, glorot, he, relu and lecun, most also with
+                ``_normal`` and ``_uniform``, xavier_fan_in, sigmoid_uniform; and ``var_scaling_``, then normal,
+                uniform or truncated_normal, then ``_fan_in``, ``_fan_out`` or ``_fan_avg``, of variance 1 / fan or
+                ``:SCALE`` / fan. With ``"constant"`` a scalar value fills the shape.
             dtype: Its dtype, if it should be another.
-            seed: Seed of a random scheme; by default made from the graph's seed and the variable's place.
+            seed: Seed of a random scheme or a function; by default made from the graph's seed and the variable's place.
 
         Raises:
             VariableNameError: If the name is taken or malformed.
             ShapeError: If the value is ragged, or does not have the shape given with it.
-            ArgumentError: If the shape has unknown sizes, or the scheme is unknown or does not fit.
+            DTypeError: If the value is no array of numbers, or masked, or the dtype cannot hold it.
+            ArgumentError: If the shape has unknown sizes, the scheme is unknown or does not fit, the function fails, or
+                there is both a value and another init.
             ArgumentTypeError: If neither value nor shape is given.
 
         Example:
             >>> from sdgraph import SameDiff
-            >>> SameDiff().var("w", shape=(2, 3), init="ones").value
+            >>> sd = SameDiff()
+            >>> sd.var("w", shape=(2, 3), init="ones").value
             array([[1., 1., 1.],
                    [1., 1., 1.]], dtype=float32)
+            >>> sd.var("v", shape=(2,), init=lambda shape, dtype, rng: rng.integers(1, 2, shape)).value
+            array([1., 1.], dtype=float32)
         """
         full = self.names.full(name)
-        if value is None:
-            if shape is None:
-                raise ArgumentTypeError(
-                    f"The variable {full!r} has neither a value nor a shape.",
-                    fix="sd.var(name, value), or sd.var(name, shape=(...), init='glorot').",
-                )
-            sizes = self._known_sizes(shape)
-            chosen = self._leaf_dtype(None, dtype)
-            draws = seed if seed is not None else self.seed * 1_000_003 + len(self.nodes)
-            array = initial_value(init, sizes, chosen, draws)
+        value = _one_value(full, value, init)
+        if value is None and callable(init):
+            # It may do anything, also to this graph.
+            with self.transaction():
+                array = self._first_value(full, shape, init, dtype, seed)
+                full = self.names.full(name)
+        elif value is None:
+            array = self._first_value(full, shape, init, dtype, seed)
         else:
-            array = self._leaf_array(value, dtype)
-            if shape is not None and init == "constant" and not array.shape:
+            array = self._leaf_array(value, dtype, full)
+            if shape is not None and isinstance(init, str) and init == "constant" and not array.shape:
                 array = np.full(self._known_sizes(shape), array)
             if shape is not None and array.shape != as_shape(shape):
                 raise ShapeError(
@@ -128,12 +136,22 @@ class GraphLeaves(GraphLookup):
         if value is None:
             if isinstance(name, str):
                 raise ArgumentTypeError(f"The constant {name!r} has no value.", fix="sd.constant(name, value).")
-            array, full = self._leaf_array(name, dtype), None
+            array, full = self._leaf_array(name, dtype, None), None
         else:
             full = self.names.full(name)
-            array = self._leaf_array(value, dtype)
+            array = self._leaf_array(value, dtype, full)
         aval, given = Aval(array.shape, array.dtype), full is not None
         return self.handle(self.add_leaf(CONSTANT, aval, full or self.names.free("constant"), array, given=given))
+
+    def _first_value(self, name: str, shape: Any, init: Any, dtype: Any, seed: int | None) -> np.ndarray[Any, Any]:
+        """What a scheme or a function makes of a shape."""
+        if shape is None:
+            raise ArgumentTypeError(
+                f"The variable {name!r} has neither a value nor a shape.",
+                fix="sd.var(name, value), or sd.var(name, shape=(...), init='glorot').",
+            )
+        draws = seed if seed is not None else self.seed * 1_000_003 + len(self.nodes)
+        return initial_value(init, self._known_sizes(shape), self._leaf_dtype(None, dtype), draws, name)
 
     def _known_sizes(self, shape: Any) -> tuple[int, ...]:
         """A shape without unknown sizes."""
@@ -154,13 +172,16 @@ class GraphLeaves(GraphLookup):
             return self.dtype
         return array.dtype if array.dtype.kind == "b" else np.result_type(self.dtype, 1j)
 
-    def _leaf_array(self, value: Any, dtype: DTypeLike | None) -> np.ndarray[Any, Any]:
+    def _leaf_array(self, value: Any, dtype: DTypeLike | None, name: str | None) -> np.ndarray[Any, Any]:
         if type(value) is SDVariable:
             raise ArgumentTypeError(f"{value.name!r} is a variable already.", expected="numbers", given=repr(value))
-        if isinstance(value, np.ndarray | np.generic):
-            return own_array(value, None if dtype is None else as_dtype(dtype))
-        array = own_array(value)
-        return converted(array, self._leaf_dtype(array, dtype), literal=True)
+        what = "This value" if name is None else f"The value of {name!r}"
+        array = as_numbers(value, copy=True, what=what)
+        if isinstance(value, np.ndarray):
+            wanted = array.dtype if dtype is None else as_dtype(dtype)
+        else:
+            wanted = self._leaf_dtype(array, dtype)
+        return converted(array, wanted, literal=True, what=what)
 
     def get_value(self, v: SDVariable | str) -> np.ndarray[Any, Any]:
         """The array of a variable or constant, given as such or by name.
@@ -201,31 +222,51 @@ class GraphLeaves(GraphLookup):
             array([3., 4.], dtype=float32)
         """
         v = self.own(v)
-        if v.kind is not VariableKind.VARIABLE:
-            raise ArgumentTypeError(
-                f"Only variables take a new value: {v.name!r} is {v.kind.in_words}.", given=repr(v), node=v.name
-            )
-        what = f"The new value of {v.name!r}"
-        try:
-            array = as_numbers(value, copy=True, what=what)
-            if array.shape != v.shape:
-                raise ShapeError(
-                    f"{what} has another shape.", given=shape_str(array.shape), expected=shape_str(v.shape)
+        self.set_arrays({v.id: _new_value(v, value)})
+
+    def set_values(self, values: Mapping[str, Any] | Mapping[SDVariable, Any] | Mapping[str | SDVariable, Any]) -> None:
+        """Give several variables new values, all at the same moment; if one of them does not fit, none is set.
+
+        A compiled function that another thread runs meanwhile computes with all the old values or all the new ones.
+
+        Args:
+            values: The new values by name or variable, each as for `set_value`.
+
+        Raises:
+            ArgumentTypeError: If it is no mapping, or a variable is not of the kind that takes new values.
+            ArgumentError: If a variable is given twice, by its name and as itself.
+            ShapeError: If a value has another shape than its variable, or is ragged.
+            DTypeError: If a variable's dtype cannot hold its value, or that is no array of numbers, or masked.
+            UnknownVariableError: If there is no such variable.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w, b = sd.var("w", [1.0, 2.0]), sd.var("b", 0.5)
+            >>> loss = sd.loss.l2_loss(w + b)
+            >>> gradients = sd.calculate_gradients()
+            >>> sd.set_values({name: sd[name].value - 0.5 * g for name, g in gradients.items()})
+            >>> w.value, b.value
+            (array([0.25, 0.75], dtype=float32), array(-1.5, dtype=float32))
+        """
+        arrays: dict[int, np.ndarray[Any, Any]] = {}
+        for key, value in _entries(values):
+            v = self.own(key)
+            if v.id in arrays:
+                raise ArgumentError(
+                    f"{v.name!r} is given twice, by its name and as a variable.", given=repr(v), node=v.name
                 )
-            array = converted(array, v.dtype, literal=not hasattr(value, "dtype"), what=what)
-        except (DTypeError, ShapeError) as e:
-            e.node, e.node_origin = v.name, v.origin
-            raise
-        self.set_array(v.id, array)
+            arrays[v.id] = _new_value(v, value)
+        self.set_arrays(arrays)
 
     def convert_to_constant(self, v: SDVariable | str) -> SDVariable:
         """Freeze a variable at its value."""
         return self._convert(self.own(v), VariableKind.VARIABLE, VariableKind.CONSTANT)
 
     def convert_to_variable(self, v: SDVariable | str) -> SDVariable:
-        """Make a floating constant trainable."""
+        """Make a floating constant trainable, or undo `convert_to_constant`."""
         v = self.own(v)
-        if not is_floating(v.dtype):
+        if not is_floating(v.dtype) and v.id not in self.marks.frozen:
             raise DTypeError(f"{v.name!r} is {v.dtype.name}: only floating variables are trained.", given=repr(v))
         return self._convert(v, VariableKind.CONSTANT, VariableKind.VARIABLE)
 
@@ -253,3 +294,61 @@ class GraphLeaves(GraphLookup):
     def _set_kind(self, v: SDVariable, kind: VariableKind, *, frozen: bool) -> None:
         v.node.op = CONSTANT if kind is VariableKind.CONSTANT else VARIABLE
         (self.marks.frozen.add if frozen else self.marks.frozen.discard)(v.id)
+
+
+_FIXES = {
+    VariableKind.PLACEHOLDER: "Feed it, in each call.",
+    VariableKind.CONSTANT: "Make it a variable first, v.convert_to_variable(), if its value should change.",
+    VariableKind.ARRAY: "Set the variables that it is computed from.",
+}
+
+
+def _one_value(name: str, value: Any, init: Any) -> Any:
+    """The value that a variable is given, as such or as its init; None if it is to be made."""
+    if isinstance(value, str) or (callable(value) and not hasattr(value, "__array__")):
+        raise ArgumentTypeError(
+            f"The value of {name!r} is no array and no number.",
+            given=f"{type(value).__name__}: {shown(value)}",
+            fix="A scheme or a function is its init: sd.var(name, shape=(...), init=...).",
+        )
+    is_value = isinstance(init, list | tuple) or (hasattr(init, "__array__") and not isinstance(init, np.generic))
+    if value is None:
+        return init if is_value else None
+    if is_value or not isinstance(init, str) or init not in ("zeros", "constant"):
+        raise ArgumentError(
+            f"The variable {name!r} has a value and another init.",
+            given=f"init={shown(init)}",
+            fix="Give one of them; init='constant' lets a number fill the shape.",
+        )
+    return value
+
+
+def _new_value(v: SDVariable, value: Any) -> np.ndarray[Any, Any]:
+    """What a caller gives as the new value of a variable, as an array that nobody else holds."""
+    if v.kind is not VariableKind.VARIABLE:
+        raise ArgumentTypeError(
+            f"Only variables take a new value: {v.name!r} is {v.kind.in_words}.",
+            given=repr(v),
+            node=v.name,
+            fix=_FIXES[v.kind],
+        )
+    what = f"The new value of {v.name!r}"
+    try:
+        array = as_numbers(value, copy=True, what=what)
+        if array.shape != v.shape:
+            raise ShapeError(f"{what} has another shape.", given=shape_str(array.shape), expected=shape_str(v.shape))
+        return converted(array, v.dtype, literal=not hasattr(value, "dtype"), what=what)
+    except (DTypeError, ShapeError) as e:
+        e.node, e.node_origin = v.name, v.origin
+        raise
+
+
+def _entries(values: Any) -> list[tuple[Any, Any]]:
+    """The entries of a mapping."""
+    if not isinstance(values, Mapping):
+        raise ArgumentTypeError(
+            "Values are given by name or variable.",
+            given=f"{type(values).__name__}: {shown(values)}",
+            expected="{'w': array, 'b': array}",
+        )
+    return list(values.items())

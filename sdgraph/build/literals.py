@@ -1,4 +1,7 @@
-"""Operands that are Python or numpy values: the arrays that stand for them. Must not know graphs."""
+"""Operands that are Python or numpy values: the arrays that stand for them. Must not know graphs.
+
+Only arrays bring a dtype. Numpy's scalars, such as ``np.sqrt(8)``, count as the Python numbers that they stand for.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,17 @@ _INT64 = np.dtype("int64")
 def dtypes_of(operands: Sequence[Any], avals: Sequence[Aval | None]) -> list[np.dtype[Any]]:
     """The dtypes that a call has already, of its variables and its arrays."""
     found = [a.dtype for a in avals if a is not None]
-    return found + [x.dtype for x in operands if isinstance(x, np.ndarray | np.generic)]
+    return found + [x.dtype for x in operands if isinstance(x, np.ndarray)]
+
+
+def python_number(x: Any) -> Any:
+    """A scalar of numpy's as the Python number of its value; anything else as it is.
+
+    Example:
+        >>> python_number(np.float32(0.5)), python_number(np.int8(3)), python_number([1, 2])
+        (0.5, 3, [1, 2])
+    """
+    return x.item() if isinstance(x, np.number | np.bool) else x
 
 
 def operand_array(
@@ -53,13 +66,14 @@ def literal(
     """A Python value in the dtype of the other operands, if it is one of its values; arrays keep theirs.
 
     Args:
-        x: A number, an array, or what numpy makes one of.
+        x: A number, one of numpy's included, an array, or what numpy makes one of.
         dtype: The one it must have, if there is only one.
         others: The dtypes of the other operands.
         floating: That of a graph's own numbers, for a value that stands alone.
     """
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, np.ndarray):
         return own_array(x)
+    x = python_number(x)
     array = None if isinstance(x, _SCALARS) else as_numbers(x)
     if dtype is not None:
         array = as_numbers(x) if array is None else array
@@ -69,7 +83,7 @@ def literal(
     if others:
         wanted = np.result_type(*others, x if array is None else kind(0))
     else:
-        wanted = np.dtype(bool) if kind is bool else floating
+        wanted = np.dtype(bool) if kind is bool else np.result_type(floating, kind(0))
     if array is None:
         return _scalar(x, wanted)
     try:
@@ -101,4 +115,7 @@ def _scalar(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     except OverflowError:
         return np.asarray(x, _INT64)
     except FloatingPointError as e:
-        raise DTypeError(f"{shown(x)} is no value of {dtype.name}.") from e
+        raise DTypeError(
+            f"{shown(x)} is no value of {dtype.name}.",
+            fix="Use a wider dtype, such as float64: cast the other operand, or give an array of that dtype.",
+        ) from e

@@ -12,6 +12,7 @@ from sdgraph.build.neighbours import is_hidden
 from sdgraph.build.operation import Operation
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, no_such
+from sdgraph.infer.aval import is_floating
 from sdgraph.wording import counted
 
 
@@ -104,8 +105,18 @@ class GraphLookup(GraphBuilder):
         return self.variables(VariableKind.PLACEHOLDER)
 
     def trainable_variables(self) -> list[SDVariable]:
-        """The variables of kind VARIABLE, in creation order."""
-        return self.variables(VariableKind.VARIABLE)
+        """The floating variables of kind VARIABLE, in creation order.
+
+        Integers and bools that a variable holds, such as a table to look up in, have no gradient and are not trained.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w, table = sd.var("w", [1.0, 2.0]), sd.var("table", [1, 0], dtype="int64")
+            >>> sd.trainable_variables(), [v.name for v in sd.variables("variable")]
+            ([<SDVariable 'w': variable, float32 (2,)>], ['w', 'table'])
+        """
+        return [v for v in self.variables(VariableKind.VARIABLE) if is_floating(v.dtype)]
 
     def constants(self) -> list[SDVariable]:
         """The constants, in creation order."""

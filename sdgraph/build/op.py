@@ -244,15 +244,21 @@ class Op:
             except SDGraphError as e:
                 if k in self.attr_names:
                     e.in_call(f"sd.{self.qualname}", "")
-                    e.fix = e.fix or self._in_java_order(given) or self._namesake()
+                    e.fix = e.fix or self._in_java_order(given) or self._hint(k, v)
                 raise
         for k in self.attr_names:
             if k not in attrs:
                 raise ArgumentTypeError(f"{self.name} lacks its argument {k!r}.", expected=self.usage())
         return operands, attrs
 
-    def _namesake(self) -> str | None:
-        """The operation of the same name that takes more arrays, if there is one: a user may have meant it."""
+    def _hint(self, k: str, value: Any) -> str | None:
+        """What the user may have meant who gave a value for attribute ``k`` that it cannot have."""
+        like = REGISTRY.get(f"{self.qualname.removesuffix('_to')}_like")
+        if k == "shape" and like is not None:
+            return f"sd.{like.qualname}({', '.join(like.operand_names)}, ...) takes the shape of a variable."
+        if k != "shape" and "shape" in self.attr_names and isinstance(value, tuple | list):
+            return f"Name the shape: sd.{self.qualname}(shape={shown(value)})."
+        # An operation of the same name that takes more arrays.
         for qualname, op in REGISTRY.items():
             if op.name == self.name and op.n_operands > self.n_operands:
                 return f"For {op.n_operands} arrays there is sd.{qualname}({', '.join(op.operand_names)})."

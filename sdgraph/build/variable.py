@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
 import numpy as np
 
 from sdgraph.build.annotations import means, readable
+from sdgraph.build.in_place import in_place
 from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
-from sdgraph.errors import ArgumentTypeError, GradientError, shown
+from sdgraph.errors import ArgumentTypeError, EngineError, GradientError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
 if TYPE_CHECKING:
@@ -146,14 +147,27 @@ class SDVariable:
 
     @property
     def value(self) -> np.ndarray[Any, Any]:
-        """The read-only array of a variable or constant. Assign to a variable to change its value.
+        """The array of a variable or constant; it is read-only. Assign another one to change a variable's value.
 
-        The new value must have the variable's shape and a dtype that casts to its dtype; it is copied.
+        The new value must have the variable's shape and a dtype that casts to its dtype; it is copied. So write
+        ``w.value = w.value - 0.1 * g``. Numpy refuses ``w.value -= 0.1 * g`` and ``w.value[0] = 3``, because they would
+        write into an array that runs may be reading; take a copy, ``a = w.value.copy()``, and assign that.
+        `SameDiff.set_values` sets several at once.
 
         Raises:
             ArgumentTypeError: For placeholders and op outputs, which have no value of their own.
             ShapeError: If the new value has another shape.
             DTypeError: If the new value cannot be cast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> w = SameDiff().var("w", [1.0, 2.0, 3.0])
+            >>> w.value = 10 * w.value
+            >>> changed = w.value.copy()
+            >>> changed[0] = 0.0
+            >>> w.value = changed
+            >>> w.value
+            array([ 0., 20., 30.], dtype=float32)
         """
         return self.sd.get_value(self)
 
@@ -299,6 +313,10 @@ class SDVariable:
 
     def __invert__(self) -> SDVariable:
         return self.sd.math.not_(self)
+
+    __iadd__, __isub__, __imul__, __itruediv__ = in_place("+"), in_place("-"), in_place("*"), in_place("/")
+    __ifloordiv__, __imod__, __ipow__, __imatmul__ = in_place("//"), in_place("%"), in_place("**"), in_place("@")
+    __iand__, __ior__, __ixor__ = in_place("&"), in_place("|"), in_place("^")
 
     def __getitem__(self, key: Any) -> SDVariable:
         """Numpy's basic indexing: integers, slices, ``...`` and None; or one integer variable to gather rows."""
@@ -555,9 +573,11 @@ class SDVariable:
         return self.sd.to_latex(self, depth, expand=expand, values=values, max_length=max_length)
 
     def eval(
-        self, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
+        self, /, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
     ) -> np.ndarray[Any, Any]:
         """Compute this variable's value.
+
+        A placeholder that is called ``feeds``, ``engine`` or ``step`` is fed by a mapping, ``v.eval({"step": 3.0})``.
 
         Args:
             feeds: Values of the placeholders it depends on, by name or variable.
@@ -572,7 +592,13 @@ class SDVariable:
         Raises:
             FeedError: If a placeholder it needs is missing, or a feed does not fit.
         """
-        return self.sd.output(as_mapping(feeds, named), [self], engine=engine, step=step)[self.name]
+        try:
+            return self.sd.output(as_mapping(feeds, named), [self], engine=engine, step=step)[self.name]
+        except (ArgumentTypeError, EngineError) as e:
+            meant = {"feeds": feeds is None or isinstance(feeds, Mapping), "engine": isinstance(engine, str)}
+            for name in (name for name, is_argument in meant.items() if not is_argument and name in self.sd):
+                e.fix = f"{name}= is an argument of eval. Feed the placeholder of this name so: {{{name!r}: ...}}."
+            raise
 
 
 def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping[Any, ArrayLike]:

@@ -51,6 +51,7 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
         >>> call(SDMath.log1p.op, [np.array([0.0, 1.0])])
         array([0.        , 0.69314718])
     """
+    operands = _alone(operands)
     avals: list[Aval | None] = [None] * len(operands)
     dtypes = dtypes_of(operands, avals)
     arrays = {}
@@ -93,6 +94,16 @@ def _compile(op: Op, avals: Sequence[Aval | None], attrs: Mapping[str, Any]) -> 
     return executable_of(sd, outs), [v.name for v in operands if v is not None], isinstance(out, tuple)
 
 
+def _alone(operands: Sequence[Any]) -> Sequence[Any]:
+    """The operands, with numpy's scalars as arrays where no array is among them.
+
+    There is no graph whose dtype they could take, so they keep their own, as numpy has it.
+    """
+    if any(isinstance(x, np.ndarray) for x in operands):
+        return operands
+    return [np.asarray(x) if isinstance(x, np.generic) else x for x in operands]
+
+
 def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     """Value of what ``build(sd, **operands)`` makes of arrays; the graph is built anew at each call.
 
@@ -101,9 +112,10 @@ def evaluate(build: Callable[..., SDVariable], operands: Mapping[str, Any]) -> n
         operands: Arrays and Python values by name.
     """
     sd = SameDiff()
-    given = {k: x for k, x in operands.items() if x is not None}
+    given = dict(zip(operands, _alone([*operands.values()]), strict=True))
+    given = {k: x for k, x in given.items() if x is not None}
     # Of dates and the like no number has a dtype in common; they are refused below.
-    dtypes = [x.dtype for x in given.values() if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc"]
+    dtypes = [x.dtype for x in given.values() if isinstance(x, np.ndarray) and x.dtype.kind in "biufc"]
     arrays = {k: literal(x, None, dtypes, _FLOATING) for k, x in given.items()}
     variables = {k: sd.placeholder(k, a.shape, a.dtype) for k, a in arrays.items()}
     out = build(sd, **{k: variables.get(k) for k in operands})
@@ -116,8 +128,9 @@ def as_operands(operands: Sequence[Any]) -> list[Any]:
     Nested lists become arrays: of whole numbers and bools as they are, others in the floating dtype of their
     neighbours, or the graph's if there is none.
     """
-    dtypes = [x.dtype for x in operands if isinstance(x, SDVariable | np.ndarray | np.generic) and x.dtype.kind == "f"]
     sd = graph_of(operands)
+    brought = operands if sd is not None else _alone(operands)
+    dtypes = [x.dtype for x in brought if isinstance(x, SDVariable | np.ndarray) and x.dtype.kind == "f"]
     floating = np.result_type(*dtypes) if dtypes else _FLOATING if sd is None else sd.dtype
     return [_as_operand(x, floating) for x in operands]
 

@@ -18,7 +18,7 @@ from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
-from sdgraph.infer.aval import Aval, as_dtype, as_shape
+from sdgraph.infer.aval import Aval, as_dtype, as_shape, shape_str
 from sdgraph.ops import written
 from sdgraph.ops.guards import check_whole
 from sdgraph.ops.indexing import must_be_given, one_above
@@ -129,7 +129,11 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         sd = self.sd
         sizes = as_shape(shape)
         if not all(isinstance(d, int) for d in sizes):
-            raise ArgumentError("An array is filled at a known shape.", given=repr(shape))
+            raise ArgumentError(
+                "An array is filled at a known shape.",
+                given=shape_str(sizes),
+                fix="sd.full_like(x, value) takes the shape of a variable.",
+            )
         number = _number(value, sd.dtype if dtype is None else as_dtype(dtype))
         return sd.broadcast_to(sd.as_variable(number), sizes)
 

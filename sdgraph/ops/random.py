@@ -1,26 +1,31 @@
 """Random numbers: ``sd.random``.
 
 Every draw is a function of (seed, step, node, shape, dtype): it does not depend on what ran before, on the order in
-which nodes run, or on the number of threads. Knows distributions. Must not know where seed and step come from: the
-engine passes them.
+which nodes run, or on the number of threads. Must not know where seed and step come from: the engine passes them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
+from sdgraph.build.distributions import (
+    CONTINUOUS,
+    DISCRETE,
+    check_interval,
+    check_probability,
+    check_spread,
+    check_trials,
+)
 from sdgraph.build.docstrings import Meaning
-from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ZERO_GRADIENT
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import between, finite, not_negative, positive, whole
+from sdgraph.checks import one_of, positive, whole
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, Dim, as_shape, shape_str
+from sdgraph.ops.random_like import SDRandomLike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,51 +47,6 @@ def generator(seed: int, stream: tuple[int, ...], step: int) -> np.random.Genera
     return np.random.Generator(np.random.Philox(sequence, counter=int(step) << 128))
 
 
-def _uniform(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: float, high: float) -> Any:
-    values = low + (high - low) * rng.random(shape, dtype)
-    # The product may round up to the excluded end.
-    return np.minimum(values, np.nextafter(dtype.type(high), dtype.type(low)))
-
-
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
-    return mean + stddev * rng.standard_normal(shape, dtype)
-
-
-def _log_normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
-    return np.exp(_normal(rng, shape, dtype, mean, stddev))
-
-
-def _normal_truncated(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mean: float, stddev: float) -> Any:
-    values = rng.standard_normal(math.prod(shape), dtype)
-    outside = np.flatnonzero(np.abs(values) > 2)
-    while outside.size:
-        values[outside] = rng.standard_normal(outside.size, dtype)
-        outside = outside[np.abs(values[outside]) > 2]
-    return mean + stddev * values.reshape(shape)
-
-
-def _exponential(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, rate: float) -> Any:
-    return rng.standard_exponential(shape, dtype) / dtype.type(rate)
-
-
-def _bernoulli(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, p: float) -> Any:
-    return rng.random(shape) < p
-
-
-def _binomial(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, n_trials: int, p: float) -> Any:
-    return rng.binomial(n_trials, p, shape)
-
-
-_CONTINUOUS: dict[str, Callable[..., Any]] = {
-    "uniform": _uniform,
-    "normal": _normal,
-    "log_normal": _log_normal,
-    "normal_truncated": _normal_truncated,
-    "exponential": _exponential,
-}
-_DISCRETE: dict[str, Callable[..., Any]] = {"bernoulli": _bernoulli, "binomial": _binomial}
-
-
 def _draw(
     xp: Any,
     like: Any,
@@ -101,11 +61,11 @@ def _draw(
 ) -> Any:
     rng = generator(seed, stream, step)
     size = as_shape(shape) if like is None else like.shape
-    if distribution in _DISCRETE:
-        return xp.asarray(_DISCRETE[distribution](rng, size, dtype, *parameters)).astype(dtype)
+    if distribution in DISCRETE:
+        return xp.asarray(DISCRETE[distribution](rng, size, dtype, *parameters)).astype(dtype)
     # numpy draws single and double precision only.
     drawn = dtype if dtype.itemsize >= 4 else np.dtype("float32")
-    return xp.asarray(_CONTINUOUS[distribution](rng, size, drawn, *parameters)).astype(dtype)
+    return xp.asarray(CONTINUOUS[distribution](rng, size, drawn, *parameters)).astype(dtype)
 
 
 # ---------------------------------------------------------------------- rules
@@ -122,23 +82,19 @@ def _infer_draw(
 ) -> Aval:
     if seed is not None:
         whole("seed", seed, least=0)
-    if distribution not in _DISCRETE and (dtype.kind != "f" or dtype.itemsize > 8):
+    one_of("distribution", distribution, [*CONTINUOUS, *DISCRETE])
+    if distribution not in DISCRETE and (dtype.kind != "f" or dtype.itemsize > 8):
         raise DTypeError(f"{distribution} makes floating numbers.", given=dtype.name, expected="float16 to float64")
     if like is not None:
         return Aval(like.shape, dtype)
     size = as_shape(shape)
     if not all(type(d) is int for d in size):
-        raise ArgumentError("Random numbers need a known shape.", given=shape_str(size), fix="Give every size.")
+        raise ArgumentError(
+            "Random numbers need a known shape.",
+            given=shape_str(size),
+            fix=f"Give every size, or a variable that has this shape: sd.random.{distribution}_like(x).",
+        )
     return Aval(size, dtype)
-
-
-def _check_probability(p: float) -> None:
-    between("p", p, 0, 1, ends=True, message="A probability lies between 0 and 1.")
-
-
-def _check_spread(mean: float, stddev: float) -> None:
-    finite("mean", mean)
-    not_negative("stddev", finite("stddev", stddev), "A standard deviation is not negative.")
 
 
 _SHARED = {
@@ -151,8 +107,8 @@ _SHARED = {
 }
 
 
-class SDRandom(Namespace, prefix="random", shared=_SHARED):
-    """Random numbers (``sd.random``).
+class SDRandom(SDRandomLike, prefix="random", shared=_SHARED):
+    """Random numbers (``sd.random``), of a shape that is given and, as ``..._like``, of that of a variable.
 
     The same graph, seed and step give the same numbers, whatever else is evaluated with them. Two nodes draw different
     numbers, unless both are given the same ``seed`` and hold the same place in equal graphs. ``seed=None`` means the
@@ -228,34 +184,8 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool((u >= 2).all() and (u < 3).all())
             True
         """
-        finite("min", min)
-        finite("max", max)
-        if min > max:
-            raise ArgumentError("The interval is empty.", given=f"min={min!r}, max={max!r}")
+        check_interval(min, max)
         return self.draw(None, "uniform", (min, max), shape, dtype or self.sd.dtype, seed)
-
-    @composite
-    def uniform_like(self, x: Operand, *, seed: int | None = None, name: str | None = None) -> SDVariable:
-        """Uniform numbers in [0, 1) with the shape and dtype of ``x``, which may have unknown sizes.
-
-        Args:
-            x: Lends its shape and its floating dtype; its values do not matter.
-
-        Returns:
-            ``x``'s shape; ``x``'s dtype if that is floating, else the graph's.
-
-        Raises:
-            ArgumentError: If the seed is negative.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> x = sd.placeholder("x", shape=(None, 3))
-            >>> sd.random.uniform_like(x).eval({"x": [[1, 2, 3], [4, 5, 6]]}).shape
-            (2, 3)
-        """
-        v = self.sd.as_variable(x)
-        return self.draw(v, "uniform", (0.0, 1.0), (), v.dtype if v.dtype.kind == "f" else self.sd.dtype, seed)
 
     @composite
     def normal(
@@ -292,7 +222,7 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool(abs(x.mean() - 10) < 0.1), bool(abs(x.std() - 2) < 0.1)
             (True, True)
         """
-        _check_spread(mean, stddev)
+        check_spread(mean, stddev)
         return self.draw(None, "normal", (mean, stddev), shape, dtype or self.sd.dtype, seed)
 
     @composite
@@ -326,7 +256,7 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool((abs(x) <= 2).all())
             True
         """
-        _check_spread(mean, stddev)
+        check_spread(mean, stddev)
         return self.draw(None, "normal_truncated", (mean, stddev), shape, dtype or self.sd.dtype, seed)
 
     @composite
@@ -359,7 +289,7 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> bool((sd.random.log_normal(shape=(100,), seed=1).eval() > 0).all())
             True
         """
-        _check_spread(mean, stddev)
+        check_spread(mean, stddev)
         return self.draw(None, "log_normal", (mean, stddev), shape, dtype or self.sd.dtype, seed)
 
     @composite
@@ -426,7 +356,7 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> sd.random.bernoulli(1.0, shape=(3,)).eval()
             array([1., 1., 1.])
         """
-        _check_probability(p)
+        check_probability(p)
         return self.draw(None, "bernoulli", (p,), shape, dtype or self.sd.dtype, seed)
 
     @composite
@@ -464,6 +394,5 @@ class SDRandom(Namespace, prefix="random", shared=_SHARED):
             >>> sd.random.binomial(5, 1.0, shape=(2,)).eval()
             array([5., 5.])
         """
-        _check_probability(p)
-        whole("n_trials", n_trials, least=0)
+        check_trials(n_trials, p)
         return self.draw(None, "binomial", (n_trials, p), shape, dtype or self.sd.dtype, seed)

@@ -121,6 +121,8 @@ class Executable:
     def __call__(self, feeds: Feeds | None = None, /, *, step: int = 0, **named: ArrayLike) -> dict[str, Any]:
         """Run it.
 
+        A placeholder that is called ``step`` is fed by a mapping, ``f({"step": 3.0})``.
+
         Args:
             feeds: Values by name or variable.
             step: Counter for random ops: another step, other draws.

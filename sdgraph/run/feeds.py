@@ -85,13 +85,16 @@ def check_named_dims(placeholders: tuple[Placeholder, ...], arrays: list[np.ndar
                     )
 
 
+_NOT_BY_KEYWORD = " The keyword step= is an argument, the counter of random ops, and feeds nothing."
+
+
 def missing(p: Placeholder, given: Mapping[str, Any]) -> FeedError:
     """The error for a placeholder that was not fed."""
     return _bad(
         p,
         f"The placeholder {p.name!r} is not fed.",
         given="feeds for " + ", ".join(map(repr, given)) if given else "no feeds",
-        fix=f"Add it: {{{p.name!r}: ...}}.",
+        fix=f"Add it: {{{p.name!r}: ...}}." + (_NOT_BY_KEYWORD if p.name == "step" else ""),
     )
 
 

@@ -5,7 +5,7 @@ Knows how the table reads. What a graph contains comes from `visible`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,7 +126,7 @@ def _variable_row(listing: Listing, item: Item) -> _Row:
         shape_str(item.aval.shape),
         item.aval.dtype.name,
         ", ".join(listing.items[o.id].name for o in item.operands) or "-",
-        f"{size:,}" if item.kind is VariableKind.VARIABLE else "-",
+        f"{size:,}" if item.is_trainable else "-",
     )
     return _Row(cells, item.id, item.name, kind, size)
 
@@ -140,7 +140,7 @@ def _kind(listing: Listing, item: Item) -> str:
 
 
 def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:
-    parameters = sum(i.size or 0 for i in items if i.kind is VariableKind.VARIABLE)
+    parameters = sum(i.parameters for i in items)
     n = len(items)
     name = "/".join(path) + "/"
     cells = (
@@ -165,18 +165,16 @@ def _totals(listing: Listing, items: Sequence[Item]) -> list[str]:
         word = "frozen variable" if item.is_frozen else word
         counts[word] = counts.get(word, 0) + 1
     parts = [counted(n, word) for word, n in counts.items()]
-    held = {kind: _held(items, kind) for kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)}
-    parameters, parameter_bytes = held[VariableKind.VARIABLE]
     lines = [
         ("variables", f"{len(items):,}" + (f": {', '.join(parts)}" if parts else "")),
-        ("parameters", f"{parameters:,} ({byte_size(parameter_bytes)})"),
+        ("parameters", _parameters(items)),
+        ("constants", _held(i for i in items if i.kind is VariableKind.CONSTANT)),
+        ("dtypes", _mixed(items)),
     ]
-    if held[VariableKind.CONSTANT][1]:
-        lines.append(("constants", f"{held[VariableKind.CONSTANT][0]:,} ({byte_size(held[VariableKind.CONSTANT][1])})"))
     if left := len(listing.items) - len(items):
         lines.insert(1, ("gradients", f"{left:,} more, not listed; summary(gradients=True) lists them"))
     lines += _losses_line(listing)
-    return [f"{label + ':':<12}{text}" for label, text in lines]
+    return [f"{label + ':':<12}{text}" for label, text in lines if text]
 
 
 def _losses_line(listing: Listing) -> list[tuple[str, str]]:
@@ -186,10 +184,30 @@ def _losses_line(listing: Listing) -> list[tuple[str, str]]:
     return [("losses", names if listing.losses.ids else f"not clear, candidates: {names}")] if ids else []
 
 
-def _held(items: Sequence[Item], kind: VariableKind) -> tuple[int, int]:
-    """Elements and bytes that the graph stores for a kind of leaf."""
-    leaves = [i for i in items if i.kind is kind]
-    return sum(i.size or 0 for i in leaves), sum(i.nbytes or 0 for i in leaves)
+def _parameters(items: Sequence[Item]) -> str:
+    """What is trained, and what else variables hold."""
+    variables = [i for i in items if i.kind is VariableKind.VARIABLE]
+    others = _held(i for i in variables if not i.is_trainable)
+    return (_held(i for i in variables if i.is_trainable) or "0 (0 B)") + (others and f", not trainable: {others}")
+
+
+def _held(items: Iterable[Item]) -> str:
+    """Elements and bytes that the graph stores for leaves; nothing if there are none."""
+    sizes = [(i.size or 0, i.nbytes or 0) for i in items]
+    n, n_bytes = map(sum, zip(*sizes, strict=True)) if sizes else (0, 0)
+    return f"{n:,} ({byte_size(n_bytes)})" if n_bytes else ""
+
+
+def _mixed(items: Sequence[Item]) -> str:
+    """The floating dtypes of a graph that has several, with where each further one begins."""
+    firsts: dict[str, str] = {}
+    for item in items:
+        if item.aval.dtype.kind == "f" and not item.is_gradient:
+            firsts.setdefault(item.aval.dtype.name, item.name)
+    if len(firsts) < 2:
+        return ""
+    further = [f"first {dtype}: {name!r}" for dtype, name in list(firsts.items())[1:]]
+    return f"mixed: {', '.join(firsts)}; {', '.join(further)}"
 
 
 # ---------------------------------------------------------------------- text and HTML

@@ -13,7 +13,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.neighbours import Operand, is_hidden, operands
 from sdgraph.build.op import Op
 from sdgraph.differentiate.which_losses import Losses, find_losses
-from sdgraph.infer.aval import Aval
+from sdgraph.infer.aval import Aval, is_floating
 from sdgraph.wording import shortened
 
 if TYPE_CHECKING:
@@ -54,6 +54,16 @@ class Item:
     def size(self) -> int | None:
         """Number of elements; None if a dimension is unknown."""
         return math.prod(self.aval.shape) if self.aval.is_static else None  # type: ignore[arg-type]
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether it is one of the graph's trainable variables."""
+        return self.kind is VariableKind.VARIABLE and is_floating(self.aval.dtype)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers of it are trained."""
+        return (self.size or 0) if self.is_trainable else 0
 
     @property
     def nbytes(self) -> int | None:

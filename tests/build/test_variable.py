@@ -3,6 +3,7 @@
 import inspect
 import operator
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -373,16 +374,6 @@ def test_python_scalars_are_weak_as_in_numpy(op, scalar):
             np.testing.assert_array_equal(result, value)
 
 
-@pytest.mark.parametrize(
-    "scalar", [np.float64(2.5), np.float32(2.5), np.int64(3), np.uint8(3), np.bool_(True)], ids=repr
-)
-def test_numpy_scalars_are_not_weak(scalar):
-    for dtype in DTYPES:
-        array = np.ones(2, dtype)
-        x = SameDiff().placeholder("x", (2,), dtype)
-        assert (x + scalar).dtype == (array + scalar).dtype == (scalar + x).dtype
-
-
 def test_python_lists_are_weak_too():
     sd = SameDiff()
     integers, floats = [1, 2], [0.5, 2.0]
@@ -390,6 +381,62 @@ def test_python_lists_are_weak_too():
     assert (x + integers).dtype == (integers + x).dtype == (floats * x).dtype == np.float32
     assert (n + integers).dtype == np.int8
     assert (n + floats).dtype == np.float64
+
+
+# ---------------------------------------------------------------------- in place
+
+IN_PLACE = {
+    "+": operator.iadd, "-": operator.isub, "*": operator.imul, "/": operator.itruediv, "//": operator.ifloordiv,
+    "%": operator.imod, "**": operator.ipow, "@": operator.imatmul, "&": operator.iand, "|": operator.ior,
+    "^": operator.ixor,
+}  # fmt: skip
+
+
+def test_every_operator_of_a_variable_has_a_form_in_place():
+    """So that none of them adds a node where a new value is meant."""
+    dunders = {
+        f"__{name}__"
+        for name in (
+            ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"]
+        )
+    }
+    has = {name for name in dunders if hasattr(SDVariable, name)}
+    in_place = {f"__i{name[2:]}" for name in has}
+    assert in_place == {f"__{op.__name__}__" for op in IN_PLACE.values()} <= set(dir(SDVariable))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("symbol", IN_PLACE)
+def test_a_variable_is_not_changed_in_place(sd, symbol, dtype):
+    w = sd.var("w", [1, 0], dtype=dtype)
+    before = graph_state(sd)
+    for other in (1, 0.1, np.ones(2), w, "text"):
+        with pytest.raises(ArgumentTypeError, match=r"'w' is a variable") as caught:
+            IN_PLACE[symbol](w, other)
+        assert f"v.value = v.value {symbol} ..." in caught.value.fix and "sd.set_values" in caught.value.fix
+    assert graph_state(sd) == before and w.value.tolist() == [1, 0]
+
+
+def test_the_error_names_the_line_that_wrote_it(sd):
+    w = sd.var("w", [1.0, 2.0])
+    line = sys._getframe().f_lineno + 2
+    with pytest.raises(ArgumentTypeError) as caught:
+        w -= 0.1
+    assert (caught.value.called_at.line, caught.value.called_at.filename) == (line, __file__)
+
+
+@pytest.mark.parametrize("symbol", IN_PLACE)
+def test_a_name_for_anything_else_is_bound_to_a_new_node(sd, symbol):
+    """As layers are written: ``h = x @ w`` and then ``h += b``."""
+    dtype, other = ("bool", [[True, False], [True, True]]) if symbol in "&|^" else ("float64", [[3.0, 1.0], [0.5, 2.0]])
+    array = np.array([[2, 5], [4, 0]], dtype)
+    x = sd.placeholder("x", (2, 2), dtype)
+    c, h = sd.constant("c", array), sd.identity(x)
+    for v in (x, c, h):
+        name = IN_PLACE[symbol](v, np.array(other))
+        assert name != v and name.op_name is not None
+        np.testing.assert_array_equal(name.eval({"x": array}), IN_PLACE[symbol](array.copy(), np.array(other)))
+    assert c.value.tolist() == array.tolist()
 
 
 # ---------------------------------------------------------------------- facts

@@ -486,11 +486,14 @@ BITWISE = {
 }  # fmt: skip
 
 DRAWS = [s(shape=(2, 3)), s(shape=()), s(shape=(0, 3)), s(shape=(4,), dtype="float64", seed=7)]
+LIKE = [s(f(2, 3)), s(f()), s(f(0, 3)), s(f(4), dtype="float64", seed=7)]
 RANDOM = {
     **{f"random.{k}": DRAWS for k in (
         "uniform", "normal", "normal_truncated", "log_normal", "exponential", "bernoulli")},
     "random.binomial": [s(*a, **b, n_trials=5) for a, b, _ in DRAWS],
-    "random.uniform_like": [s(f(2, 3)), s(f()), s(f(0, 3))],
+    **{f"random.{k}_like": LIKE for k in (
+        "uniform", "normal", "normal_truncated", "log_normal", "exponential", "bernoulli")},
+    "random.binomial_like": [s(*a, **b, n_trials=5) for a, b, _ in LIKE],
     "random.draw": [s(None, distribution="normal", shape=(3,)), s(f(2, 3))],
 }  # fmt: skip
 

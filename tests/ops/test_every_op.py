@@ -42,7 +42,8 @@ ON_PURPOSE = {
 # Ops without a gradient that take nothing one could ask a gradient for.
 NO_FLOATS = {"sequence_mask", "last_occurrence", "invert_permutation", "checked_lengths", "checked_ctc_labels"}
 # Ops whose draws are others for another dtype.
-DRAWS_BY_DTYPE = {"nn.dropout", "random.uniform_like", "random.draw"}
+DRAWS_LIKE = {name for name in OPS if name.startswith("random.") and name.endswith("_like")}
+DRAWS_BY_DTYPE = {"nn.dropout", "random.draw", *DRAWS_LIKE}
 # Ops whose kernels lose accuracy in float32 by their nature, not by their code.
 FLOAT32_RTOL = {"linalg": 1e-3}
 
@@ -523,7 +524,7 @@ NO_SLOPE = {
     ("linalg.matmul_like", 2): _SHAPE,
     ("linalg.on_diagonal", 1): _SHAPE,
     ("nn.unpad", 1): _SHAPE,
-    ("random.uniform_like", None): _SHAPE,
+    **{(name, None): _SHAPE for name in DRAWS_LIKE},
     ("size", None): _SHAPE,
     ("math.count_non_zero", None): "a count is a step",
     ("math.zero_fraction", None): "a count is a step",

@@ -456,6 +456,24 @@ def test_calculate_gradients_from_many_threads():
         assert [sd.names.ids[node.name] for node in sd.nodes] == list(range(len(sd.nodes)))
 
 
+@pytest.mark.parametrize("name", ["step", "engine", "feeds", "self", "given", "named", "name"])
+def test_a_placeholder_may_be_called_as_an_argument_of_the_call(name):
+    sd = SameDiff()
+    x = sd.placeholder(name)
+    y = sd.math.mul(x, 2.0, name="y")
+    f = sd.compile(y)
+    for feeds in ({name: 3.0}, {x: 3.0}):
+        assert y.eval(feeds) == y.eval(feeds, step=5) == f(feeds)["y"] == f(feeds, step=5)["y"] == 6.0
+        assert sd.output(feeds, ["y"])["y"] == 6.0
+    for call, arguments in ((y.eval, ("feeds", "engine", "step")), (f, ("step",))):
+        if name in arguments:
+            with pytest.raises(SDGraphError) as caught:
+                call(**{name: 2.5})
+            assert f"{name}= is an argument" in caught.value.fix and f"{{{name!r}: ...}}" in caught.value.fix
+        else:
+            assert np.ravel(call(**{name: 3.0}) if call == y.eval else call(**{name: 3.0})["y"]) == 6.0
+
+
 def test_setting_a_variable_while_others_run_never_shows_a_half_value():
     sd = SameDiff(dtype="float64")
     w = sd.var("w", np.zeros(1000))
@@ -468,6 +486,21 @@ def test_setting_a_variable_while_others_run_never_shows_a_half_value():
         assert (value == value[0]).all()
 
     hammer(check, 800)
+
+
+def test_setting_several_variables_while_others_run_never_shows_some_of_them():
+    sd = SameDiff(dtype="float64")
+    variables = [sd.var(f"w{k}", 0.0) for k in range(40)]
+    one = sd.compile([v.dup() for v in variables])
+    single = sd.compile(variables[0].dup())
+
+    def check(k):
+        if k % 4 == 0:
+            sd.set_values(dict.fromkeys(variables, float(k)))
+        assert len({float(a) for a in one().values()}) == 1
+        assert len(single()) == 1
+
+    hammer(check, 4000)
 
 
 # ---------------------------------------------------------------------- memory

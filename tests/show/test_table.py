@@ -159,3 +159,31 @@ def test_a_summary_is_a_text():
     text = network().summary()
     assert isinstance(text, str)
     assert text.splitlines()[0].startswith("name")
+
+
+def test_what_is_not_trained_is_no_parameter():
+    sd = SameDiff()
+    w, ids, mask = sd.var("w", [1.0, 2.0]), sd.var("ids", [1, 0], dtype="int64"), sd.var("mask", [True, False, True])
+    with sd.name_scope("layer"):
+        _ = sd.var("table", [1, 2], dtype="int32"), sd.var("b", [1.0, 2.0, 3.0])
+    _ = sd.gather(w, ids, axis=0), mask
+    parameters = {r[0]: r[-1] for r in rows(str(sd.summary()))}
+    assert (parameters["w"], parameters["ids"], parameters["mask"], parameters["layer/table"]) == ("2", "-", "-", "-")
+    assert {r[0]: r[-1] for r in rows(str(sd.summary(depth=0)))}["layer/"] == "3"
+    # Two numbers of 8 B, three of 1 B, two of 4 B.
+    assert "parameters: 5 (20 B), not trainable: 7 (27 B)" in sd.summary()
+
+
+def test_a_mixture_of_floating_dtypes_is_told_with_where_it_begins():
+    sd = SameDiff()
+    x = sd.placeholder("x", (2,))
+    y = sd.math.mul(x, np.sqrt(8), name="y")
+    assert "dtypes:" not in sd.summary()
+    _ = y * sd.var("ids", [1, 2], dtype="int8").cast("float32"), x > 0.0
+    assert "dtypes:" not in sd.summary()
+    scale = sd.constant("scale", np.array([2.0, 3.0]))
+    assert "dtypes:     mixed: float32, float64; first float64: 'scale'" in str(sd.summary()).split("\n")
+    _ = sd.cast(y * scale, "float16", name="half")
+    told = "dtypes:     mixed: float32, float64, float16; first float64: 'scale', first float16: 'half'"
+    assert told in str(sd.summary()).split("\n")
+    assert told.replace("'", "&#x27;") in sd.summary()._repr_html_()

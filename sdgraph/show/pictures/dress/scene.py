@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from sdgraph.build.kinds import VariableKind
 from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import DEEPEST, Group, Groups
 from sdgraph.show.pictures.choose.parts import Arc, Parts
@@ -153,7 +152,7 @@ def _heading(found: Parts, grouped: Groups, values: Values, options: Options) ->
             facts.append("dotted: array kept for the backward pass")
         return title, " · ".join([*facts, *shown[:3]])
     title = options.title or ("Graph with gradients" if options.view == "both" else "Graph")
-    parameters = sum(i.size or 0 for i in forward if i.kind is VariableKind.VARIABLE)
+    parameters = sum(i.parameters for i in forward)
     facts = [counted(len(forward), "variable")]
     if parameters:
         facts.append(counted(parameters, "parameter"))
@@ -217,7 +216,7 @@ def _card(found: Parts, g: Group, values: Values, options: Options, colours: Col
 
 def _scope_card(g: Group, path: tuple[str, ...], values: Values, colours: Colouring) -> Card:
     names = [p.item.name for p in g.members]
-    parameters = sum(p.item.size or 0 for p in g.members if p.item.kind is VariableKind.VARIABLE)
+    parameters = sum(p.item.parameters for p in g.members)
     title, word = path[-1], "scope"
     if g.repeats:
         title, word = f"{path[-1]} … {g.repeats[-1][-1]}", f"× {len(g.repeats)}"

@@ -83,7 +83,7 @@ def _codes_of_rows(shapes, monkeypatch):
 def test_large_unsigned_constants(number, op):
     sd = SameDiff()
     x = sd.placeholder("x", (None,), "uint64")
-    c = sd.constant(np.uint64(number))
+    c = sd.constant(number, dtype="uint64")
     y = {
         "add": lambda: x + c,
         "maximum": lambda: sd.math.maximum(x, c),
