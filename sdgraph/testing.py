@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.feeding import as_mapping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
@@ -33,7 +34,6 @@ from sdgraph.lower.lowering import Lowering
 from sdgraph.plan.schedule import schedule
 from sdgraph.run.engines.reference import compile_plan
 from sdgraph.run.evaluate import executable_of
-from sdgraph.run.executable import as_mapping
 from sdgraph.run.feeds import as_array
 from sdgraph.run.slots import Slots
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
 import numpy as np
 
 from sdgraph.build.annotations import means, readable
+from sdgraph.build.feeding import as_mapping, name_taken
 from sdgraph.build.in_place import in_place
 from sdgraph.build.index_key import index_key
-from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
+from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
-from sdgraph.errors import ArgumentTypeError, EngineError, GradientError, shown
+from sdgraph.errors import ArgumentTypeError, EngineError, GradientError
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
 if TYPE_CHECKING:
@@ -595,25 +596,8 @@ class SDVariable:
         try:
             return self.sd.output(as_mapping(feeds, named), [self], engine=engine, step=step)[self.name]
         except (ArgumentTypeError, EngineError) as e:
-            meant = {"feeds": feeds is None or isinstance(feeds, Mapping), "engine": isinstance(engine, str)}
-            for name in (name for name, is_argument in meant.items() if not is_argument and name in self.sd):
-                e.fix = f"{name}= is an argument of eval. Feed the placeholder of this name so: {{{name!r}: ...}}."
+            name_taken(e, self.sd.names.ids, feeds=feeds, engine=engine)
             raise
-
-
-def as_mapping(feeds: Any, named: Mapping[str, ArrayLike] = NO_ATTRS) -> Mapping[Any, ArrayLike]:
-    """Feeds given as a mapping (None for none) and as keywords, in one mapping.
-
-    Raises:
-        ArgumentTypeError: If ``feeds`` is no mapping.
-    """
-    if feeds is None:
-        return named
-    if not isinstance(feeds, Mapping):
-        raise ArgumentTypeError(
-            "Feeds are given by name.", given=f"{type(feeds).__name__}: {shown(feeds)}", expected="{'x': array, ...}"
-        )
-    return {**feeds, **named} if named else feeds
 
 
 __all__ = ["Dim", "SDVariable"]

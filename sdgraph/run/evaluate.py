@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.build.feeding import as_mapping
+from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.answers import are_known, gradients_of
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.run import checking

@@ -16,8 +16,9 @@ import numpy as np
 
 from sdgraph.build import forks
 from sdgraph.build.annotations import readable
+from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import AnyGraph, VariableKind
-from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.infer.aval import Aval
 from sdgraph.lower import contracts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sdgraph.build.annotations import readable
-from sdgraph.build.variable import as_mapping
+from sdgraph.build.feeding import as_mapping
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentTypeError, EngineError, shown
 from sdgraph.run.engines import threads

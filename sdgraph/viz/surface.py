@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.feeding import as_mapping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.variable import SDVariable, as_mapping
+from sdgraph.build.variable import SDVariable
 from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array

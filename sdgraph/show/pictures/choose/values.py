@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.variable import as_mapping
 from sdgraph.run.evaluate import evaluate
 from sdgraph.show.options import Options
 from sdgraph.show.visible import Item, Listing
