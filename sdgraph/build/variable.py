@@ -6,7 +6,7 @@ Knows how Python syntax maps to ops. Must not know kernels, gradients or engines
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
+from sdgraph.build.symbol import Symbol
 from sdgraph.errors import ArgumentTypeError, EngineError, GradientError
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
 
@@ -45,7 +46,7 @@ means("Feeds", "Mapping[str | SDVariable, ArrayLike]")  # It has other forms bec
 
 
 @readable
-class SDVariable:
+class SDVariable(Symbol):
     """A variable of a graph: a placeholder, a trainable variable, a constant or the output of an op.
 
     It supports Python's arithmetic (``+ - * / // % ** @`` and unary ``-``, ``abs``), comparisons (``< <= > >=`` and the
@@ -204,33 +205,6 @@ class SDVariable:
             fix="Pickle its value, v.value or v.eval(feeds), or its name. For a second one in this program: "
             "sd.copy()[v.name].",
         )
-
-    # ------------------------------------------------------------------ what a symbol cannot do
-
-    def _no_value(self, what: str, fix: str) -> NoReturn:
-        raise ArgumentTypeError(
-            f"{self.name!r} is a symbol: it has no {what} until it is evaluated.", given=repr(self), fix=fix
-        )
-
-    def __bool__(self) -> NoReturn:
-        self._no_value("truth value", "Use sd.where(condition, a, b) in the graph, or test v.eval(feeds).")
-
-    def __float__(self) -> NoReturn:
-        self._no_value("number", "Evaluate it first: float(v.eval(feeds)).")
-
-    def __int__(self) -> NoReturn:
-        self._no_value("number", "Evaluate it first: int(v.eval(feeds)).")
-
-    __index__ = __int__
-
-    def __iter__(self) -> Iterator[NoReturn]:
-        self._no_value("elements to loop over", "Use sd.unstack(v, axis=0), or loop over v.eval(feeds).")
-
-    def __len__(self) -> NoReturn:
-        self._no_value("length", "Use v.shape[0] for a known size, or v.length() in the graph.")
-
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        self._no_value("array", "Evaluate it first: v.eval(feeds). Inside the graph use sd.math instead of numpy.")
 
     # ------------------------------------------------------------------ operators
 
