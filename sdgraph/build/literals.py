@@ -78,7 +78,9 @@ def literal(
     if dtype is not None:
         array = as_numbers(x) if array is None else array
         fixed = np.dtype(dtype)
-        return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
+        if array.dtype.kind != "f" or fixed.kind not in "iu":
+            return converted(array, fixed, literal=np.can_cast(array.dtype, fixed, "same_kind"))
+        # Floats where integers belong stay what they are: the op knows what they may have been meant for.
     kind = type(x) if array is None else _KINDS[array.dtype.kind]
     if others:
         wanted = np.result_type(*others, x if array is None else kind(0))

@@ -188,7 +188,10 @@ def sparse_loss(g: Growth) -> Ref | None:
     labels = _labels(g, shape[:-1], classes)
     kind = g.integer(0, 5)
     if kind <= 2:
-        each = g.call("loss.sparse_softmax_cross_entropy", logits, labels)
+        weights, mode = None, LossReduce.NONE
+        if g.chance(0.4):
+            weights, mode = _weights(g, shape[:-1]), g.choice(list(LossReduce))
+        each = g.call("loss.sparse_softmax_cross_entropy", logits, labels, weights, loss_reduce=mode)
     elif kind == 3:
         probabilities = g.within(logits, *INSIDE)
         if probabilities is None:

@@ -162,6 +162,10 @@ LOSSES = {
     "loss.sparse_softmax_cross_entropy": [
         s(f(2, 3), ints([2, 0])), s(f(3), np.int64(1)), s(f(2, 2, 3), ints([[2, 0], [1, 1]])), s(f(0, 3), ints([])),
         s(f(2, 3), Literal([2, 0])), s(f(2, 1), ints([0, 0])),
+        *[s(f(2, 3), ints([2, 0]), w, loss_reduce=mode) for mode in LossReduce
+          for w in (None, f(lo=0.5, hi=2), f(2, lo=0.5, hi=2), np.array([0.0, 1.5]))],
+        s(f(2, 2, 3), ints([[2, 0], [1, 1]]), f(2, 1, lo=0.5, hi=2), loss_reduce=LossReduce.MEAN_BY_WEIGHT),
+        s(f(0, 3), ints([]), loss_reduce=LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT),
     ],
     "loss.ctc_loss": [
         s(ints([[1, 2], [2, 2]]), f(2, 5, 3), ints([2, 2]), ints([5, 4])),

@@ -56,6 +56,13 @@ def test_a_loss_that_is_not_reduced():
     assert_allclose(heights(viz.plot_contributions(loss)), np.log([2, 2]))
 
 
+def test_class_numbers_with_weights():
+    sd = SameDiff("float64")
+    mode = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
+    loss = sd.loss.sparse_softmax_cross_entropy(np.zeros((2, 2)), [0, 1], weights=[1.0, 3.0], loss_reduce=mode)
+    assert_allclose(heights(viz.plot_contributions(loss)), np.log(2) * np.array([0.5, 1.5]))
+
+
 def test_a_sum_names_its_parts():
     sd = SameDiff("float64")
     w = sd.var("w", [1.0])

@@ -15,6 +15,7 @@ from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.infer.shapes import integer_index
+from sdgraph.ops.losses.class_numbers import SWAPPED
 
 CTC_LITERALS = {"target_labels": "int64", "target_label_lengths": "int64", "logit_input_lengths": "int64"}
 """Lists of labels and lengths are integers."""
@@ -22,6 +23,9 @@ CTC_LITERALS = {"target_labels": "int64", "target_label_lengths": "int64", "logi
 
 def infer_ctc(labels: Aval, logits: Aval, label_lengths: Aval, logit_lengths: Aval, *, blank_index: int) -> Aval:
     """One loss per example, after checking everything known when the graph is built."""
+    if len(labels.shape) == 3 and len(logits.shape) == 2:
+        order = "ctc_loss(target_labels, logit_input, target_label_lengths, logit_input_lengths)"
+        raise ShapeError(f"{SWAPPED}: labels come first, then logits.", fix=f"Exchange them: {order}.")
     for aval, what in ((labels, "target_labels"), (label_lengths, "label lengths"), (logit_lengths, "logit lengths")):
         integer_index(aval, what)
     ranks = tuple(len(a.shape) for a in (labels, logits, label_lengths, logit_lengths))

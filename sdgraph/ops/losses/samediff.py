@@ -18,7 +18,8 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import not_negative
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import Dim, is_floating, shape_str
-from sdgraph.infer.shapes import integer_index, known_to_differ, normalize_axis, same_sizes
+from sdgraph.infer.shapes import known_to_differ, normalize_axis, same_sizes
+from sdgraph.ops.losses.class_numbers import check_class_numbers, refuse_class_numbers
 from sdgraph.ops.losses.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols
 from sdgraph.ops.precision import widened
@@ -652,6 +653,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         """
         not_negative("label_smoothing", label_smoothing)
         sd = self.sd
+        refuse_class_numbers(*(v.aval for v in symbols(one_hot_labels, logit_predictions)))
         _same_shape(one_hot_labels=one_hot_labels, logit_predictions=logit_predictions)
         x, z = floats(logit_predictions, one_hot_labels, like=logit_predictions)
         if not x.ndim:
@@ -671,17 +673,26 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         return reduced(sd.sum(sd.math.multiply_no_nan(surprise, z), axis=-1))
 
     @composite(is_loss=True, literals={"labels": "int64"})
-    def sparse_softmax_cross_entropy(self, logits: Operand, labels: Operand, *, name: str | None = None) -> SDVariable:
-        """Cross entropy of logits and integer labels: ``-log_softmax(logits)[label]`` over the last axis.
+    def sparse_softmax_cross_entropy(
+        self,
+        logits: Operand,
+        labels: Operand,
+        *,
+        weights: Operand | None = None,
+        loss_reduce: LossReduce = LossReduce.NONE,
+        name: str | None = None,
+    ) -> SDVariable:
+        """Cross entropy of logits and integer labels: ``E = -log_softmax(logits)[label]`` over the last axis.
 
-        Note the order of the operands, SameDiff's: logits first.
+        Note the order of the operands, SameDiff's: logits first. Note also that by default nothing is reduced: the
+        gradient is that of a sum over the batch, where other losses have a mean.
 
         Args:
             logits: Logits ``[..., classes]``.
             labels: Integer labels, of the shape of the logits without the last axis.
 
         Returns:
-            One loss per label, of the labels' shape and the logits' dtype.
+            One loss per label, of the labels' shape and the logits' dtype; a scalar for any other ``loss_reduce``.
 
         Raises:
             ShapeError: If the shapes do not fit.
@@ -694,17 +705,26 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
 
         Example:
             >>> from sdgraph import SameDiff
-            >>> SameDiff(dtype="float64").loss.sparse_softmax_cross_entropy([[0.0, 0.0]], [1]).eval()
-            array([0.69314718])
+            >>> from sdgraph import LossReduce
+            >>> sd = SameDiff(dtype="float64")
+            >>> logits = [[0.0, 0.0], [0.0, 40.0]]
+            >>> sd.loss.sparse_softmax_cross_entropy(logits, [1, 0]).eval()
+            array([ 0.69314718, 40.        ])
+            >>> mean = LossReduce.MEAN_BY_NONZERO_WEIGHT_COUNT
+            >>> sd.loss.sparse_softmax_cross_entropy(logits, [1, 0], loss_reduce=mean).eval()
+            array(20.34657359)
         """
         sd = self.sd
-        (x,), (k,) = floats(logits, like=logits), symbols(labels)
-        integer_index(k.aval, "labels")
-        if not x.ndim:
-            raise ShapeError("Scalars have no class axis.", given=shape_str(x.shape), expected="shape [..., classes]")
-        _check_label_shape(x.shape, k.shape)
+        given, k = symbols(logits, labels)
+        check_class_numbers(k.aval, given.aval)
+        (x,), w = floats(logits, like=logits), None
+        if weights is not None:
+            (w,) = floats(weights, like=x)
+            w = _fit_weights(w, x.shape[:-1])
+            (x,) = _masked(w if w.shape == () else sd.expand_dims(w, -1), x)
+        reduced = reduction(loss_reduce, w, logits, labels, weights)
         k = sd.expand_dims(sd.checked_labels(k, x), -1)
-        return rounded(0.0 - sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1), logits)
+        return reduced(0.0 - sd.squeeze(sd.take_along_axis(sd.nn.log_softmax(x), k, axis=-1), -1))
 
     @composite(is_loss=True)
     def weighted_cross_entropy_with_logits(
@@ -766,16 +786,6 @@ def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:
         given=f"weights {shape_str(weights.shape)}, labels {shape_str(shape)}",
         expected=f"(), ({batch},) or {shape_str((batch, *(1 for _ in shape[1:])))}",
     )
-
-
-def _check_label_shape(logits: tuple[Dim, ...], labels: tuple[Dim, ...]) -> None:
-    if not logits or not same_sizes(labels, logits[:-1]):
-        raise ShapeError(
-            "labels must have the shape of the logits without the class axis.",
-            given=f"logits {shape_str(logits)}, labels {shape_str(labels)}",
-            expected=f"labels {shape_str(logits[:-1])}",
-            fix="For one-hot labels use softmax_cross_entropy.",
-        )
 
 
 __all__ = ["LossReduce", "SDLoss", "reduce_loss"]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from sdgraph import LossReduce, SameDiff, errors
+from sdgraph import LossReduce, SameDiff, errors, nd
 from sdgraph.ops.losses.reduction import reduce_loss
 from sdgraph.testing import check_grads
-from tests.golden.cases import run
+from tests.golden.cases import factor, reduced, run, weights_gradient
 
 INF, NAN = math.inf, math.nan
 REDUCTIONS = list(LossReduce)
@@ -462,6 +462,55 @@ def test_sparse_labels_equal_one_hot_labels():
     dense, b = run("softmax_cross_entropy", {"y": np.eye(3)[k], "x": x}, wrt=["x"], loss_reduce=LossReduce.NONE)
     np.testing.assert_allclose(sparse, dense, rtol=1e-15)
     np.testing.assert_allclose(a["x"], b["x"], rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("mode", REDUCTIONS)
+@pytest.mark.parametrize("weights", [None, 2.5, [0.5, 0.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]], ids=str)
+def test_weights_and_reductions_of_class_numbers(weights, mode):
+    rng = np.random.default_rng(3)
+    x, k = rng.normal(size=(4, 3)), rng.integers(0, 3, 4)
+    w = None if weights is None else np.array(weights)
+    sd = SameDiff("float64")
+    logits, classes = sd.placeholder("x", x.shape), sd.placeholder("k", k.shape, "int64")
+    scale = None if w is None else sd.var("w", w)
+    loss = sd.loss.sparse_softmax_cross_entropy(logits, classes, weights=scale, loss_reduce=mode)
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    each = -np.log(p[range(4), k])
+    wrt = [logits] + ([] if scale is None else [scale])
+    got, *slopes = sd.compile([loss, *sd.grad(loss, wrt)]).run({"x": x, "k": k})
+    np.testing.assert_allclose(got, reduced(each, w, mode), rtol=1e-12)
+    want = (p - np.eye(3)[k]) * factor(w, each.shape, mode)[:, None]
+    np.testing.assert_allclose(slopes[0], want, rtol=1e-11, atol=1e-15)
+    if w is not None:
+        np.testing.assert_allclose(slopes[1], weights_gradient(each, w, mode), rtol=1e-11, atol=1e-15)
+    arrays = nd.loss.sparse_softmax_cross_entropy(x, k, weights=w, loss_reduce=mode)
+    np.testing.assert_array_equal(arrays, sd.compile([loss], engine="numpy")({"x": x, "k": k})[loss.name])
+
+
+def test_the_mean_of_class_numbers_is_that_of_one_hot_labels():
+    rng = np.random.default_rng(5)
+    x, k, w = rng.normal(size=(2, 5, 3)), rng.integers(0, 3, (2, 5)), rng.uniform(0, 2, (2, 1))
+    sd = SameDiff("float64")
+    for mode in REDUCTIONS:
+        sparse = sd.loss.sparse_softmax_cross_entropy(x, k, weights=w, loss_reduce=mode).eval()
+        dense = sd.loss.softmax_cross_entropy(np.eye(3)[k], x, w, loss_reduce=mode).eval()
+        np.testing.assert_allclose(sparse, dense, rtol=1e-14)
+
+
+def test_class_numbers_of_weight_zero_count_nothing_beside_nan():
+    sd = SameDiff("float64")
+    x = sd.var("x", [[NAN, 1.0], [0.0, 0.0], [INF, INF]])
+    weights = np.array([0.0, 2.0, 0.0])
+    loss = sd.loss.sparse_softmax_cross_entropy(x, [0, 1, 1], weights=weights, loss_reduce=LossReduce.MEAN_BY_WEIGHT)
+    np.testing.assert_allclose(loss.eval(), math.log(2), rtol=1e-15)
+    np.testing.assert_allclose(sd.grad(loss, x).eval(), [[0, 0], [0.5, -0.5], [0, 0]], rtol=1e-15)
+
+
+def test_halves_of_class_numbers_are_reduced_in_single_precision():
+    x = np.zeros((4000, 2), "float16")
+    sd = SameDiff("float16")
+    mean = sd.loss.sparse_softmax_cross_entropy(x, np.zeros(4000, "int64"), loss_reduce=REDUCTIONS[-1]).eval()
+    assert mean.dtype == "float16" and mean == np.float16(math.log(2))
 
 
 # ---------------------------------------------------------------------- laws

@@ -6,6 +6,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError, ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import same_sizes
+from sdgraph.ops.losses.class_numbers import SWAPPED, look_swapped
 from sdgraph.ops.losses.keras.weighting import Traced
 
 
@@ -19,6 +20,8 @@ def as_integers(labels: Traced, what: str = "y_true") -> SDVariable:
 def class_labels(y_true: Traced, y_pred: SDVariable, axis: int) -> SDVariable:
     """Integer labels of the shape of ``y_pred`` without its class axis; a class axis of size 1 is dropped."""
     sd = y_true.sd
+    if look_swapped(y_true.aval, y_pred.aval):
+        raise ShapeError(f"{SWAPPED}: y_true comes first, then y_pred.", fix="Exchange them.")
     expected = tuple(d for k, d in enumerate(y_pred.shape) if k != axis)
     labels = as_integers(y_true)
     if labels.ndim == y_pred.ndim and labels.shape[axis] == 1:
