@@ -173,7 +173,7 @@ class GraphBuilder(Graph):
 
         Fills in their avals. A scalar that the graph has already is not made again: its array is None.
         """
-        dtypes = dtypes_of(operands, avals)
+        dtypes = dtypes_of(op, operands, avals)
         found: dict[int, tuple[Any, Any]] = {}
         for k, x in enumerate(operands):
             if x is None or type(x) is SDVariable:

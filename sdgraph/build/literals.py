@@ -23,8 +23,14 @@ _KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 _INT64 = np.dtype("int64")
 
 
-def dtypes_of(operands: Sequence[Any], avals: Sequence[Aval | None]) -> list[np.dtype[Any]]:
-    """The dtypes that a call has already, of its variables and its arrays."""
+def dtypes_of(op: Op, operands: Sequence[Any], avals: Sequence[Aval | None]) -> list[np.dtype[Any]]:
+    """The dtypes that a call has already, of its variables and its arrays.
+
+    An operand that has a dtype of its own, as labels and indices have, says nothing of the others.
+    """
+    if op.literals:
+        others = [k for k, name in enumerate(op.operand_names) if name not in op.literals]
+        operands, avals = [operands[k] for k in others], [avals[k] for k in others]
     found = [a.dtype for a in avals if a is not None]
     return found + [x.dtype for x in operands if isinstance(x, np.ndarray)]
 

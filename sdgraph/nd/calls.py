@@ -53,7 +53,7 @@ def call(op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS) -
     """
     operands = _alone(operands)
     avals: list[Aval | None] = [None] * len(operands)
-    dtypes = dtypes_of(operands, avals)
+    dtypes = dtypes_of(op, operands, avals)
     arrays = {}
     for k, x in enumerate(operands):
         if x is not None and type(x) is not SDVariable:

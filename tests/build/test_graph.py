@@ -350,6 +350,32 @@ def test_a_shared_literal_that_becomes_a_variable_is_no_longer_shared():
     assert (x * 3.0).eval(x=1.0) == 3.0 and y.eval(x=1.0) == 5.0
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numbers_beside_indices_and_conditions_have_the_dtype_of_the_others(dtype):
+    sd = SameDiff(dtype)
+    k, c = sd.placeholder("k", (2,), dtype="int64"), sd.placeholder("c", (2,), dtype="bool")
+    x = sd.placeholder("x", (2, 3), dtype)
+    assert sd.where(c, 1.0, [2.0, 3.0]).dtype == dtype
+    assert sd.gather([1.0, 2.0], k).dtype == dtype
+    assert sd.scatter_update(x, k, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).dtype == dtype
+    assert sd.loss.sparse_softmax_cross_entropy([[1.0, 2.0], [3.0, 4.0]], k).dtype == dtype
+    for weights in (2.0, [1.0, 2.0]):
+        each = sd.loss.sparse_softmax_cross_entropy(x, k, weights=weights)
+        assert each.dtype == dtype and each.sum().dtype == dtype
+    # An array brings its dtype, and so does an integer that takes part in the arithmetic.
+    assert sd.loss.sparse_softmax_cross_entropy(x, k, weights=np.ones(2)).dtype == "float64"
+    assert sd.math.add(k, 1.5).dtype == "float64"
+
+
+def test_floats_where_integers_belong_meet_the_ops_own_error():
+    sd = SameDiff()
+    x = sd.placeholder("x", (2, 3))
+    with pytest.raises(DTypeError, match="labels must be integers"):
+        sd.loss.sparse_softmax_cross_entropy(x, [0.0, 1.0])
+    with pytest.raises(DTypeError, match="Indices must be integers"):
+        sd.gather(x, [0.5, 1.0])
+
+
 # ---------------------------------------------------------------------- conversions
 
 
