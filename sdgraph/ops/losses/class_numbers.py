@@ -11,7 +11,6 @@ from sdgraph.errors import DTypeError, ShapeError
 from sdgraph.infer.aval import Aval, Dim, is_floating, shape_str
 from sdgraph.infer.shapes import same_sizes
 
-
 ONE_HOT: Final = "For one-hot labels, or probabilities, use softmax_cross_entropy(labels, logits)."
 SWAPPED: Final = "The operands look swapped"
 CAST: Final = "Cast them, labels.cast('int64'), or make their placeholder with dtype='int64'."
