@@ -7,6 +7,7 @@ and Raises becomes part of that of every op with this rule. Must not know kernel
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -281,6 +282,19 @@ def reshaped(x: Aval, *, shape: tuple[Dim, ...]) -> Aval:
     elif known != size:
         raise _cannot_reshape(x, shape)
     return Aval(tuple(out), x.dtype)
+
+
+def inferred_size(shape: Shape, wanted: Shape) -> Dim:
+    """The size that a reshape of an array with unknown sizes infers: its only one, if the others fill up the rest.
+
+    Example:
+        >>> inferred_size(("batch", 4, 2), (None, 8)), inferred_size(("batch", 4), (None, 2))
+        ('batch', None)
+    """
+    unknown = [d for d in shape if type(d) is not int]
+    left, given = (math.prod(d for d in sizes if type(d) is int) for sizes in (shape, wanted))
+    # With a size of 0 every number would do, and numpy refuses to choose one.
+    return unknown[0] if len(unknown) == 1 and left == given != 0 else None
 
 
 def _cannot_reshape(x: Aval, shape: tuple[Dim, ...]) -> ShapeError:

@@ -46,7 +46,8 @@ def _reshaped(x: Aval, *, shape: Any) -> Aval:
     if sum(type(d) is not int for d in wanted) > 1:
         raise ArgumentError("Only one dimension can be inferred.", given=shape_str(wanted))
     if not x.is_static:
-        return Aval(wanted, x.dtype)
+        size = shapes.inferred_size(x.shape, wanted)
+        return Aval(tuple(size if d is None else d for d in wanted), x.dtype)
     return shapes.reshaped(x, shape=tuple(d if type(d) is int else None for d in wanted))
 
 
@@ -387,6 +388,9 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
     )
     def reshape(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
         """The same elements, in row order, in another shape; one dimension may be -1, None or a name: it is inferred.
+
+        Where the one unknown size of ``x`` is what is left, the result has that size: ``(batch, 4, 2)`` as ``(-1, 8)``
+        is ``(batch, 8)``.
 
         Args:
             shape: The sizes; one may be -1, None or a name.

@@ -37,7 +37,7 @@ def display_bundle(sd: OpGraph, focus: SDVariable | None = None) -> dict[str, st
     try:
         if focus is None and len(sd.nodes) > _LARGE:
             return bundle | {"text/html": summary(sd, depth=0)._repr_html_()}
-        return bundle | _picture(sd, focus)
+        return bundle | _picture(sd, focus, bundle["text/plain"])
     except Exception:
         # Whatever went wrong, the notebook still has the text; the log has the reason.
         _log.debug("no picture for a notebook", exc_info=True)
@@ -53,7 +53,7 @@ def executable_bundle(f: Executable) -> dict[str, str]:
         plan = f.plan
         bundle["text/plain"] += f"\n{_first_lines(str(plan))}"
         options = make_options({"timeout": _SECONDS, "title": f"Plan of {', '.join(f.names)}"})
-        return bundle | _drawn(GraphView(make_plan_scene(plan, options), options))
+        return bundle | _drawn(GraphView(make_plan_scene(plan, options), options), bundle["text/plain"])
     except Exception:
         _log.debug("no picture for a notebook", exc_info=True)
         return bundle
@@ -65,19 +65,19 @@ def _first_lines(text: str) -> str:
     return text if left <= 0 else "\n".join([*lines[:_LINES], f"  ... {left:,} more lines: print(f.plan)"])
 
 
-def _drawn(view: GraphView) -> dict[str, str]:
+def _drawn(view: GraphView, text: str) -> dict[str, str]:
     try:
         return view.shown()
-    except RendererNotFound:
-        return {"text/vnd.mermaid": view.mermaid}
+    except RendererNotFound as e:
+        return view.without_layout(e, text)
 
 
-def _picture(sd: OpGraph, focus: SDVariable | None) -> dict[str, str]:
+def _picture(sd: OpGraph, focus: SDVariable | None, text: str) -> dict[str, str]:
     title = None if focus is None else focus.name
     options = make_options({"timeout": _SECONDS, "title": title, "legend": focus is None})
     selection = select(sd, None, options) if focus is None else around(sd, focus.id, options)
     view = GraphView(make_scene(selection.parts, selection.groups, selection.values, options), options)
     try:
-        return _drawn(view)
+        return _drawn(view, text)
     except LayoutError:
         return {"text/html": summary(sd, depth=0)._repr_html_()}

@@ -5,7 +5,7 @@ import pytest
 
 import sdgraph.nd as nd
 from sdgraph import SameDiff
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, LabelError, ShapeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, FeedError, LabelError, ShapeError
 from tests.ops.finite_differences import check_gradients
 
 A = np.array([[0.7, -1.3, 1.9, 0.4], [-0.6, 1.1, -1.7, 0.9], [1.4, 0.2, -0.8, -1.2]])
@@ -291,6 +291,72 @@ def test_names_and_minus_one_are_inferred():
     assert sd.reshape(x, -1).shape == (None,)
     with pytest.raises(ArgumentError, match="Only one dimension"):
         sd.reshape(x, (-1, -1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "expected"),
+    [
+        (("batch", 4), (-1, 4), ("batch", 4)),
+        (("batch", 4), (-1, 2, 2), ("batch", 2, 2)),
+        (("batch", 4, 2), (-1, 8), ("batch", 8)),
+        ((4, "batch", 2), (8, -1), (8, "batch")),
+        (("batch", 1), -1, ("batch",)),
+        (("batch",), (1, -1, 1), (1, "batch", 1)),
+        ((None, 4), (-1, 4), (None, 4)),
+        (("batch", 4), ("rows", 4), ("rows", 4)),
+        # These are a multiple, a fraction or a product of it.
+        (("batch", 4), (-1, 2), (None, 2)),
+        (("batch", 4), (-1, 8), (None, 8)),
+        (("batch", 4), (-1, 3), (None, 3)),
+        (("batch", "time", 4), (-1, 4), (None, 4)),
+        (("batch", None, 4), (-1, 4), (None, 4)),
+        (("batch", "batch"), -1, (None,)),
+        # Nothing tells how many there are.
+        (("batch", 0), (-1, 0), (None, 0)),
+    ],
+    ids=str,
+)
+def test_the_unknown_size_keeps_its_name_where_it_is_what_is_inferred(shape, wanted, expected):
+    sd = SameDiff()
+    y = sd.reshape(sd.placeholder("x", shape), wanted)
+    assert y.shape == expected
+    target = [d if type(d) is int else -1 for d in np.atleast_1d(np.array(wanted, object))]
+    for sizes in (
+        {"batch": 6, "time": 2, None: 3},
+        {"batch": 1, "time": 4, None: 6},
+        {"batch": 24, "time": 1, None: 1},
+    ):
+        x = np.zeros([sizes.get(d, d) for d in shape], "float32")
+        try:
+            result = x.reshape(target).shape
+        except ValueError:
+            continue  # The number of elements does not divide, or numpy cannot choose.
+        assert y.eval({"x": x}).shape == result
+        kept = [(d, n) for d, n in zip(y.shape, result, strict=True) if d in ("batch", "time")]
+        assert all(sizes[d] == n for d, n in kept)
+
+
+def test_a_size_that_keeps_its_name_is_checked_as_before():
+    """It meets another array of the same size, has gradients, and still never broadcasts."""
+    sd = SameDiff("float64")
+    x, y = sd.placeholder("x", ("batch", 4, 2)), sd.placeholder("y", ("batch",))
+    w = sd.var("w", np.linspace(-1, 1, 8))
+    z = sd.math.add(sd.reshape(x, (-1, 8)) @ w, y, name="z")
+    assert z.shape == ("batch",)
+    loss = sd.loss.mean_squared_error(y, z, name="loss")
+    rng = np.random.default_rng(0)
+    for n in (1, 3):
+        xs, ys = rng.normal(size=(n, 4, 2)), rng.normal(size=n)
+        flat = xs.reshape(n, 8)
+        found = sd.calculate_gradients({"x": xs, "y": ys}, ["w"])["w"]
+        np.testing.assert_allclose(found, 2 * flat.T @ (flat @ w.value) / n, rtol=1e-12)
+    with pytest.raises(FeedError, match="'batch' has two sizes"):
+        loss.eval({"x": np.ones((1, 4, 2)), "y": np.ones(3)})
+    wide = sd.placeholder("wide", (3, 8))
+    total = sd.math.add(sd.reshape(x, (-1, 8)), wide, name="total")
+    assert total.shape == (3, 8)
+    with pytest.raises(ShapeError, match="turned out to be 1"):
+        total.eval({"x": np.ones((1, 4, 2)), "wide": np.ones((3, 8))})
 
 
 @pytest.mark.parametrize(

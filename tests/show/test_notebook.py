@@ -7,6 +7,7 @@ from sdgraph import SameDiff
 from sdgraph.errors import LayoutError
 from sdgraph.show.pictures import picture
 from sdgraph.show.pictures.lay_out import programs as engines
+from sdgraph.show.pictures.write import mermaid
 from tests.show.pictures.graphs import layers, logistic_regression
 from tests.show.pictures.lay_out.test_programs import no_engine  # noqa: F401  (a fixture)
 from tests.show.pictures.parsing import svg_groups, svg_tree
@@ -74,6 +75,21 @@ def test_without_an_engine_there_is_mermaid(no_engine, of):  # noqa: F811
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/vnd.mermaid"}
     assert bundle["text/vnd.mermaid"].startswith("flowchart TB")
+    # One line says why, whichever of the two is shown; the source that a user asks for is without it.
+    line = "No Graphviz, so your notebook draws a plain picture. pip install 'sdgraph[viz]'"
+    assert bundle["text/plain"] == f"{shown!r}\n{line}"
+    assert f'note["{mermaid._safe(line)}"]' in bundle["text/vnd.mermaid"]
+    assert "Graphviz" not in sd.to_mermaid() + sd.plot().mermaid
+
+
+def test_a_view_says_why_a_layout_failed(monkeypatch):
+    def fail(*_):
+        raise LayoutError("The layout took longer than 60 s and was stopped.", fix="Draw less.")
+
+    monkeypatch.setattr(picture.engines, "lay_out", fail)
+    bundle = logistic_regression()[0].plot()._repr_mimebundle_()
+    assert bundle["text/plain"].splitlines()[1] == "The layout took longer than 60 s and was stopped."
+    assert "took longer than 60 s" in bundle["text/vnd.mermaid"]
 
 
 def test_a_layout_that_fails_leaves_the_table(monkeypatch):

@@ -133,12 +133,10 @@ class GraphView:
         return target
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        bundle = {"text/plain": repr(self)}
         try:
-            bundle |= self.shown()
-        except (RendererNotFound, LayoutError):
-            bundle["text/vnd.mermaid"] = self.mermaid
-        return bundle
+            return {"text/plain": repr(self), **self.shown()}
+        except (RendererNotFound, LayoutError) as e:
+            return self.without_layout(e)
 
     def shown(self) -> dict[str, str]:
         """The picture by MIME type, as notebooks take it.
@@ -151,6 +149,20 @@ class GraphView:
         if self.options.display_png:
             bundle["image/png"] = base64.b64encode(self.image("png")).decode()
         return bundle
+
+    def without_layout(self, why: RendererNotFound | LayoutError, text: str | None = None) -> dict[str, str]:
+        """What notebooks get when nothing here lays the picture out: Mermaid, and in one line why.
+
+        Args:
+            why: The error of the layout.
+            text: The plain text of what is shown; the picture's own by default.
+        """
+        missing = isinstance(why, RendererNotFound)
+        line = f"No Graphviz, so your notebook draws a plain picture. {engines.INSTALL}" if missing else why.message
+        return {
+            "text/plain": f"{repr(self) if text is None else text}\n{line}",
+            "text/vnd.mermaid": to_mermaid(self.scene, self.options.direction, note=line),
+        }
 
     @property
     def _base_theme(self) -> str:

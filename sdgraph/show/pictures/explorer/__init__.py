@@ -81,11 +81,10 @@ class Explorer:
         return target
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        bundle = {"text/plain": repr(self)}
         try:
             page, still = self.html, self.static.html
-        except (LayoutError, RendererNotFound):
-            return bundle | {"text/vnd.mermaid": self.static.mermaid}
+        except (LayoutError, RendererNotFound) as e:
+            return self.static.without_layout(e, repr(self))
         # A notebook that is not trusted drops the style and the frame, and the still picture stays; a trusted one
         # hides it.
         name = f"sdgraph-{hashlib.sha256(page.encode()).hexdigest()[:12]}"
@@ -93,7 +92,10 @@ class Explorer:
             f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" width="100%" height="{self.height}" '
             f'style="border:1px solid #8884;border-radius:8px" title="{html.escape(self.static.alt)}"></iframe>'
         )
-        return bundle | {"text/html": f'<style>#{name}{{display:none}}</style><div id="{name}">{still}</div>{frame}'}
+        return {
+            "text/plain": repr(self),
+            "text/html": f'<style>#{name}{{display:none}}</style><div id="{name}">{still}</div>{frame}',
+        }
 
 
 def explore(sd: OpGraph, *, targets: Any = None, height: int = 620, **options: Any) -> Explorer:

@@ -25,6 +25,9 @@ _WAYS_OUT: Final = (
     "Draw less with focus=, depth= or max_nodes=, or take another engine with engine=.\n"
     "sd.to_dot() gives the source that it was given, sd.to_mermaid() one that needs no engine."
 )
+INSTALL: Final = "pip install 'sdgraph[viz]'"
+"""The shortest way to a layout engine."""
+
 _CHILD: Final = Path(__file__).with_name("layout_child.py")
 
 
@@ -126,7 +129,7 @@ def not_found(fmt: str, engine: str = "auto") -> RendererNotFound:
     return RendererNotFound(
         f"{which} for {fmt.upper()}.",
         fix="Any of these:\n"
-        "pip install 'sdgraph[viz]'  (brings Graphviz along)\n"
+        f"{INSTALL}  (brings Graphviz along)\n"
         "apt install graphviz, brew install graphviz or winget install graphviz\n"
         "conda install graphviz\n"
         "Without one, sd.to_dot() and sd.to_mermaid() give the source, and sd.summary() the table.",

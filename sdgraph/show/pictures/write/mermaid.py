@@ -19,9 +19,11 @@ _OUTLINE: Final = {
 _DASHED: Final = {"placeholder": ",stroke-dasharray:5 3", "frozen": ",stroke-dasharray:1 3"}
 
 
-def to_mermaid(scene: Scene, direction: str = "TB") -> str:
-    """The scene as a Mermaid flowchart."""
+def to_mermaid(scene: Scene, direction: str = "TB", note: str | None = None) -> str:
+    """The scene as a Mermaid flowchart, with a line of text beside the cards if there is something to say."""
     lines = [f"flowchart {direction}"]
+    if note is not None:
+        lines += [f'  note["{_safe(note)}"]', "  style note fill:none,stroke:none"]
     lines += _tree(scene, (), "  ")
     lines += [_link(link) for link in scene.links]
     for kind in scene.kinds:

@@ -228,8 +228,12 @@ def test_a_notebook_gets_a_frame_and_a_still_picture():
 def test_without_an_engine_a_notebook_gets_mermaid(monkeypatch):
     monkeypatch.setattr(engines, "command", lambda *_: None)
     sd, _ = model()
-    bundle = sd.explore(title="nothing laid out before")._repr_mimebundle_()
+    page = sd.explore(title="nothing laid out before")
+    bundle = page._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/vnd.mermaid"}
+    first, why = bundle["text/plain"].splitlines()
+    assert first == repr(page) and "No Graphviz" in why and "pip install" in why
+    assert "No Graphviz" in bundle["text/vnd.mermaid"]
 
 
 # ---------------------------------------------------------------------- hostile names
