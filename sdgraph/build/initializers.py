@@ -57,7 +57,7 @@ SchemeName: TypeAlias = Literal[
 
 # In quotes, since `np.random` is loaded when it is first used: that takes a sixth of the time of this package.
 _Make: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...], float], np.ndarray[Any, Any]]"
-Init: TypeAlias = "SchemeName | str | float | np.ndarray[Any, Any] | list[Any] | Callable[..., Any]"
+Init: TypeAlias = "SchemeName | str | complex | np.ndarray[Any, Any] | list[Any] | Callable[..., Any]"
 """What `SameDiff.var` takes as ``init``."""
 
 
@@ -197,7 +197,7 @@ def initial_value(
         DTypeError: If the dtype cannot hold the numbers.
     """
     what = f"The initial value of {name!r}"
-    if isinstance(init, int | float | np.number) and not isinstance(init, bool):
+    if isinstance(init, int | float | complex | np.number | np.bool):
         number = converted(as_numbers(init), dtype, literal=True, what=what)
         return _made(lambda: np.full(shape, number), shape)
     rng = np.random.default_rng(None if seed is None else as_seed(seed))

@@ -89,7 +89,9 @@ def literal(
         # Floats where integers belong stay what they are: the op knows what they may have been meant for.
     kind = type(x) if array is None else _KINDS[array.dtype.kind]
     if others:
-        wanted = np.result_type(*others, x if array is None else kind(0))
+        # What is floating decides alone: of integers, as labels may be, and a float32 numpy makes a float64.
+        floats = [d for d in others if d.kind in "fc"]
+        wanted = np.result_type(*(floats or others), x if array is None else kind(0))
     else:
         wanted = np.dtype(bool) if kind is bool else np.result_type(floating, kind(0))
     if array is None:

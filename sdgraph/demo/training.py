@@ -85,8 +85,8 @@ def _line_search(model: Model, feeds: Feeds, value: float, move: Array) -> None:
     start = _join([w.value for w in model.weights])
     length = 1.0
     while length > 1e-6:
-        for w, part in zip(model.weights, _split(start + length * move, model), strict=True):
-            w.value = part
+        parts = _split(start + length * move, model)
+        model.sd.set_values(dict(zip(model.weights, parts, strict=True)))
         if model.objective.eval(feeds) <= value:
             return
         length /= 2
@@ -103,9 +103,8 @@ def gradient_descent(
         value, logits, *gradients = evaluate(feeds).values()
         norm = float(np.linalg.norm(_join(gradients)))
         yield Progress(step, float(value), norm, accuracy(logits, feeds["label"]), 0)
-        for k, (w, g) in enumerate(zip(model.weights, gradients, strict=True)):
-            velocity[k] = momentum * velocity[k] - rate * g
-            w.value = w.value + velocity[k]
+        velocity = [momentum * v - rate * g for v, g in zip(velocity, gradients, strict=True)]
+        sd.set_values({w: w.value + v for w, v in zip(model.weights, velocity, strict=True)})
 
 
 def _join(arrays: list[Array]) -> Array:

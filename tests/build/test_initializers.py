@@ -148,12 +148,26 @@ def test_fans(shape, expected):
         (0.5, 0.5),
         (np.float64(0.1), 0.1),
         (np.int8(3), 3),
+        (True, 1),
+        (np.True_, 1),
     ],
 )
 def test_schemes_without_chance(init, expected):
     w = SameDiff().var("w", shape=(2, 2), init=init)
     assert w.dtype == np.float32
     np.testing.assert_array_equal(w.value, np.broadcast_to(np.float32(expected), (2, 2)))
+
+
+def test_a_number_of_any_kind_fills_a_variable_that_can_hold_it():
+    for init, dtype in (
+        (True, "bool"),
+        (False, "bool"),
+        (1 + 2j, "complex64"),
+        (3, "uint8"),
+        (np.float32(0.5), "float64"),
+    ):
+        w = SameDiff().var("w", shape=(2,), init=init, dtype=dtype).value
+        assert w.dtype == dtype and w.tolist() == [init, init]
 
 
 def test_the_default_scheme_is_zeros():
@@ -272,7 +286,7 @@ MASKED = np.ma.array([1.0, 2.0], mask=[True, False])
 REFUSED = {
     "no scheme": ("gauss", ArgumentError, "no init scheme 'gauss'"),
     "none": (None, ArgumentError, "no init scheme None"),
-    "a flag": (True, ArgumentError, "no init scheme True"),
+    "a complex number": (1j, DTypeError, "initial value of 'w' does not cast to float32"),
     "a dict": ({}, ArgumentError, "no init scheme {}"),
     "a scheme that fits no vector": ("identity", ArgumentError, "square"),
     "a number where none may be": ("he:2", ArgumentError, "'he' takes no number"),

@@ -71,6 +71,19 @@ def test_attention_keeps_its_dtype(dtype):
     assert weights.eval({"q": np.ones((1, 4, 8)), "k": np.ones((1, 4, 8))}).dtype == dtype
 
 
+@pytest.mark.parametrize("weights", [2.0, 2, np.float64(2), [2.0, 0.5], [2, 1]], ids=repr)
+@pytest.mark.parametrize("labels", ["int64", "uint8", "bool", "float16"])
+def test_a_number_beside_integers_and_floats_takes_the_dtype_of_the_floats(labels, weights):
+    sd = SameDiff()
+    y, p = sd.placeholder("y", (2,), labels), sd.placeholder("p", (2,))
+    loss = sd.loss.mean_squared_error(y, p, weights)
+    feeds = {"y": np.array([1, 0], labels), "p": np.array([0.5, 2.0], "float32")}
+    by_hand = np.mean(np.square([0.5, 2.0]) * weights)
+    assert loss.dtype == np.float32 and loss.eval(feeds) == pytest.approx(by_hand)
+    assert {v.dtype.name for v in sd.constants()} <= {"float32"}
+    assert nd.loss.mean_squared_error(feeds["y"], feeds["p"], weights).dtype == np.float32
+
+
 def test_an_array_keeps_its_dtype_even_without_axes():
     sd = SameDiff()
     x = sd.placeholder("x", (3,))
