@@ -19,6 +19,7 @@ from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
+from sdgraph.build.spelling.lacking import of_module as _of_module
 from sdgraph.build.variable import Operand, SDVariable
 from sdgraph.ops.losses.keras.on_arrays import compute_arrays_with as _compute_arrays_with
 from sdgraph.ops.losses.reduction import LossReduce
@@ -27,7 +28,7 @@ from sdgraph.run.executable import Executable
 from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
-    from sdgraph import keras, testing, viz
+    from sdgraph import keras, losses, nd, testing, viz
     from sdgraph.run.engines.threads import set_num_threads
     from sdgraph.run.profiling import profile
 
@@ -46,6 +47,8 @@ __all__ = [
     "composite",
     "errors",
     "keras",
+    "losses",
+    "nd",
     "primitive",
     "profile",
     "set_num_threads",
@@ -53,7 +56,7 @@ __all__ = [
     "viz",
 ]
 
-_ON_FIRST_USE = ("keras", "testing", "viz")
+_ON_FIRST_USE = ("keras", "losses", "nd", "testing", "viz")
 _FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.run.profiling", "set_num_threads": "sdgraph.run.engines.threads"}
 
 
@@ -67,13 +70,22 @@ _compute_arrays_with(_arrays)
 _readable(errors.GradientCheckError)
 
 
-def __getattr__(name: str) -> Any:
-    """Load a part that not every program needs."""
-    if name in _ON_FIRST_USE:
-        return importlib.import_module(f"sdgraph.{name}")
-    if name in _FUNCTIONS_ON_FIRST_USE:
-        return getattr(importlib.import_module(_FUNCTIONS_ON_FIRST_USE[name]), name)
-    raise AttributeError(f"module 'sdgraph' has no attribute {name!r}")
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        """Load a part that not every program needs."""
+        if name in _ON_FIRST_USE:
+            return importlib.import_module(f"sdgraph.{name}")
+        if name in _FUNCTIONS_ON_FIRST_USE:
+            return getattr(importlib.import_module(_FUNCTIONS_ON_FIRST_USE[name]), name)
+        raise _of_module("sdgraph", name, __all__, elsewhere=_classes, graph=SameDiff)
+
+
+def _classes() -> dict[str, str]:
+    """Classes that stand further down, with where that is."""
+    from sdgraph.keras import losses
+
+    return {name: f"sdgraph.keras.losses.{name}" for name in losses.__all__ if name[0].isupper()}
 
 
 def __dir__() -> list[str]:

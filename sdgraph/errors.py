@@ -15,6 +15,9 @@ from sdgraph.frames.origin import Origin, Place, user_origin
 if TYPE_CHECKING:
     from types import TracebackType
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
@@ -33,6 +36,7 @@ __all__ = [
     "SDGraphError",
     "ShapeError",
     "TakenBackError",
+    "UnknownAttributeError",
     "UnknownVariableError",
     "VariableNameError",
 ]
@@ -208,6 +212,38 @@ class VariableNameError(SDGraphError, ValueError):
 
 class UnknownVariableError(SDGraphError, KeyError):
     """A name the graph does not have."""
+
+
+class UnknownAttributeError(SDGraphError, AttributeError):
+    """An operation, a method or a part that there is not.
+
+    Programs try names to see whether they are there, so what was meant is looked for when somebody reads it.
+
+    Args:
+        message: What is wrong.
+        name: The name.
+        advice: Called for what to do about it.
+        **parts: As for `SDGraphError`.
+    """
+
+    def __init__(
+        self, message: str, *, name: str = "", advice: Callable[[], str | None] = lambda: None, **parts: Any
+    ) -> None:
+        super().__init__(message, **parts)
+        # Without `obj`: Python would guess by itself, and write it behind the advice.
+        self.name = name
+        self._advice = advice
+
+    @property
+    def fix(self) -> str | None:  # type: ignore[override]
+        """What to do about it."""
+        if self._fix is None:
+            self._fix = self._advice()
+        return self._fix
+
+    @fix.setter
+    def fix(self, fix: str | None) -> None:
+        self._fix = fix
 
 
 class TakenBackError(SDGraphError, ReferenceError):

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.namespace import Namespace
+from sdgraph.build.spelling.lacking import of_module
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.differentiate import jacobians
@@ -33,8 +34,17 @@ _FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "display_bundle", "execut
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
+class _Face(type):
+    """The class of `SameDiff`, whose users know functions of it by other names, as ``SameDiff.create()``."""
+
+    if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+        def __getattr__(cls, name: str) -> Any:
+            raise of_module(cls.__name__, name, dir(cls), graph=cls)
+
+
 @readable
-class SameDiff(GraphViews):
+class SameDiff(GraphViews, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,

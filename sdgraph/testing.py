@@ -18,6 +18,7 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.feeding import as_mapping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.spelling.lacking import of_module as _of_module
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_finite, is_whole
 from sdgraph.errors import (
@@ -457,3 +458,9 @@ class _Differences:
         if not jump > 1e-3 * scale + rounding:
             return False
         return bool(self._sides(k, 1 / 16) > 0.5 * jump)
+
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        raise _of_module("sdgraph.testing", name, __all__)

@@ -17,6 +17,8 @@ _MAX_TEXT: Final = 500
 
 _LONGEST_NAME: Final = 200
 _SHORTEST_BEGINNING: Final = 3
+_AS_LIKELY: Final = 0.12
+"""How much less like a name another one may be than the first, to be named beside it."""
 
 
 def number(value: Any) -> str:
@@ -165,24 +167,27 @@ def nearest(name: object, known: Iterable[object], most: int = 3) -> list[str]:
         >>> nearest("X", ["x", "y"]), nearest("truncatedNormal", ["normal", "truncated_normal"])
         (['x'], ['truncated_normal'])
         >>> nearest("rellu", ["relu", "relu6", "elu"]), nearest("acc", ["accuracy", "loss"])
-        (['relu', 'relu6', 'elu'], ['accuracy'])
+        (['relu', 'relu6'], ['accuracy'])
     """
     import difflib  # Only what goes wrong asks for it.
 
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         return []
-    wanted = _folded(name)
+    wanted = folded(name)
     by_spelling: dict[str, list[str]] = {}
     for k in map(str, known):
-        by_spelling.setdefault(_folded(k), []).append(k)
+        by_spelling.setdefault(folded(k), []).append(k)
     if wanted in by_spelling:
         return by_spelling[wanted][:most]
     close = difflib.get_close_matches(wanted, by_spelling, n=most, cutoff=0.6)
+    likeness = [difflib.SequenceMatcher(None, k, wanted).ratio() for k in close]
+    close = [k for k, ratio in zip(close, likeness, strict=True) if ratio > likeness[0] - _AS_LIKELY]
     begins = [k for k in by_spelling if len(wanted) >= _SHORTEST_BEGINNING and k.startswith(wanted) and k not in close]
     return [k for spelling in [*close, *begins] for k in by_spelling[spelling]][:most]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without what spellings differ in: case, underscores, hyphens and blanks."""
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
 
 

@@ -13,7 +13,6 @@ LASTING = {
     "linalg",
     "random",
     "bitwise",
-    "_origins",
     "appending",
     "_readers",
     "_hidden",

@@ -160,7 +160,8 @@ def kept(make: Callable[[], Any], form: Form | None = None, *, saved: bool = Fal
 def tables_of(graph: AnyGraph) -> list[tuple[Any, Table]]:
     """Every table of a graph, with the record that has it."""
     own = [(graph, table) for table in graph.tables]
-    return own + [(record, table) for record in (graph.names, graph.marks) for table in _listed(type(record))]
+    records = (graph.table, graph.names, graph.marks)
+    return own + [(record, table) for record in records for table in _listed(type(record))]
 
 
 @functools.cache

@@ -8,10 +8,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sdgraph.build import bookkeeping
-from sdgraph.build.bookkeeping import Journal, Mark, Table
+from sdgraph.build.bookkeeping import Journal, Mark, Table, kept
 from sdgraph.build.kinds import GRADIENT_SCOPE
 from sdgraph.build.marks import Marks
 from sdgraph.build.names import Names
@@ -23,8 +24,6 @@ from sdgraph.infer.aval import Aval
 from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from types import CodeType
-
     import numpy as np
 
     from sdgraph.build.op import Op
@@ -84,13 +83,50 @@ class DroppedNode(Node):
     attrs = aval = id = inputs = name = op = origin = property(check)  # type: ignore[assignment]
 
 
+@dataclass(slots=True, eq=False, repr=False)
+class NodeTable:
+    """The nodes, and what every node that is appended needs: a name, and the line that makes it.
+
+    An object of its own, since it is what every op asks: a graph tells of names that it lacks, which makes a look-up of
+    any part of it dearer before Python 3.12.
+    """
+
+    nodes: list[Node]
+    names: Names
+    lines: dict[tuple[int, int], Origin] = field(default_factory=dict)
+    """Where in the user's code nodes were made: one record for all that a line makes."""
+    origin: Origin | None = kept(lambda: None, saved=True, copied=False)
+    """Where all nodes are made at present, if that is fixed."""
+
+    def append(
+        self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str, given: bool = False
+    ) -> Node:
+        """Append a node under a name that `Names.full` or `Names.free` returned; see `Graph.append`."""
+        origin = self.origin
+        if origin is None:
+            place = user_place(2)
+            if place is not None:
+                # One record for all nodes made by a line: a loop that makes a million nodes keeps a single origin. It
+                # keeps its code object alive, so that the id of that stays its own.
+                origin = self.lines.get((id(place[0]), place[1]))
+                if origin is None:
+                    origin = self.lines[id(place[0]), place[1]] = Origin(*place)
+        i = len(self.nodes)
+        if given:
+            self.names.given.add(i)
+        node = Node(op, inputs, attrs, aval, name, origin, i)
+        # The interpreter stops for a signal after a call only: both have happened by then, or neither.
+        self.names.ids[name] = i
+        self.nodes.append(node)
+        return node
+
+
 class Graph:
     """The storage under a `SameDiff`: nodes, their names and the values of variables and constants."""
 
     tables: ClassVar[tuple[Table, ...]] = (
         Table("values", bookkeeping.by_id),
         Table("version", saved=True, copied=False),
-        Table("_origin", saved=True, copied=False),
     )
     """What a graph keeps itself, besides its nodes; the rest is in `Names` and `Marks`."""
 
@@ -101,8 +137,7 @@ class Graph:
         self.values: dict[int, np.ndarray[Any, Any]] = {}
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
-        self._origins: dict[tuple[int, int], Origin] = {}
-        self._origin: Origin | None = None
+        self.table = NodeTable(self.nodes, self.names)
         self.journal: Journal | None = None
         """What an open `transaction` must undo if it fails; None outside of one."""
 
@@ -115,36 +150,17 @@ class Graph:
 
         ``given`` says that somebody chose the name.
         """
-        i = len(self.nodes)
-        if given:
-            self.names.given.add(i)
-        origin = self._origin or self._shared_origin(user_place(1))
-        node = Node(op, inputs, attrs, aval, name, origin, i)
-        # The interpreter stops for a signal after a call only: both have happened by then, or neither.
-        self.names.ids[name] = i
-        self.nodes.append(node)
-        return i
-
-    def _shared_origin(self, place: tuple[CodeType, int] | None) -> Origin | None:
-        """One record for all nodes made by a line: a loop that makes a million nodes keeps a single origin."""
-        if place is None:
-            return None
-        key = (id(place[0]), place[1])
-        origin = self._origins.get(key)
-        if origin is None:
-            # The record keeps its code object alive, so that its id stays its own.
-            origin = self._origins[key] = Origin(*place)
-        return origin
+        return self.table.append(op, inputs, attrs, aval, name, given).id
 
     @contextmanager
     def one_origin(self) -> Iterator[None]:
         """Let all nodes made in the block have the origin of the call: a transform makes many for one line."""
-        before = self._origin
+        before = self.table.origin
         try:
-            self._origin = before or user_origin()
+            self.table.origin = before or user_origin()
             yield
         finally:
-            self._origin = before
+            self.table.origin = before
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.docstrings import Shared, completed
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.op import register
+from sdgraph.build.spelling.lacking import of_namespace
 from sdgraph.build.variable import SDVariable
 
 
@@ -76,6 +77,12 @@ class Namespace:
                 register(op, prefix, cls)
                 if shared is not None and op.doc:
                     member.__doc__ = op.doc = completed(op.doc, op.signature.names, shared, op.infer)
+
+    if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell where an operation is, or how it is spelt, that is not there."""
+            raise of_namespace(self, SDVariable, name)
 
     def __call__(self) -> Self:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""

@@ -18,6 +18,7 @@ from sdgraph.build.index_key import index_key
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
+from sdgraph.build.spelling.lacking import of_variable
 from sdgraph.build.symbol import Symbol
 from sdgraph.errors import ArgumentTypeError, EngineError, GradientError
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
@@ -205,6 +206,12 @@ class SDVariable(Symbol):
             fix="Pickle its value, v.value or v.eval(feeds), or its name. For a second one in this program: "
             "sd.copy()[v.name].",
         )
+
+    if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell where an operation is, or how it is spelt, that a variable does not have."""
+            raise of_variable(self, name)
 
     # ------------------------------------------------------------------ operators
 

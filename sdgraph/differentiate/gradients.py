@@ -297,7 +297,7 @@ def inline(sd: OpGraph, body: Body, operands: Sequence[SDVariable | None]) -> li
         name = sd.names.free(node.op.name)
         if node.op.kind is VariableKind.ARRAY:
             inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
-            mapped[i] = sd.append(node.op, inputs, node.attrs, node.aval, name)
+            mapped[i] = sd.table.append(node.op, inputs, node.attrs, node.aval, name).id
         else:
             mapped[i] = sd.add_leaf(node.op, node.aval, name, source.values.get(i))
     return [SDVariable(sd, mapped[o]) for o in body.outs]

@@ -11,17 +11,27 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.spelling.lacking import of_module
+
 if TYPE_CHECKING:
     from sdgraph.keras import losses, utils
 
 __all__ = ["losses", "utils"]
 
 
-def __getattr__(name: str) -> Any:
-    # Graphs have the formulas in this package, and `losses` builds graphs: it is loaded when it is asked for.
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        # Graphs have the formulas in this package, and `losses` builds graphs: it is loaded when it is asked for.
+        if name in __all__:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise of_module("sdgraph.keras", name, __all__, elsewhere=_elsewhere)
+
+
+def _elsewhere() -> dict[str, str]:
+    """What is one module further down."""
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in __all__]
+    return {name: f"{module.__name__}.{name}" for module in modules for name in module.__all__}
 
 
 def __dir__() -> list[str]:

@@ -11,6 +11,10 @@ Example:
     array([4., 6.])
 """
 
+from typing import TYPE_CHECKING, Any
+
+from sdgraph.build.spelling.lacking import of_namespace as _of_namespace
+from sdgraph.build.variable import SDVariable as _SDVariable
 from sdgraph.nd.namespaces import base as _base
 from sdgraph.nd.namespaces import bitwise, keras, linalg, loss, math, nn, random
 
@@ -110,3 +114,10 @@ _functions = [name for name, value in dict(globals()).items() if hasattr(value, 
 
 def __dir__() -> list[str]:
     return [*__all__, *_functions]
+
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        """Tell where an operation is, or how it is spelt, that is not there."""
+        raise _of_namespace(_base, _SDVariable, name)

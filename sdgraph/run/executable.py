@@ -18,6 +18,7 @@ from sdgraph.build import forks
 from sdgraph.build.annotations import readable
 from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import AnyGraph, VariableKind
+from sdgraph.build.spelling.lacking import of_object
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
 from sdgraph.infer.aval import Aval
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
 
 _MAX_PLANS = 64
+_CALLS = dict.fromkeys(("eval", "output", "predict", "forward", "apply"), "f(feeds)")
+"""What is tried where a call is meant."""
 _Array = np.ndarray
 
 
@@ -223,6 +226,12 @@ class Executable:
     def names(self) -> tuple[str, ...]:
         """The names of the fetches."""
         return self._names
+
+    if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell what a compiled function has instead."""
+            raise of_object(self, "A compiled function", "f", name, **_CALLS)
 
     def __copy__(self) -> Executable:
         return self

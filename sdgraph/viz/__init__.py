@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.spelling.lacking import of_module as _of_module
 from sdgraph.show.options import set_defaults, takes_options
 from sdgraph.viz.contributions import plot_contributions
 from sdgraph.viz.curves import plot_loss
@@ -59,3 +60,11 @@ def set_options(**options: Unpack[PictureOptions]) -> dict[str, Any]:
         >>> _ = set_options(**before)
     """
     return set_defaults(options)
+
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        from sdgraph.samediff import SameDiff
+
+        raise _of_module("sdgraph.viz", name, __all__, graph=SameDiff)

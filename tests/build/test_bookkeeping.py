@@ -48,7 +48,10 @@ def test_every_attribute_of_a_graph_is_listed():
     sd = SameDiff()
     tables = [t.name for _, t in bookkeeping.tables_of(sd)]
     assert len(set(tables)) == len(tables)
-    assert vars(sd).keys() == {t.name for t in SameDiff.tables} | {"nodes", "names", "marks"} | LASTING | OF_BLOCKS
+    assert (
+        vars(sd).keys()
+        == {t.name for t in SameDiff.tables} | {"nodes", "table", "names", "marks"} | LASTING | OF_BLOCKS
+    )
     for record in (sd.names, sd.marks):
         assert {f.name for f in dataclasses.fields(record)} <= {*tables, "nodes"}
 

@@ -17,9 +17,10 @@ Example:
     True
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.spelling.lacking import of_module
 from sdgraph.keras.losses import registry
 from sdgraph.keras.losses.by_shape import crossentropy
 from sdgraph.keras.losses.registry import deserialize, get, register, serialize
@@ -51,3 +52,8 @@ for _thing in (
 
 __all__ = ["Loss", "LossFunctionWrapper", "as_loss", "crossentropy", "deserialize", "get", "register", "serialize"]
 __all__ += sorted(_losses.keys() - set(__all__))  # pyright: ignore[reportUnsupportedDunderAll]
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        raise of_module("sdgraph.keras.losses", name, __all__)

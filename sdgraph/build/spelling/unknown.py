@@ -1,0 +1,192 @@
+"""What to say of a name that nothing has: where it is, how it is spelt here, or that it is not there yet.
+
+Looks through everything that a graph, a variable or a module offers. Asked when a message is shown, not when it is
+raised: programs try names to see whether they are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from sdgraph.build.op import REGISTRY, Op
+from sdgraph.build.spelling.others import methods, other_libraries
+from sdgraph.build.spelling.samediff import Row, operations
+from sdgraph.wording import folded, nearest
+
+_NOT_YET: Final = 'is not there yet: see "What is not there" on the page "Port from SameDiff".'
+_MOST: Final = 4
+"""Places that a hint names."""
+
+
+class Asked(NamedTuple):
+    """Where a name was looked for."""
+
+    place: str
+    """What does not have the name, as code: ``sd.math``."""
+    namespace: str
+    """SameDiff's name of it: ``math``; ``sd`` for the graph and ``x`` for a variable."""
+    graph: Any
+    """The graph; None where there is only a module."""
+    own: tuple[str, ...]
+    """What it does have, as a user types it after the dot."""
+    root: str = "sd"
+    """What operations are written behind."""
+    operand: str = ""
+    """The variable, as code, if it was asked."""
+    of_variables: tuple[str, ...] = ()
+    """What variables have, if one may be meant."""
+    elsewhere: Mapping[str, str] = {}
+    """More names that may be meant, with what to write for them."""
+
+    @property
+    def has_ops(self) -> bool:
+        """Whether operations may be meant."""
+        return self.graph is not None or self.root == "nd"
+
+
+def advice(asked: Asked, name: str) -> str | None:
+    """What to write instead of an attribute that is not there, or None."""
+    # A variable has few names of its own, and those of arrays elsewhere mean no operation of that name.
+    first = (_other_library,) if asked.operand else ()
+    others = (_namespace, _same_row, _same_name, _other_row, _variable, _method, _other_library, _near)
+    for found in (_own, *first, *others):
+        text = found(asked, name)
+        if text:
+            graph = " Here sd is a graph: sd = SameDiff()." if not asked.namespace and " sd." in text else ""
+            return text + graph
+    return None
+
+
+# ---------------------------------------------------------------------- SameDiff
+
+
+def _namespace(asked: Asked, name: str) -> str | None:
+    """A whole namespace of SameDiff's that is not there."""
+    known = {row.namespace for row in operations()} - {"sd", *dir(asked.graph)}
+    return f"SameDiff's {name}() {_NOT_YET}" if asked.graph is not None and name in known else None
+
+
+def _same_row(asked: Asked, name: str) -> str | None:
+    """What SameDiff has under this name in the same place."""
+    return _of_rows(asked, [row for row in operations() if (row.namespace, row.name) == (asked.namespace, name)])
+
+
+def _other_row(asked: Asked, name: str) -> str | None:
+    """What SameDiff has under this name, or under one that reads the same, in any place."""
+    alike = [row for row in operations() if folded(row.name) == folded(name)]
+    return _of_rows(asked, sorted(alike, key=lambda row: (row.namespace != asked.namespace, not row.op)))
+
+
+def _of_rows(asked: Asked, rows: list[Row]) -> str | None:
+    ops = list(dict.fromkeys(row.op for row in rows if row.op))
+    if ops:
+        return _is_there([_written(asked, REGISTRY[op], len(ops) > 1) for op in ops])
+    for row in rows:
+        java = row.name if row.namespace in ("sd", asked.namespace) else f"{row.namespace}().{row.name}"
+        return _instead(f"SameDiff's {java}", row.instead)
+    return None
+
+
+def _method(asked: Asked, name: str) -> str | None:
+    """What SameDiff's graphs and variables have."""
+    for receiver in sorted(("sd", "x"), key=lambda receiver: receiver != asked.namespace):
+        for java, text in methods(receiver).items():
+            if folded(java) == folded(name):
+                return _instead(f"SameDiff's {java}", text)
+    return None
+
+
+# ---------------------------------------------------------------------- what is here
+
+
+def _own(asked: Asked, name: str) -> str | None:
+    """The same name in our spelling."""
+    forms = [f"{asked.place}.{k}" for k in asked.own if folded(k) == folded(name)]
+    return _is_there(forms) if forms else None
+
+
+def _same_name(asked: Asked, name: str) -> str | None:
+    """The same name in another place, and those here that begin with it."""
+    forms = _everything(asked, operands=True).get(name)
+    if not forms:
+        return None
+    longer = [f"{asked.place}.{k}" for k in asked.own if k.startswith(f"{name}_")]
+    return _is_there(forms) + (f" Or did you mean {_or(longer[:_MOST])}?" if longer else "")
+
+
+def _variable(asked: Asked, name: str) -> str | None:
+    """A variable of the graph."""
+    names = getattr(asked.graph, "names", None)
+    return f"It is a variable: sd[{name!r}]." if names is not None and name in names.ids else None
+
+
+def _other_library(asked: Asked, name: str) -> str | None:
+    known = {folded(other): text for other, text in other_libraries().items()}
+    text = known.get(folded(name))
+    return None if text is None else _instead(name, text)
+
+
+def _near(asked: Asked, name: str) -> str | None:
+    everything = _everything(asked)
+    own = {k: [f"{asked.place}.{k}"] for k in asked.own}
+    forms = [form for k in nearest(name, {**own, **everything}) for form in own.get(k) or everything[k]]
+    return f"Did you mean {_or(forms[:_MOST])}?" if forms else None
+
+
+def _everything(asked: Asked, *, operands: bool = False) -> Mapping[str, list[str]]:
+    """Every name a user may type behind a graph, a namespace or a variable, with the places where it is."""
+    found: dict[str, list[str]] = {}
+    ops = [op for op in REGISTRY.values() if op.is_ours and _is_public(asked, op)] if asked.has_ops else []
+    names = [op.name for op in ops]
+    for op in ops:
+        several = operands and names.count(op.name) > 1
+        found.setdefault(op.name, []).append(_written(asked, op, several))
+    for known, form in _of_graphs(asked):
+        found.setdefault(known, []).append(form)
+    for known, form in asked.elsewhere.items():
+        found.setdefault(known, []).append(form)
+    return found
+
+
+def _of_graphs(asked: Asked) -> Iterator[tuple[str, str]]:
+    """What graphs and variables have that is no operation."""
+    if asked.graph is None:
+        return
+    base = {op.name for op in REGISTRY.values() if not op.namespace}
+    for known in dir(asked.graph):
+        if not known.startswith("_") and known not in base:
+            yield known, f"sd.{known}"
+    for known in asked.of_variables:
+        if known not in base:
+            yield known, f"x.{known}, of a variable x"
+
+
+def _is_public(asked: Asked, op: Op) -> bool:
+    """Whether a graph shows the op; what only the library calls is left out."""
+    return bool(op.namespace) or asked.graph is None or op.name in dir(asked.graph)
+
+
+def _written(asked: Asked, op: Op, several: bool) -> str:
+    """An op as a user types it, with the variable it was asked of, or with its operands where two have one name."""
+    path = f"{asked.root}.{op.qualname}"
+    if asked.operand:
+        return f"{path}({asked.operand}{', ...' if op.n_operands > 1 or op.signature.has_required_attrs else ''})"
+    return f"{path}({', '.join(op.operand_names)})" if several else path
+
+
+# ---------------------------------------------------------------------- sentences
+
+
+def _is_there(forms: list[str]) -> str:
+    return f"It is {_or(forms[:_MOST])}."
+
+
+def _instead(what: str, text: str) -> str:
+    """What to write, as a table says it."""
+    return f"Instead of {what} write {text.replace('`', '')}." if text else f"{what} {_NOT_YET}"
+
+
+def _or(forms: Iterable[str]) -> str:
+    *others, last = forms
+    return f"{', '.join(others)} or {last}" if others else last
