@@ -40,7 +40,7 @@ class _Face(type):
     if not TYPE_CHECKING:  # To a type checker every name would be there.
 
         def __getattr__(cls, name: str) -> Any:
-            raise of_module(cls.__name__, name, dir(cls), graph=cls)
+            raise of_module(cls.__name__, name, dir(cls), elsewhere=lambda: {"create": "SameDiff()"}, graph=cls)
 
 
 @readable

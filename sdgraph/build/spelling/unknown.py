@@ -6,7 +6,7 @@ raised: programs try names to see whether they are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from sdgraph.build.op import REGISTRY, Op
@@ -49,8 +49,8 @@ def advice(asked: Asked, name: str) -> str | None:
     """What to write instead of an attribute that is not there, or None."""
     # A variable has few names of its own, and those of arrays elsewhere mean no operation of that name.
     first = (_other_library,) if asked.operand else ()
-    others = (_namespace, _same_row, _same_name, _other_row, _variable, _method, _other_library, _near)
-    for found in (_own, *first, *others):
+    others = (_namespace, _same_row, _same_name, _other_row, _variable, _other_method, _other_library, _near)
+    for found in (_own, *first, _same_method, *others):
         text = found(asked, name)
         if text:
             graph = " Here sd is a graph: sd = SameDiff()." if not asked.namespace and " sd." in text else ""
@@ -88,12 +88,20 @@ def _of_rows(asked: Asked, rows: list[Row]) -> str | None:
     return None
 
 
-def _method(asked: Asked, name: str) -> str | None:
-    """What SameDiff's graphs and variables have."""
-    for receiver in sorted(("sd", "x"), key=lambda receiver: receiver != asked.namespace):
-        for java, text in methods(receiver).items():
-            if folded(java) == folded(name):
-                return _instead(f"SameDiff's {java}", text)
+def _same_method(asked: Asked, name: str) -> str | None:
+    """What SameDiff's graphs or variables have, whichever was asked."""
+    return _method(asked.namespace, name)
+
+
+def _other_method(asked: Asked, name: str) -> str | None:
+    """What SameDiff's graphs or variables have."""
+    return _method("sd", name) or _method("x", name)
+
+
+def _method(receiver: str, name: str) -> str | None:
+    for java, text in methods(receiver).items():
+        if folded(java) == folded(name):
+            return _instead(f"SameDiff's {java}", text)
     return None
 
 
@@ -122,9 +130,11 @@ def _variable(asked: Asked, name: str) -> str | None:
 
 
 def _other_library(asked: Asked, name: str) -> str | None:
-    known = {folded(other): text for other, text in other_libraries().items()}
-    text = known.get(folded(name))
-    return None if text is None else _instead(name, text)
+    for other, text in other_libraries().items():
+        # What ends in an underscore works in place elsewhere.
+        if folded(other) == folded(name) and other.endswith("_") == name.endswith("_"):
+            return _instead(name, text)
+    return None
 
 
 def _near(asked: Asked, name: str) -> str | None:
@@ -137,34 +147,21 @@ def _near(asked: Asked, name: str) -> str | None:
 def _everything(asked: Asked, *, operands: bool = False) -> Mapping[str, list[str]]:
     """Every name a user may type behind a graph, a namespace or a variable, with the places where it is."""
     found: dict[str, list[str]] = {}
-    ops = [op for op in REGISTRY.values() if op.is_ours and _is_public(asked, op)] if asked.has_ops else []
+    of_graph = () if asked.graph is None else dir(asked.graph)
+    ops = [op for op in REGISTRY.values() if op.is_ours] if asked.has_ops else []
     names = [op.name for op in ops]
     for op in ops:
-        several = operands and names.count(op.name) > 1
-        found.setdefault(op.name, []).append(_written(asked, op, several))
-    for known, form in _of_graphs(asked):
-        found.setdefault(known, []).append(form)
-    for known, form in asked.elsewhere.items():
-        found.setdefault(known, []).append(form)
+        # A graph does not show what only the library calls.
+        if op.namespace or asked.graph is None or op.name in of_graph:
+            several = operands and names.count(op.name) > 1
+            found.setdefault(op.name, []).append(_written(asked, op, several))
+    base = {op.name for op in ops if not op.namespace}
+    others = [(name, f"sd.{name}") for name in of_graph] + [
+        (name, f"x.{name}, of a variable x") for name in asked.of_variables
+    ]
+    for name, form in [*((n, form) for n, form in others if n not in base and n[0] != "_"), *asked.elsewhere.items()]:
+        found.setdefault(name, []).append(form)
     return found
-
-
-def _of_graphs(asked: Asked) -> Iterator[tuple[str, str]]:
-    """What graphs and variables have that is no operation."""
-    if asked.graph is None:
-        return
-    base = {op.name for op in REGISTRY.values() if not op.namespace}
-    for known in dir(asked.graph):
-        if not known.startswith("_") and known not in base:
-            yield known, f"sd.{known}"
-    for known in asked.of_variables:
-        if known not in base:
-            yield known, f"x.{known}, of a variable x"
-
-
-def _is_public(asked: Asked, op: Op) -> bool:
-    """Whether a graph shows the op; what only the library calls is left out."""
-    return bool(op.namespace) or asked.graph is None or op.name in dir(asked.graph)
 
 
 def _written(asked: Asked, op: Op, several: bool) -> str:
