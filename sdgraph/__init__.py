@@ -68,6 +68,7 @@ def _arrays() -> Any:
 
 _compute_arrays_with(_arrays)
 _readable(errors.GradientCheckError)
+_readable(errors.UnknownAttributeError)
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.
