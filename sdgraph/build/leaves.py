@@ -333,6 +333,13 @@ def _new_value(v: SDVariable, value: Any) -> np.ndarray[Any, Any]:
             fix=_FIXES[v.kind],
         )
     what = f"The new value of {v.name!r}"
+    if type(value) is SDVariable:
+        raise ArgumentTypeError(
+            f"{what} is a variable and no array.",
+            given=repr(value),
+            node=v.name,
+            fix="Compute with arrays, v.value = v.value - 0.1 * g, or evaluate it: v.value = y.eval(feeds).",
+        )
     try:
         array = as_numbers(value, copy=True, what=what)
         if array.shape != v.shape:

@@ -73,6 +73,7 @@ REFUSED = {
     "a text": ({"w": [0.0, 0.0], "layer/b": "one"}, DTypeError, "'layer/b' is not an array of numbers"),
     "None": ({"w": [0.0, 0.0], "layer/b": None}, DTypeError, "'layer/b' is not an array of numbers"),
     "masked": ({"w": np.ma.array([1.0, 2.0], mask=[1, 0])}, DTypeError, "'w' is masked"),
+    "a value that is a symbol": (lambda sd: {"w": [0.0, 0.0], "layer/b": sd["loss"]}, ArgumentTypeError, "no array"),
     "a key that is no name": ({"w": [0.0, 0.0], 3: 1.0}, ArgumentTypeError, "Not a variable"),
     "a list": ([("w", [0.0, 0.0])], ArgumentTypeError, "by name or variable"),
     "None at all": (None, ArgumentTypeError, "by name or variable"),
@@ -82,6 +83,7 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_if_one_does_not_fit_none_is_set(sd, what):
     values, error, match = REFUSED[what]
+    values = values(sd) if callable(values) else values
     before = graph_state(sd)
     with pytest.raises(error, match=match):
         sd.set_values(values)
