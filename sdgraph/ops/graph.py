@@ -115,5 +115,5 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
             "A graph cannot be pickled: its ops are functions.",
             given=repr(self),
             fix="sd.copy() makes a second one in this program. For another one build it again there, and send the "
-            "values of its variables: {v.name: v.value for v in sd.variables('variable')}.",
+            "values of its variables to sd.set_values: {v.name: v.value for v in sd.variables('variable')}.",
         )

@@ -59,6 +59,15 @@ def test_all_values_of_a_graph_go_into_a_copy(sd):
     assert [other[n].value.tolist() for n in ("w", "layer/b", "table")] == [[8, 9], 1, [0, 1]]
 
 
+def test_values_come_back_from_a_file_of_numpys(sd, tmp_path):
+    np.savez(tmp_path / "values.npz", **{v.name: v.value for v in sd.variables("variable")})
+    other = sd.copy()
+    sd.set_values({"w": [8.0, 9.0], "layer/b": 1.0, "table": [1, 1]})
+    with np.load(tmp_path / "values.npz") as file:
+        sd.set_values(file)
+    assert all((sd[n].value == other[n].value).all() for n in ("w", "layer/b", "table"))
+
+
 REFUSED = {
     "an unknown name": ({"w": [0.0, 0.0], "v": 1.0}, UnknownVariableError, "no variable 'v'"),
     "a placeholder": ({"w": [0.0, 0.0], "x": [[1.0, 1.0]]}, ArgumentTypeError, "'x' is a placeholder"),

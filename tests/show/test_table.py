@@ -172,6 +172,8 @@ def test_what_is_not_trained_is_no_parameter():
     assert {r[0]: r[-1] for r in rows(str(sd.summary(depth=0)))}["layer/"] == "3"
     # Two numbers of 8 B, three of 1 B, two of 4 B.
     assert "parameters: 5 (20 B), not trainable: 7 (27 B)" in sd.summary()
+    # Pictures count the same, as a whole and scope by scope.
+    assert "5 parameters" in sd.to_dot() and "3 parameters" in sd.to_dot(depth=0)
 
 
 def test_a_mixture_of_floating_dtypes_is_told_with_where_it_begins():
