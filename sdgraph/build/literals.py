@@ -111,7 +111,7 @@ def not_an_operand(op: Op, k: int, x: Any, why: Exception | None = None) -> SDGr
     name = op.operand_names[0 if op.variadic else k]
     return ArgumentTypeError(
         f"{op.qualname} cannot use its operand {name!r}." + (f" {told.message}" if told else ""),
-        given=f"{type(x).__name__}: {shown(x)}",
+        given=(told.given if told else None) or f"{type(x).__name__}: {shown(x)}",
         expected="an SDVariable of this graph, a number, or an array of numbers",
         fix=told.fix if told else None,
     )

@@ -110,7 +110,10 @@ def find_value(found: dict[str, Any], name: str) -> Any:
     first, *rest = name.split(".")
     if first not in found:
         graphs = _graphs(found)
-        raise ArgumentError(f"The script leaves no {first!r}.", fix=did_you_mean(first, found) or _choice(graphs))
+        raise ArgumentError(
+            f"The script leaves no {first!r}.",
+            fix=did_you_mean(first, [name for name in found if name[:2] != "__"]) or _choice(graphs),
+        )
     value = found[first]
     for attribute in rest:
         if not hasattr(value, attribute):

@@ -11,6 +11,7 @@ import numpy as np
 
 from sdgraph.errors import DTypeError, SDGraphError, ShapeError, shown
 from sdgraph.infer.aval import as_dtype, shape_str
+from sdgraph.infer.not_numbers import position, reason
 
 _FILL = "Fill it, for example a.filled(0), and give the mask itself where it counts: as weights, or to sd.where."
 
@@ -43,7 +44,11 @@ def as_numbers(x: Any, *, copy: bool | None = None, what: str = "This value") ->
         raise DTypeError(f"{what} is masked: some of its elements may be missing.", given=shown(x), fix=_FILL)
     if "inhomogeneous" in str(cause):
         raise ShapeError(f"{what} is ragged: its rows differ in length.", given=shown(x)) from cause
-    raise DTypeError(f"{what} is not an array of numbers.", given=f"{type(x).__name__}: {shown(x)}") from cause
+    why = reason(x)
+    where = f" ({why.where})" if why.where else ""
+    raise DTypeError(
+        f"{what} is not an array of numbers.", given=f"{type(x).__name__}{where}: {shown(x)}", fix=why.fix
+    ) from cause
 
 
 def _is_masked(x: Any) -> bool:
@@ -100,7 +105,8 @@ def converted(
     if np.can_cast(array.dtype, dtype, "safe"):
         return array.astype(dtype)
     if not literal and not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise _misfit(what, array, dtype)
+        with np.errstate(all="ignore"):
+            raise _misfit(what, array, dtype, _lost(array, array.astype(dtype)) if dtype.kind in "iub" else None)
     try:
         with np.errstate(over="raise", invalid="ignore"):
             cast = array.astype(dtype)
@@ -125,9 +131,24 @@ def _lost(array: np.ndarray[Any, Any], cast: np.ndarray[Any, Any]) -> np.ndarray
 
 
 def _misfit(what: str, array: np.ndarray[Any, Any], dtype: np.dtype[Any], lost: Any = None) -> DTypeError:
-    example = "" if lost is None else f", {array[lost].flat[0]!s:.40} among them"
-    return DTypeError(
-        f"{what} does not cast to {dtype.name}.",
-        given=f"{array.dtype.name} {shape_str(array.shape)}{example}",
-        fix=f"Convert it first, for example array.astype({dtype.name!r}).",
-    )
+    """The error for numbers that a dtype cannot hold; ``lost`` marks them."""
+    given = f"{array.dtype.name} {shape_str(array.shape)}"
+    if lost is None or not lost.any():
+        how = "array.real" if array.dtype.kind == "c" else f"array.astype({dtype.name!r})"
+        return DTypeError(f"{what} does not cast to {dtype.name}.", given=given, fix=f"Convert it first: {how}.")
+    k = int(np.argmax(lost))
+    value = array.flat[k]
+    text = f"{value!s:.40}" + (f" at position {position(array.shape, k)}" if array.ndim else "")
+    why, fix = _why_lost(value, dtype)
+    return DTypeError(f"{what} does not cast to {dtype.name}: {text} {why}.", given=given, fix=fix)
+
+
+def _why_lost(value: Any, dtype: np.dtype[Any]) -> tuple[str, str]:
+    """What a number is that a dtype cannot hold, and what to do about it."""
+    if value != value:
+        return "is no number", "Fill what is missing first: np.nan_to_num(array)."
+    if dtype.kind == "b":
+        return "is neither 0 nor 1", "Compare it, for example array > 0."
+    if dtype.kind in "iu" and np.isfinite(value) and value != np.trunc(value):
+        return "is no whole number", f"If rounding is meant: np.round(array).astype({dtype.name!r})."
+    return f"is out of the range of {dtype.name}", "Scale it, or use a wider dtype."

@@ -103,11 +103,9 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         result = np.dtype(dtype)
     except Exception as e:
-        raise DTypeError(
-            f"There is no data type {shown(dtype)}.",
-            expected='a numpy dtype such as "float32"',
-            fix=_meant_dtype(dtype if isinstance(dtype, str) else shown(dtype)),
-        ) from e
+        raise _no_dtype(dtype) from e
+    if result.name == "bfloat16":  # Some libraries register it with numpy.
+        raise _no_dtype(dtype)
     if result.kind not in "fiubc" or dtype is None:
         raise DTypeError(
             "Arrays hold numbers or bools.", given=shown(dtype), expected="a float, integer, complex or bool dtype"
@@ -134,6 +132,14 @@ _OTHER_NAMES: Final = {
     "boolean": "bool",
 }
 """What other libraries call a dtype, SameDiff's data types first, where numpy does not know the name."""
+
+
+def _no_dtype(dtype: Any) -> DTypeError:
+    return DTypeError(
+        f"There is no data type {shown(dtype)}.",
+        expected='a numpy dtype such as "float32"',
+        fix=_meant_dtype(dtype if isinstance(dtype, str) else shown(dtype)),
+    )
 
 
 def _meant_dtype(name: str) -> str | None:

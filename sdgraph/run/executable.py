@@ -168,7 +168,7 @@ class Executable:
             if name not in given:
                 given = self._by_name(given)
                 if name not in given:
-                    raise missing(p, given)
+                    raise missing(p, given, [v.name for v in self._sd.placeholders()])
             arrays[p.id] = as_array(p, given[name])
         if len(arrays) != len(given):
             self._check_unused(self._by_name(given))
@@ -299,7 +299,8 @@ class Executable:
         for name in given:
             i = sd.names.ids.get(name)
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
-                raise unknown(name, {v.name: v for v in sd.placeholders()})
+                kind = None if i is None else sd.nodes[i].op.kind
+                raise unknown(name, {v.name: v for v in sd.placeholders()}, kind)
 
 
 class _TakenBack(Executable):

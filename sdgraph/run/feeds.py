@@ -5,16 +5,17 @@ Knows placeholders and their shapes. Must not know plans or engines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sdgraph.build.kinds import VariableKind
 from sdgraph.errors import DTypeError, FeedError, ShapeError, shown
 from sdgraph.frames.origin import Origin
 from sdgraph.infer.arrays import as_numbers, converted
 from sdgraph.infer.aval import Aval, Shape, compatible, shape_str
-from sdgraph.wording import did_you_mean
+from sdgraph.wording import did_you_mean, listed, nearest
 
 
 class Placeholder(NamedTuple):
@@ -88,20 +89,35 @@ def check_named_dims(placeholders: tuple[Placeholder, ...], arrays: list[np.ndar
 _NOT_BY_KEYWORD = " The keyword step= is an argument, the counter of random ops, and feeds nothing."
 
 
-def missing(p: Placeholder, given: Mapping[str, Any]) -> FeedError:
-    """The error for a placeholder that was not fed."""
+def missing(p: Placeholder, given: Mapping[str, Any], known: Iterable[str]) -> FeedError:
+    """The error for a placeholder that was not fed.
+
+    Args:
+        p: The placeholder.
+        given: What is fed, by name.
+        known: All placeholders of the graph: a feed for none of them was probably meant for this one.
+    """
+    strangers = [name for name in given if name not in set(known)]
+    meant = nearest(p.name, strangers, most=1) or (strangers if len(strangers) == 1 else [])
+    fix = f"You fed {meant[0]!r}, which is no placeholder: did you mean {p.name!r}?" if meant else ""
     return _bad(
         p,
         f"The placeholder {p.name!r} is not fed.",
-        given="feeds for " + ", ".join(map(repr, given)) if given else "no feeds",
-        fix=f"Add it: {{{p.name!r}: ...}}." + (_NOT_BY_KEYWORD if p.name == "step" else ""),
+        given=f"feeds for {listed(given, 'and')}" if given else "no feeds",
+        fix=(fix or f"Add it: {{{p.name!r}: ...}}.") + (_NOT_BY_KEYWORD if p.name == "step" else ""),
     )
 
 
-def unknown(name: Any, known: Mapping[str, Any]) -> FeedError:
-    """The error for a feed that no placeholder of the graph takes."""
+def unknown(name: Any, known: Mapping[str, Any], kind: VariableKind | None = None) -> FeedError:
+    """The error for a feed that no placeholder of the graph takes; ``kind`` is that of the variable of its name."""
+    fix = did_you_mean(name, known)
+    if kind in (VariableKind.VARIABLE, VariableKind.CONSTANT):
+        fix = f"{name!r} is {kind.in_words}, which has its value: change that of a variable with v.value = ..."
+    elif kind is not None:
+        fix = f"{name!r} is {kind.in_words}, which is computed: feed what it is computed from."
     return FeedError(
         f"The graph has no placeholder {shown(name)}.",
-        expected="one of " + ", ".join(map(repr, known)) if known else "no feeds: the graph has no placeholders",
-        fix=did_you_mean(name, known),
+        given=f"a feed for {shown(name)}",
+        expected=f"feeds for {listed(known, 'and')}" if known else "no feeds: the graph has no placeholders",
+        fix=fix,
     )

@@ -173,12 +173,12 @@ def test_an_array_keeps_its_kind_of_numbers(given, dtype, fits):
 
 
 def test_a_value_that_does_not_fit_names_the_variable_and_the_number(sd):
-    with pytest.raises(SDGraphError, match="The new value of 'w' does not cast to float32") as caught:
+    with pytest.raises(SDGraphError, match=r"The new value of 'w' does not cast to float32: -1e\+39 at position 1 ") as caught:
         sd.set_value("w", [1.0, -1e39])
-    assert (caught.value.node, caught.value.given) == ("w", "float64 (2,), -1e+39 among them")
-    with pytest.raises(FeedError, match="The feed for 'x' does not cast to float32") as caught:
+    assert (caught.value.node, caught.value.given) == ("w", "float64 (2,)")
+    with pytest.raises(FeedError, match=r"The feed for 'x' does not cast to float32: -1e\+39 at position 1 ") as caught:
         sd["y"].eval({"x": [1.0, -1e39]})
-    assert caught.value.given == "float64 (2,), -1e+39 among them"
+    assert caught.value.given == "float64 (2,)"
 
 
 def test_a_number_that_the_other_operand_cannot_hold_is_refused():
