@@ -173,7 +173,9 @@ def test_an_array_keeps_its_kind_of_numbers(given, dtype, fits):
 
 
 def test_a_value_that_does_not_fit_names_the_variable_and_the_number(sd):
-    with pytest.raises(SDGraphError, match=r"The new value of 'w' does not cast to float32: -1e\+39 at position 1 ") as caught:
+    with pytest.raises(
+        SDGraphError, match=r"The new value of 'w' does not cast to float32: -1e\+39 at position 1 "
+    ) as caught:
         sd.set_value("w", [1.0, -1e39])
     assert (caught.value.node, caught.value.given) == ("w", "float64 (2,)")
     with pytest.raises(FeedError, match=r"The feed for 'x' does not cast to float32: -1e\+39 at position 1 ") as caught:
