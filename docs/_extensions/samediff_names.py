@@ -12,9 +12,10 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from generated_pages import documented_name
+from samediff_differences import links
 
 from sdgraph.build.op import REGISTRY, Op
-from sdgraph.build.spelling.samediff import operations
+from sdgraph.build.spelling.samediff import Row, operations
 
 
 def call_of(op: Op) -> str:
@@ -39,17 +40,26 @@ def reference(op: Op) -> str:
 def table(namespace: str) -> list[str]:
     found = [row for row in operations() if row.namespace == namespace]
     there = [row for row in found if row.op]
-    lines = ["| Java | Python |", "|---|---|"] if there else []
-    lines += [f"| `{row.java}` | {reference(REGISTRY[row.op])} |" for row in there]
+    lines = ["| Java | Python | differs in |", "|---|---|---|"] if there else []
+    lines += [f"| `{row.java}` | {reference(REGISTRY[row.op])} | {_differs(row)} |" for row in there]
     elsewhere = [row for row in found if row.instead]
     if elsewhere:
-        lines += ["", "Without an operation of their own:", "", "| Java | write |", "|---|---|"]
-        lines += [f"| `{row.name}` | {row.instead} |" for row in elsewhere]
-    if absent := [f"`{row.name}`" for row in found if not row.op and not row.instead]:
+        lines += ["", "Without an operation of their own:", "", "| Java | write | differs in |", "|---|---|---|"]
+        lines += [f"| `{row.name}` | {row.instead} | {_differs(row)} |" for row in elsewhere]
+    if absent := [_absent(row) for row in found if not row.op and not row.instead]:
         lines += ["", f"Not there: {', '.join(absent)}."]
     if own := own_operations(namespace, {row.op for row in operations()}):
         lines += ["", f"Only in sdgraph: {', '.join(f'`{name}`' for name in own)}."]
     return lines
+
+
+def _differs(row: Row) -> str:
+    return links(f"{row.namespace}.{row.name}")
+
+
+def _absent(row: Row) -> str:
+    told = _differs(row)
+    return f"`{row.name}`" + (f" (differs in {told})" if told else "")
 
 
 def own_operations(namespace: str, known: set[str]) -> list[str]:
