@@ -10,8 +10,8 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class _Rule(NamedTuple):
 
     def __call__(self, *_: Any, **__: Any) -> Any:
         return None
+
+    def __reduce__(self) -> str:
+        # By its name: whoever looks for one compares identities.
+        return "ZERO_GRADIENT" if self is ZERO_GRADIENT else "NOT_DIFFERENTIABLE"
 
 
 ZERO_GRADIENT = _Rule("its derivative is zero wherever it has one")
@@ -171,11 +175,26 @@ class Op:
         # Nodes and rewrites tell ops apart by what they are, as Python does with functions.
         return self
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ArgumentTypeError(
-            f"The op {self.qualname} cannot be pickled, nor can what holds it: it is made of functions.",
-            fix="Build the graph again where it is needed; sd.copy() makes a second one in this program.",
-        )
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """One of sdgraph's goes by its name, one of a user's with all that is said about it, but without traced bodies.
+
+        So cloudpickle can send a class of a user's, which has ops, to another process.
+        """
+        if _of_sdgraph(self.qualname) is self:
+            return _of_sdgraph, (self.qualname,)
+        if self.gradient_of is not None:
+            raise ArgumentTypeError(
+                f"The op {self.qualname} cannot be pickled, nor can what holds it: it is made of functions.",
+                fix="Build the graph again where it is needed; sd.copy() makes a second one in this program.",
+            )
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("bodies", "ufunc")}
+        return _bare, (), said
+
+    def __setstate__(self, said: Mapping[str, Any]) -> None:
+        for name, value in said.items():
+            setattr(self, name, value)
+        self.__post_init__()
+        REGISTRY.setdefault(self.qualname, self)
 
     # ------------------------------------------------------------------ what is asked often
 
@@ -321,6 +340,20 @@ def register(op: Op, namespace: str, owner: type) -> None:
 PLACEHOLDER = Op("placeholder", kind=VariableKind.PLACEHOLDER)
 VARIABLE = Op("variable", kind=VariableKind.VARIABLE)
 CONSTANT = Op("constant", kind=VariableKind.CONSTANT)
+
+
+_LEAVES: Final = {op.name: op for op in (PLACEHOLDER, VARIABLE, CONSTANT)}
+
+
+def _of_sdgraph(qualname: str) -> Op | None:
+    """The op that sdgraph has under a name, in any process."""
+    found = REGISTRY.get(qualname)
+    return found if found is not None and found.is_ours else _LEAVES.get(qualname)
+
+
+def _bare() -> Op:
+    """An op out of a pickle, before it is told what it is."""
+    return Op.__new__(Op)
 
 
 def _infer_item(avals: tuple[Aval, ...], *, index: int) -> Aval:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from functools import cache, cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import whole
-from sdgraph.errors import ArgumentError, GradientError, LayoutError, RendererNotFound
+from sdgraph.errors import ArgumentError, ArgumentTypeError, GradientError, LayoutError, RendererNotFound
 from sdgraph.show.options import NOT_FOR_PAGES, Options, make_options
 from sdgraph.show.pictures.choose.backward import backward
 from sdgraph.show.pictures.choose.parts import Parts, forward_parts, gradient_parts
@@ -68,6 +68,20 @@ class Explorer:
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.static.alt}>"
+
+    def __copy__(self) -> Explorer:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Explorer:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArgumentTypeError(
+            "A page cannot be pickled before it is drawn: it knows the ops of its cards.",
+            given=repr(self),
+            fix="page.save('graph.html') writes it, and page.html is its text. A graph cannot be pickled either; "
+            "sd.copy() makes a second one in this program.",
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file and return its path.
