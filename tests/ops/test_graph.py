@@ -195,6 +195,7 @@ def test_an_op_of_a_users_goes_with_what_is_said_about_it_and_without_what_was_t
     y = sd.apply(other, [sd["w"]])
     assert y.eval() == 3.0 and sd.grad(y, "w").eval() == 2.0
 
+
 HOLDERS = {
     "graph": lambda sd: sd,
     "class of a user's": lambda sd: Net(2),
