@@ -10,6 +10,7 @@ Example:
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sdgraph import errors
@@ -66,9 +67,20 @@ def _arrays() -> Any:
     return calls
 
 
+def _teach_notebook() -> None:
+    """Where this is a notebook, let it offer what fits inside of quotes."""
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if ask is None else ask()
+    if shell is not None:
+        from sdgraph.show.completion import teach
+
+        teach(shell)
+
+
 _compute_arrays_with(_arrays)
 _readable(errors.GradientCheckError)
 _readable(errors.UnknownAttributeError)
+_teach_notebook()
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.

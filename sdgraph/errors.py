@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 _WIDTH = 108
 _LONGEST = 1900
 """Characters of a whole message."""

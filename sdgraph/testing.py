@@ -45,6 +45,11 @@ from sdgraph.samediff import SameDiff
 
 __all__ = ["GradientMismatch", "check_grads"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _SHOWN = 8
 _HIGHEST = 16
 _LEAVES = (VariableKind.PLACEHOLDER, VariableKind.VARIABLE)

@@ -29,6 +29,10 @@ class GraphLookup(GraphBuilder):
             return name.sd is self and not name.node.is_gone
         return isinstance(name, str) and self.has(name)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What a notebook offers after ``sd["``."""
+        return [v.name for v in self.variables()]
+
     def __len__(self) -> int:
         """How many variables `variables` lists."""
         return self.n_variables(gradients=False)

@@ -84,6 +84,10 @@ class Namespace:
             """Tell where an operation is, or how it is spelt, that is not there."""
             raise of_namespace(self, SDVariable, name)
 
+    def __dir__(self) -> list[str]:
+        """The ops: a user has the graph already."""
+        return sorted({*super().__dir__()} - {"sd", "prefix"})
+
     def __call__(self) -> Self:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""
         return self

@@ -45,6 +45,8 @@ means("Axis", Axis)
 means("Variables", Variables)
 means("Feeds", "Mapping[str | SDVariable, ArrayLike]")  # It has other forms because keys of a Mapping are invariant.
 
+_FOR_THE_LIBRARY = {"aval", "id", "node"}
+
 
 @readable
 class SDVariable(Symbol):
@@ -177,6 +179,10 @@ class SDVariable(Symbol):
     @value.setter
     def value(self, value: ArrayLike) -> None:
         self.sd.set_value(self, value)
+
+    def __dir__(self) -> list[str]:
+        """What a user asks a variable for."""
+        return sorted({*super().__dir__()} - _FOR_THE_LIBRARY)
 
     def __repr__(self) -> str:
         made = f" by {self.op_name}" if self.op_name else ""

@@ -13,6 +13,11 @@ from sdgraph.build.annotations import readable
 
 __all__ = ["BreastCancer", "load_breast_cancer"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _MEASUREMENTS = (
     "radius",
     "texture",

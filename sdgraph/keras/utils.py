@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["to_categorical"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @readable
 def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> np.ndarray[Any, Any]:
     """Integer labels as one-hot rows.

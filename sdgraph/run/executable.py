@@ -30,9 +30,12 @@ from sdgraph.run import spec
 from sdgraph.run.engines.choice import compile_plan
 from sdgraph.run.engines.interface import Part, Program
 from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
+from sdgraph.run.signatures import OfInstances, signature_of_calls
 from sdgraph.run.slots import Slots
 
 if TYPE_CHECKING:
+    import inspect
+
     from numpy.typing import ArrayLike
 
     from sdgraph.build.variable import Feeds
@@ -141,6 +144,17 @@ class Executable:
         """
         given = feeds if type(feeds) is dict and not named else as_mapping(feeds, named)
         return dict(zip(self._names, self.run(given, step)))  # noqa: B905  (a keyword would cost a third of it)
+
+    @OfInstances
+    def __signature__(self) -> inspect.Signature:
+        """What `help` and notebooks show of a call: the placeholders are its keywords."""
+        return signature_of_calls(
+            self.placeholders, {name: self._sd.nodes[i].aval for name, i in zip(self._names, self._ids, strict=True)}
+        )
+
+    def __dir__(self) -> list[str]:
+        """What a user calls."""
+        return sorted({*super().__dir__()} - {"parts"})
 
     def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
         """The values of the fetches, in order."""
@@ -305,6 +319,8 @@ class Executable:
 
 class _TakenBack(Executable):
     """A compiled function of variables that were taken back: every use of it raises, at no cost to others."""
+
+    __signature__ = OfInstances(lambda f: None)
 
     def __getattribute__(self, name: str) -> Any:
         return super().__getattribute__(name) if name.startswith("__") else _refuse(self)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["engines", "loss_surface", "plot_contributions", "plot_loss", "set_options"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @readable
 def engines() -> dict[str, str | None]:
     """The Graphviz layout engines and their versions; None for one that is not installed.

@@ -57,3 +57,7 @@ if not TYPE_CHECKING:  # To a type checker every name would be there.
 
     def __getattr__(name: str) -> Any:
         raise of_module("sdgraph.keras.losses", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__
