@@ -28,7 +28,8 @@ from sdgraph.run.executable import Executable
 from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
-    from sdgraph.build.variable import Feeds
+    from sdgraph.build.kinds import EngineName
+    from sdgraph.build.variable import Feeds, Variables
 
 _FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "display_bundle", "executable_bundle"}
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
@@ -170,10 +171,10 @@ class SameDiff(GraphViews, metaclass=_Face):
     # ------------------------------------------------------------------ gradients
 
     @overload
-    def grad(self, y: Any, wrt: SDVariable | str) -> SDVariable: ...
+    def grad(self, y: Variables, wrt: SDVariable | str) -> SDVariable: ...
     @overload
-    def grad(self, y: Any, wrt: Sequence[SDVariable | str]) -> list[SDVariable]: ...
-    def grad(self, y: Any, wrt: Any) -> Any:
+    def grad(self, y: Variables, wrt: Sequence[SDVariable | str]) -> list[SDVariable]: ...
+    def grad(self, y: Variables, wrt: Variables) -> Any:
         """Append the gradient of ``y`` to the graph, under the scope ``grad/``; it can be differentiated again.
 
         Args:
@@ -240,7 +241,12 @@ array([ 6., 12.], dtype=float32))
             return jacobians.hvp(self, self.own(y), self.own(x), v)
 
     def calculate_gradients(
-        self, feeds: Feeds | None = None, wrt: Any = None, *, engine: str = "auto", step: int = 0
+        self,
+        feeds: Feeds | None = None,
+        wrt: Variables | None = None,
+        *,
+        engine: EngineName | str = "auto",
+        step: int = 0,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """Gradients of the current losses.
 
@@ -251,7 +257,7 @@ array([ 6., 12.], dtype=float32))
             step: Counter for random ops.
 
         Returns:
-            Each gradient by its variable's name.
+            Each gradient by its variable's name, in the order of ``wrt``.
 
         Raises:
             GradientError: If the losses are not clear, or a gradient does not exist.
@@ -262,10 +268,10 @@ array([ 6., 12.], dtype=float32))
     def calculate_gradients_and_outputs(
         self,
         feeds: Feeds | None = None,
-        fetches: Any = (),
-        wrt: Any = None,
+        fetches: Variables = (),
+        wrt: Variables | None = None,
         *,
-        engine: str = "auto",
+        engine: EngineName | str = "auto",
         step: int = 0,
     ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, np.ndarray[Any, Any]]]:
         """Outputs and gradients of the current losses in one pass.
@@ -278,7 +284,7 @@ array([ 6., 12.], dtype=float32))
             step: Counter for random ops.
 
         Returns:
-            ``(outputs, gradients)``, both by name.
+            ``(outputs, gradients)``, both by name, in the order of ``fetches`` and ``wrt``.
         """
         targets = self.several(wrt) if wrt is not None else self.trainable_variables()
         return outputs_and_gradients(self, self.several(fetches), targets, feeds, engine, step)
@@ -286,7 +292,12 @@ array([ 6., 12.], dtype=float32))
     # ------------------------------------------------------------------ evaluation
 
     def output(
-        self, feeds: Feeds | None = None, fetches: Any = None, *, engine: str = "auto", step: int = 0
+        self,
+        feeds: Feeds | None = None,
+        fetches: Variables | None = None,
+        *,
+        engine: EngineName | str = "auto",
+        step: int = 0,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """Compute variables.
 
@@ -298,7 +309,7 @@ array([ 6., 12.], dtype=float32))
             step: Counter for random ops: another step, other draws.
 
         Returns:
-            Each value by its variable's name.
+            Each value by its variable's name, in the order of the fetches.
 
         Raises:
             FeedError: For feeds that are missing, unknown or do not fit.
@@ -313,7 +324,9 @@ array([ 6., 12.], dtype=float32))
         vs = self.loss_variables() if fetches is None else self.several(fetches)
         return evaluate(self, vs, feeds, engine, step)
 
-    def compile(self, fetches: Any, engine: str = "auto", *, check_numerics: bool = False) -> Executable:
+    def compile(
+        self, fetches: Variables, engine: EngineName | str = "auto", *, check_numerics: bool = False
+    ) -> Executable:
         """A function of the graph as it is now: ``f(feeds)`` or ``f(x=..., y=...)`` gives ``{name: array}``.
 
         Args:

@@ -42,6 +42,7 @@ DOORS = {
     "graphviz": "show",
     "pygraphviz": "show",
     "llvmlite": "run.engines.llvm",
+    "IPython": "show.completion",
     "matplotlib": "viz",
     "mpl_toolkits": "viz",
 }

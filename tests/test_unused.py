@@ -12,7 +12,7 @@ PACKAGE = Path(sdgraph.__file__).parent
 ROOT = PACKAGE.parent
 SOURCES = {p: p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
 PAGES = [path.read_text("utf-8") for glob in ("*.md", "docs/**/*.md", "notebooks/*.ipynb") for path in ROOT.glob(glob)]
-FOR_OTHERS = re.compile(r"__\w+|_repr_\w+_|_fields_")
+FOR_OTHERS = re.compile(r"__\w+|_repr_\w+_|_ipython_\w+_|_fields_")
 """Names that Python, IPython or ctypes look for."""
 
 

@@ -2,12 +2,13 @@ r"""Fits the docstrings to Sphinx: LaTeX between dollars, fields of named tuples
 
 Docstrings hold LaTeX between dollars, as notebooks render it; Sphinx wants a directive for ``$$ ... $$`` and a role for
 ``$...$``. The fields of a named tuple are described in its class docstring, so Python's own text for each
-("Alias for field number 0") is left out. Of a graph the reference has what ``dir`` of one has: what users call.
+("Alias for field number 0") is left out. Of graphs, variables and compiled functions the reference has what ``dir`` of
+one has: what users call.
 """
 
 import re
 
-from sdgraph import SameDiff
+from sdgraph import Executable, SameDiff, SDVariable
 
 _BLOCK = re.compile(r"^(?P<indent>[ ]*)\$\$(?P<body>.+?)\$\$[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<![\\$`\w])\$(?P<body>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$`])")
@@ -31,14 +32,18 @@ def _process_docstring(app, what, name, obj, options, lines) -> None:
         lines[:] = to_rst("\n".join(lines)).splitlines()
 
 
-def is_machinery(name: str) -> bool:
-    """Whether a member of `SameDiff` is there for the library only."""
-    return name not in dir(SameDiff())
+_v = SameDiff().var("v", 1.0)
+_ONE_OF = {SameDiff.__name__: _v.sd, SDVariable.__name__: _v, Executable.__name__: _v.sd.compile(_v)}
+
+
+def is_machinery(name: str, of: str = SameDiff.__name__) -> bool:
+    """Whether a member of a class is there for the library only."""
+    return of in _ONE_OF and name not in dir(_ONE_OF[of])
 
 
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:
-    of_a_graph = what == "class" and app.env.temp_data.get("autodoc:class") == SameDiff.__name__
-    return True if type(obj).__name__ == "_tuplegetter" or (of_a_graph and is_machinery(name)) else None
+    of = app.env.temp_data.get("autodoc:class") if what == "class" else None
+    return True if type(obj).__name__ == "_tuplegetter" or (of and is_machinery(name, of)) else None
 
 
 def setup(app):

@@ -25,7 +25,7 @@ class Written(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return _aliases(len(_meanings)).sub(lambda found: str(written(_meanings[found[0]])), self)
+        return _aliases(len(_meanings)).sub(lambda found: repr(written(_meanings[found[0]])), self)
 
 
 def means(alias: str, meaning: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from sdgraph.wording import with_article
 
@@ -20,6 +20,13 @@ AnyGraph: TypeAlias = Any
 
 Rules are written with the ops of every namespace, so nothing below those can name its type.
 """
+
+
+EngineName: TypeAlias = Literal["auto", "numpy", "llvm"]
+"""What a user may call an engine; `sdgraph.run.engines.choice` knows them."""
+
+KindName: TypeAlias = Literal["placeholder", "variable", "constant", "array"]
+"""The kinds of variables as texts."""
 
 
 class VariableKind(enum.Enum):

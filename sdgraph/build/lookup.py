@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from sdgraph.build.builder import GraphBuilder
-from sdgraph.build.kinds import VariableKind
+from sdgraph.build.kinds import KindName, VariableKind
 from sdgraph.build.names import check_name
 from sdgraph.build.neighbours import is_hidden
 from sdgraph.build.operation import Operation
@@ -54,7 +54,7 @@ class GraphLookup(GraphBuilder):
             parts.append(f"{apart} for gradients")
         return f"<{type(self).__name__} {self.dtype.name}: {', '.join(parts) or 'empty'}>"
 
-    def variables(self, kind: VariableKind | str | None = None, *, gradients: bool = False) -> list[SDVariable]:
+    def variables(self, kind: VariableKind | KindName | None = None, *, gradients: bool = False) -> list[SDVariable]:
         """All variables in creation order, or those of one kind.
 
         Args:

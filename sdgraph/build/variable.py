@@ -15,7 +15,7 @@ from sdgraph.build.annotations import means, readable
 from sdgraph.build.feeding import as_mapping, name_taken
 from sdgraph.build.in_place import in_place
 from sdgraph.build.index_key import index_key
-from sdgraph.build.kinds import AnyGraph, VariableKind
+from sdgraph.build.kinds import AnyGraph, EngineName, KindName, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
 from sdgraph.build.spelling.lacking import of_variable
@@ -42,6 +42,8 @@ Variables: TypeAlias = "SDVariable | str | Iterable[SDVariable | str]"
 
 means("Operand", get_args(Operand)[0].__forward_arg__)
 means("Axis", Axis)
+means("EngineName", EngineName)
+means("KindName", KindName)
 means("Variables", Variables)
 means("Feeds", "Mapping[str | SDVariable, ArrayLike]")  # It has other forms because keys of a Mapping are invariant.
 
@@ -561,7 +563,7 @@ class SDVariable(Symbol):
         return self.sd.to_latex(self, depth, expand=expand, values=values, max_length=max_length)
 
     def eval(
-        self, /, feeds: Feeds | None = None, *, engine: str = "auto", step: int = 0, **named: ArrayLike
+        self, /, feeds: Feeds | None = None, *, engine: EngineName | str = "auto", step: int = 0, **named: ArrayLike
     ) -> np.ndarray[Any, Any]:
         """Compute this variable's value.
 

@@ -7,15 +7,17 @@ Knows formulas, and how each keeps its accuracy. Elementwise mathematics is in `
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from sdgraph.build.annotations import means
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import ELEMENTWISE
 from sdgraph.build.reading import Reading, call
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import one_of
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
 from sdgraph.infer.shapes import floating, one_axis
@@ -208,6 +210,10 @@ def _elu_vjp(g: SDVariable, y: SDVariable, x: SDVariable, *, alpha: float) -> SD
     sd = g.sd
     return sd.where(x > 0, g, g * (alpha * sd.math.exp(sd.where(x > 0, 0, x))))
 
+
+Approximation: TypeAlias = Literal["none", "tanh", "sigmoid"]
+"""Forms of GELU."""
+means("Approximation", Approximation)
 
 # tanh form of GELU: sqrt(2 / pi) and the cubic coefficient of the paper.
 _GELU_SCALE = math.sqrt(2 / math.pi)
@@ -574,7 +580,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         return _SELU_SCALE * self.elu(x, _SELU_ALPHA)
 
     @composite
-    def gelu(self, x: Operand, approximate: str = "none", *, name: str | None = None) -> SDVariable:
+    def gelu(self, x: Operand, approximate: Approximation = "none", *, name: str | None = None) -> SDVariable:
         """Gaussian error linear unit ``x * Phi(x)``, where ``Phi`` is the normal distribution function.
 
         SameDiff's ``gelu`` is the form with ``approximate="sigmoid"``.
@@ -601,6 +607,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         """
         m = self.sd.math
         v = self.sd.as_variable(x)
+        one_of("approximation", approximate, get_args(Approximation))
         if approximate == "none":
             near = m.clip_by_value(v, -slopes.GAUSS_VANISHES, slopes.GAUSS_VANISHES)
             return v * (0.5 * m.erfc(near * -math.sqrt(0.5)))
@@ -608,11 +615,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
             end = _gelu_saturation(floating(v.aval).dtype)
             near = m.clip_by_value(v, -end, end)
             return v * self.sigmoid((2 * _GELU_SCALE) * (near + _GELU_CUBIC * m.cube(near)))
-        if approximate == "sigmoid":
-            return v * self.sigmoid(_GELU_SIGMOID * v)
-        raise ArgumentError(
-            "This approximation is unknown.", given=repr(approximate), expected="'none', 'tanh' or 'sigmoid'"
-        )
+        return v * self.sigmoid(_GELU_SIGMOID * v)
 
     @composite
     def precise_gelu(self, x: Operand, *, name: str | None = None) -> SDVariable:

@@ -7,10 +7,11 @@ Knows how layers are put together. The functions they apply are in `sdgraph.ops.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from sdgraph.build.annotations import means
 from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR
@@ -42,7 +43,8 @@ def _top_k_vjp(
 
 # ---------------------------------------------------------------------- padding
 
-_PAD_MODES = ("constant", "reflect", "symmetric")
+PadMode: TypeAlias = Literal["constant", "reflect", "symmetric"]
+means("PadMode", PadMode)
 
 
 def _pad_widths(ndim: int, padding: Any) -> tuple[tuple[int, int], ...]:
@@ -67,7 +69,7 @@ def _infer_pad(x: Aval, *, padding: Any, mode: str, constant: float) -> Aval:
         ArgumentError: If ``padding`` is not one pair per axis, or ``mode`` is unknown.
         ShapeError: If an axis has too few entries to mirror.
     """
-    one_of("mode of padding", mode, _PAD_MODES)
+    one_of("mode of padding", mode, get_args(PadMode))
     widths = _pad_widths(len(x.shape), padding)
     out: list[Dim] = []
     for d, (before, after) in zip(x.shape, widths, strict=True):
@@ -457,7 +459,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         self,
         x: Operand,
         padding: Sequence[Sequence[int]],
-        mode: str = "constant",
+        mode: PadMode = "constant",
         constant: float = 0.0,
         *,
         name: str | None = None,
@@ -493,7 +495,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         g: Operand,
         x: Operand,
         padding: Sequence[Sequence[int]],
-        mode: str = "constant",
+        mode: PadMode = "constant",
         *,
         name: str | None = None,
     ) -> SDVariable:

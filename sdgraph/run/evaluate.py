@@ -16,6 +16,7 @@ from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.executable import Executable
 
 if TYPE_CHECKING:
+    from sdgraph.build.kinds import EngineName
     from sdgraph.build.variable import Feeds
     from sdgraph.ops.graph import OpGraph
 
@@ -23,7 +24,7 @@ _MOST = 64
 """Executables that a graph keeps."""
 
 
-def executable_of(sd: OpGraph, fetches: Sequence[SDVariable], engine: str = "auto") -> Executable:
+def executable_of(sd: OpGraph, fetches: Sequence[SDVariable], engine: EngineName | str = "auto") -> Executable:
     """A compiled function for evaluating once, kept for the next call with the same fetches."""
     name = engine_name(engine, once=True)
     check = checking.is_checked(sd)
@@ -38,7 +39,7 @@ def executable_of(sd: OpGraph, fetches: Sequence[SDVariable], engine: str = "aut
 
 
 def evaluate(
-    sd: OpGraph, fetches: Sequence[SDVariable], feeds: Feeds | None, engine: str = "auto", step: int = 0
+    sd: OpGraph, fetches: Sequence[SDVariable], feeds: Feeds | None, engine: EngineName | str = "auto", step: int = 0
 ) -> dict[str, np.ndarray[Any, Any]]:
     """The values of variables, by name."""
     return executable_of(sd, fetches, engine)(as_mapping(feeds), step=step)
@@ -49,7 +50,7 @@ def outputs_and_gradients(
     outs: Sequence[SDVariable],
     wrt: Sequence[SDVariable],
     feeds: Feeds | None,
-    engine: str = "auto",
+    engine: EngineName | str = "auto",
     step: int = 0,
 ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, np.ndarray[Any, Any]]]:
     """Outputs, and gradients of the current losses, in one pass; each by its variable's name."""

@@ -125,7 +125,9 @@ class Executable:
         if self._all_static:
             self._compile([p.aval for p in self.placeholders])
 
-    def __call__(self, feeds: Feeds | None = None, /, *, step: int = 0, **named: ArrayLike) -> dict[str, Any]:
+    def __call__(
+        self, feeds: Feeds | None = None, /, *, step: int = 0, **named: ArrayLike
+    ) -> dict[str, np.ndarray[Any, Any]]:
         """Run it.
 
         A placeholder that is called ``step`` is fed by a mapping, ``f({"step": 3.0})``.
@@ -136,7 +138,7 @@ class Executable:
             **named: More feeds, by name.
 
         Returns:
-            The value of each fetch by its name.
+            The value of each fetch by its name, in the order of the fetches.
 
         Raises:
             FeedError: For feeds that are missing, unknown or do not fit.

@@ -200,7 +200,7 @@ def teach(shell: Any) -> None:
         except Exception:
             offer = NOTHING  # Half a line of code may be anything, and TAB must not raise.
         found = [SimpleCompletion(text=text, type="text") for text in offer.texts]
-        return {"completions": found, "matched_fragment": offer.begun, "suppress": bool(found)}
+        return {"completions": found, "matched_fragment": offer.begun, "suppress": bool(found), "ordered": True}
 
     sdgraph_matcher.matcher_api_version = 2  # type: ignore[attr-defined]
     # A package that is loaded again teaches again.

@@ -1,4 +1,4 @@
-"""What a user may ask of a picture, checked in one place. Must not know how pictures are made."""
+"""What a user may ask of pictures, tables and other views, checked in one place. Must not know how they are made."""
 
 import inspect
 import math
@@ -25,8 +25,15 @@ Shown: TypeAlias = Literal["none", "scalars", "stats"]
 EdgeLabels: TypeAlias = Literal["auto", "none", "all"]
 Colours: TypeAlias = Literal["kind", "grad_norm", "value_norm", "dtype"]
 
+Order: TypeAlias = Literal["topological", "name", "kind", "size"]
+"""What the rows of a table may be sorted by."""
+Data: TypeAlias = Literal["rich", "plain"]
+"""What a networkx graph holds."""
+
+for _alias, _type in (("View", View), ("Colours", Colours), ("Order", Order), ("Data", Data)):
+    means(_alias, _type)
+
 COLOURS: Final = get_args(Colours)
-means("Colours", Colours)
 
 _WORDS: Final = {"values": "choice of values", "edge_labels": "choice of edge labels"}
 """Options whose name is no noun that one can say "there is no" before."""

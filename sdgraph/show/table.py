@@ -14,6 +14,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer.aval import shape_str
+from sdgraph.show.options import Order
 from sdgraph.show.visible import Item, Listing, visible
 from sdgraph.wording import byte_size, clean, counted, html_table, shortened, text_table
 
@@ -71,7 +72,7 @@ class _Row:
     size: int
 
 
-def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological", *, gradients: bool = False) -> Summary:
+def summary(sd: OpGraph, depth: int | None = None, sort: Order = "topological", *, gradients: bool = False) -> Summary:
     """The graph as a table with one row per variable, and totals below.
 
     Args:
@@ -94,7 +95,7 @@ def summary(sd: OpGraph, depth: int | None = None, sort: str = "topological", *,
     return Summary(_text(rows, totals), _html(rows, totals))
 
 
-def _sort_key(sort: str) -> Callable[[_Row], Any]:
+def _sort_key(sort: Order) -> Callable[[_Row], Any]:
     keys: dict[str, Callable[[_Row], Any]] = {
         "topological": lambda r: r.order,
         "name": lambda r: (r.name, r.order),

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from sdgraph.run.executable import Executable
     from sdgraph.show.formulas.equations import Latex
     from sdgraph.show.keywords import PageOptions, PictureOptions
+    from sdgraph.show.options import Data, Order, View
     from sdgraph.show.pictures.explorer import Explorer
     from sdgraph.show.pictures.picture import Digraph, GraphView
-    from sdgraph.show.pictures.write.export import Data, MultiDiGraph, View
+    from sdgraph.show.pictures.write.export import MultiDiGraph
     from sdgraph.show.table import Summary
 
 
 class GraphViews(OpGraph):
     """What a graph can show of itself."""
 
-    def summary(self, depth: int | None = None, sort: str = "topological", *, gradients: bool = False) -> Summary:
+    def summary(self, depth: int | None = None, sort: Order = "topological", *, gradients: bool = False) -> Summary:
         """The graph as a table with one row per variable, and totals; print it, or leave it to the notebook.
 
         Args:

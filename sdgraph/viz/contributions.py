@@ -49,7 +49,7 @@ def plot_contributions(
     sort: bool = False,
     max_bars: int = _MAX_BARS,
     ax: Axes | None = None,
-    theme: str = "light",
+    theme: style.Theme = "light",
 ) -> Axes:
     """Draw what each example (index of the first axis) adds to a loss as bars; they sum to the loss.
 

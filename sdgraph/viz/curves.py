@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdgraph.build.annotations import readable
+from sdgraph.build.annotations import means, readable
 from sdgraph.build.op import REGISTRY, Op
 from sdgraph.checks import no_such, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sdgraph.build.variable import SDVariable
     from sdgraph.samediff import SameDiff
 
-SHOW: Final = ("both", "value", "gradient")
+Show: TypeAlias = Literal["both", "value", "gradient"]
+means("Show", Show)
 _MARGIN: Final = 3.0
 _LABEL_WORDS: Final = ("label", "target", "true")
 
@@ -52,12 +53,12 @@ def plot_loss(
     labels: ArrayLike = 1.0,
     predictions: ArrayLike | None = None,
     *,
-    show: str = "both",
+    show: Show = "both",
     at: ArrayLike | None = None,
     vary: int | tuple[int, ...] = 0,
     points: int = 401,
     ax: Axes | None = None,
-    theme: str = "light",
+    theme: style.Theme = "light",
     **settings: Any,
 ) -> Axes:
     """Draw a loss of one example over its prediction: the value as a full line, the gradient as a dashed one.
@@ -90,7 +91,7 @@ def plot_loss(
         >>> ax.get_xlabel(), len(ax.get_lines())
         ('prediction', 5)
     """
-    one_of("show", show, SHOW)
+    one_of("show", show, get_args(Show))
     losses = _several(loss)
     ys = np.atleast_1d(np.asarray(labels))
     xs = _points(ys, predictions, points, at)

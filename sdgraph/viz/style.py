@@ -5,8 +5,9 @@ The only module that loads matplotlib. Must not know losses or graphs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from sdgraph.build.annotations import means
 from sdgraph.checks import one_of
 from sdgraph.errors import MissingDependencyError
 from sdgraph.show.pictures.dress import theme as colours
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
 
-THEMES: Final = ("light", "dark")
+Theme: TypeAlias = Literal["light", "dark"]
+means("Theme", Theme)
 
 SERIES: Final = tuple(
     colours.STROKE[kind] for kind in ("loss", "placeholder", "output", "variable", "gradient", "constant")
@@ -41,7 +43,7 @@ def pyplot() -> Any:
 
 def check_theme(theme: str) -> str:
     """The theme, if there is such a one."""
-    return one_of("theme", theme, THEMES)
+    return one_of("theme", theme, get_args(Theme))
 
 
 def axes(ax: Axes | None, theme: str, size: tuple[float, float] = (6.4, 4.2)) -> Axes:

@@ -56,7 +56,7 @@ def loss_surface(
     path: ArrayLike | None = None,
     seed: int = 0,
     ax: Axes | None = None,
-    theme: str = "light",
+    theme: style.Theme = "light",
 ) -> Axes:
     """Draw the loss over two directions through the present values of the variables.
 

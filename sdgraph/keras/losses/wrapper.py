@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.losses.registry import CLASSES, class_of, get, serialize
 from sdgraph.ops.losses.keras.loss import Loss, plain
-from sdgraph.ops.losses.keras.weighting import same_rank
+from sdgraph.ops.losses.keras.weighting import Reduction, same_rank
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -38,7 +38,7 @@ class LossFunctionWrapper(Loss):
     def __init__(
         self,
         fn: Callable[..., Any],
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction = "sum_over_batch_size",
         name: str | None = None,
         dtype: DTypeLike | None = None,
         **settings: Any,

@@ -8,8 +8,9 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
+from sdgraph.build.kinds import EngineName
 from sdgraph.checks import one_of
 from sdgraph.errors import EngineError, MissingDependencyError
 from sdgraph.infer.aval import Aval
@@ -52,7 +53,7 @@ notebook would wait for the compiler and gain nothing.
 """
 
 
-def engine_name(engine: str, *, once: bool = False) -> str:
+def engine_name(engine: EngineName | str, *, once: bool = False) -> str:
     """The engine that a user's choice stands for.
 
     "auto" is the fused engine where it is installed. The environment variable SDGRAPH_ENGINE overrides it: a test suite
@@ -71,7 +72,7 @@ def engine_name(engine: str, *, once: bool = False) -> str:
         if chosen == "auto":
             return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
         engine = chosen
-    one_of("engine", engine, ("auto", *ENGINES), kind=EngineError)
+    one_of("engine", engine, get_args(EngineName), kind=EngineError)
     _check_installed(engine)
     return engine
 

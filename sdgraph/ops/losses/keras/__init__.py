@@ -15,7 +15,7 @@ from sdgraph.ops.losses.keras.hinges import SDKerasHinges
 from sdgraph.ops.losses.keras.probabilities import SDKerasProbabilities
 from sdgraph.ops.losses.keras.regression import SDKerasRegression
 from sdgraph.ops.losses.keras.structured import SDKerasStructured
-from sdgraph.ops.losses.keras.weighting import Weighting, work_dtypes
+from sdgraph.ops.losses.keras.weighting import Reduction, Weighting, work_dtypes
 from sdgraph.ops.precision import cast_to
 from sdgraph.ops.written import reduced_losses
 
@@ -52,7 +52,7 @@ class SDKeras(
         values: Operand,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction = "sum_over_batch_size",
         dtype: DTypeLike | None = None,
         *,
         name: str | None = None,

@@ -21,7 +21,15 @@ from sdgraph.infer.shapes import one_axis
 from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import class_labels
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
-from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, axis_last, over_axes, per_sample, work_dtypes
+from sdgraph.ops.losses.keras.weighting import (
+    EPSILON,
+    Reduction,
+    Weighting,
+    axis_last,
+    over_axes,
+    per_sample,
+    work_dtypes,
+)
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.ops.precision import cast_to
 from sdgraph.ops.slopes import sigmoid_slope
@@ -155,7 +163,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -208,7 +216,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -267,7 +275,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -321,7 +329,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -395,7 +403,7 @@ class SDKerasCrossentropies(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -474,7 +482,7 @@ class BinaryCrossentropy(OpLoss, of=SDKerasCrossentropies.binary_crossentropy):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int | Sequence[int] | None = -1,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "binary_crossentropy",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -504,7 +512,7 @@ class BinaryFocalCrossentropy(OpLoss, of=SDKerasCrossentropies.binary_focal_cros
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int | Sequence[int] | None = -1,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "binary_focal_crossentropy",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -534,7 +542,7 @@ class CategoricalCrossentropy(OpLoss, of=SDKerasCrossentropies.categorical_cross
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "categorical_crossentropy",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -563,7 +571,7 @@ class CategoricalFocalCrossentropy(OpLoss, of=SDKerasCrossentropies.categorical_
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "categorical_focal_crossentropy",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -592,7 +600,7 @@ class SparseCategoricalCrossentropy(OpLoss, of=SDKerasCrossentropies.sparse_cate
         self,
         from_logits: bool = False,
         ignore_class: int | None = None,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "sparse_categorical_crossentropy",
         axis: int = -1,
         dtype: DTypeLike | None = None,

@@ -9,7 +9,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.ops.losses.keras.definition import INSIDE, keras_loss
 from sdgraph.ops.losses.keras.labels import signed
 from sdgraph.ops.losses.keras.op_loss import OpLoss, function
-from sdgraph.ops.losses.keras.weighting import per_sample
+from sdgraph.ops.losses.keras.weighting import Reduction, per_sample
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -40,7 +40,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -81,7 +81,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -121,7 +121,7 @@ class SDKerasHinges(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:

@@ -17,7 +17,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, NotDefinedError, shown
 from sdgraph.infer.aval import as_dtype
 from sdgraph.ops.losses.keras.on_arrays import on_arrays
-from sdgraph.ops.losses.keras.weighting import check_reduction, work_dtypes
+from sdgraph.ops.losses.keras.weighting import Reduction, check_reduction, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Loss:
     def __init__(
         self,
         name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction = "sum_over_batch_size",
         dtype: DTypeLike | None = None,
     ) -> None:
         check_reduction(reduction)

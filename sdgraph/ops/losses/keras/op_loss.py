@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sdgraph.build.methods import OpMethod
     from sdgraph.build.op import Op
+    from sdgraph.ops.losses.keras.weighting import Reduction
 
 P = ParamSpec("P")
 
@@ -55,7 +56,7 @@ class OpLoss(Loss):
         if cls.__doc__ and cls.op.doc:
             cls.__doc__ = docstrings.of_class(cls.__doc__, cls.op.doc, cls.options)
 
-    def __init__(self, reduction: str | None = MEAN, name: str | None = None, dtype: DTypeLike | None = None) -> None:
+    def __init__(self, reduction: Reduction = MEAN, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         for k, check in DEFINITIONS[self.op].checks.items():
             check(k, getattr(self, k))
         super().__init__(self._default_name if name is None else name, reduction, dtype)
@@ -66,7 +67,7 @@ class OpLoss(Loss):
         """One loss per sample."""
         return y_pred.sd.apply(self.op, *self._bound(y_true, y_pred, None, None, None))
 
-    def _bound(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, reduction: str | None) -> Any:
+    def _bound(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, reduction: Reduction) -> Any:
         settings = {k: getattr(self, k) for k in self.options}
         extra = {"sample_weight": sample_weight, "mask": mask, "reduction": reduction, "dtype": self.dtype}
         return self.op.bind((y_true, y_pred), settings | extra)
@@ -92,7 +93,7 @@ def _init_named(name: str) -> Callable[..., None]:
     default = name
 
     def __init__(
-        self: OpLoss, reduction: str | None = MEAN, name: str | None = default, dtype: DTypeLike | None = None
+        self: OpLoss, reduction: Reduction = MEAN, name: str | None = default, dtype: DTypeLike | None = None
     ) -> None:
         OpLoss.__init__(self, reduction, name, dtype)
 

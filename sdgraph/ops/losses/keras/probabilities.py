@@ -15,7 +15,7 @@ from sdgraph.checks import between, finite
 from sdgraph.ops.losses.keras.definition import INSIDE, Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import class_labels
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
-from sdgraph.ops.losses.keras.weighting import EPSILON, Weighting, over_axes, per_sample, work_dtypes
+from sdgraph.ops.losses.keras.weighting import EPSILON, Reduction, Weighting, over_axes, per_sample, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -96,7 +96,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -141,7 +141,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -198,7 +198,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -252,7 +252,7 @@ class SDKerasProbabilities(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -329,7 +329,7 @@ class CategoricalGeneralizedCrossEntropy(OpLoss, of=SDKerasProbabilities.categor
     def __init__(
         self,
         q: float = 0.5,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "categorical_generalized_cross_entropy",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -351,7 +351,7 @@ class Dice(OpLoss, of=SDKerasProbabilities.dice):
 
     def __init__(
         self,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "dice",
         axis: int | Sequence[int] | None = None,
         dtype: DTypeLike | None = None,
@@ -376,7 +376,7 @@ class Tversky(OpLoss, of=SDKerasProbabilities.tversky):
         self,
         alpha: float = 0.5,
         beta: float = 0.5,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "tversky",
         axis: int | Sequence[int] | None = None,
         dtype: DTypeLike | None = None,

@@ -15,7 +15,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import positive
 from sdgraph.ops.losses.keras.definition import keras_loss
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
-from sdgraph.ops.losses.keras.weighting import EPSILON, per_sample
+from sdgraph.ops.losses.keras.weighting import EPSILON, Reduction, per_sample
 from sdgraph.ops.losses.reduction import LossReduce
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -90,7 +90,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -132,7 +132,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -169,7 +169,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -210,7 +210,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -253,7 +253,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -298,7 +298,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -337,7 +337,7 @@ class SDKerasRegression(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -437,7 +437,7 @@ class CosineSimilarity(OpLoss, of=SDKerasRegression.cosine_similarity):
     def __init__(
         self,
         axis: int = -1,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "cosine_similarity",
         dtype: DTypeLike | None = None,
     ) -> None:
@@ -460,7 +460,7 @@ class Huber(OpLoss, of=SDKerasRegression.huber):
     def __init__(
         self,
         delta: float = 1.0,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "huber_loss",
         dtype: DTypeLike | None = None,
     ) -> None:

@@ -17,7 +17,7 @@ from sdgraph.ops.losses.ctc import ctc_negative_log_likelihood, infer_ctc
 from sdgraph.ops.losses.keras.definition import Drawn, called, keras_loss
 from sdgraph.ops.losses.keras.labels import as_integers
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
-from sdgraph.ops.losses.keras.weighting import Traced, Weighting, work_dtypes
+from sdgraph.ops.losses.keras.weighting import Reduction, Traced, Weighting, work_dtypes
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -165,7 +165,7 @@ class SDKerasStructured(Namespace, prefix="keras"):
         *,
         sample_weight: Operand | None = None,
         mask: Operand | None = None,
-        reduction: str | None = None,
+        reduction: Reduction = None,
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> SDVariable:
@@ -254,7 +254,7 @@ class Circle(OpLoss, of=SDKerasStructured.circle):
         gamma: float = 80.0,
         margin: float = 0.4,
         remove_diagonal: bool = True,
-        reduction: str | None = MEAN,
+        reduction: Reduction = MEAN,
         name: str | None = "circle",
         dtype: DTypeLike | None = None,
     ) -> None:

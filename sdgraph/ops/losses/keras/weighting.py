@@ -5,10 +5,11 @@ Knows which shapes go together. Must not know any loss.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from sdgraph.build.annotations import means
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.namespace import GraphLike
 from sdgraph.build.variable import SDVariable
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 EPSILON = 1e-7
 """Keras' smallest probability, norm and denominator."""
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+ReductionName: TypeAlias = Literal["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none"]
+Reduction: TypeAlias = "ReductionName | str | None"
+"""How losses become one number; a text, because settings of losses are read from files."""
+
+means("ReductionName", ReductionName)
+means("Reduction", Reduction)
 """What the argument ``reduction`` may be."""
 
 Traced: TypeAlias = Any
@@ -39,9 +45,9 @@ _AS_COLUMN, _WITHOUT_LAST, _SPREAD = "as column", "without last", "spread"
 
 
 def check_reduction(value: object) -> None:
-    """Raise ArgumentError unless ``value`` is one of `REDUCTIONS`."""
+    """Raise ArgumentError unless ``value`` is one of `Reduction`."""
     if value is not None:
-        one_of("reduction", value, [r for r in REDUCTIONS if r is not None], also="None")
+        one_of("reduction", value, get_args(ReductionName), also="None")
 
 
 # ---------------------------------------------------------------------- y_true and y_pred
@@ -250,12 +256,12 @@ class Weighting:
             factor = self.sd.expand_dims(factor, axes)
         return [self.sd.mask_gradient(v, factor) for v in operands]
 
-    def reduce(self, values: SDVariable, reduction: str | None, valid: SDVariable | None = None) -> SDVariable:
+    def reduce(self, values: SDVariable, reduction: Reduction, valid: SDVariable | None = None) -> SDVariable:
         """Weight, mask and reduce per-sample losses.
 
         Args:
             values: The losses.
-            reduction: One of `REDUCTIONS`.
+            reduction: One of `Reduction`.
             valid: A mask the loss itself makes, of the losses' shape.
         """
         sd = self.sd

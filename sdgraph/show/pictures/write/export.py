@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from sdgraph.checks import one_of
 from sdgraph.errors import shown
 from sdgraph.infer.aval import shape_str
-from sdgraph.show.options import View
+from sdgraph.show.options import Data, View
 from sdgraph.show.visible import Item, Listing, visible
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from sdgraph.ops.graph import OpGraph
-
-Data: TypeAlias = Literal["rich", "plain"]
 
 _NOT_IN_FILES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML has no way to write, or advises against."""
