@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from sdgraph.build.annotations import means
 from sdgraph.build.distributions import LEFT_BY_CUT, normal_truncated
 from sdgraph.checks import no_such, whole
 from sdgraph.errors import ArgumentError, SDGraphError, ShapeError, shown
@@ -59,6 +60,9 @@ SchemeName: TypeAlias = Literal[
 _Make: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...], float], np.ndarray[Any, Any]]"
 Init: TypeAlias = "SchemeName | str | complex | np.ndarray[Any, Any] | list[Any] | Callable[..., Any]"
 """What `SameDiff.var` takes as ``init``."""
+
+means("SchemeName", SchemeName)
+means("Init", Init)
 
 
 class Scheme(NamedTuple):

@@ -23,7 +23,7 @@ Rules are written with the ops of every namespace, so nothing below those can na
 
 
 EngineName: TypeAlias = Literal["auto", "numpy", "llvm"]
-"""What a user may call an engine; `sdgraph.run.engines.choice` knows them."""
+"""The engines that come with sdgraph; `sdgraph.run.engines.choice` knows them, and others if they are entered there."""
 
 KindName: TypeAlias = Literal["placeholder", "variable", "constant", "array"]
 """The kinds of variables as texts."""

@@ -1,6 +1,7 @@
 """Building graphs: names, scopes, leaves, copies, and calls that fail and leave no trace."""
 
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdgraph import LossReduce, SameDiff, SDVariable, VariableKind
+from sdgraph.build.kinds import KindName
 from sdgraph.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -208,6 +210,7 @@ def test_variables_are_listed_in_creation_order_and_by_kind():
     assert sd.variables() == [w, x, c, y, z] == list(sd)
     assert len(sd) == 5
     assert sd.placeholders() == [x] == sd.variables(VariableKind.PLACEHOLDER)
+    assert get_args(KindName) == tuple(kind.value for kind in VariableKind)
     assert sd.trainable_variables() == [w] == sd.variables("variable")
     assert sd.constants() == [c]
     assert sd.variables("array") == [y, z]

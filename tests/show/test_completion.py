@@ -53,6 +53,7 @@ def namespace():
         ('sd.variables("', ["placeholder", "variable", "constant", "array"]),
         ('sd.compile(loss, engine="', ["auto", "numpy", "llvm"]),
         ('loss.eval(engine="', ["auto", "numpy", "llvm"]),
+        ('sd.var("v", shape=(2, 2), init="he', ["he", "he_normal", "he_uniform"]),
         ('sd.nn.gelu(h, "', ["none", "tanh", "sigmoid"]),
         ('nd.nn.gelu([1.0], approximate="t', ["tanh"]),
         ('losses.Huber(reduction="', REDUCTIONS),

@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from sdgraph.build.kinds import EngineName
 from sdgraph.checks import one_of
@@ -72,7 +72,7 @@ def engine_name(engine: EngineName | str, *, once: bool = False) -> str:
         if chosen == "auto":
             return "numpy" if not _installed("llvmlite") else ONCE if once else "llvm"
         engine = chosen
-    one_of("engine", engine, get_args(EngineName), kind=EngineError)
+    one_of("engine", engine, ("auto", *ENGINES), kind=EngineError)
     _check_installed(engine)
     return engine
 

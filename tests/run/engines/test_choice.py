@@ -6,11 +6,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from sdgraph import SameDiff, nd
+from sdgraph.build.kinds import EngineName
 from sdgraph.errors import EngineError, MissingDependencyError, NumericsError
 from sdgraph.run.engines import choice
 
@@ -38,6 +40,10 @@ def engine_of_last_evaluation(sd):
 
 
 @needs_llvm
+def test_what_editors_offer_are_the_engines_there_are():
+    assert get_args(EngineName) == ("auto", *choice.ENGINES)
+
+
 def test_a_compiled_function_is_fused_whatever_its_size(sd):
     f = sd.compile("total")
     assert f.engine == "llvm" and repr(f) == "<Executable of total on llvm>"
