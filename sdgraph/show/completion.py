@@ -206,3 +206,22 @@ def teach(shell: Any) -> None:
     # A package that is loaded again teaches again.
     matchers[:] = [m for m in matchers if getattr(m, "__name__", "") != sdgraph_matcher.__name__]
     matchers.append(sdgraph_matcher)
+    _let_look_up(shell.Completer)
+
+
+def _let_look_up(completer: Any) -> None:
+    """Let IPython look attributes and items of our things up, as it does for those of pandas.
+
+    It does not look into classes that answer for attributes they do not have, since that may run anything. Ours only
+    say what was meant.
+    """
+    try:
+        from IPython.core.guarded_eval import EVALUATION_POLICIES
+
+        trusted = dict(completer.policy_overrides)
+        for kind in ("allowed_getattr_external", "allowed_getitem_external"):
+            known = trusted.get(kind, getattr(EVALUATION_POLICIES["limited"], kind))
+            trusted[kind] = {*known, ("sdgraph",)}
+        completer.policy_overrides = trusted
+    except (ImportError, AttributeError, KeyError):
+        return  # A version that asks nobody.

@@ -193,7 +193,11 @@ def test_tab_after_a_dot_shows_what_users_call(completed):
 
     assert after("nd.") == {*dir(nd)} and {"sum", "max", "loss", "cast_to"} <= after("nd.")
     assert after("losses.") >= {"Huber", "huber", "Loss"} and not after("losses.") & {"registry", "TYPE_CHECKING"}
-    assert {"huber_loss", "l2_loss"} <= after("sd.loss.") and {"plot", "loss", "sum"} <= after("sd.")
+    assert (
+        {"eval", "shape"} <= after('sd["loss"].')
+        and {"huber_loss", "l2_loss"} <= after("sd.loss.")
+        and {"plot", "loss", "sum"} <= after("sd.")
+    )
 
 
 def test_nothing_is_offered_twice_and_nothing_else_is_lost(shell):
