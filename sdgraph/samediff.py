@@ -148,7 +148,8 @@ class SameDiff(GraphViews, metaclass=_Face):
         """The current losses, extra terms included; the gradient is that of the sum of all their elements.
 
         What was marked, else the outputs of loss ops; where others are computed from these, the one scalar that all of
-        them lead to. Without loss ops the only floating variable that feeds nothing.
+        them lead to. Without loss ops the only floating variable that feeds nothing. What no gradient flows through, as
+        in a metric of `stop_gradient` of a loss, does not count.
 
         Raises:
             GradientError: If nothing was marked and the losses are not clear; lists the candidates.

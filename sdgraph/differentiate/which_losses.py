@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import Aval, is_floating
@@ -103,7 +104,9 @@ def _led_to(uses: _Uses, made: Sequence[int], consumed: Sequence[int], extra: Se
 
 def _only_output(uses: _Uses, extra: Sequence[int]) -> Losses:
     """The single floating output that feeds nothing, in a graph without loss ops."""
-    found = tuple(i for i in uses.outputs() if i not in extra)
+    outputs = [i for i in uses.outputs() if i not in extra]
+    # What stops gradients is a loss only where there is nothing else.
+    found = tuple([i for i in outputs if not _stops(uses.nodes[i])] or outputs)
     if (len(found) == 1 and not extra) or (extra and not found):
         return Losses(found)
     if not found:
@@ -132,7 +135,10 @@ def _unclear(sd: OpGraph, found: Losses) -> GradientError:
 
 
 class _Uses:
-    """What is computed from what in the forward pass, where gradients can flow: what is no float does not count."""
+    """What is computed from what in the forward pass, where gradients can flow.
+
+    What is no float does not count, nor what stops gradients, as `stop_gradient` and `floor` do.
+    """
 
     def __init__(self, sd: OpGraph) -> None:
         self.nodes: list[Node] = sd.nodes
@@ -156,7 +162,8 @@ class _Uses:
         for i in range(first, len(self.nodes)):
             node = self.nodes[i]
             if any(j >= first and reached[j] for j in node.inputs):
-                reached[i] |= not self.gradient[i] and (type(node.aval) is not Aval or is_floating(node.aval.dtype))
+                floats = type(node.aval) is not Aval or is_floating(node.aval.dtype)
+                reached[i] |= floats and not self.gradient[i] and not _stops(node)
         return [i for i in range(first, len(self.nodes)) if reached[i] and self._is_output(i)]
 
     def needed(self, end: int) -> bytearray:
@@ -175,7 +182,7 @@ class _Uses:
 
     def _passes(self, node: Node, flags: bytearray) -> bool:
         """Whether a gradient could flow from a node to its operands; from one with several outputs, if one has it."""
-        if self.gradient[node.id]:
+        if self.gradient[node.id] or _stops(node):
             return False
         return is_floating(node.aval.dtype) if type(node.aval) is Aval else bool(flags[node.id])
 
@@ -188,3 +195,7 @@ class _Uses:
         node = self.nodes[i]
         is_end = not self.used[i] and not self.gradient[i] and node.op.kind is VariableKind.ARRAY
         return is_end and type(node.aval) is Aval and is_floating(node.aval.dtype)
+
+
+def _stops(node: Node) -> bool:
+    return node.op.vjp is ZERO_GRADIENT or node.op.vjp is NOT_DIFFERENTIABLE

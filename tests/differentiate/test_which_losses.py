@@ -94,6 +94,24 @@ def test_what_is_no_float_uses_no_loss():
     assert plain.loss_variables() == [square]
 
 
+def test_what_stops_gradients_uses_no_loss():
+    sd, y, p, w = model()
+    loss = mse(sd, y, p)
+    sd.math.exp(sd.stop_gradient(loss), name="perplexity")
+    sd.math.floor(loss, name="shown")
+    assert sd.loss_variables() == [loss]
+    total = loss + sd.loss.l2_loss(w)
+    sd.math.sqrt(sd.stop_gradient(total), name="root")
+    assert sd.loss_variables() == [total]
+    assert_agreement(sd)
+    plain = SameDiff()
+    square = (plain.var("w", [1.0]) ** 2).sum(name="square")
+    plain.stop_gradient(square, name="shown")
+    assert plain.loss_variables() == [square]
+    alone = SameDiff()
+    assert [alone.math.floor(alone.var("w", 1.5))] == alone.loss_variables()
+
+
 def test_gradients_use_no_loss():
     sd, y, p, w = model()
     loss = mse(sd, y, p)
