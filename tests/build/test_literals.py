@@ -33,6 +33,8 @@ SCALARS = {
 
 def by_numpy(op, a, b):
     """What numpy makes of an array and a Python number; None for what it refuses."""
+    # Its operator takes ``a ** 2`` for a square, which is int8 for bools.
+    op = np.power if op is operator.pow else op
     try:
         with np.errstate(all="ignore"):
             return np.asarray(op(a, b))
