@@ -263,7 +263,7 @@ class Op:
             except SDGraphError as e:
                 if k in self.attr_names:
                     e.in_call(f"sd.{self.qualname}", "")
-                    e.fix = e.fix or self._in_java_order(given) or self._hint(k, v)
+                    e.fix = e.fix or self._in_java_order(k, given) or self._hint(k, v)
                 raise
         for k in self.attr_names:
             if k not in attrs:
@@ -283,9 +283,10 @@ class Op:
                 return f"For {op.n_operands} arrays there is sd.{qualname}({', '.join(op.operand_names)})."
         return None
 
-    def _in_java_order(self, given: Mapping[str, Any]) -> str | None:
-        """The call that was meant, if axes were given as in Java: after the flags, and one by one."""
-        names, (*before, last) = list(given), given.values()
+    def _in_java_order(self, k: str, given: Mapping[str, Any]) -> str | None:
+        """The call that was meant if ``k`` is an axis, as in Java: after the flags, or after another axis."""
+        names = list(given)[: list(given).index(k) + 1]
+        *before, last = [given[name] for name in names]
         if names[0] != "axis" or names != list(self.attr_names[: len(names)]) or type(last) is not int or not before:
             return None
         if len(before) == 1 and type(before[0]) is int:

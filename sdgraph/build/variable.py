@@ -401,55 +401,55 @@ class SDVariable(Symbol):
 
     # ------------------------------------------------------------------ reductions
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def sum(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum over ``axis``, over everything by default."""
         return self.sd.sum(self, axis=axis, keepdims=keepdims, name=name)
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def mean(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Mean over ``axis``."""
         return self.sd.mean(self, axis=axis, keepdims=keepdims, name=name)
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def prod(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Product over ``axis``."""
         return self.sd.prod(self, axis=axis, keepdims=keepdims, name=name)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def max(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest value over ``axis``."""
         return self.sd.max(self, axis=axis, keepdims=keepdims, name=name)
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def min(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Smallest value over ``axis``."""
         return self.sd.min(self, axis=axis, keepdims=keepdims, name=name)
 
     def std(
-        self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
+        self, axis: Axis = None, bias_corrected: bool = False, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """Standard deviation over ``axis``."""
         return self.sd.standard_deviation(self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name)
 
     def var(
-        self, axis: Axis = None, *, bias_corrected: bool = False, keepdims: bool = False, name: str | None = None
+        self, axis: Axis = None, bias_corrected: bool = False, keepdims: bool = False, *, name: str | None = None
     ) -> SDVariable:
         """Variance over ``axis``."""
         return self.sd.variance(self, axis=axis, bias_corrected=bias_corrected, keepdims=keepdims, name=name)
 
-    def norm1(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def norm1(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Sum of absolute values over ``axis``."""
         return self.sd.norm1(self, axis=axis, keepdims=keepdims, name=name)
 
-    def norm2(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def norm2(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Euclidean norm over ``axis``."""
         return self.sd.norm2(self, axis=axis, keepdims=keepdims, name=name)
 
-    def normmax(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def normmax(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Largest absolute value over ``axis``."""
         return self.sd.normmax(self, axis=axis, keepdims=keepdims, name=name)
 
-    def argmax(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def argmax(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Index of the largest value, as int64."""
         return self.sd.argmax(self, axis=axis, keepdims=keepdims, name=name)
 
-    def argmin(self, axis: Axis = None, *, keepdims: bool = False, name: str | None = None) -> SDVariable:
+    def argmin(self, axis: Axis = None, keepdims: bool = False, *, name: str | None = None) -> SDVariable:
         """Index of the smallest value, as int64."""
         return self.sd.argmin(self, axis=axis, keepdims=keepdims, name=name)
 

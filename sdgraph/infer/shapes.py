@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,13 @@ def same_sizes(a: Shape, b: Shape) -> bool:
 def smaller(a: Dim, b: Dim) -> Dim:
     """The smaller of two sizes, None if that is unknown."""
     return min(a, b) if type(a) is int and type(b) is int else a if a == b else None
+
+
+def axis_by_name(op: str, avals: Sequence[Aval]) -> str | None:
+    """What to do about a scalar before arrays: it is the axis, which comes first in Java."""
+    if avals[0].shape or len(avals) < 2 or not all(a.shape for a in avals[1:]):
+        return None
+    return f"Give the axis by name: sd.{op}(a, b, axis=...); only SameDiff's call begins with it."
 
 
 def must_have(x: Aval, shape: Shape, what: str) -> None:

@@ -169,7 +169,7 @@ def _concatenated(*avals: Aval, axis: int) -> Aval:
         raise ArgumentError("There is nothing to concatenate.")
     first = avals[0].shape
     if not first:
-        raise ShapeError("Scalars cannot be concatenated.", fix="Use sd.stack.")
+        raise ShapeError("Scalars cannot be concatenated.", fix=shapes.axis_by_name("concat", avals) or "Use sd.stack.")
     k = shapes.one_axis(axis, len(first))
     joint = first
     for a in avals[1:]:
@@ -639,7 +639,14 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         sd = self.sd
         if not inputs:
             raise ArgumentError("There is nothing to stack.")
-        k = shapes.one_axis(axis, sd.as_variable(inputs[0]).ndim + 1)
+        avals = [sd.as_variable(v).aval for v in inputs]
+        if not all(shapes.same_sizes(a.shape, avals[0].shape) for a in avals):
+            raise ShapeError(
+                "Stacked arrays must have one shape.",
+                given=", ".join(shape_str(a.shape) for a in avals),
+                fix=shapes.axis_by_name("stack", avals),
+            )
+        k = shapes.one_axis(axis, len(avals[0].shape) + 1)
         return sd.concat(*[sd.expand_dims(v, k) for v in inputs], axis=k)  # type: ignore[arg-type]
 
     @primitive(
