@@ -28,19 +28,22 @@ class Symbol:
     def __bool__(self) -> NoReturn:
         self._no_value("truth value", "Use sd.where(condition, a, b) in the graph, or test v.eval(feeds).")
 
-    def __float__(self) -> NoReturn:
-        self._no_value("number", "Evaluate it first: float(v.eval(feeds)).")
-
-    def __int__(self) -> NoReturn:
-        self._no_value("number", "Evaluate it first: int(v.eval(feeds)).")
-
-    __index__ = __int__
-
     def __iter__(self) -> Iterator[NoReturn]:
         self._no_value("elements to loop over", "Use sd.unstack(v, axis=0), or loop over v.eval(feeds).")
 
-    def __len__(self) -> NoReturn:
-        self._no_value("length", "Use v.shape[0] for a known size, or v.length() in the graph.")
+    if not TYPE_CHECKING:
+        # A type checker reports them, and knows that ``np.ones(3) @ v`` is no product of arrays.
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        self._no_value("array", "Evaluate it first: v.eval(feeds). Inside the graph use sd.math instead of numpy.")
+        def __float__(self) -> NoReturn:
+            self._no_value("number", "Evaluate it first: float(v.eval(feeds)).")
+
+        def __int__(self) -> NoReturn:
+            self._no_value("number", "Evaluate it first: int(v.eval(feeds)).")
+
+        __index__ = __int__
+
+        def __len__(self) -> NoReturn:
+            self._no_value("length", "Use v.shape[0] for a known size, or v.length() in the graph.")
+
+        def __array__(self, *_: Any, **__: Any) -> NoReturn:
+            self._no_value("array", "Evaluate it first: v.eval(feeds). Inside the graph use sd.math instead of numpy.")
