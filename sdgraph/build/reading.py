@@ -197,15 +197,20 @@ _ESCAPES: Final = {
     # The empty group keeps a name from starting a tag where the formula is put into a page as it stands.
     "<": "<{}",
     " ": r"\ ",
-    # Signs that would calculate.
-    **{c: rf"\text{{{c}}}" for c in "-+*=:"},
+    # Signs that would calculate, or that some readers of LaTeX take for a command.
+    **{c: rf"\text{{{c}}}" for c in "-+*=:@"},
     "/": "{/}",
 }
 
 
 def escaped(text: str) -> str:
-    """A text as LaTeX shows it, letter by letter."""
-    return "".join(_ESCAPES.get(c, c) for c in clean(text))
+    """A text as LaTeX shows it, letter by letter. Accents that no letter takes up would be taken up by a bracket."""
+    if text.isascii():
+        return "".join([_ESCAPES.get(c, c) for c in clean(text)])
+    import unicodedata  # Few names need it.
+
+    composed = unicodedata.normalize("NFC", clean(text))
+    return "".join("�" if unicodedata.combining(c) else _ESCAPES.get(c, c) for c in composed)
 
 
 def literal(value: Any) -> Term:

@@ -180,6 +180,32 @@ def test_rename_to_its_own_name_changes_nothing():
     assert graph_state(sd) == before
 
 
+def test_a_graph_knows_which_names_somebody_chose():
+    sd = SameDiff("float64")
+    x, w = sd.placeholder("x", (2,)), sd.var("w", np.ones(2))
+    automatic, chosen = sd.math.exp(x * w), sd.math.tanh(x, name="tanh")
+    fixed = sd.constant("constant", 1.0)
+    several = sd.linalg.qr(sd.var("m", np.eye(2)), name="f")
+    given = [x, w, chosen, fixed, sd["m"], *several]
+    assert sd.names.given == {v.id for v in given}
+    automatic.rename("exp")
+    assert sd.names.given == {v.id for v in [*given, automatic]}
+    copy = sd.copy()
+    assert copy.names.given == sd.names.given
+    (g,) = sd.grad((chosen * automatic * fixed).sum(), [w])
+    assert not {i for i in sd.names.given if sd.nodes[i].name.startswith("grad/")}
+    g.rename("slope")
+    assert g.id in sd.names.given
+    older = sd.math.sin(x)
+    before = set(sd.names.given)
+    with pytest.raises(RuntimeError), sd.transaction():
+        sd.math.exp(x, name="one more")
+        sd.math.exp(x).rename("and one")
+        older.rename("sin")
+        raise RuntimeError
+    assert sd.names.given == before
+
+
 def test_rename_in_a_scope_takes_a_full_name():
     sd = SameDiff()
     with sd.name_scope("layer"):

@@ -5,6 +5,7 @@ Which equations there are is up to `writer`; this lays them out, from the variab
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,27 @@ def to_latex(
         whole("values", values, message="values is True, False, or a number of rows and columns.")
     graph, top = opened(v, expand)
     writer = Writer(visible(graph), top, most=USUAL if values is True else int(values))
-    equations = writer.equations()
+    equations = _counted_from_one(writer.equations(), top, writer.letters.used)
     order = _from_the_top(equations, top, depth)
     if not order:
         return Latex(_aligned([writer.terms[top].text]))
     return Latex(_aligned(_as_many_as_fit([equations[i] for i in order], max_length)))
+
+
+def _counted_from_one(equations: Mapping[int, Equation], top: int, letters: Iterable[str]) -> dict[int, Equation]:
+    """The equations, in which no number of a letter is left out: some were given to what need not be written."""
+    found = {i: equations[i] for i in _from_the_top(equations, top, None)}
+    for letter in letters:
+        numbered = re.compile(rf"(?<![A-Za-z\\]){re.escape(letter)}_\{{(\d+)\}}")
+        seen = {int(n) for e in found.values() for n in numbered.findall(f"{e.left} {e.right}")}
+        new = {str(n): f"{letter}_{{{k}}}" for k, n in enumerate(sorted(seen), 1)}
+        for i, e in found.items():
+            found[i] = Equation(_renamed(numbered, new, e.left), _renamed(numbered, new, e.right), e.uses)
+    return found
+
+
+def _renamed(numbered: re.Pattern[str], new: Mapping[str, str], text: str) -> str:
+    return numbered.sub(lambda found: new[found[1]], text)
 
 
 def _as_many_as_fit(equations: list[Equation], max_length: int) -> list[str]:

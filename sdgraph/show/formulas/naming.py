@@ -116,6 +116,11 @@ class Letters:
             for letters in (_RESULTS, _LOSSES, _ARRAYS, _GRADIENTS)
         )
 
+    @property
+    def used(self) -> list[str]:
+        """The letters that were given numbers."""
+        return list(self._counts)
+
     def result(self) -> Term:
         """For an intermediate result."""
         return self._numbered(self._result)

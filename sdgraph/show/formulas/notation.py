@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sdgraph.build.op import REGISTRY, Op
-from sdgraph.build.reading import ATOM, GREEK, POWER, Form, Term, escaped, literal
+from sdgraph.build.reading import ATOM, GREEK, POWER, Form, Term, Writer, escaped, literal
 from sdgraph.ops.written import MAX_TERMS, axis_index, key_text, times
 from sdgraph.wording import shortened
 
@@ -34,6 +34,12 @@ def shown_as(op: Op) -> int | None:
 def hides_operands(op: Op, taken: frozenset[str] = frozenset()) -> bool:
     """Whether an op is written without its operands, because only their shapes matter."""
     return op.shape_only and op.reads is not None and op.reads.latex is not None and not op.reads.signs() & taken
+
+
+def slope_of(op: Op, taken: frozenset[str]) -> Writer | None:
+    """The factor by which the gradient of a composite multiplies, where that is written without operands."""
+    reads = op.gradient_of and op.gradient_of[0].reads
+    return reads.slope if reads and not reads.slope_letters & taken else None
 
 
 def applied(
@@ -81,9 +87,9 @@ def _by_name(
 ) -> Term:
     """The op's name before its operands, and its settings where they are not the usual ones."""
     if op.gradient_of is not None and len(operands) > 1:
-        source = op.gradient_of[0].reads
-        if source is not None and source.slope is not None and not source.slope_letters & taken:
-            return times(source.slope(operands[:-1], attrs)._replace(is_scalar=True), operands[-1])
+        slope = slope_of(op, taken)
+        if slope is not None:
+            return times(slope(operands[:-1], attrs)._replace(is_scalar=True), operands[-1])
         inner = ", ".join(t.text for t in operands[:-1])
         call = Term(rf"\operatorname{{{_function(op.gradient_of[0])}}}'\left({inner}\right)", POWER)
         return times(call, operands[-1]._replace(is_scalar=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from sdgraph.build.op import ITEM, REGISTRY
+from sdgraph.build.op import REGISTRY
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
@@ -53,7 +53,7 @@ def _all_opened(sd: OpGraph, top: int) -> tuple[OpGraph, int]:
 def _opens(sd: OpGraph, node: Node) -> bool:
     """Whether a node is written out where all are: a formula has no sign for its op, and its body is known."""
     op = node.op
-    if not op.is_composite or type(node.aval) is not Aval or notation.shown_as(op) is not None:
+    if not _has_inside(node) or notation.shown_as(op) is not None:
         return False
     if op.reads is not None and (op.reads.latex is not None or op.reads.by_name):
         return False
@@ -80,25 +80,31 @@ def _chosen(sd: OpGraph, v: SDVariable, expand: Any) -> set[int]:
 
 
 def _nodes_of(sd: OpGraph, told: Any) -> list[int]:
-    """The nodes of a variable or of an op."""
-    if isinstance(told, str) and told not in sd:
-        nodes = [
-            n for n in sd.nodes if n.op.is_composite and type(n.aval) is Aval and told in (n.op.name, n.op.qualname)
-        ]
-        if nodes or any(told in (op.name, op.qualname) for op in REGISTRY.values()):
-            return [node.id for node in nodes]
-        known = [*sd.names.ids, *(n.op.name for n in sd.nodes if n.op.is_composite)]
+    """The nodes of a variable or of an op; one name may be that of both."""
+    found = (
+        [n.id for n in sd.nodes if told in (n.op.name, n.op.qualname) and _has_inside(n)] if type(told) is str else []
+    )
+    if not isinstance(told, str) or told in sd:
+        node = sd.own(told).node
+        if _has_inside(node):
+            return [*found, node.id]
+        if not found:
+            raise ArgumentError(
+                f"{node.name!r} cannot be written out.",
+                given=repr(SDVariable(sd, node.id)),
+                expected="the only output of a composite op, such as a loss",
+                node=node.name,
+                node_origin=node.origin,
+            )
+    elif not found and not any(told in (op.name, op.qualname) for op in REGISTRY.values()):
+        known = [*sd.names.ids, *(n.op.name for n in sd.nodes if n.op.is_composite and n.op.owner)]
         raise ArgumentError(
             "expand tells what to write out: names of ops or variables.",
             given=shown(told),
             fix=did_you_mean(told, dict.fromkeys(known)),
         )
-    node = sd.own(told).node
-    if node.op is ITEM or not node.op.is_composite or type(node.aval) is not Aval:
-        raise ArgumentError(
-            f"{node.name!r} cannot be written out.",
-            given=repr(SDVariable(sd, node.id)),
-            expected="the only output of a composite op, such as a loss",
-            node=node.name,
-        )
-    return [node.id]
+    return found
+
+
+def _has_inside(node: Node) -> bool:
+    return node.op.is_composite and type(node.aval) is Aval

@@ -21,7 +21,7 @@ _MAX_WIDTH: Final = 64
 """A formula wider than this, in letters, is not put into another one: it becomes an equation of its own."""
 _MAX_LENGTH: Final = 600
 """The same in characters of source."""
-_MAX_DIFFERENTIATED: Final = 6
+_MAX_DIFFERENTIATED: Final = 4
 """What is wider than this is not written behind the sign of a derivative."""
 
 _INVISIBLE: Final = re.compile(r"\\(?:left|right|mathrm|mathit|operatorname|text|frac|begin|end)\b|\\[ ,;]|[{}_^ ]")
@@ -58,13 +58,17 @@ class Writer:
         self.most = most
         """Arrays of at most as many rows and columns are written as numbers."""
         self.losses = _meant_as_losses(listing)
-        self.of_top, self.by_top = self._spoken_of()
+        self.by_top = self._variables_of_top()
         self.needed = self._reached([top])
-        self.shown = sorted({*self.needed, *self._reached(self._differentiated())})
+        self.differentiated = self._differentiated()
+        self.shown = sorted({*self.needed, *self._reached(self.differentiated)})
         """What is needed, and what the names of gradients speak of."""
         self.names = naming.chosen_names([self.items[i] for i in self.shown if self.items[i].is_named])
         self.taken = naming.signs_of(self.names.values()) | self._ambiguous_signs()
-        self.uses = _count_uses(self.items, self.shown, self.taken) | _count_uses(self.items, self.needed, self.taken)
+        # What is only spoken of may be read there as often as it likes.
+        self.uses = _count_uses(self.items, self.differentiated, self.taken) | _count_uses(
+            self.items, [top], self.taken
+        )
         self.letters = naming.Letters(self.taken, sum(self._is_unnamed_loss(i) for i in self.shown))
         self.terms: dict[int, Term] = {}
         self.inside: dict[int, frozenset[int]] = {}
@@ -93,32 +97,28 @@ class Writer:
         sizes = {(x.aval.shape, x.id if None in x.aval.shape else None) for x in arrays}
         return frozenset("N" * (len(sizes) > 1))
 
-    def _reached(self, tops: list[int]) -> list[int]:
-        if not tops:
-            return []
-        need = self.listing.sd.reachable(tops)
+    def _reached(self, tops: Iterable[int]) -> list[int]:
+        need = self.listing.sd.reachable([*tops])
         return [i for i in self.items if i < len(need) and need[i]]
 
-    def _differentiated(self) -> list[int]:
+    def _differentiated(self) -> set[int]:
         """Variables without a name that the names of gradients speak of."""
         gradients = [item for i in self.needed if (item := self.items[i]).wrt is not None and not item.is_named]
         spoken = {i for item in gradients for i in self._targets(item) if not self._has_name(i)}
-        return sorted(spoken | self.of_top | self.by_top)
+        return spoken | self.by_top
 
-    def _spoken_of(self) -> tuple[set[int], set[int]]:
-        """Variables without a name that the top is the gradient of, and by which it is."""
+    def _variables_of_top(self) -> set[int]:
+        """Variables without a name by which the top is a derivative."""
         item = self.items[self.top]
-        above: set[int] = set()
-        below: set[int] = set()
+        found: set[int] = set()
         while item.wrt is not None and not item.is_named:
+            found |= {item.wrt} if not self._has_name(item.wrt) else set()
             targets = self._targets(item)
-            above |= {i for i in targets if not self._has_name(i)}
-            below |= {i for i in (item.wrt,) if not self._has_name(i)}
             inner = self.items.get(targets[0])
             if len(targets) != 1 or inner is None:
                 break
             item = inner
-        return above, below
+        return found
 
     def _targets(self, item: Item) -> list[int]:
         """What a gradient is the derivative of. That of a sum is written as that of an array, which is the same."""
@@ -195,7 +195,7 @@ class Writer:
             return True
         if not self._is_helper(item):
             return False
-        if item.id in self.by_top or (item.id in self.of_top and width(term.text) > _MAX_DIFFERENTIATED):
+        if item.id in self.by_top or (item.id in self.differentiated and width(term.text) > _MAX_DIFFERENTIATED):
             return False
         if notation.shown_as(item.op) is not None:
             return True
@@ -300,17 +300,20 @@ def _written_operands(item: Item, taken: frozenset[str]) -> Iterable[Operand]:
     """The operands that are seen in the formula of a variable."""
     if item.op is None or notation.hides_operands(item.op, taken):
         return ()
+    if notation.slope_of(item.op, taken) is not None:
+        return item.operands[-1:]
     silent = notation.shown_as(item.op)
     return item.operands if silent is None else [o for o in item.operands if o.position == silent]
 
 
-def _count_uses(items: Mapping[int, Item], needed: Iterable[int], taken: frozenset[str]) -> dict[int, int]:
-    """How often each variable is written under the top; what a silent op passes on is written as often as that."""
-    uses: dict[int, int] = {}
-    for i in sorted(needed, reverse=True):
-        item = items[i]
-        silent = item.op is not None and notation.shown_as(item.op) is not None
-        for operand in _written_operands(item, taken):
-            uses[operand.id] = uses.get(operand.id, 0) + (max(1, uses.get(i, 1)) if silent else 1)
-        uses.setdefault(i, 0)
+def _count_uses(items: Mapping[int, Item], tops: Iterable[int], taken: frozenset[str]) -> dict[int, int]:
+    """How often each variable is written under some; what a silent op passes on is written as often as that."""
+    uses = dict.fromkeys(tops, 0)
+    for i in range(max(uses, default=-1), -1, -1):
+        if i not in uses:
+            continue
+        op = items[i].op
+        silent = op is not None and notation.shown_as(op) is not None
+        for operand in _written_operands(items[i], taken):
+            uses[operand.id] = uses.get(operand.id, 0) + (max(1, uses[i]) if silent else 1)
     return uses
