@@ -218,10 +218,6 @@ class UnknownVariableError(SDGraphError, KeyError):
     """A name the graph does not have."""
 
 
-def _nothing_else() -> None:
-    """No advice."""
-
-
 class UnknownAttributeError(SDGraphError, AttributeError):
     """An operation, a method or a part that there is not.
 
@@ -235,7 +231,7 @@ class UnknownAttributeError(SDGraphError, AttributeError):
     """
 
     def __init__(
-        self, message: str, *, name: str = "", advice: Callable[[], str | None] = _nothing_else, **parts: Any
+        self, message: str, *, name: str = "", advice: Callable[[], str | None] = lambda: None, **parts: Any
     ) -> None:
         super().__init__(message, **parts)
         # Without `obj`: Python would guess by itself, and write it behind the advice.
@@ -252,11 +248,6 @@ class UnknownAttributeError(SDGraphError, AttributeError):
     @fix.setter
     def fix(self, fix: str | None) -> None:
         self._fix = fix
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What to do is looked for here, where the names are.
-        make, arguments, parts = super().__reduce__()
-        return make, arguments, {**parts, "_fix": self.fix, "_advice": _nothing_else, "name": self.name}
 
 
 class TakenBackError(SDGraphError, ReferenceError):

@@ -58,16 +58,6 @@ def test_what_a_class_of_ones_own_adds_is_kept():
     assert pickle.loads(pickle.dumps(e)).entries == ((0, 1.0, 2.0),)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_what_to_do_about_an_unknown_name_is_known_elsewhere(way):
-    for miss in (lambda: SameDiff().nn.rellu, lambda: SameDiff().var("w", 1.0).meen):
-        with pytest.raises(errors.UnknownAttributeError) as found:
-            miss()
-        other = WAYS[way](found.value)
-        assert str(other) == str(found.value) and "Did you mean" in other.fix
-        assert other.name == found.value.name
-
-
 def fails(_):
     sd = SameDiff()
     sd.var("a", [[1.0, 2.0]]) @ sd.var("b", [[1.0, 2.0]])

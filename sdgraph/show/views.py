@@ -235,21 +235,21 @@ class GraphViews(OpGraph):
         A node has these attributes, and with ``data="plain"`` each is a text, a truth value or a whole number, so that
         ``nx.write_graphml``, ``write_gexf``, ``write_gml``, ``node_link_data`` and DOT take the graph as it is:
 
-        ============== ================================================== =======================================
-        attribute      ``data="rich"``                                    ``data="plain"``
-        ============== ================================================== =======================================
-        ``kind``       "placeholder", "variable", "constant" or "array"   the same
-        ``op``         name of the op, such as "math.tanh"; None if leaf  "" for a leaf
-        ``shape``      tuple of sizes; a text or None if unknown          "(batch, 3)"; "?" if unknown; "scalar"
-        ``dtype``      name of the dtype, such as "float32"               the same
-        ``is_loss``    whether it is a loss of the graph                  the same
-        ``is_output``  whether nothing uses it                            the same
+        =============== ================================================== =======================================
+        attribute       ``data="rich"``                                    ``data="plain"``
+        =============== ================================================== =======================================
+        ``kind``        "placeholder", "variable", "constant" or "array"   the same
+        ``op``          name of the op, such as "math.tanh"; None if leaf  "" for a leaf
+        ``shape``       tuple of sizes; a text or None if unknown          "(batch, 3)"; "?" if unknown; "scalar"
+        ``dtype``       name of the dtype, such as "float32"               the same
+        ``is_loss``     whether it is a loss of the graph                  the same
+        ``is_output``   whether nothing uses it                            the same
         ``is_gradient`` whether it was made for a gradient                the same
         ``gradient_of`` the variable it is the gradient of, or None       "" if none
-        ``scope``      name scopes, joined by "/"; "" for none            the same
-        ``origin``     the user's line, or None                           "" if none
-        ``attributes`` dict of the op's settings                          JSON, "" if there are none
-        ============== ================================================== =======================================
+        ``scope``       name scopes, joined by "/"; "" for none            the same
+        ``origin``      the user's line, or None                           "" if none
+        ``attributes``  dict of the op's settings                          JSON, "" if there are none
+        =============== ================================================== =======================================
 
         An edge leads from an operand to what is computed from it. Its attribute ``operand`` is the parameter's name;
         with ``data="plain"`` it also has ``position``, which is the edge's key, because not every program reads keys.

@@ -71,7 +71,7 @@ def test_a_file_is_a_users_or_not(filename, users):
 def test_every_package_of_pyproject_passes_calls_on():
     """But for what only checks or builds the project. A new one must not be taken for a user's."""
     tomllib = pytest.importorskip("tomllib")
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["viz"], *extras["fast"], *extras["notebook"], *extras["test"]]
     names = {name.partition(">")[0].partition("[")[0].replace("pytest-", "") for name in wanted}
