@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
+from sdgraph.build import numpy_calls
+from sdgraph.build.index_key import not_assigned
 from sdgraph.errors import ArgumentTypeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_INSTEAD_OF_MATH: Final = "Inside the graph use sd.math instead of Python's math."
 
 
 class Symbol:
@@ -26,24 +33,65 @@ class Symbol:
         )
 
     def __bool__(self) -> NoReturn:
-        self._no_value("truth value", "Use sd.where(condition, a, b) in the graph, or test v.eval(feeds).")
+        self._no_value(
+            "truth value",
+            "In the graph: sd.where(condition, a, b), & for and, | for or, ~ for not, sd.math.max and sd.math.min of "
+            "two. Or test v.eval(feeds).",
+        )
 
     def __iter__(self) -> Iterator[NoReturn]:
-        self._no_value("elements to loop over", "Use sd.unstack(v, axis=0), or loop over v.eval(feeds).")
+        self._no_value(
+            "elements to loop over",
+            "Use sd.unstack(v, axis=0), or loop over v.eval(feeds). v.sum(), v.max() and v.min() are in the graph.",
+        )
 
-    if not TYPE_CHECKING:
+    def __reversed__(self) -> NoReturn:
+        self._no_value("elements to loop over", "Use v[::-1], or loop over v.eval(feeds).")
+
+    def __contains__(self, value: object) -> NoReturn:
+        self._no_value("elements to look through", "Use sd.any(v.eq(value)), or value in v.eval(feeds).")
+
+    def __format__(self, spec: str) -> str:
+        try:
+            return format(str(self), spec)
+        except ValueError:
+            return self._no_value("number to write", f"Evaluate it first: {{v.eval(feeds):{spec}}}.")
+
+    if TYPE_CHECKING:
+        # To numpy's types, that an array leaves its operators to a variable.
+        __array_ufunc__: ClassVar[None] = None
+    else:
         # A type checker reports them, and knows that ``np.ones(3) @ v`` is no product of arrays.
 
         def __float__(self) -> NoReturn:
-            self._no_value("number", "Evaluate it first: float(v.eval(feeds)).")
+            self._no_value("number", f"Evaluate it first: float(v.eval(feeds)). {_INSTEAD_OF_MATH}")
 
         def __int__(self) -> NoReturn:
-            self._no_value("number", "Evaluate it first: int(v.eval(feeds)).")
+            self._no_value("number", f"Evaluate it first: int(v.eval(feeds)). {_INSTEAD_OF_MATH}")
 
         __index__ = __int__
+
+        def __complex__(self) -> NoReturn:
+            self._no_value("number", f"Evaluate it first: complex(v.eval(feeds)). {_INSTEAD_OF_MATH}")
+
+        def __trunc__(self) -> NoReturn:
+            self._no_value("number", "In the graph: sd.math.sign(v) * sd.math.floor(abs(v)).")
 
         def __len__(self) -> NoReturn:
             self._no_value("length", "Use v.shape[0] for a known size, or v.length() in the graph.")
 
+        def __setitem__(self, key: Any, value: Any) -> NoReturn:
+            raise not_assigned(self, key)
+
+        def __delitem__(self, key: Any) -> NoReturn:
+            raise not_assigned(self, key, deleted=True)
+
         def __array__(self, *_: Any, **__: Any) -> NoReturn:
             self._no_value("array", "Evaluate it first: v.eval(feeds). Inside the graph use sd.math instead of numpy.")
+
+        def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+            return numpy_calls.operator(self, ufunc, method, inputs, keywords)
+
+        def __array_function__(self, called: Any, types: Any, args: Any, keywords: Any) -> NoReturn:
+            name = getattr(called, "__name__", str(called))
+            numpy_calls.function(self, name, name)

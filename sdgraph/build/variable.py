@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import means, readable
 from sdgraph.build.feeding import as_mapping, name_taken
 from sdgraph.build.in_place import in_place
-from sdgraph.build.index_key import index_key
+from sdgraph.build.index_key import index_key, no_mask
 from sdgraph.build.kinds import AnyGraph, EngineName, KindName, VariableKind
 from sdgraph.build.neighbours import operands
 from sdgraph.build.signature import OPERAND
@@ -69,8 +69,6 @@ class SDVariable(Symbol):
     """
 
     __slots__ = ("node", "sd")
-    # Makes numpy hand ``ndarray * variable`` to our reflected operators.
-    __array_ufunc__ = None
 
     def __init__(self, sd: AnyGraph, id: int) -> None:
         self.sd = sd
@@ -304,6 +302,11 @@ class SDVariable(Symbol):
     def __invert__(self) -> SDVariable:
         return self.sd.math.not_(self)
 
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __divmod__(self, other: Operand) -> tuple[SDVariable, SDVariable]:
+        return self // other, self % other
+
     __iadd__, __isub__, __imul__, __itruediv__ = in_place("+"), in_place("-"), in_place("*"), in_place("/")
     __ifloordiv__, __imod__, __ipow__, __imatmul__ = in_place("//"), in_place("%"), in_place("**"), in_place("@")
     __iand__, __ior__, __ixor__ = in_place("&"), in_place("|"), in_place("^")
@@ -311,6 +314,8 @@ class SDVariable(Symbol):
     def __getitem__(self, key: Any) -> SDVariable:
         """Numpy's basic indexing: integers, slices, ``...`` and None; or one integer variable to gather rows."""
         if type(key) is SDVariable:
+            if key.dtype.kind == "b":
+                raise no_mask(key, self)
             return self.sd.gather(self, key, axis=0)
         return self.sd.index(self, key=index_key(key, self))
 

@@ -177,7 +177,10 @@ def same(x: Aval, *_: Any, **__: Any) -> Aval:
 def integer_index(x: Aval, what: str) -> None:
     """Raise unless an operand that serves as index has an integer dtype."""
     if x.dtype.kind not in "iu":
-        raise DTypeError(f"{what} must be integers.", given=x.dtype.name, fix="Cast them: v.cast('int64').")
+        fix = "Cast them: v.cast('int64')."
+        if x.dtype.kind == "b":
+            fix = "A mask gives no places: sd.where(mask, v, 0) keeps all, with 0 for what is left out."
+        raise DTypeError(f"{what} must be integers.", given=x.dtype.name, fix=fix)
 
 
 def known_to_differ(a: Dim, b: Dim) -> bool:

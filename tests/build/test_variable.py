@@ -92,7 +92,7 @@ def test_an_array_on_the_left_makes_one_node_and_not_an_array_of_nodes(sd):
 
 def test_numpys_functions_refuse_a_symbol(sd):
     v = sd.var("v", [1.0, 2.0])
-    for call in (lambda: np.sin(v), lambda: np.add(v, 1.0), lambda: np.asarray(v), lambda: np.array([v])):
+    for call in (lambda: np.sin(v), lambda: np.mean(v), lambda: np.asarray(v), lambda: np.array([v])):
         with pytest.raises(TypeError):
             call()
 
@@ -262,7 +262,7 @@ def test_an_index_array_gathers_rows(sd):
 def test_indices_of_other_kinds_say_what_to_use(sd, key):
     v = sd.var("v", A)
     before = graph_state(sd)
-    with pytest.raises(ArgumentTypeError, match=r"(?s)cannot be indexed.*sd\.gather.*sd\.where"):
+    with pytest.raises(ArgumentTypeError, match=r"(?s)cannot be indexed.*fix:"):
         v[key]
     assert graph_state(sd) == before
 

@@ -6,10 +6,10 @@ IPython's affair, and get Python's own error. What was meant is found by `sdgrap
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.index_key import as_code
 from sdgraph.errors import SDGraphError, UnknownAttributeError
 
 if TYPE_CHECKING:
@@ -52,14 +52,16 @@ def of_variable(v: Any, name: str) -> AttributeError:
         own_name = v.name
     except SDGraphError:
         own_name = "v"
-    code = own_name if own_name.isidentifier() and not keyword.iskeyword(own_name) else "v"
+    # Its name may be gone when the message is read.
+    code = as_code(own_name)
+    return _unknown(f"The variable {own_name!r}", name, lambda: asked_of(v, code))
 
-    def asked() -> Asked:
-        from sdgraph.build.spelling.unknown import Asked
 
-        return Asked(code, "x", v.sd, _public(dir(v)), operand=code)
+def asked_of(v: Any, code: str) -> Asked:
+    """A variable, which code calls ``code``, as one that is asked for a name."""
+    from sdgraph.build.spelling.unknown import Asked
 
-    return _unknown(f"The variable {own_name!r}", name, asked)
+    return Asked(code, "x", v.sd, _public(dir(v)), operand=code)
 
 
 def of_object(x: Any, what: str, code: str, name: str, **meant: str) -> AttributeError:

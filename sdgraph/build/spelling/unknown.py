@@ -168,7 +168,9 @@ def _written(asked: Asked, op: Op, several: bool) -> str:
     """An op as a user types it, with the variable it was asked of, or with its operands where two have one name."""
     path = f"{asked.root}.{op.qualname}"
     if asked.operand:
-        return f"{path}({asked.operand}{', ...' if op.n_operands > 1 or op.signature.has_required_attrs else ''})"
+        operands = [k for k in op.operand_names if k not in op.operand_defaults]
+        settings = ["..."] if op.signature.has_required_attrs else []
+        return f"{path}({', '.join(([asked.operand] if len(operands) == 1 else operands) + settings)})"
     return f"{path}({', '.join(op.operand_names)})" if several else path
 
 

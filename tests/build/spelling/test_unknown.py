@@ -357,3 +357,19 @@ def test_type_checkers_still_see_what_is_there():
         for line in path.read_text(encoding="utf-8").splitlines():
             if "def __getattr__" in line and path.name != "namespace.py":
                 assert line.startswith("    "), path
+
+
+def test_the_error_arrives_whole_from_another_process():
+    _, x = a_graph()
+    with pytest.raises(UnknownAttributeError) as caught:
+        x.exp()
+    error = caught.value
+    for made in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert str(made) == str(error) and made.name == "exp" and "sd.math.exp(x)" in made.fix
+
+
+def test_the_name_of_what_was_taken_back_is_still_told():
+    sd, x = a_graph()
+    with pytest.raises(UnknownAttributeError) as caught, sd.transaction():
+        (x + 1).exponential()
+    assert "sd.random.exponential" in str(caught.value)
