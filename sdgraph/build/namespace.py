@@ -10,6 +10,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.docstrings import Shared, completed
 from sdgraph.build.kinds import AnyGraph
+from sdgraph.build.listing import as_html, as_text, ops_of
 from sdgraph.build.op import register
 from sdgraph.build.spelling.lacking import of_namespace
 from sdgraph.build.variable import SDVariable
@@ -87,6 +88,19 @@ class Namespace:
     def __dir__(self) -> list[str]:
         """The ops: a user has the graph already."""
         return sorted({*super().__dir__()} - {"sd", "prefix"})
+
+    @property
+    def _called(self) -> str:
+        """What users write for it."""
+        if isinstance(self, OnArrays):
+            return f"nd.{self.prefix}".rstrip(".")
+        return f"sd.{self.prefix}" if vars(self.sd).get(self.prefix) is self else type(self).__name__
+
+    def __repr__(self) -> str:
+        return as_text(self._called, ops_of(self))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": as_html(self._called, ops_of(self))}
 
     def __call__(self) -> Self:
         """The namespace itself, so that code ported from Java may write ``sd.math()``."""
