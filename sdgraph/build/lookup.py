@@ -62,7 +62,7 @@ class GraphLookup(GraphBuilder):
             gradients: Whether to list what was made for gradients, too. It is found by name in any case.
 
         Raises:
-            ArgumentError: If there is no such kind.
+            ArgumentError: For a kind that is none.
 
         Example:
             >>> from sdgraph import SameDiff
