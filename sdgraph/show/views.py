@@ -244,8 +244,8 @@ class GraphViews(OpGraph):
         ``dtype``       name of the dtype, such as "float32"               the same
         ``is_loss``     whether it is a loss of the graph                  the same
         ``is_output``   whether nothing uses it                            the same
-        ``is_gradient`` whether it was made for a gradient                the same
-        ``gradient_of`` the variable it is the gradient of, or None       "" if none
+        ``is_gradient`` whether it was made for a gradient                 the same
+        ``gradient_of`` the variable it is the gradient of, or None        "" if none
         ``scope``       name scopes, joined by "/"; "" for none            the same
         ``origin``      the user's line, or None                           "" if none
         ``attributes``  dict of the op's settings                          JSON, "" if there are none

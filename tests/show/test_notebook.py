@@ -76,7 +76,7 @@ def test_without_an_engine_there_is_mermaid(no_engine, of):  # noqa: F811
     assert set(bundle) == {"text/plain", "text/vnd.mermaid"}
     assert bundle["text/vnd.mermaid"].startswith("flowchart TB")
     # One line says why, whichever of the two is shown; the source that a user asks for is without it.
-    line = "No Graphviz, so your notebook draws a plain picture. pip install 'sdgraph[viz]'"
+    line = "No Graphviz, so your notebook draws a plain picture. pip install 'sdgraph[viz]' brings it."
     assert bundle["text/plain"] == f"{shown!r}\n{line}"
     assert f'note["{mermaid._safe(line)}"]' in bundle["text/vnd.mermaid"]
     assert "Graphviz" not in sd.to_mermaid() + sd.plot().mermaid
