@@ -157,8 +157,9 @@ class GraphView:
             why: The error of the layout.
             text: The plain text of what is shown; the picture's own by default.
         """
-        missing = isinstance(why, RendererNotFound)
-        line = f"No Graphviz, so your notebook draws a plain picture. {engines.INSTALL} brings it." if missing else why.message
+        line = f"No Graphviz, so your notebook draws a plain picture. {engines.INSTALL} brings it."
+        if not isinstance(why, RendererNotFound):
+            line = why.message
         return {
             "text/plain": f"{repr(self) if text is None else text}\n{line}",
             "text/vnd.mermaid": to_mermaid(self.scene, self.options.direction, note=line),
