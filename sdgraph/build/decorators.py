@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, overload
 
 from sdgraph.build.annotations import readable, signature_in_words, unquote
+from sdgraph.build.corrected import tell
 from sdgraph.build.docstrings import cleaned
 from sdgraph.build.op import Op
 from sdgraph.build.signature import signature_of
+from sdgraph.errors import SDGraphError
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -105,10 +107,14 @@ def _method(fn: Callable[..., Any], **rules: Any) -> Any:
 
     @functools.wraps(fn)
     def call(self: Any, *args: Any, name: str | None = None, **keywords: Any) -> Any:
-        if quick and not keywords and len(args) == n:
-            return self.sd.apply(op, args, defaults, name)
-        operands, attrs = op.bind(args, keywords)
-        return self.sd.apply(op, operands, attrs, name)
+        try:
+            if quick and not keywords and len(args) == n:
+                return self.sd.apply(op, args, defaults, name)
+            operands, attrs = op.bind(args, keywords)
+            return self.sd.apply(op, operands, attrs, name)
+        except SDGraphError as e:
+            tell(e, op, args, keywords, name)
+            raise
 
     call.op = op  # type: ignore[attr-defined]
     if not all(isinstance(text, str) for text in fn.__annotations__.values()):
