@@ -249,6 +249,15 @@ class UnknownAttributeError(SDGraphError, AttributeError):
     def fix(self, fix: str | None) -> None:
         self._fix = fix
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, arguments, state = super().__reduce__()
+        # What was meant is found where the names are: in this process.
+        return make, arguments, {**state, "_fix": self.fix, "_advice": _nothing}
+
+
+def _nothing() -> None:
+    """No advice."""
+
 
 class TakenBackError(SDGraphError, ReferenceError):
     """A variable or a compiled function that was made in a call that failed, and is gone with it."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.builder import GraphBuilder
+from sdgraph.build.calls import told_in_calls
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.spelling.lacking import of_module
 from sdgraph.build.variable import SDVariable
@@ -45,6 +46,7 @@ class _Face(type):
 
 
 @readable
+@told_in_calls("sd")
 class SameDiff(GraphViews, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 

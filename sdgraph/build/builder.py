@@ -53,12 +53,16 @@ class GraphBuilder(Graph):
         ids: list[int] = []
         avals: list[Aval | None] = []
         literals = False
+        table = self.table
+        nodes = table.nodes
         for x in operands:
             if type(x) is SDVariable:
-                if x.sd is not self:
-                    raise self._foreign(op, x)
                 node = x.node
-                ids.append(node.id)
+                i = node.id
+                # Its own place in this table, or it is of another one: cheaper than to ask for its graph.
+                if i >= len(nodes) or nodes[i] is not node:
+                    raise self._foreign(op, x)
+                ids.append(i)
                 avals.append(node.aval)
             else:
                 if x is None and not op.signature.is_optional(len(ids)):
@@ -68,9 +72,8 @@ class GraphBuilder(Graph):
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
         attrs, aval = self._inferred(op, operands, ids, avals, attrs, arrays)
-        table = self.table
         full = table.names.full(name) if name is not None else None
-        size = len(table.nodes)
+        size = len(nodes)
         try:
             for k, (key, array) in arrays.items():
                 ids[k] = self._implicit_constant(key, array)

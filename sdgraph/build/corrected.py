@@ -35,13 +35,14 @@ def corrected(op: Op, args: tuple[Any, ...], keywords: Mapping[str, Any], name: 
         )
         by_keyword = by_keyword or is_left_out
         if not is_left_out:
-            parts.append(f"{k}={_code(value)}" if by_keyword else _code(value))
-    parts += [f"{k}={_code(value)}" for k, value in keywords.items()]
+            parts.append(f"{k}={as_argument(value)}" if by_keyword else as_argument(value))
+    parts += [f"{k}={as_argument(value)}" for k, value in keywords.items()]
     parts += [] if name is None else [f"name={name!r}"]
     return f"{f'sd.{op.qualname}' if op.is_ours else op.name}({', '.join(parts)})"
 
 
-def _code(value: Any) -> str:
+def as_argument(value: Any) -> str:
+    """A value as it stands in a call."""
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     return as_code(value.name) if type(value).__name__ == "SDVariable" else shown(value, 40)

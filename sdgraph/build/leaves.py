@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from sdgraph.build.calls import told_in_calls
 from sdgraph.build.initializers import Init, initial_value
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.lookup import GraphLookup
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
 
+@told_in_calls("sd")
 class GraphLeaves(GraphLookup):
     """A graph that leaves can be added to."""
 

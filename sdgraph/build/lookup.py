@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from sdgraph.build.builder import GraphBuilder
+from sdgraph.build.calls import told_in_calls
 from sdgraph.build.kinds import KindName, VariableKind
 from sdgraph.build.names import check_name
 from sdgraph.build.neighbours import is_hidden
@@ -16,6 +17,7 @@ from sdgraph.infer.aval import is_floating
 from sdgraph.wording import counted
 
 
+@told_in_calls("sd")
 class GraphLookup(GraphBuilder):
     """A graph whose variables can be looked up and named."""
 

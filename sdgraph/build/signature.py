@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple, get_args
 
@@ -119,17 +119,7 @@ class Signature(NamedTuple):
 
     def usage(self, name: str) -> str:
         """The call as its documentation shows it."""
-        parts = []
-        keyword_only = False
-        for p in list(self.parameters.values())[1:]:
-            if p.kind is p.KEYWORD_ONLY and not keyword_only and not self.variadic:
-                keyword_only = True
-                parts.append("*")
-            text = ("*" if p.kind is p.VAR_POSITIONAL else "") + p.name
-            if p.default is not p.empty:
-                text += f"={p.default if isinstance(p.default, Enum) else repr(p.default)}"
-            parts.append(text)
-        return f"{name}({', '.join(parts)})"
+        return written(name, list(self.parameters.values())[1:])
 
     def with_cotangents(self, n: int, n_outputs: int, n_masks: int) -> Signature:
         """That of the op's gradient, for a call with ``n`` operands: these, a cotangent per output, and masks."""
@@ -148,6 +138,27 @@ class Signature(NamedTuple):
 
 
 NO_SIGNATURE: Final = Signature()
+
+
+def written(name: str, parameters: Iterable[inspect.Parameter]) -> str:
+    """A call with all that it takes, without annotations.
+
+    Example:
+        >>> def f(x, *, axis=None): ...
+        >>> written("sd.f", inspect.signature(f).parameters.values())
+        'sd.f(x, *, axis=None)'
+    """
+    parts = []
+    keyword_only = False
+    for p in parameters:
+        if p.kind is p.KEYWORD_ONLY and not keyword_only:
+            parts.append("*")
+        keyword_only = keyword_only or p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
+        text = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "") + p.name
+        if p.default is not p.empty:
+            text += f"={p.default if isinstance(p.default, Enum) else repr(p.default)}"
+        parts.append(text)
+    return f"{name}({', '.join(parts)})"
 
 
 class Parameter(NamedTuple):

@@ -1,4 +1,7 @@
-"""What a variable of a graph cannot do in Python, having no value yet, and what to write instead. Must not know ops."""
+"""What Python asks of numbers, and a variable of a graph cannot do, having no value yet; and what to write instead.
+
+Rounding it can do: the results are nodes like those of operators.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ class Symbol:
     __slots__ = ()
 
     if TYPE_CHECKING:
+        sd: Any
 
         @property
         def name(self) -> str:
@@ -38,6 +42,17 @@ class Symbol:
             "In the graph: sd.where(condition, a, b), & for and, | for or, ~ for not, sd.math.max and sd.math.min of "
             "two. Or test v.eval(feeds).",
         )
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        if ndigits:
+            self._no_value("digits to round", f"Evaluate it first: v.eval(feeds).round({ndigits}).")
+        return self.sd.math.round(self)
+
+    def __floor__(self) -> Any:
+        return self.sd.math.floor(self)
+
+    def __ceil__(self) -> Any:
+        return self.sd.math.ceil(self)
 
     def __iter__(self) -> Iterator[NoReturn]:
         self._no_value(

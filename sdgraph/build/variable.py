@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
 import numpy as np
 
 from sdgraph.build.annotations import means, readable
+from sdgraph.build.calls import told_in_calls
 from sdgraph.build.feeding import as_mapping, name_taken
 from sdgraph.build.in_place import in_place
 from sdgraph.build.index_key import index_key, no_mask
@@ -51,6 +52,7 @@ _FOR_THE_LIBRARY = {"aval", "id", "node"}
 
 
 @readable
+@told_in_calls("v")
 class SDVariable(Symbol):
     """A variable of a graph: a placeholder, a trainable variable, a constant or the output of an op.
 

@@ -23,7 +23,17 @@ _INSTALLED: Final = (f"{_LIBRARY}site-packages{os.sep}", f"{_LIBRARY}dist-packag
 PASS_CALLS_ON: Final = (
     # What this package needs, and what shows its results.
     *("numpy", "networkx", "graphviz", "pygraphviz", "llvmlite", "matplotlib", "mpl_toolkits"),
-    *("IPython", "ipykernel", "ipykernel_launcher", "nbclient", "nbformat", "traitlets", "tornado", "decorator"),
+    *(
+        "IPython",
+        "jupyterlab",
+        "ipykernel",
+        "ipykernel_launcher",
+        "nbclient",
+        "nbformat",
+        "traitlets",
+        "tornado",
+        "decorator",
+    ),
     *("pytest", "_pytest", "pluggy", "xdist", "execnet", "hypothesis", "mpmath", "scipy"),
     # What programs about numbers give their functions to.
     *("pandas", "joblib", "cloudpickle", "tqdm", "sklearn", "attr"),

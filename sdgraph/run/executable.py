@@ -16,6 +16,7 @@ import numpy as np
 
 from sdgraph.build import forks
 from sdgraph.build.annotations import readable
+from sdgraph.build.calls import told_in_calls
 from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.spelling.lacking import of_object
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
 
 _MAX_PLANS = 64
-_CALLS = dict.fromkeys(("eval", "output", "predict", "forward", "apply"), "f(feeds)")
+_CALLS = ("eval", "output", "predict", "forward", "apply")
 """What is tried where a call is meant."""
 _Array = np.ndarray
 
@@ -85,6 +86,7 @@ class _Compiled:
 
 
 @readable
+@told_in_calls("f")
 class Executable:
     """A compiled function of a graph.
 
@@ -156,7 +158,7 @@ class Executable:
 
     def __dir__(self) -> list[str]:
         """What a user calls."""
-        return sorted({*super().__dir__()} - {"parts"})
+        return sorted({*super().__dir__()} - {"parts", *_CALLS})
 
     def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
         """The values of the fetches, in order."""
@@ -243,12 +245,6 @@ class Executable:
         """The names of the fetches."""
         return self._names
 
-    if not TYPE_CHECKING:  # To a type checker every name would be there.
-
-        def __getattr__(self, name: str) -> Any:
-            """Tell what a compiled function has instead."""
-            raise of_object(self, "A compiled function", "f", name, **_CALLS)
-
     def __copy__(self) -> Executable:
         return self
 
@@ -317,6 +313,25 @@ class Executable:
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 kind = None if i is None else sd.nodes[i].op.kind
                 raise unknown(name, {v.name: v for v in sd.placeholders()}, kind)
+
+
+class _Called:
+    """A name that a compiled function lacks, and what is written instead.
+
+    One for each, and no method that is asked for every name: with one all look-ups are slower before Python 3.12.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, f: Executable | None, owner: type) -> Any:
+        if f is None:
+            return self
+        raise of_object(f, "A compiled function", "f", self._name, **{self._name: "f(feeds)"})
+
+
+for _name in _CALLS:
+    setattr(Executable, _name, _Called(_name))
 
 
 class _TakenBack(Executable):

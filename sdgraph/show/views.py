@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sdgraph.build.calls import told_in_calls
 from sdgraph.ops.graph import OpGraph
 from sdgraph.show.options import NOT_FOR_PAGES, takes_options
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sdgraph.show.table import Summary
 
 
+@told_in_calls("sd")
 class GraphViews(OpGraph):
     """What a graph can show of itself."""
 
