@@ -252,7 +252,7 @@ class UnknownAttributeError(SDGraphError, AttributeError):
     def __reduce__(self) -> tuple[Any, ...]:
         make, arguments, state = super().__reduce__()
         # What was meant is found where the names are: in this process.
-        return make, arguments, {**state, "_fix": self.fix, "_advice": _nothing}
+        return make, arguments, {**state, "name": self.name, "_fix": self.fix, "_advice": _nothing}
 
 
 def _nothing() -> None:
