@@ -20,6 +20,7 @@ from sdgraph.build.kinds import ABSENT, NO_ATTRS
 from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array, python_number
 from sdgraph.build.neighbours import Hidden, Readers
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
+from sdgraph.build.taken import name_is_taken
 from sdgraph.build.tracing import output_aval, trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
@@ -71,13 +72,13 @@ class GraphBuilder(Graph):
                 avals.append(None)
                 literals = literals or x is not None
         arrays = self._literals(op, operands, avals) if literals else {}
-        attrs, aval = self._inferred(op, operands, ids, avals, attrs, arrays)
+        attrs, aval = _inferred(self, op, operands, ids, avals, attrs, arrays)
         full = table.names.full(name) if name is not None else None
         size = len(nodes)
         try:
             for k, (key, array) in arrays.items():
                 ids[k] = self._implicit_constant(key, array)
-            return self._append_call(op, ids, avals, attrs, aval, full)
+            return _append_call(self, op, ids, avals, attrs, aval, full)
         except BaseException as e:
             # A call that is stopped by a signal between its nodes leaves none of them.
             stopped = e
@@ -88,52 +89,6 @@ class GraphBuilder(Graph):
                 except KeyboardInterrupt as e:
                     stopped = e
         raise stopped
-
-    def _inferred(
-        self,
-        op: Op,
-        operands: Sequence[Any],
-        ids: list[int],
-        avals: list[Aval | None],
-        attrs: Mapping[str, Any],
-        arrays: Mapping[int, tuple[Any, Any]],
-    ) -> tuple[Mapping[str, Any], Any]:
-        """The settings as a node keeps them, and what is known of its output."""
-        try:
-            if op.settle is not None:
-                attrs = op.settle(attrs, avals, self._known(ids, arrays))
-            # The first is what the second does, and saves a call where ops are appended by the million.
-            aval = op.infer(*avals, **attrs) if op.plain else output_aval(op, self, tuple(avals), attrs)  # type: ignore[misc]
-            return attrs, aval
-        except SDGraphError as e:
-            e.in_call(*self._call(op, operands, avals))
-            raise
-        except Exception as e:
-            if not op.is_ours:
-                raise
-            raise self._not_a_call(op, attrs, e) from e
-
-    def _append_call(
-        self, op: Op, ids: list[int], avals: list[Aval | None], attrs: Mapping[str, Any], aval: Any, full: str | None
-    ) -> Any:
-        """Append the checked call's node, and an item node for each output if there are several."""
-        inputs, table = tuple(ids), self.table
-        base, given = full or table.names.free(op.name), full is not None
-        if op.plain and type(aval) is not tuple:
-            return SDVariable(self, table.append(op, inputs, attrs, aval, base, given).id)
-        if op.is_random or (op.is_composite and op.infer is None and trace(op, self, tuple(avals), attrs).is_random):
-            attrs = {**attrs, STREAM: attrs.get(STREAM, (len(self.nodes),))}
-        if type(aval) is not tuple:
-            i = self.append(op, inputs, attrs, aval, base, given=given)
-            if op.is_loss:
-                self.marks.losses.append(i)
-            return self.handle(i)
-        whole = self.append(op, inputs, attrs, aval, f"{base}:all")
-        names = [f"{base}:{k}" if k else base for k in range(len(aval))]
-        return tuple(
-            self.handle(self.append(ITEM, (whole,), {"index": k}, a, n, given=given))
-            for k, (a, n) in enumerate(zip(aval, names, strict=True))
-        )
 
     # ------------------------------------------------------------------ variables, given as such or by name
 
@@ -321,3 +276,78 @@ class GraphBuilder(Graph):
             given=f"{x.name!r}, {x.dtype.name} {shape_str(x.shape)}",
             fix="Build both in one SameDiff, or pass the other one's value: other.eval(...).",
         )
+
+
+# ---------------------------------------------------------------------- the steps of a call
+
+# Functions, since a graph tells of names that it lacks, which makes a look-up of its methods dearer before Python 3.12.
+
+
+def _inferred(
+    sd: GraphBuilder,
+    op: Op,
+    operands: Sequence[Any],
+    ids: list[int],
+    avals: list[Aval | None],
+    attrs: Mapping[str, Any],
+    arrays: Mapping[int, tuple[Any, Any]],
+) -> tuple[Mapping[str, Any], Any]:
+    """The settings as a node keeps them, and what is known of its output."""
+    try:
+        if op.settle is not None:
+            attrs = op.settle(attrs, avals, sd._known(ids, arrays))
+        # The first is what the second does, and saves a call where ops are appended by the million.
+        aval = op.infer(*avals, **attrs) if op.plain else output_aval(op, sd, tuple(avals), attrs)  # type: ignore[misc]
+        return attrs, aval
+    except SDGraphError as e:
+        e.in_call(*sd._call(op, operands, avals))
+        raise
+    except Exception as e:
+        if not op.is_ours:
+            raise
+        raise sd._not_a_call(op, attrs, e) from e
+
+
+def _append_call(
+    sd: GraphBuilder,
+    op: Op,
+    ids: list[int],
+    avals: list[Aval | None],
+    attrs: Mapping[str, Any],
+    aval: Any,
+    full: str | None,
+) -> Any:
+    """Append the checked call's node, and an item node for each output if there are several."""
+    inputs, table = tuple(ids), sd.table
+    base, given = full or table.names.free(op.name), full is not None
+    if op.plain and type(aval) is not tuple:
+        # As SDVariable(sd, id), without a look-up of the node.
+        v = object.__new__(SDVariable)
+        v.sd, v.node = sd, table.append(op, inputs, attrs, aval, base, given)
+        return v
+    if op.is_random or (op.is_composite and op.infer is None and trace(op, sd, tuple(avals), attrs).is_random):
+        attrs = {**attrs, STREAM: attrs.get(STREAM, (len(sd.nodes),))}
+    if type(aval) is not tuple:
+        i = sd.append(op, inputs, attrs, aval, base, given=given)
+        if op.is_loss:
+            sd.marks.losses.append(i)
+        return sd.handle(i)
+    names, whole_name = _output_names(sd, base, len(aval), given, op.name)
+    whole = sd.append(op, inputs, attrs, aval, whole_name)
+    return tuple(
+        sd.handle(sd.append(ITEM, (whole,), {"index": k}, a, n, given=given))
+        for k, (a, n) in enumerate(zip(aval, names, strict=True))
+    )
+
+
+def _output_names(sd: GraphBuilder, base: str, n: int, given: bool, name: str) -> tuple[list[str], str]:
+    """The names of ``n`` outputs and of all together. One may be taken: the op that has it was given another name."""
+    ids = sd.names.ids
+    while True:
+        names, whole = [f"{base}:{k}" if k else base for k in range(n)], f"{base}:all"
+        taken = next((other for other in (*names[1:], whole) if other in ids), None)
+        if taken is None:
+            return names, whole
+        if given:
+            raise name_is_taken(taken, taken, sd.nodes[ids[taken]].origin)
+        base = sd.names.free(name)

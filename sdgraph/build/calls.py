@@ -35,7 +35,7 @@ def _told(place: str, method: Callable[..., Any]) -> Callable[..., Any]:
     of_variable = place.startswith("v.")
 
     @functools.wraps(method)
-    def call(self: Any, *args: Any, **keywords: Any) -> Any:
+    def call(self: Any, /, *args: Any, **keywords: Any) -> Any:
         try:
             return method(self, *args, **keywords)
         except SDGraphError as e:

@@ -22,7 +22,8 @@ def corrected(op: Op, args: tuple[Any, ...], keywords: Mapping[str, Any], name: 
     """The call as code; None if its order is not what is wrong with it."""
     signature, given = op.signature, list(args)
     order = [k for k in signature.names if k != "name"]
-    leads = bool(given) and type(given[0]) is str and name is None and order[:1] == list(op.operand_names[:1])
+    needed = len(op.operand_names) - len(op.operand_defaults)
+    leads = len(given) > needed and type(given[0]) is str and name is None and order[:1] == list(op.operand_names[:1])
     if leads:
         name = given.pop(0)
     if signature.variadic or not (leads or len(args) > len(signature.positional)) or len(given) > len(order):

@@ -17,7 +17,7 @@ from sdgraph.build.taken import name_is_taken
 from sdgraph.errors import VariableNameError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 
-_MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:\d+$|^$")
+_MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:(?:\d+|all)$|^$")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -96,5 +96,5 @@ def check_name(name: object) -> None:
             "This is not a name for a variable.",
             given=shown(name),
             expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
-            "empty and which does not end in ':' and a number (that names an op's further outputs)",
+            "empty and which does not end in ':' and a number or 'all' (those name an op's further outputs)",
         )

@@ -16,7 +16,6 @@ import numpy as np
 
 from sdgraph.build import forks
 from sdgraph.build.annotations import readable
-from sdgraph.build.calls import told_in_calls
 from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.spelling.lacking import of_object
@@ -86,7 +85,6 @@ class _Compiled:
 
 
 @readable
-@told_in_calls("f")
 class Executable:
     """A compiled function of a graph.
 
@@ -104,6 +102,7 @@ class Executable:
 
     def __init__(self, sd: OpGraph, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
         self._sd = sd
+        self._values = sd.values
         self._ids = [v.id for v in fetches]
         self._names = tuple(v.name for v in fetches)
         self._check = check_numerics
@@ -173,10 +172,10 @@ class Executable:
                 slots[slot] = a
             else:
                 if compiled.slots.reads_graph:
-                    compiled.slots.read_graph(slots, self._sd.values, step)
+                    compiled.slots.read_graph(slots, self._values, step)
                 return compiled.run(slots)
         compiled, arrays = self._matched(given)
-        return compiled.run(compiled.slots.filled(arrays, self._sd.values, step))
+        return compiled.run(compiled.slots.filled(arrays, self._values, step))
 
     def _matched(self, given: Mapping[Any, Any]) -> tuple[_Compiled, dict[int, np.ndarray[Any, Any]]]:
         """The plan for what is fed, made if there is none yet, and the placeholders' arrays by their ids."""
@@ -199,7 +198,7 @@ class Executable:
     def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], Sequence[Part] | None]:
         """For measuring: filled slots, and what the program does on them one after another, if the engine tells it."""
         compiled, arrays = self._matched(given)
-        return compiled.slots.filled(arrays, self._sd.values, 0), compiled.program.parts()
+        return compiled.slots.filled(arrays, self._values, 0), compiled.program.parts()
 
     @property
     def engine(self) -> str:
@@ -251,7 +250,8 @@ class Executable:
     def __deepcopy__(self, memo: dict[int, Any]) -> Executable:
         """The same function of a copy of the graph, which is one copy for all that is copied together."""
         other = object.__new__(type(self))
-        vars(other).update(vars(self), _sd=copy.deepcopy(self._sd, memo), _lock=threading.Lock())
+        sd = copy.deepcopy(self._sd, memo)
+        vars(other).update(vars(self), _sd=sd, _values=sd.values, _lock=threading.Lock())
         # Plans read the values of the graph that they are run for, so those that are made already serve both.
         other._compiled = dict(self._compiled)
         forks.renew(other, "_lock", threading.Lock)

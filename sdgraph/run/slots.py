@@ -6,7 +6,7 @@ Must not know engines.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sdgraph.checks import is_whole
@@ -17,7 +17,7 @@ from sdgraph.plan.plan import NO_SLOT, Plan
 class Slots:
     """Where the leaves of a plan go in the slots of a run."""
 
-    __slots__ = ("_feeds", "_read", "_step", "_variables", "reads_graph", "template")
+    __slots__ = ("_feeds", "_read", "_single", "_step", "_variables", "reads_graph", "template")
 
     def __init__(self, plan: Plan, n_slots: int) -> None:
         self.template: list[Any] = [None] * n_slots
@@ -25,8 +25,12 @@ class Slots:
         for slot, value in plan.constants:
             self.template[slot] = value
         self._feeds, self._step = plan.feeds, plan.step_slot
-        self._variables = [slot for slot, _ in plan.variables]
-        self._read = _reader([i for _, i in plan.variables])
+        # One is read as it is, several in one call of the interpreter's own: no thread that sets several values at once
+        # comes between two of them.
+        self._single = plan.variables[0] if len(plan.variables) == 1 else None
+        several = plan.variables if len(plan.variables) > 1 else ()
+        self._variables = [slot for slot, _ in several]
+        self._read = operator.itemgetter(*[i for _, i in several]) if several else None
         self.reads_graph = bool(plan.variables) or plan.step_slot != NO_SLOT
         """Whether there is anything for `read_graph` to fill."""
 
@@ -37,8 +41,12 @@ class Slots:
 
     def read_graph(self, slots: list[Any], values: Mapping[int, Any], step: int) -> None:
         """Fill in what is not fed: the values of variables by their ids, and the step."""
-        for slot, value in zip(self._variables, self._read(values)):  # noqa: B905  (as many as ids were given)
-            slots[slot] = value
+        if self._single is not None:
+            slot, i = self._single
+            slots[slot] = values[i]
+        elif self._read is not None:
+            for slot, value in zip(self._variables, self._read(values)):  # noqa: B905  (as many as were asked for)
+                slots[slot] = value
         if self._step != NO_SLOT:
             slots[self._step] = step if type(step) is int else _as_step(step)
 
@@ -49,17 +57,6 @@ class Slots:
             slots[slot] = feeds[i]
         self.read_graph(slots, values, step)
         return slots
-
-
-def _reader(ids: list[int]) -> Callable[[Mapping[int, Any]], Iterable[Any]]:
-    """What takes the values of variables out of their table in one call of the interpreter's own.
-
-    No thread that sets several values at once comes between two of them.
-    """
-    if not ids:
-        return lambda values: ()
-    read = operator.itemgetter(*ids)
-    return read if len(ids) > 1 else lambda values: (read(values),)
 
 
 def _as_step(step: Any) -> int:

@@ -669,3 +669,22 @@ def test_a_loss_that_is_not_scalar_counts_as_its_sum():
     w = sd.var("w", [[1.0], [2.0]])
     sd.loss.mean_squared_error([[0.0], [0.0]], w, loss_reduce=LossReduce.NONE)
     np.testing.assert_allclose(sd.calculate_gradients()["w"], [[2.0], [4.0]])
+
+
+def test_further_outputs_never_take_a_name_that_another_op_has():
+    sd = SameDiff()
+    x = sd.var("x", np.eye(3))
+    first = sd.linalg.svd(x, name="d")
+    first[0].rename("e")
+    before = graph_state(sd)
+    with pytest.raises(VariableNameError, match="'d:1' is taken"):
+        sd.linalg.svd(x, name="d")
+    assert graph_state(sd) == before
+    second = sd.linalg.svd(x)
+    second[0].rename("f")
+    third = sd.linalg.svd(x)
+    assert [v.name for v in third] == ["svd_1", "svd_1:1", "svd_1:2"]
+    assert all(sd[v.name] == v for v in (*first, *second, *third))
+    assert len({node.name for node in sd.nodes}) == len(sd.nodes)
+    with pytest.raises(VariableNameError, match="or 'all'"):
+        sd.var("d:all", 1.0)
