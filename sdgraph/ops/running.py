@@ -39,6 +39,7 @@ def _running(x: Aval, *, axis: Axis, **_: Any) -> Aval:
     dtype = shapes.sum_dtype(x.dtype)
     if axis is not None:
         normalize_axis(axis, len(x.shape))
+    if axis is not None or len(x.shape) == 1:
         return Aval(x.shape, dtype)
     return Aval((math.prod(x.shape) if x.is_static else None,), dtype)  # type: ignore[arg-type]
 
