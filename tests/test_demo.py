@@ -104,6 +104,7 @@ def test_the_report_names_the_engine_and_what_it_gained(report):
 
 
 def test_without_the_fused_engine_everything_works_and_one_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.delenv("SDGRAPH_ENGINE", raising=False)
     monkeypatch.setattr(choice, "_installed", lambda package: False)
     monkeypatch.setattr("sdgraph.demo.draw", lambda *_: [])
     text = "\n".join(demo(tmp_path))
