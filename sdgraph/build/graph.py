@@ -135,6 +135,7 @@ class Graph:
         self.names = Names(self.nodes)
         self.marks = Marks()
         self.values: dict[int, np.ndarray[Any, Any]] = {}
+        """The values of leaves by id. It is never replaced by another one: compiled functions hold it."""
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self.table = NodeTable(self.nodes, self.names)

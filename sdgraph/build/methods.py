@@ -6,7 +6,7 @@ For type checkers only: what the decorators make is a plain function. Must not k
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, Self, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _V: TypeAlias = SDVariable
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-class OpMethod(Generic[P, R]):
+class OpMethod(Protocol[P, R]):
     """A method that is an op, as its decorator gives it to the class: ``P`` is what it takes, ``R`` what it makes."""
 
     op: Op
@@ -43,6 +43,5 @@ class OpMethod(Generic[P, R]):
     def __get__(self, of: Any, owner: type) -> Any:
         """On a graph's namespace the op itself, on that of arrays the same with arrays for variables."""
 
-    def __call__(self, sd: Any, /, *args: P.args, **keywords: P.kwargs) -> R:
-        """The op by itself: of a composite that stands outside of a class, for a graph."""
-        raise NotImplementedError
+    # The op by itself: of a composite that stands outside of a class, for a graph.
+    def __call__(self, sd: Any, /, *args: P.args, **keywords: P.kwargs) -> R: ...  # noqa: D102  (no code runs it)

@@ -7,6 +7,7 @@ through it. Must not know what any op computes.
 from __future__ import annotations
 
 import bisect
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -51,20 +52,20 @@ def operands(nodes: Sequence[AnyNode], node: AnyNode) -> tuple[Operand, ...]:
     return tuple(Operand(k, n, j) for k, (n, j) in enumerate(zip(names, call.inputs, strict=False)) if j >= 0)
 
 
-class _Followed:
+class _Followed(ABC):
     """What is known of a list of nodes that grows: each is looked at once, and all again when some have gone."""
 
     def __init__(self) -> None:
         self._size = 0
         self._last: Any = None
 
+    @abstractmethod
     def begin(self) -> None:
         """Forget all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def see(self, k: int, node: _Node) -> None:
         """Look at node ``k``; seeing it once more, after an interrupt, changes nothing."""
-        raise NotImplementedError
 
     def follow(self, nodes: Sequence[_Node]) -> None:
         """Look at what is new.
