@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "ChangedOpWarning",
     "DTypeError",
     "EngineError",
     "ExecutionError",
     "FeedError",
+    "FormatError",
     "GradientCheckError",
     "GradientError",
     "LabelError",
@@ -37,6 +39,7 @@ __all__ = [
     "ShapeError",
     "TakenBackError",
     "UnknownAttributeError",
+    "UnknownOpError",
     "UnknownVariableError",
     "VariableNameError",
 ]
@@ -295,6 +298,18 @@ class LabelError(ExecutionError, IndexError, ValueError):
 
 class NumericsError(ExecutionError, ArithmeticError):
     """A node produced NaN or infinity while numerics were being checked."""
+
+
+class FormatError(SDGraphError, ValueError):
+    """A file that is damaged, of another kind, or of a newer version. Says at which byte, and in which member."""
+
+
+class UnknownOpError(FormatError):
+    """A file whose graph has ops that this program does not have; lists all of them."""
+
+
+class ChangedOpWarning(UserWarning):
+    """A graph was read whose composites were written otherwise when it was saved."""
 
 
 class EngineError(SDGraphError, ValueError):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sdgraph.build.kinds import EngineName
     from sdgraph.build.variable import Feeds, Variables
 
-_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "display_bundle", "executable_bundle"}
+_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "set_on_it", "display_bundle", "executable_bundle"}
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
@@ -76,7 +76,7 @@ class SameDiff(GraphViews, metaclass=_Face):
 
     def __dir__(self) -> list[str]:
         """What a user calls. What the library does with a graph is not shown: completion would drown in it."""
-        seen = {name for name, value in vars(self).items() if isinstance(value, Namespace)} | {"dtype", "seed"}
+        seen = {name for name, value in vars(self).items() if isinstance(value, Namespace)} | {"dtype", "seed", "user"}
         hidden = {*dir(GraphBuilder), *vars(self), *_FOR_THE_LIBRARY} - seen
         names = {*super().__dir__()} - hidden
         return sorted(name for name in names if not name.startswith("_") or name.startswith("__"))

@@ -29,6 +29,7 @@ LAYERS = [
     {"lower"},
     {"plan"},
     {"run"},
+    {"store"},
     {"show"},
     # What a user meets. Within a layer imports go one way, too.
     {"samediff", "losses", "nd", "testing", "keras", "viz", "data", "demo", "cli", ""},
@@ -42,6 +43,7 @@ DOORS = {
     "graphviz": "show",
     "pygraphviz": "show",
     "llvmlite": "run.engines.llvm",
+    "safetensors": "store.weights",
     "IPython": "show.completion",
     "matplotlib": "viz",
     "mpl_toolkits": "viz",
@@ -280,10 +282,11 @@ def test_every_error_is_documented_and_derives_from_a_builtin_and_from_ours():
 
     for name in errors.__all__:
         kind = getattr(errors, name)
-        assert kind.__doc__ and issubclass(kind, errors.SDGraphError)
+        assert kind.__doc__ and issubclass(kind, errors.SDGraphError | UserWarning)
         if kind is not errors.SDGraphError:
             others = [base for base in kind.__mro__ if base.__module__ == "builtins"]
             assert set(others) - {Exception, BaseException, object}, name
+            assert issubclass(kind, UserWarning) == name.endswith("Warning")
 
 
 def public_ops() -> list:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVa
 from sdgraph.build.annotations import readable, signature_in_words, unquote
 from sdgraph.build.corrected import tell
 from sdgraph.build.docstrings import cleaned
-from sdgraph.build.op import Op
+from sdgraph.build.op import HELPERS, Op
 from sdgraph.build.signature import signature_of
 from sdgraph.errors import SDGraphError
 
@@ -102,6 +102,8 @@ def _method(fn: Callable[..., Any], **rules: Any) -> Any:
     """The function users call: sorts its arguments and appends one node."""
     op = Op(fn.__name__, signature_of(fn), cleaned(fn.__doc__) or None, **rules)
     unquote(fn)
+    if fn.__module__.startswith("sdgraph.") and fn.__qualname__ == fn.__name__:
+        HELPERS.setdefault(op.name, op)
     signature, n, defaults = op.signature, op.n_operands, op.attr_defaults
     quick = not signature.variadic and not signature.has_required_attrs and signature.operands_first
 

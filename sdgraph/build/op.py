@@ -24,6 +24,9 @@ from sdgraph.infer.aval import Aval
 REGISTRY: dict[str, Op] = {}
 """Every op of a namespace by qualified name: ``"loss.huber_loss"``; base ops have no prefix."""
 
+HELPERS: dict[str, Op] = {}
+"""Ops of the library that are functions, not methods of a namespace, by name: gradient rules are written with them."""
+
 STREAM: Final = "stream"
 """Attribute that tells the draws of one random node from those of all others."""
 
@@ -68,6 +71,20 @@ LINEAR = Linear()
 def ELEMENTWISE(mask: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
     """Reach of an op whose operands broadcast, and each of whose elements depends on one element of each."""
     return [mask] * len(operands)
+
+
+class GradientOf(NamedTuple):
+    """A composite's gradient by one of its operands: what makes it, given the composite."""
+
+    op: Op
+    k: int
+    """Which operand."""
+    n: int
+    """With how many operands the composite was called."""
+    masked: tuple[bool, ...]
+    """For each output, whether the cotangent comes with where it counts."""
+    asked: bool
+    """Whether the gradient says where it counts, too."""
 
 
 # ---------------------------------------------------------------------- ops
@@ -124,8 +141,8 @@ class Op:
     0 cancels."""
     total: Callable[..., Any] | None = None
     """Rule that adds up several results of the op: a list of them to a shorter list with the same sum."""
-    gradient_of: tuple[Op, int] | None = None
-    """The composite, and which of its operands, that the op is the gradient of."""
+    gradient_of: GradientOf | None = None
+    """What the op is the gradient of."""
 
     # What it is.
     is_loss: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 import numpy as np
 
@@ -207,13 +207,9 @@ class SDVariable(Symbol):
         """The same variable of a copy of the graph, which is one copy for all that is copied together."""
         return SDVariable(copy.deepcopy(self.sd, memo), self.id)
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ArgumentTypeError(
-            f"{self.name!r} cannot be pickled: it belongs to its graph, which cannot be pickled either.",
-            given=repr(self),
-            fix="Pickle its value, v.value or v.eval(feeds), or its name. For a second one in this program: "
-            "sd.copy()[v.name].",
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The variable with its graph, which stands once in a pickle for all that are in it together."""
+        return SDVariable, (self.sd, self.id)
 
     if not TYPE_CHECKING:  # To a type checker every name would be there.
 

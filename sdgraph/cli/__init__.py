@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdgraph._version import __version__
+from sdgraph.cli import files
 from sdgraph.errors import SDGraphError
 from sdgraph.show.options import CHOICES
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for the pictures, made if it is not there (default: %(default)s)",
     )
     _add_render(commands)
+    files.add_commands(commands)
     return parser
 
 
@@ -45,13 +47,22 @@ def _add_render(commands: Any) -> None:
     """The command ``render``; options that are not given are left to the picture's own defaults."""
     render = commands.add_parser(
         "render",
-        help="run a script and draw the graph that it makes",
+        help="draw a saved graph, or run a script and draw the graph that it makes",
         description="Runs a Python script as `python SCRIPT.py` would, and draws the graph that it leaves in a global "
-        "variable: the one called NAME, or the only one. The suffix of OUT chooses the format.",
+        "variable: the one called NAME, or the only one. Of a file that `sd.save` wrote it draws the graph. The suffix "
+        "of OUT chooses the format.",
         argument_default=argparse.SUPPRESS,
     )
-    render.add_argument("script", metavar="SCRIPT.py[:NAME]", help="the script, and the name of the graph in it")
-    render.add_argument("out", type=Path, metavar="OUT", help="the file to write: .svg, .png, .pdf, .dot or .mmd")
+    render.add_argument("script", metavar="FILE", help="FILE.sdg, or SCRIPT.py[:NAME] with the name of the graph in it")
+    render.add_argument(
+        "written",
+        type=Path,
+        nargs="?",
+        default=None,
+        metavar="OUT",
+        help="the file to write: .svg, .png, .pdf, .dot or .mmd",
+    )
+    render.add_argument("-o", "--out", type=Path, default=None, metavar="OUT", help="the same")
     render.add_argument("--view", choices=CHOICES["view"], help="what to draw (default: forward)")
     render.add_argument("--target", action="append", metavar="NAME", help="draw only what this needs; repeatable")
     render.add_argument("--wrt", action="append", metavar="NAME", help="differentiate by this; repeatable")
@@ -95,13 +106,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.command == "render" and (arguments.written is None) == (arguments.out is None):
+        parser.error("render writes one file: render FILE OUT, or render FILE -o OUT")
     if arguments.command is None:
         parser.print_help()
         return 0
     try:
         if arguments.command == "render":
             return _render(vars(arguments))
-        return _demo(arguments.out)
+        if arguments.command == "demo":
+            return _demo(arguments.out)
+        return _of_file(arguments)
     except BrokenPipeError:
         # The reader of the report has left, as in `sdgraph demo | head`. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,15 +138,31 @@ def _demo(out: Path) -> int:
     return 0
 
 
+def _of_file(arguments: argparse.Namespace) -> int:
+    try:
+        for line in files.run(arguments):
+            print(line)
+    except SDGraphError as e:
+        e.called_at = None
+        return _failed(str(e), arguments.command)
+    except (OSError, files.OtherDigest) as e:
+        return _failed(str(e), arguments.command)
+    return 0
+
+
 def _render(options: dict[str, Any]) -> int:
     from sdgraph.cli.scripts import ScriptFailed, find_graph, find_value, run_script, split_name
 
     options.pop("command")
-    out = options.pop("out")
+    written, out = options.pop("written"), options.pop("out")
+    out = out or written
     script, name = split_name(options.pop("script"))
     try:
-        found = run_script(script)
-        graph = find_graph(found, name)
+        if script.suffix == files.SUFFIX:
+            found, graph = {}, files.graph(script)
+        else:
+            found = run_script(script)
+            graph = find_graph(found, name)
         print(graph.render(out, **_picture_options(options, lambda n: find_value(found, n))))
     except ScriptFailed as e:
         traceback.print_exception(e.__cause__)

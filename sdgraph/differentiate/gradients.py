@@ -15,7 +15,7 @@ import numpy as np
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, VariableKind
 from sdgraph.build.masks import Pool
-from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, Op
+from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, GradientOf, Op
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
@@ -281,7 +281,7 @@ def vjp_op(op: Op, k: int, n: int, masked: tuple[bool, ...] = (False,), asked: b
         body=body,
         infer=None if op.infer is None else infer,
         leaves_out=op.leaves_out,
-        gradient_of=(op, k),
+        gradient_of=GradientOf(op, k, n, masked, asked),
         namespace=op.namespace,
         qualname=f"{op.qualname}_vjp",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sdgraph.build import bookkeeping
 from sdgraph.build.initializers import as_seed
@@ -35,6 +35,8 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
     def __init__(self, dtype: DTypeLike = FLOATING, *, seed: int = 0) -> None:
         GraphLeaves.__init__(self, dtype)
         self.seed = as_seed(seed)
+        self.user: dict[str, str] = {}
+        """Texts that are kept with the graph, in copies and in files."""
         self.math = SDMath(self)
         """Elementwise mathematics."""
         self.nn = SDNN(self)
@@ -90,14 +92,17 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         """
         return copy.copy(self)
 
+    def set_on_it(self) -> dict[str, Any]:
+        """The attributes that somebody set on the graph."""
+        own = vars(self.scratch())
+        return {name: value for name, value in vars(self).items() if name not in own}
+
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         other = memo[id(self)] = self.twin()
-        for name, value in vars(self).items():
-            if name in vars(other):
-                continue
+        for name, value in self.set_on_it().items():
             try:
                 setattr(other, name, copy.deepcopy(value, memo))
             except SDGraphError:
@@ -109,11 +114,3 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
                     fix="Take it off the graph, or give its class a method __deepcopy__.",
                 ) from e
         return other
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ArgumentTypeError(
-            "A graph cannot be pickled: its ops are functions.",
-            given=repr(self),
-            fix="sd.copy() makes a second one in this program. For another one build it again there, and send the "
-            "values of its variables to sd.set_values: {v.name: v.value for v in sd.variables('variable')}.",
-        )

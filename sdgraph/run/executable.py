@@ -257,13 +257,9 @@ class Executable:
         forks.renew(other, "_lock", threading.Lock)
         return other
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ArgumentTypeError(
-            "A compiled function cannot be pickled: it belongs to its graph, whose ops are functions.",
-            given=repr(self),
-            fix="Build the graph where the function is needed, and compile it there. For a second one in this program: "
-            "sd.copy().compile(...).",
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The function with its graph; it makes its plans where it comes out of the pickle."""
+        return _restored, (type(self), self._sd, self._ids, self._engine, self._check)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         graph: AnyGraph = self._sd  # It is shown by what stands above: the graph knows how.
@@ -345,7 +341,11 @@ class _TakenBack(Executable):
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         _refuse(self)
 
-    __repr__ = __deepcopy__ = __reduce_ex__ = __call__
+    __repr__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __call__
+
+
+def _restored(make: type[Executable], sd: AnyGraph, ids: Sequence[int], engine: str, check: bool) -> Executable:
+    return make(sd, [sd.handle(i) for i in ids], engine, check_numerics=check)
 
 
 def _refuse(f: Executable) -> NoReturn:

@@ -86,7 +86,7 @@ def _factor(listing: Listing, op: Op, position: int, others: list[Item]) -> str 
 def _gradient_word(listing: Listing, item: Item, others: list[Item]) -> str | None:
     """The factor that the gradient of a composite multiplies by, if that has a short name."""
     assert item.op is not None and item.op.gradient_of is not None
-    op, k = item.op.gradient_of
+    op, k = item.op.gradient_of[:2]
     names = [o.short_name for o in others]
     if op.reads is not None and op.reads.derivative is not None:
         return op.reads.derivative(Derived(names, [o.aval.shape for o in others], k, listing.sd.nodes[item.id].attrs))

@@ -1,0 +1,158 @@
+"""A file of named members, every byte of which is what the writer would write again.
+
+The directory says what the members are. From that alone follows each byte that is not data, and a checksum follows each
+byte that is, so that damage anywhere is found. Must not know what the members hold.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, BinaryIO, Final, NoReturn
+
+from sdgraph.errors import FormatError
+from sdgraph.store import zipped
+from sdgraph.store.zipped import Member, Unreadable
+from sdgraph.wording import counted
+
+CHUNK: Final = 1 << 23
+"""Bytes that are read or written at once."""
+
+_MOST_MEMBERS: Final = 1 << 24
+_LONGEST_NAME: Final = 2048
+
+
+class Writer:
+    """Writes members one after another into a new, empty file; `finish` adds the directory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._members: list[Member] = []
+        self._end = 0
+
+    def add(self, name: str, parts: Iterable[Any]) -> str:
+        """Write a member whose data are these buffers one after another; return its SHA-256."""
+        views = [memoryview(part).cast("B") for part in parts]
+        member = Member(name, self._end, sum(map(len, views)), 0)
+        # The header has the checksum of what follows it, and a size that does not depend on that.
+        self._file.seek(member.data)
+        crc, digest = 0, sha256()
+        for view in views:
+            for k in range(0, len(view), CHUNK):
+                chunk = view[k : k + CHUNK]
+                self._file.write(chunk)
+                digest.update(chunk)
+                crc = zlib.crc32(chunk, crc)
+        member = member._replace(crc=crc)
+        self._file.seek(member.offset)
+        self._file.write(zipped.local_header(member))
+        self._file.seek(member.end)
+        self._members.append(member)
+        self._end = member.end
+        return digest.hexdigest()
+
+    def finish(self) -> None:
+        """Write the directory behind the last member."""
+        entries = zipped.directory(self._members)
+        self._file.write(entries + zipped.end_record(len(self._members), self._end, len(entries)))
+
+
+class Reader:
+    """The members of a file, which was compared with what `Writer` would make of its directory.
+
+    Args:
+        file: Opened for reading, and seekable.
+        name: What messages call the file.
+
+    Raises:
+        FormatError: If a byte outside of the members' data is another one.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self.name = name
+        self.size = file.seek(0, io.SEEK_END)
+        members, start = self._directory()
+        self._check_layout(members, start)
+        self.members = {m.name: m for m in members}
+        """The members by name."""
+        if len(self.members) != len(members):
+            self.refuse("two members have the same name", start)
+
+    def refuse(self, why: str, at: int, member: str | None = None) -> NoReturn:
+        """Raise the error that says where the file is not as it should be."""
+        place = f"byte {at:,} of {self.size:,}" + (f", in the member {member!r}" if member else "")
+        raise FormatError(
+            f"{self.name} is damaged, or no file of sdgraph: {why}.",
+            given=place,
+            fix="Take another copy of it. What sdgraph writes is whole, or not there.",
+        )
+
+    def read(self, member: Member, most: int) -> bytes:
+        """The data of a member that has at most ``most`` bytes."""
+        if member.size > most:
+            self.refuse(f"this member has {counted(member.size, 'byte')}, more than any", member.offset, member.name)
+        data = bytearray(member.size)
+        self.read_into(member, 0, memoryview(data))
+        if zlib.crc32(data) != member.crc:
+            self.refuse("its checksum is another one", member.data, member.name)
+        return bytes(data)
+
+    def read_into(self, member: Member, start: int, buffer: memoryview) -> None:
+        """Fill a buffer from the data of a member, from its byte ``start`` on."""
+        self._file.seek(member.data + start)
+        at = 0
+        while at < len(buffer):
+            n = self._file.readinto(buffer[at : at + CHUNK])  # type: ignore[attr-defined]
+            if not n:
+                self.refuse("it ends too early", member.data + start + at, member.name)
+            at += n
+
+    def check(self, member: Member, parts: Iterable[Any], digest: str) -> None:
+        """Compare what was read of a member with its checksum and its digest."""
+        crc, found = 0, sha256()
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+            found.update(part)
+        if crc != member.crc or found.hexdigest() != digest:
+            self.refuse("its data have another digest", member.data, member.name)
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(end - start)
+
+    def _directory(self) -> tuple[list[Member], int]:
+        """The members, and where the directory begins."""
+        first = max(self.size - zipped.LONGEST_END, 0)
+        try:
+            count, start, length = zipped.directory_place(self._bytes(first, self.size), self.size)
+            if count > _MOST_MEMBERS or length > count * (_LONGEST_NAME + 128):
+                raise Unreadable("it has too many members")
+            entries = self._bytes(start, start + length)
+            first = start
+            members = zipped.members_of(entries, count)
+        except Unreadable as e:
+            self.refuse(str(e), first + e.at)
+        expected = zipped.directory(members) + zipped.end_record(count, start, length)
+        found = self._bytes(start, self.size)
+        if found != expected:
+            self.refuse(
+                "its directory is not written as sdgraph writes it", start + zipped.first_difference(found, expected)
+            )
+        return members, start
+
+    def _check_layout(self, members: list[Member], start: int) -> None:
+        """Member follows on member, and each header is the one that goes with the directory."""
+        at = 0
+        for m in members:
+            if m.offset != at or m.end > start:
+                self.refuse("its members do not follow on each other", at, m.name)
+            header, expected = self._bytes(m.offset, m.data), zipped.local_header(m)
+            if header != expected:
+                where = m.offset + zipped.first_difference(header, expected)
+                self.refuse("its header is not written as sdgraph writes it", where, m.name)
+            at = m.end
+        if at != start:
+            self.refuse("something stands between the last member and the directory", at)

@@ -1,0 +1,173 @@
+"""The methods of a graph that keep it: in a file, in a pickle, and its values in the files of other libraries.
+
+A front only, and what it calls is imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from sdgraph.build.calls import told_in_calls
+from sdgraph.ops.graph import OpGraph
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from sdgraph.store.weights import Imported
+
+
+@told_in_calls("sd")
+class GraphFiles(OpGraph):
+    """A graph that can be saved and read again."""
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        user: Mapping[str, str] | None = None,
+        origins: bool = True,
+        keep: bool = False,
+        fsync: bool = True,
+    ) -> Path:
+        """Write the graph into one file: variables with their values, names, ops, losses, gradients, seed.
+
+        Any program that reads zip files opens it, and ``numpy.load`` its arrays. The file is written whole or not at
+        all: whatever happens meanwhile, whoever looks finds the old one or the new one. Saving the same graph twice
+        gives the same bytes, on any computer.
+
+        Args:
+            path: The file, usually ``.sdg``; its folder must exist.
+            user: Texts of yours to keep with it, by name.
+            origins: Whether to keep which line made each variable, as file name and number.
+            keep: Whether a file that is there already stays, with ``~`` behind its name.
+            fsync: Whether to return only when the disk has it.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: If a setting of an op is something that no file can hold.
+            ArgumentTypeError: If ``user`` is not texts by name.
+            OSError: If the file cannot be written.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> _ = sd.loss.l2_loss(w, name="loss")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = sd.save(pathlib.Path(folder) / "model.sdg", user={"author": "me"})
+            ...     again = SameDiff.load(path)
+            >>> again["loss"].eval(), again.user
+            (array(2.5, dtype=float32), {'author': 'me'})
+        """
+        from sdgraph.store.save import save
+
+        return save(self, path, user=self.user if user is None else user, origins=origins, keep=keep, fsync=fsync)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        ops: Iterable[Any] = (),
+        mmap: bool = False,
+        verify: bool | None = None,
+    ) -> Self:
+        """Read a graph from a file of `save`.
+
+        Nothing in a file can run: it names ops, and those are looked up among the ones that this program has. Damage
+        of any byte is found; that a file comes from somebody you trust is not, so compare its digest for that.
+
+        Args:
+            path: The file.
+            ops: Ops of your own that are not in a namespace, or whose class was not imported: decorated functions, or
+                classes that have some.
+            mmap: Whether arrays stay on the disk until they are used, so that a large file opens at once. They are
+                not compared with their digests then, unless ``verify`` says so.
+            verify: Whether arrays are compared with their digests; by default unless ``mmap``.
+
+        Returns:
+            The graph.
+
+        Raises:
+            FormatError: If the file is damaged, no file of sdgraph, or of a newer version.
+            UnknownOpError: If the graph has ops that this program does not have; names all of them.
+            OSError: If the file cannot be read.
+
+        Warns:
+            ChangedOpWarning: If a composite is written otherwise now than when the file was made.
+        """
+        from sdgraph.store.load import load
+
+        return load(cls, path, ops=ops, mmap=mmap, verify=not mmap if verify is None else verify)
+
+    def export_weights(self, path: str | os.PathLike[str], variables: Any = None) -> Path:
+        """Write values of variables into a file that other libraries read.
+
+        Args:
+            path: The file, ``.npz`` or ``.safetensors`` (extra ``weights``).
+            variables: Variables or names; all of kind VARIABLE by default.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: For another suffix.
+            MissingDependencyError: If safetensors is not installed.
+            OSError: If the file cannot be written.
+        """
+        from sdgraph.store.weights import export_weights
+
+        return export_weights(self, path, self.variables("variable") if variables is None else self.several(variables))
+
+    def import_weights(
+        self,
+        path: str | os.PathLike[str],
+        rename: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        *,
+        strict: bool = True,
+    ) -> Imported:
+        """Give variables the values of a file, all of them or none.
+
+        Args:
+            path: The file, ``.npz`` or ``.safetensors`` (extra ``weights``).
+            rename: Names in the graph for names in the file: a mapping, or a function that gives None for an array to
+                leave out.
+            strict: Whether the file must have exactly the variables of the graph.
+
+        Returns:
+            Which variables got a value, which did not, and which arrays are of no variable.
+
+        Raises:
+            ArgumentError: If the file must have exactly the variables and has not, or for another suffix.
+            ShapeError: If an array has another shape than its variable.
+            DTypeError: If a variable's dtype cannot hold its array.
+            FormatError: If the file is damaged.
+            MissingDependencyError: If safetensors is not installed.
+            OSError: If the file cannot be read.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> from sdgraph import SameDiff
+            >>> sd, other = SameDiff(), SameDiff()
+            >>> _ = sd.var("w", [1.0, 2.0])
+            >>> w = other.var("layer/w", [0.0, 0.0])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = sd.export_weights(pathlib.Path(folder) / "weights.npz")
+            ...     print(other.import_weights(path, rename={"w": "layer/w"}))
+            1 variable got a value
+            >>> w.value
+            array([1., 2.], dtype=float32)
+        """
+        from sdgraph.store.weights import import_weights
+
+        return import_weights(self, path, rename, strict=strict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from sdgraph.store.pickles import reduced
+
+        return reduced(self, self.set_on_it())

@@ -1,0 +1,192 @@
+"""Reading a graph: nothing in a file is believed before it was checked, and nothing in it can run.
+
+Must not know how a graph is built by calls: what a file describes is inferred and compared node by node.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, BinaryIO, Final, TypeVar
+
+import numpy as np
+
+from sdgraph.build.initializers import as_seed
+from sdgraph.build.kinds import VariableKind
+from sdgraph.errors import ChangedOpWarning, FormatError, SDGraphError, shown
+from sdgraph.infer.aval import Aval, is_floating
+from sdgraph.ops.graph import OpGraph
+from sdgraph.store import npy
+from sdgraph.store.container import Reader
+from sdgraph.store.named_ops import given_ops, read_ops
+from sdgraph.store.nodes import NodeReader
+from sdgraph.store.plain import NotPlain, dtype_of, loads
+from sdgraph.store.save import DIGEST, FORMAT, GRAPH, member_names
+from sdgraph.store.tables import read_tables, with_bits
+from sdgraph.store.zipped import Member
+
+G = TypeVar("G", bound=OpGraph)
+
+_LONGEST_TEXT: Final = 1 << 30
+_KEYS: Final = {"format", "min_reader", "writer", "dtype", "seed", "nodes", "tables", "values", "sha256", "user"}
+
+
+def load(make: type[G], path: str | os.PathLike[str], *, ops: Iterable[Any], mmap: bool, verify: bool) -> G:
+    """Read a graph from a file; see `SameDiff.load`."""
+    with open(path, "rb") as file:
+        return read(make, file, os.fspath(path), ops=ops, mapped=os.fspath(path) if mmap else None, verify=verify)
+
+
+def from_bytes(make: type[G], data: bytes, name: str = "The bytes", ops: Iterable[Any] = ()) -> G:
+    """Read a graph from the bytes of a file."""
+    return read(make, io.BytesIO(data), name, ops=ops, mapped=None, verify=True)
+
+
+def structure(make: type[G], path: str | os.PathLike[str]) -> G:
+    """Read a graph from a file without its values: in a time that does not depend on how large they are."""
+    with open(path, "rb") as file:
+        sd, *_ = _read_graph(make, Reader(file, os.fspath(path)), ())
+    return sd
+
+
+def read(make: type[G], file: BinaryIO, name: str, *, ops: Iterable[Any], mapped: str | None, verify: bool) -> G:
+    """Read a graph from an open file."""
+    reader = Reader(file, name)
+    sd, members, digests = _read_graph(make, reader, ops)
+    for i, member in members.items():
+        sd.values[i] = _array(reader, member, sd.nodes[i].aval, digests[member.name], mapped, verify)
+    with_bits(sd)
+    return sd
+
+
+def _read_graph(make: type[G], reader: Reader, ops: Iterable[Any]) -> tuple[G, dict[int, Member], Mapping[str, str]]:
+    """A graph without its values, and where these are, with their digests."""
+    given = given_ops(ops)
+    text = graph_text(reader)
+    try:
+        content = _content(reader, text)
+        sd = _graph(make, content, given)
+        read_tables(sd, content["tables"], len(sd.nodes))
+        _check_marks(sd)
+        members = _members(reader, sd, content)
+    except NotPlain as e:
+        reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
+    sd.user = content["user"]
+    return sd, members, content["sha256"]
+
+
+def graph_text(reader: Reader) -> bytes:
+    """The text that says what the graph is, compared with its digest."""
+    for name in (GRAPH, DIGEST):
+        if name not in reader.members:
+            reader.refuse(f"it has no member {name!r}", 0)
+    text = reader.read(reader.members[GRAPH], _LONGEST_TEXT)
+    if reader.read(reader.members[DIGEST], 64) != sha256(text).hexdigest().encode("ascii"):
+        reader.refuse("the graph has another digest", reader.members[GRAPH].data, GRAPH)
+    return text
+
+
+def _content(reader: Reader, text: bytes) -> dict[str, Any]:
+    content = loads(text)
+    if type(content) is not dict or type(content.get("min_reader")) is not int:
+        raise NotPlain("it does not say which version it is")
+    if content["min_reader"] > FORMAT:
+        raise FormatError(
+            f"{reader.name} was written by a newer version of sdgraph.",
+            given=f"format {content.get('format')}, for readers of format {content['min_reader']} and newer",
+            expected=f"at most format {FORMAT}",
+            fix="pip install --upgrade sdgraph",
+        )
+    if content.keys() != _KEYS:
+        raise NotPlain("it has other parts than a graph has")
+    if type(content["user"]) is not dict or not all(type(text) is str for text in content["user"].values()):
+        raise NotPlain("what it keeps for its user is no texts")
+    for key in ("values", "sha256", "nodes"):
+        if type(content[key]) is not (list if key == "values" else dict):
+            raise NotPlain(f"its part {key!r} is none")
+    return content
+
+
+def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) -> G:
+    """The graph with its nodes, without tables and values."""
+    nodes = content["nodes"]
+    if nodes.keys() != {"columns", "ops", "avals", "settings", "origins", "bodies"} or type(nodes["ops"]) is not list:
+        raise NotPlain("its nodes are none")
+    dtype, seed = content["dtype"], content["seed"]
+    if type(seed) is not str or not seed.isdecimal() or len(seed) > 1000:
+        raise NotPlain("its seed is no number")
+    try:
+        sd = make(dtype_of(dtype), seed=as_seed(int(seed)))
+    except SDGraphError as e:
+        raise NotPlain(e.message) from e
+    node_reader = NodeReader(sd, nodes, read_ops(nodes["ops"], given))
+    node_reader.read()
+    _warn_of(node_reader.changed_ops(nodes["bodies"]), content["writer"])
+    return sd
+
+
+def _warn_of(changed: list[str], writer: Any) -> None:
+    """Say which composites compute something else than they did when the file was written."""
+    if changed:
+        warnings.warn(
+            f"Since this graph was saved, by {shown(writer, 40)}, these ops have been written otherwise: "
+            f"{', '.join(changed)}. Values may differ from those of then.",
+            ChangedOpWarning,
+            stacklevel=6,
+        )
+
+
+def _check_marks(sd: OpGraph) -> None:
+    """Whatever is marked must be of the kind that can be."""
+    marks, nodes = sd.marks, sd.nodes
+    constants = {i for i, n in enumerate(nodes) if n.op.kind is VariableKind.CONSTANT}
+    if not constants >= {*marks.frozen, *marks.literals.values()}:
+        raise NotPlain("a variable is marked as a constant")
+    for i in (*marks.losses, *marks.explicit_losses, *marks.extra_losses):
+        v = nodes[i]
+        if v.op.kind is not VariableKind.ARRAY or type(v.aval) is not Aval or not is_floating(v.aval.dtype):
+            raise NotPlain("something is marked as a loss that cannot be one")
+
+
+def _members(reader: Reader, sd: OpGraph, content: Mapping[str, Any]) -> dict[int, Member]:
+    """The member that holds the value of each leaf; every member is one of them, or the graph."""
+    leaves = [i for i, n in enumerate(sd.nodes) if n.op.kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)]
+    names = member_names((i, sd.nodes[i].name) for i in leaves)
+    if content["values"] != [[i, names[i]] for i in leaves]:
+        raise NotPlain("its values are not those of its variables and constants")
+    if content["sha256"].keys() != set(names.values()) or reader.members.keys() != {*names.values(), GRAPH, DIGEST}:
+        raise NotPlain("its members are not those that the graph speaks of")
+    return {i: reader.members[names[i]] for i in leaves}
+
+
+def _array(
+    reader: Reader, member: Member, aval: Aval, digest: str, mapped: str | None, verify: bool
+) -> np.ndarray[Any, Any]:
+    """The value of a leaf, read-only."""
+    dtype = npy.little(aval.dtype)
+    shape = tuple([d for d in aval.shape if type(d) is int])
+    if len(shape) != len(aval.shape):
+        reader.refuse("a value has a shape that is not known", member.offset, member.name)
+    header = npy.header(shape, dtype)
+    if member.size != len(header) + aval.nbytes:
+        reader.refuse("a value has another size than its variable", member.offset, member.name)
+    found = bytearray(len(header))
+    reader.read_into(member, 0, memoryview(found))
+    if found != header:
+        reader.refuse("a value has another shape or dtype than its variable", member.data, member.name)
+    if mapped is not None and aval.size:
+        array = np.memmap(mapped, dtype, "r", member.data + len(header), shape)
+        if verify:
+            reader.check(member, [found, array.reshape(-1).view(np.uint8)], digest)
+        return array.view(np.ndarray)
+    array = np.empty(shape, dtype)
+    data = array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
+    reader.read_into(member, len(header), data)
+    if verify:
+        reader.check(member, [found, data], digest)
+    array = array.astype(aval.dtype, copy=False)
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,103 @@
+"""Writing a graph: the arrays, then what the graph is as one text, then the digest of that text."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+
+from sdgraph._version import __version__
+from sdgraph.errors import ArgumentTypeError, shown
+from sdgraph.ops.graph import OpGraph
+from sdgraph.store import npy
+from sdgraph.store.atomic import replaced
+from sdgraph.store.container import Writer
+from sdgraph.store.nodes import write_nodes
+from sdgraph.store.plain import dtype_name, dumps
+from sdgraph.store.tables import write_tables
+
+FORMAT: Final = 1
+"""The version of the format that is written."""
+MIN_READER: Final = 1
+"""The oldest version whose readers understand it."""
+
+GRAPH: Final = "graph.json"
+DIGEST: Final = "graph.json.sha256"
+
+_PART: Final = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|/|$))\w(?:[\w.\-]*[\w\-])?"
+_PLAIN_NAME: Final = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII | re.IGNORECASE)
+"""What is a path on every system: some take a few names for devices, and drop a dot at the end."""
+
+
+def save(
+    sd: OpGraph,
+    path: str | os.PathLike[str],
+    *,
+    user: Mapping[str, str],
+    origins: bool,
+    keep: bool,
+    fsync: bool,
+) -> Path:
+    """Write a graph into a file; see `SameDiff.save`."""
+    return replaced(path, lambda file: write(sd, file, user=user, origins=origins), fsync=fsync, keep=keep)
+
+
+def to_bytes(sd: OpGraph) -> bytes:
+    """A graph as the bytes of its file."""
+    file = io.BytesIO()
+    write(sd, file, user=sd.user, origins=True)
+    return file.getvalue()
+
+
+def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool) -> None:
+    """Write a graph into an empty file."""
+    values = sorted(sd.values.items())
+    content = {
+        "format": FORMAT,
+        "min_reader": MIN_READER,
+        "writer": f"sdgraph {__version__}",
+        "dtype": dtype_name(sd.dtype),
+        "seed": str(sd.seed),
+        "nodes": write_nodes(sd, origins=origins),
+        "tables": write_tables(sd),
+        "user": _checked_user(user),
+    }
+    members = member_names((i, sd.nodes[i].name) for i, _ in values)
+    writer = Writer(file)
+    digests = {members[i]: writer.add(members[i], _data(array)) for i, array in values}
+    text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
+    writer.add(GRAPH, [text])
+    writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
+    writer.finish()
+
+
+def _data(array: np.ndarray[Any, Any]) -> list[Any]:
+    """The bytes of a member that numpy reads as this array."""
+    flat = np.ascontiguousarray(array, npy.little(array.dtype)).reshape(-1)
+    return [npy.header(array.shape, array.dtype), *([flat.view(np.uint8)] if flat.size else [])]
+
+
+def member_names(variables: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """A member's name for each variable: its own, where every system and every zip program can have it as a file."""
+    taken: set[str] = set()
+    found: dict[int, str] = {}
+    for i, name in variables:
+        plain = len(name) <= 200 and _PLAIN_NAME.fullmatch(name) is not None and name.lower() not in taken
+        found[i] = f"tensors/{name}.npy" if plain else f"tensors/#{i}.npy"
+        if plain:
+            taken.add(name.lower())
+    return found
+
+
+def _checked_user(user: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(user, Mapping) or not all(type(x) is str for pair in user.items() for x in pair):
+        raise ArgumentTypeError(
+            "What a file keeps for you is texts by name.", given=shown(user), expected="{'author': 'me'}"
+        )
+    return dict(user)

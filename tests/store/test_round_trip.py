@@ -1,0 +1,120 @@
+"""What a graph is comes back from a file: values to the bit, names, marks, what it draws and how it goes on."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as of_numpy
+
+from sdgraph import SameDiff
+from sdgraph.store.load import from_bytes
+from sdgraph.store.save import to_bytes
+from tests.fuzz.build import build
+from tests.fuzz.generate import generate
+
+DTYPES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
+
+
+def through_a_file(sd: SameDiff) -> SameDiff:
+    data = to_bytes(sd)
+    again = from_bytes(SameDiff, data)
+    assert to_bytes(again) == data
+    return again
+
+
+def model() -> SameDiff:
+    sd = SameDiff(seed=2**70 + 1)
+    x, y = sd.placeholder("x", ("batch", 3)), sd.placeholder("y", (None, 2))
+    with sd.name_scope("layer"):
+        w = sd.var("w", shape=(3, 2), init="glorot")
+        b = sd.var("b", 0.5)
+        h = sd.nn.dropout(sd.math.tanh(x @ w + b), 0.5)
+    loss = sd.loss.huber_loss(y, h, delta=2.5, name="loss")
+    sd.add_loss(0.1 * sd.loss.l2_loss(w))
+    loss.mark_as_loss()
+    g = sd.grad(loss, [w, b])
+    sd.grad(g[0], w)
+    b.convert_to_constant()
+    return sd
+
+
+FEEDS = {"x": np.arange(12.0).reshape(4, 3) / 7, "y": np.ones((4, 2))}
+
+
+def test_a_model_goes_on_as_if_it_had_never_been_saved():
+    sd = model()
+    again = through_a_file(sd)
+    for step in range(2):
+        for v in sd.variables("array"):
+            np.testing.assert_array_equal(again[v.name].eval(FEEDS, step=step), v.eval(FEEDS, step=step), strict=True)
+    assert again.seed == sd.seed and again.dtype == sd.dtype
+    assert [v.name for v in again.loss_variables()] == [v.name for v in sd.loss_variables()]
+    assert [v.name for v in again.losses] == [v.name for v in sd.losses]
+    assert [v.name for v in again.trainable_variables()] == ["layer/w"]
+    assert str(again.summary()) == str(sd.summary())
+    assert again.to_dot(view="gradient") == sd.to_dot(view="gradient")
+    # The gradient that was asked for is known, and new nodes get the names and the draws that they would have got.
+    assert again.grad("loss", "layer/w").name == sd.grad("loss", "layer/w").name
+    for g in (sd, again):
+        g.convert_to_variable(g["layer/b"])
+        g.var("fresh", shape=(3, 3), init="normal")
+        ((g["x"] @ g["fresh"]) * 0.1 + g.random.normal(0.0, 1.0, (3,))).sum()
+    assert to_bytes(again) == to_bytes(sd)
+
+
+def test_lines_of_the_program_come_with_it_or_stay_at_home():
+    sd = SameDiff()
+    v = sd.var("v", 1.0)
+    again = through_a_file(sd)
+    assert str(again["v"].origin).startswith("test_round_trip.py:")
+    assert str(again["v"].origin).split(":")[1] == str(v.origin).rsplit(":", 1)[1]
+
+
+@given(st.data())
+def test_arrays_come_back_to_the_bit(data):
+    dtype = data.draw(st.sampled_from(DTYPES))
+    shape = data.draw(of_numpy.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
+    bits = np.dtype(f"u{min(np.dtype(dtype).itemsize, 8)}")
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize // bits.itemsize
+    raw = data.draw(of_numpy.arrays(bits if dtype != "bool" else bool, size))
+    array = raw.view(dtype).reshape(shape)
+    sd = SameDiff()
+    sd.constant("c", array)
+    again = through_a_file(sd)["c"].value
+    assert again.tobytes() == array.tobytes() and again.dtype == array.dtype and again.shape == array.shape
+    assert not again.flags.writeable
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=6, unique=True))
+def test_variables_of_any_name_come_back(names):
+    sd = SameDiff()
+    made = []
+    for name in names:
+        try:
+            made.append(sd.var(name, float(len(made))).name)
+        except ValueError:
+            continue
+    again = through_a_file(sd)
+    assert [float(again[name].value) for name in made] == list(range(len(made)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs_come_back(seed):
+    sd = build(generate(seed)).sd
+    again = through_a_file(sd)
+    assert [repr(v) for v in again.variables()] == [repr(v) for v in sd.variables()]
