@@ -7,7 +7,9 @@ is for: where a message of its own says more, the caller writes it.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -148,6 +150,25 @@ def no_such(
         expected=(f"{also}, or one of {listed(texts, 'and')}" if also else listed(texts)),
         fix=did_you_mean(value, texts),
     )
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file, as the operating system can have it.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+
+    Example:
+        >>> as_path("model.sdg").suffix
+        '.sdg'
+    """
+    try:
+        found = Path(path)
+        if b"\0" not in os.fsencode(found):
+            return found
+    except Exception as e:
+        raise ArgumentTypeError("This is no path.", given=shown(path), expected="a text or a pathlib.Path") from e
+    raise ArgumentTypeError("A path has no character 0.", given=shown(path), expected="a text or a pathlib.Path")
 
 
 def _wrong(message: str, name: str, value: object) -> ArgumentError:

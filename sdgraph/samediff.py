@@ -21,12 +21,12 @@ from sdgraph.checks import flag
 from sdgraph.differentiate import jacobians
 from sdgraph.differentiate.answers import gradients_of, loss_gradients
 from sdgraph.differentiate.which_losses import check_loss, current_losses
+from sdgraph.files.methods import GraphFiles
 from sdgraph.lower.expansion import inside
 from sdgraph.run import checking
 from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.evaluate import evaluate, outputs_and_gradients
 from sdgraph.run.executable import Executable
-from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import EngineName
@@ -47,7 +47,7 @@ class _Face(type):
 
 @readable
 @told_in_calls("sd")
-class SameDiff(GraphViews, metaclass=_Face):
+class SameDiff(GraphFiles, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,

@@ -120,7 +120,8 @@ def attempt(call, sd=None, what=""):
         return
     except SDGraphError as e:
         assert len(str(e)) < LONGEST and len(repr(e)) < LONGEST, what
-    except Warning:
+    except (Warning, OSError):
+        # A file that is not there, or cannot be written: Python's own error says which.
         pass
     except TypeError as e:
         # Python's own: too few arguments, or one too many.

@@ -32,7 +32,7 @@ LAYERS = [
     {"store"},
     {"show"},
     # What a user meets. Within a layer imports go one way, too.
-    {"samediff", "losses", "nd", "testing", "keras", "viz", "data", "demo", "cli", ""},
+    {"samediff", "files", "losses", "nd", "testing", "keras", "viz", "data", "demo", "cli", ""},
 ]
 """Folders and root modules, lowest first. An import goes to the same layer or down, also one for annotations only."""
 
@@ -43,7 +43,7 @@ DOORS = {
     "graphviz": "show",
     "pygraphviz": "show",
     "llvmlite": "run.engines.llvm",
-    "safetensors": "store.weights",
+    "safetensors": "files.weights",
     "IPython": "show.completion",
     "matplotlib": "viz",
     "mpl_toolkits": "viz",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.calls import told_in_calls
+from sdgraph.ops.graph import OpGraph
 from sdgraph.show.options import NOT_FOR_PAGES, takes_options
-from sdgraph.store.files import GraphFiles
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @told_in_calls("sd")
-class GraphViews(GraphFiles):
+class GraphViews(OpGraph):
     """What a graph can show of itself."""
 
     def summary(self, depth: int | None = None, sort: Order = "topological", *, gradients: bool = False) -> Summary:

@@ -20,7 +20,7 @@ _DAY: Final = 86_400.0
 _TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.[0-9a-f]{8}\.tmp")
 
 
-def replaced(path: str | os.PathLike[str], write: Callable[[BinaryIO], None], *, fsync: bool, keep: bool) -> Path:
+def replaced(path: str | os.PathLike[str], write: Callable[[BinaryIO], object], *, fsync: bool, keep: bool) -> Path:
     """Let ``write`` fill a new file, and put it where ``path`` says.
 
     The new file has the permissions of the old one, or those of any new file. A link stays, and what it points to is

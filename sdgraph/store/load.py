@@ -6,10 +6,10 @@ Must not know how a graph is built by calls: what a file describes is inferred a
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 import numpy as np
@@ -34,10 +34,10 @@ _LONGEST_TEXT: Final = 1 << 30
 _KEYS: Final = {"format", "min_reader", "writer", "dtype", "seed", "nodes", "tables", "values", "sha256", "user"}
 
 
-def load(make: type[G], path: str | os.PathLike[str], *, ops: Iterable[Any], mmap: bool, verify: bool) -> G:
+def load(make: type[G], path: Path, *, ops: Iterable[Any], mmap: bool, verify: bool) -> G:
     """Read a graph from a file; see `SameDiff.load`."""
     with open(path, "rb") as file:
-        return read(make, file, os.fspath(path), ops=ops, mapped=os.fspath(path) if mmap else None, verify=verify)
+        return read(make, file, str(path), ops=ops, mapped=str(path) if mmap else None, verify=verify)
 
 
 def from_bytes(make: type[G], data: bytes, name: str = "The bytes", ops: Iterable[Any] = ()) -> G:
@@ -45,10 +45,10 @@ def from_bytes(make: type[G], data: bytes, name: str = "The bytes", ops: Iterabl
     return read(make, io.BytesIO(data), name, ops=ops, mapped=None, verify=True)
 
 
-def structure(make: type[G], path: str | os.PathLike[str]) -> G:
+def structure(make: type[G], path: Path) -> G:
     """Read a graph from a file without its values: in a time that does not depend on how large they are."""
     with open(path, "rb") as file:
-        sd, *_ = _read_graph(make, Reader(file, os.fspath(path)), ())
+        sd, *_ = _read_graph(make, Reader(file, str(path)), ())
     return sd
 
 

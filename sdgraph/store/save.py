@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -37,7 +36,7 @@ _PLAIN_NAME: Final = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII | re.IGNORECA
 
 def save(
     sd: OpGraph,
-    path: str | os.PathLike[str],
+    path: Path,
     *,
     user: Mapping[str, str],
     origins: bool,

@@ -17,7 +17,7 @@ PAGES = [
     DOCS.parent / "README.md",
     *sorted(page for folder in (".", "design", "howto") for page in (DOCS / folder).glob("*.md")),
 ]
-TO_COME = {"train", "files"}
+TO_COME = {"train"}
 """Folders that the pages announce."""
 
 

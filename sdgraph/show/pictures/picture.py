@@ -8,20 +8,20 @@ from __future__ import annotations
 import base64
 import html
 import os
-import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sdgraph.build.annotations import readable
-from sdgraph.checks import one_of
-from sdgraph.errors import ArgumentError, ArgumentTypeError, LayoutError, RendererNotFound, shown
+from sdgraph.checks import as_path, one_of
+from sdgraph.errors import ArgumentError, LayoutError, RendererNotFound
 from sdgraph.show.options import Options
 from sdgraph.show.pictures.dress.scene import Scene
 from sdgraph.show.pictures.lay_out import programs as engines
 from sdgraph.show.pictures.write import svg
 from sdgraph.show.pictures.write.dot import DotWriter
 from sdgraph.show.pictures.write.mermaid import to_mermaid
+from sdgraph.store.atomic import replaced
 from sdgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class GraphView:
             RendererNotFound: If no layout engine is installed and the format needs one.
         """
         target, fmt = checked_path(path)
-        write_whole(target, self.image(fmt))
+        data = self.image(fmt)
+        replaced(target, lambda file: file.write(data), fsync=False, keep=False)
         return target
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
@@ -178,18 +179,6 @@ class GraphView:
         return layout.data
 
 
-def as_path(path: str | os.PathLike[str]) -> Path:
-    """The path of a file to write.
-
-    Raises:
-        ArgumentTypeError: If it is none.
-    """
-    try:
-        return Path(path)
-    except Exception as e:
-        raise ArgumentTypeError("This is no path.", given=shown(path), expected="a text or a pathlib.Path") from e
-
-
 def checked_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
     """The path and the format that its suffix means.
 
@@ -212,21 +201,6 @@ def checked_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
     if target.is_dir():
         raise ArgumentError("There is a folder of this name.", given=repr(str(target)))
     return target, fmt
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file under another name first, so that nobody sees half of it."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _check_size(png: bytes) -> None:

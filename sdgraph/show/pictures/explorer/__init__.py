@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
-from sdgraph.checks import whole
+from sdgraph.checks import as_path, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, GradientError, LayoutError, RendererNotFound
 from sdgraph.show.options import NOT_FOR_PAGES, Options, make_options
 from sdgraph.show.pictures.choose.backward import backward
@@ -27,8 +27,9 @@ from sdgraph.show.pictures.choose.values import Values, computed, noted
 from sdgraph.show.pictures.dress import theme
 from sdgraph.show.pictures.explorer.facts import facts
 from sdgraph.show.pictures.explorer.views import View, described, drawn, explained, tour
-from sdgraph.show.pictures.picture import GraphView, as_path, write_whole
+from sdgraph.show.pictures.picture import GraphView
 from sdgraph.show.visible import Listing, visible
+from sdgraph.store.atomic import replaced
 from sdgraph.wording import clean
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ class Explorer:
         raise ArgumentTypeError(
             "A page cannot be pickled before it is drawn: it knows the ops of its cards.",
             given=repr(self),
-            fix="page.save('graph.html') writes it, and page.html is its text. A graph cannot be pickled either; "
-            "sd.copy() makes a second one in this program.",
+            fix="page.save('graph.html') writes it, and page.html is its text. The graph can be pickled.",
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -91,7 +91,8 @@ class Explorer:
             RendererNotFound: If no layout engine is installed.
         """
         target = _checked(path)
-        write_whole(target, self.html.encode())
+        data = self.html.encode()
+        replaced(target, lambda file: file.write(data), fsync=False, keep=False)
         return target
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

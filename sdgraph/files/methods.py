@@ -1,4 +1,4 @@
-"""The methods of a graph that keep it: in a file, in a pickle, and its values in the files of other libraries.
+"""The methods of a graph that keep it: in a file of its own, and its values in the files of other libraries.
 
 A front only, and what it calls is imported on first use.
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from sdgraph.build.calls import told_in_calls
-from sdgraph.ops.graph import OpGraph
+from sdgraph.checks import as_path
+from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from sdgraph.store.weights import Imported
+    from sdgraph.files.weights import Imported
 
 
 @told_in_calls("sd")
-class GraphFiles(OpGraph):
+class GraphFiles(GraphViews):
     """A graph that can be saved and read again."""
 
     def save(
@@ -66,7 +67,8 @@ class GraphFiles(OpGraph):
         """
         from sdgraph.store.save import save
 
-        return save(self, path, user=self.user if user is None else user, origins=origins, keep=keep, fsync=fsync)
+        kept = self.user if user is None else user
+        return save(self, as_path(path), user=kept, origins=origins, keep=keep, fsync=fsync)
 
     @classmethod
     def load(
@@ -103,7 +105,7 @@ class GraphFiles(OpGraph):
         """
         from sdgraph.store.load import load
 
-        return load(cls, path, ops=ops, mmap=mmap, verify=not mmap if verify is None else verify)
+        return load(cls, as_path(path), ops=ops, mmap=mmap, verify=not mmap if verify is None else verify)
 
     def export_weights(self, path: str | os.PathLike[str], variables: Any = None) -> Path:
         """Write values of variables into a file that other libraries read.
@@ -120,9 +122,10 @@ class GraphFiles(OpGraph):
             MissingDependencyError: If safetensors is not installed.
             OSError: If the file cannot be written.
         """
-        from sdgraph.store.weights import export_weights
+        from sdgraph.files.weights import export_weights
 
-        return export_weights(self, path, self.variables("variable") if variables is None else self.several(variables))
+        chosen = self.variables("variable") if variables is None else self.several(variables)
+        return export_weights(self, as_path(path), chosen)
 
     def import_weights(
         self,
@@ -163,9 +166,9 @@ class GraphFiles(OpGraph):
             >>> w.value
             array([1., 2.], dtype=float32)
         """
-        from sdgraph.store.weights import import_weights
+        from sdgraph.files.weights import import_weights
 
-        return import_weights(self, path, rename, strict=strict)
+        return import_weights(self, as_path(path), rename, strict=strict)
 
     def __reduce__(self) -> tuple[Any, ...]:
         from sdgraph.store.pickles import reduced

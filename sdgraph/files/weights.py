@@ -5,7 +5,6 @@ Knows names and arrays. Must not know what a graph computes.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -49,7 +48,7 @@ class _Format(NamedTuple):
     read: Callable[[str], Arrays]
 
 
-def export_weights(sd: OpGraph, path: str | os.PathLike[str], chosen: Sequence[SDVariable]) -> Path:
+def export_weights(sd: OpGraph, path: Path, chosen: Sequence[SDVariable]) -> Path:
     """Write values into a file; see `SameDiff.export_weights`."""
     form = _format(path)
     arrays = {v.name: sd.get_value(v) for v in chosen}
@@ -58,7 +57,7 @@ def export_weights(sd: OpGraph, path: str | os.PathLike[str], chosen: Sequence[S
 
 def import_weights(
     sd: OpGraph,
-    path: str | os.PathLike[str],
+    path: Path,
     rename: Mapping[str, str] | Callable[[str], str | None] | None,
     *,
     strict: bool,
@@ -154,17 +153,17 @@ _FORMATS: Final = {
 }
 
 
-def _format(path: str | os.PathLike[str]) -> _Format:
-    suffix = Path(path).suffix.lower()
+def _format(path: Path) -> _Format:
+    suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise ArgumentError(
-            "The suffix says what sort of file it is.", given=shown(os.fspath(path)), expected=" or ".join(_FORMATS)
+            "The suffix says what sort of file it is.", given=shown(str(path)), expected=" or ".join(_FORMATS)
         )
     return _FORMATS[suffix]
 
 
-def _read(path: str | os.PathLike[str]) -> Arrays:
-    return _format(path).read(os.fspath(path))
+def _read(path: Path) -> Arrays:
+    return _format(path).read(str(path))
 
 
 def _unreadable(path: str) -> FormatError:

@@ -1,0 +1,1 @@
+"""Graphs and their values in files: the methods of a graph, and the formats of other programs."""
