@@ -7,18 +7,16 @@ byte that is, so that damage anywhere is found. Must not know what the members h
 from __future__ import annotations
 
 import io
+import itertools
 import zlib
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final, NoReturn
 
 from sdgraph.errors import FormatError
 from sdgraph.store import zipped
+from sdgraph.store.sums import Sums, chunks
 from sdgraph.store.zipped import Member, Unreadable
 from sdgraph.wording import counted
-
-CHUNK: Final = 1 << 23
-"""Bytes that are read or written at once."""
 
 _MOST_MEMBERS: Final = 1 << 24
 _LONGEST_NAME: Final = 2048
@@ -34,24 +32,21 @@ class Writer:
 
     def add(self, name: str, parts: Iterable[Any]) -> str:
         """Write a member whose data are these buffers one after another; return its SHA-256."""
-        views = [memoryview(part).cast("B") for part in parts]
-        member = Member(name, self._end, sum(map(len, views)), 0)
+        views = [memoryview(part) for part in parts]
+        member = Member(name, self._end, sum(view.nbytes for view in views), 0)
         # The header has the checksum of what follows it, and a size that does not depend on that.
         self._file.seek(member.data)
-        crc, digest = 0, sha256()
-        for view in views:
-            for k in range(0, len(view), CHUNK):
-                chunk = view[k : k + CHUNK]
+        with Sums(member.size) as sums:
+            for chunk in itertools.chain.from_iterable(map(chunks, views)):
                 self._file.write(chunk)
-                digest.update(chunk)
-                crc = zlib.crc32(chunk, crc)
-        member = member._replace(crc=crc)
+                sums.add(chunk)
+        member = member._replace(crc=sums.crc)
         self._file.seek(member.offset)
         self._file.write(zipped.local_header(member))
         self._file.seek(member.end)
         self._members.append(member)
         self._end = member.end
-        return digest.hexdigest()
+        return sums.digest
 
     def finish(self) -> None:
         """Write the directory behind the last member."""
@@ -95,28 +90,30 @@ class Reader:
         if member.size > most:
             self.refuse(f"this member has {counted(member.size, 'byte')}, more than any", member.offset, member.name)
         data = bytearray(member.size)
-        self.read_into(member, 0, memoryview(data))
+        for _ in self.filled(member, 0, memoryview(data)):
+            pass
         if zlib.crc32(data) != member.crc:
             self.refuse("its checksum is another one", member.data, member.name)
         return bytes(data)
 
-    def read_into(self, member: Member, start: int, buffer: memoryview) -> None:
-        """Fill a buffer from the data of a member, from its byte ``start`` on."""
-        self._file.seek(member.data + start)
-        at = 0
-        while at < len(buffer):
-            n = self._file.readinto(buffer[at : at + CHUNK])  # type: ignore[attr-defined]
-            if not n:
-                self.refuse("it ends too early", member.data + start + at, member.name)
-            at += n
+    def filled(self, member: Member, start: int, buffer: memoryview) -> Iterator[memoryview]:
+        """Fill a buffer from a member's data, from byte ``start`` on; yields each piece of it once it is there."""
+        at = member.data + start
+        for piece in chunks(buffer):
+            self._file.seek(at)
+            while piece:
+                n = self._file.readinto(piece)  # type: ignore[attr-defined]
+                if not n:
+                    self.refuse("it ends too early", at, member.name)
+                yield piece[:n]
+                piece, at = piece[n:], at + n
 
     def check(self, member: Member, parts: Iterable[Any], digest: str) -> None:
-        """Compare what was read of a member with its checksum and its digest."""
-        crc, found = 0, sha256()
-        for part in parts:
-            crc = zlib.crc32(part, crc)
-            found.update(part)
-        if crc != member.crc or found.hexdigest() != digest:
+        """Compare what is read of a member with its checksum and its digest."""
+        with Sums(member.size) as sums:
+            for part in parts:
+                sums.add(part)
+        if sums.crc != member.crc or sums.digest != digest:
             self.refuse("its data have another digest", member.data, member.name)
 
     def _bytes(self, start: int, end: int) -> bytes:

@@ -12,14 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-import numpy as np
-
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.errors import ChangedOpWarning, FormatError, SDGraphError, shown
 from sdgraph.infer.aval import Aval, is_floating
 from sdgraph.ops.graph import OpGraph
-from sdgraph.store import npy
+from sdgraph.store.arrays import ArrayReader, mapped
 from sdgraph.store.container import Reader
 from sdgraph.store.named_ops import given_ops, read_ops
 from sdgraph.store.nodes import NodeReader
@@ -37,12 +35,12 @@ _KEYS: Final = {"format", "min_reader", "writer", "dtype", "seed", "nodes", "tab
 def load(make: type[G], path: Path, *, ops: Iterable[Any], mmap: bool, verify: bool) -> G:
     """Read a graph from a file; see `SameDiff.load`."""
     with open(path, "rb") as file:
-        return read(make, file, str(path), ops=ops, mapped=str(path) if mmap else None, verify=verify)
+        return read(make, file, str(path), ops=ops, mmap=mmap, verify=verify)
 
 
 def from_bytes(make: type[G], data: bytes, name: str = "The bytes", ops: Iterable[Any] = ()) -> G:
     """Read a graph from the bytes of a file."""
-    return read(make, io.BytesIO(data), name, ops=ops, mapped=None, verify=True)
+    return read(make, io.BytesIO(data), name, ops=ops, mmap=False, verify=True)
 
 
 def structure(make: type[G], path: Path) -> G:
@@ -52,12 +50,13 @@ def structure(make: type[G], path: Path) -> G:
     return sd
 
 
-def read(make: type[G], file: BinaryIO, name: str, *, ops: Iterable[Any], mapped: str | None, verify: bool) -> G:
+def read(make: type[G], file: BinaryIO, name: str, *, ops: Iterable[Any], mmap: bool, verify: bool) -> G:
     """Read a graph from an open file."""
     reader = Reader(file, name)
     sd, members, digests = _read_graph(make, reader, ops)
+    arrays = ArrayReader(reader, mapped(reader, file) if mmap else None, verify)
     for i, member in members.items():
-        sd.values[i] = _array(reader, member, sd.nodes[i].aval, digests[member.name], mapped, verify)
+        sd.values[i] = arrays.read(member, sd.nodes[i].aval, digests[member.name])
     with_bits(sd)
     return sd
 
@@ -160,33 +159,3 @@ def _members(reader: Reader, sd: OpGraph, content: Mapping[str, Any]) -> dict[in
     if content["sha256"].keys() != set(names.values()) or reader.members.keys() != {*names.values(), GRAPH, DIGEST}:
         raise NotPlain("its members are not those that the graph speaks of")
     return {i: reader.members[names[i]] for i in leaves}
-
-
-def _array(
-    reader: Reader, member: Member, aval: Aval, digest: str, mapped: str | None, verify: bool
-) -> np.ndarray[Any, Any]:
-    """The value of a leaf, read-only."""
-    dtype = npy.little(aval.dtype)
-    shape = tuple([d for d in aval.shape if type(d) is int])
-    if len(shape) != len(aval.shape):
-        reader.refuse("a value has a shape that is not known", member.offset, member.name)
-    header = npy.header(shape, dtype)
-    if member.size != len(header) + aval.nbytes:
-        reader.refuse("a value has another size than its variable", member.offset, member.name)
-    found = bytearray(len(header))
-    reader.read_into(member, 0, memoryview(found))
-    if found != header:
-        reader.refuse("a value has another shape or dtype than its variable", member.data, member.name)
-    if mapped is not None and aval.size:
-        array = np.memmap(mapped, dtype, "r", member.data + len(header), shape)
-        if verify:
-            reader.check(member, [found, array.reshape(-1).view(np.uint8)], digest)
-        return array.view(np.ndarray)
-    array = np.empty(shape, dtype)
-    data = array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
-    reader.read_into(member, len(header), data)
-    if verify:
-        reader.check(member, [found, data], digest)
-    array = array.astype(aval.dtype, copy=False)
-    array.flags.writeable = False
-    return array

@@ -7,14 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import numpy as np
+from typing import BinaryIO, Final
 
 from sdgraph._version import __version__
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.ops.graph import OpGraph
-from sdgraph.store import npy
+from sdgraph.store.arrays import array_parts
 from sdgraph.store.atomic import replaced
 from sdgraph.store.container import Writer
 from sdgraph.store.nodes import write_nodes
@@ -69,17 +67,11 @@ def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool
     }
     members = member_names((i, sd.nodes[i].name) for i, _ in values)
     writer = Writer(file)
-    digests = {members[i]: writer.add(members[i], _data(array)) for i, array in values}
+    digests = {members[i]: writer.add(members[i], array_parts(array)) for i, array in values}
     text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
     writer.add(GRAPH, [text])
     writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
     writer.finish()
-
-
-def _data(array: np.ndarray[Any, Any]) -> list[Any]:
-    """The bytes of a member that numpy reads as this array."""
-    flat = np.ascontiguousarray(array, npy.little(array.dtype)).reshape(-1)
-    return [npy.header(array.shape, array.dtype), *([flat.view(np.uint8)] if flat.size else [])]
 
 
 def member_names(variables: Iterable[tuple[int, str]]) -> dict[int, str]:
