@@ -10,10 +10,11 @@ os.environ.setdefault("SDGRAPH_SPEC", "1")
 # What fails in a test is often the package itself, so its frames are shown.
 os.environ.setdefault("SDGRAPH_TRACEBACK", "full")
 
-# Doctests import every module; those of an extra that is not installed are left out.
+# Doctests import every module; those that need an extra that is not installed are left out.
 _OPTIONAL = {
     "llvmlite": "sdgraph/run/engines/llvm*",
     "matplotlib": "sdgraph/viz*",
+    "onnx": "tests/onnx_cases",
 }
 collect_ignore_glob = [
     glob for package, path in _OPTIONAL.items() if find_spec(package) is None for glob in (path, f"{path}/**")
