@@ -41,10 +41,10 @@ class Case:
             return NO_ARRAY
         if any(v.dtype.kind in "OUS" for v in values):
             return NO_ARRAY
-        inner = [_numpy_dtype(v.type.tensor_type.elem_type) for v in self.model.graph.value_info]
-        if not all(d.isbuiltin == 1 for d in [*(v.dtype for v in values), *inner]):
-            return NUMPY_LACKS
-        return None
+        graph = self.model.graph
+        declared = [v.type.tensor_type.elem_type for v in (*graph.input, *graph.output, *graph.value_info)]
+        dtypes = [v.dtype for v in values] + [helper.tensor_dtype_to_np_dtype(t) for t in declared if t]
+        return None if all(d.isbuiltin == 1 for d in dtypes) else NUMPY_LACKS
 
 
 def _operators(graph: GraphProto) -> Iterator[str]:
@@ -52,10 +52,6 @@ def _operators(graph: GraphProto) -> Iterator[str]:
         yield n.op_type
         for attribute in n.attribute:
             yield from _operators(attribute.g)
-
-
-def _numpy_dtype(elem_type: int) -> np.dtype:
-    return helper.tensor_dtype_to_np_dtype(elem_type) if elem_type else np.dtype("bool")
 
 
 def _as_array(value: Any) -> Any:

@@ -13,6 +13,9 @@ from tests.onnx_cases.collection import NO_ARRAY, NUMPY_LACKS, collected
 from tests.onnx_cases.excluded import CASES, NO_OPERATION, why
 from tests.onnx_cases.rules import RULES, Translation, check_outputs
 
+if tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 23):
+    pytest.skip("earlier releases carry cases that were corrected since", allow_module_level=True)
+
 ENGINES = ["numpy", pytest.param("llvm", marks=pytest.mark.skipif(not find_spec("llvmlite"), reason="needs llvmlite"))]
 pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 RUN = [c.name for c in collected().values() if why(c) is None and c.ops <= RULES.keys()]
