@@ -298,8 +298,3 @@ def _window(*terms):
 onnx_op("HannWindow")(_window(0.5, -0.5))
 onnx_op("HammingWindow")(_window(25 / 46, -21 / 46))
 onnx_op("BlackmanWindow")(_window(0.42, -0.5, 0.08))
-
-
-@onnx_op("If")
-def if_(t, condition, *, then_branch, else_branch):
-    return t.branch(then_branch if t.scalar(condition) else else_branch)

@@ -75,7 +75,7 @@ def _probabilities(t, scores, bias):
     weights = t.sd.nn.softmax(scores)
     if bias is None:
         return weights
-    nothing = t.sd.math.is_infinite(t.sd.max(bias, axis=-1, keepdims=True))
+    nothing = t.sd.eq(t.sd.max(bias, axis=-1, keepdims=True), -math.inf)
     return t.sd.where(nothing, 0.0, weights)
 
 

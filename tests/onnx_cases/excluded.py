@@ -9,8 +9,9 @@ _OPERATORS = {
     "Convolution, pooling and sampling of pictures have no operations.": "Conv ConvInteger ConvTranspose DeformConv"
     " QLinearConv CausalConvWithState Col2Im AveragePool LpPool MaxPool MaxUnpool AffineGrid GridSample"
     " NonMaxSuppression Resize RoiAlign Upsample",
-    "Control flow has no operations.": "Loop Scan FlexAttention",
-    "A loop over time inside of one operator.": "GRU LSTM LinearAttention RNN TensorScatter",
+    "A graph that the operator calls has no counterpart.": "FlexAttention",
+    "The body that ONNX gives for it is run instead.": "LinearAttention",
+    "Pieces put at places that are values have no operation.": "TensorScatter",
     "The shape of the result depends on values; sdgraph knows shapes before.": "NonZero Unique",
     "Each library draws random numbers of its own.": "Bernoulli RandomUniformLike",
     "Fourier transforms have no operations.": "DFT MelWeightMatrix STFT",
@@ -31,6 +32,7 @@ _CASES = {
         " test_scatter_elements_with_reduction_min test_scatternd_multiply test_scatternd_max test_scatternd_min"
         " test_scatternd_max_with_element_indices test_scatternd_min_with_element_indices"
     ),
+    "The first form of this operator, with batches.": "test_scan_sum",
 }
 CASES = {name: reason for reason, names in _CASES.items() for name in names.split()}
 """Single cases of operators that have a rule."""

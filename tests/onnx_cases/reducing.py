@@ -20,13 +20,12 @@ REDUCTIONS = {
 
 def _axes(t, axes):
     """The axes of a reduction; none named is all."""
-    named = axes if axes is None or isinstance(axes, list) else t.ints(axes)
-    return tuple(named) if named else None
+    return tuple(t.ints(axes)) or None if axes is not None else None
 
 
 def _reduction(of):
-    def rule(t, x, axes=None, *, keepdims, noop_with_empty_axes=0, **older):
-        axis = _axes(t, older.get("axes") or axes)
+    def rule(t, x, axes=None, *, keepdims, noop_with_empty_axes=0):
+        axis = _axes(t, axes)
         if axis is None and noop_with_empty_axes:
             return t.sd.identity(x)
         # sdgraph adds small integers up in larger ones, as numpy does.
@@ -39,8 +38,8 @@ RULES.update({name: _reduction(of) for name, of in REDUCTIONS.items()})
 
 
 def _extreme(of_numbers, of_bools, of_none):
-    def rule(t, x, axes=None, *, keepdims, noop_with_empty_axes=0, **older):
-        axis = _axes(t, older.get("axes") or axes)
+    def rule(t, x, axes=None, *, keepdims, noop_with_empty_axes=0):
+        axis = _axes(t, axes)
         if axis is None and noop_with_empty_axes:
             return t.sd.identity(x)
         if x.dtype == bool:

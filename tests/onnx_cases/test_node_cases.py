@@ -52,16 +52,16 @@ def test_a_case_that_is_left_out_would_fail(name):
     case = collected()[name]
     assert case.unfit is None
     assert not case.ops & NO_OPERATION.keys()
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, TypeError)):  # a wrong output, or an attribute that no rule takes
         check_outputs(case, run(case, "numpy"))
 
 
 @of_this_release
 def test_no_fewer_cases_are_run():
     single = [name for name in RUN if len(collected()[name].model.graph.node) == 1]
-    assert (len(single), len(RUN)) >= (934, 1310)
+    assert (len(single), len(RUN)) >= (957, 1350)
     left_out = Counter(why(c) for c in collected().values())
     del left_out[None]
     values = left_out.pop(NUMPY_LACKS), left_out.pop(NO_ARRAY)
     assert values <= (191, 52)
-    assert left_out.total() <= 330
+    assert left_out.total() <= 291

@@ -64,16 +64,17 @@ class Translation:
         """The value of a variable, for what sdgraph has as a setting."""
         return self.feeds[x.name] if x.name in self.feeds else x.eval(self.feeds, engine="numpy")
 
-    def ints(self, x: SDVariable) -> list[int]:
-        """The value of a variable as whole numbers."""
-        return [int(v) for v in np.atleast_1d(self.read(x))]
+    def ints(self, x: SDVariable | list[int]) -> list[int]:
+        """The value of a variable as whole numbers; versions of some operators have them as an attribute already."""
+        return x if isinstance(x, list) else [int(v) for v in np.atleast_1d(self.read(x))]
 
     def scalar(self, x: SDVariable) -> Any:
         """The value of a variable with one element, as a number of Python."""
         return self.read(x).item()
 
-    def branch(self, graph: GraphProto) -> tuple[SDVariable, ...]:
+    def inside(self, graph: GraphProto, *operands: SDVariable) -> tuple[SDVariable, ...]:
         """The outputs of a graph inside of a node, which sees the values around it."""
+        self._known.update(zip((v.name for v in graph.input), operands, strict=True))
         self._run(graph)
         return tuple(self._known[v.name] for v in graph.output)
 
