@@ -143,6 +143,9 @@ def leaky_relu(t, x, alpha):
 def prelu(t, x, slope):
     if slope.shape == x.shape:
         return t.sd.where(x < 0, slope * x, x)  # sdgraph's slopes are the same for the whole batch
+    if slope.shape == x.shape[1:2]:
+        # One slope per channel, as it was before opset 7 and in what was made of such a model.
+        return t.sd.nn.prelu(x, slope.reshape([-1, *(1 for _ in x.shape[2:])]), shared_axes=range(2, len(x.shape)))
     return t.sd.nn.prelu(x, t.sd.broadcast_to(slope, x.shape[1:]))
 
 

@@ -1,6 +1,6 @@
 """The cases that sdgraph does not run, each with its reason. What is missing here is run.
 
-`tests/onnx_cases/test_node_cases.py` holds that nothing stands here without need, and how many cases are left.
+`tests/onnx_cases/test_official_cases.py` holds that nothing stands here without need, and how many cases are left.
 """
 
 from tests.onnx_cases.collection import Case
@@ -16,8 +16,9 @@ _OPERATORS = {
     "Each library draws random numbers of its own.": "Bernoulli RandomUniformLike",
     "Fourier transforms have no operations.": "DFT MelWeightMatrix STFT",
     "Bits that are read as another type have no operation.": "BitCast",
-    "Texts, pictures in files and optionals are no arrays of numbers.": "ImageDecoder OptionalGetElement"
-    " OptionalHasElement TfIdfVectorizer",
+    "Texts, pictures in files, sequences and optionals are no arrays of numbers.": "ImageDecoder OptionalGetElement"
+    " OptionalHasElement TfIdfVectorizer ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase"
+    " SequenceInsert SequenceLength SplitToSequence",
     "The updates of a training are none of a graph's operations.": "Adagrad Adam Momentum",
     "Classical machine learning has no operations.": "ArrayFeatureExtractor Binarizer TreeEnsemble",
 }

@@ -110,3 +110,11 @@ def negative_log_likelihood(t, log_probabilities, labels, weights=None, *, ignor
     if reduction == "none":
         return losses
     return t.sd.sum(losses) if reduction == "sum" else t.sd.sum(losses) / t.sd.sum(weight)
+
+
+# ---------------------------------------------------------------------- derivatives
+
+
+@onnx_op("Gradient")
+def gradient(t, *operands, xs, y, zs):
+    return t.sd.grad(t.known(y), [t.known(x.decode()) for x in xs])

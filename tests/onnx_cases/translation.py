@@ -53,7 +53,9 @@ class Translation:
         self.n_outputs = 0
         graph = case.model.graph
         self._known: dict[str, SDVariable] = {}
-        names = [v.name for v in graph.input]
+        # Up to version 3 of the format initializers were inputs, too.
+        initialized = {tensor.name for tensor in graph.initializer}
+        names = [v.name for v in graph.input if v.name not in initialized]
         for name, value in zip(names, case.inputs, strict=True):
             self.feeds[name] = value
             self._known[name] = self.sd.placeholder(name, value.shape, value.dtype)
@@ -71,6 +73,10 @@ class Translation:
     def scalar(self, x: SDVariable) -> Any:
         """The value of a variable with one element, as a number of Python."""
         return self.read(x).item()
+
+    def known(self, name: str) -> SDVariable:
+        """The variable that an attribute of a node names."""
+        return self._known[name]
 
     def inside(self, graph: GraphProto, *operands: SDVariable) -> tuple[SDVariable, ...]:
         """The outputs of a graph inside of a node, which sees the values around it."""
