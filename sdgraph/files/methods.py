@@ -5,7 +5,7 @@ A front only, and what it calls is imported on first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdgraph.build.calls import told_in_calls
 from sdgraph.checks import as_path
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from onnx import ModelProto
+
+    from sdgraph.build.variable import Variables
     from sdgraph.files.weights import Imported
 
 
@@ -169,6 +172,67 @@ class GraphFiles(GraphViews):
         from sdgraph.files.weights import import_weights
 
         return import_weights(self, as_path(path), rename, strict=strict)
+
+    def to_onnx(
+        self,
+        fetches: Variables,
+        path: str | os.PathLike[str] | None = None,
+        opset: int = 21,
+        *,
+        functions: bool = True,
+        target: Literal["standard", "basic"] | str = "standard",
+        weights: Literal["inline", "external"] | str = "inline",
+        origins: bool = True,
+        checks: bool = False,
+    ) -> ModelProto:
+        """Make an ONNX model that computes variables, gradients among them, and write it into a file.
+
+        Placeholders become inputs, fetches outputs, variables and constants values in it; all keep their names. A
+        composite, such as a loss, is one node, whose inside is a function of the model. Nodes have the names, lines and
+        settings of the graph as metadata. Sizes that are unknown stay so.
+
+        Args:
+            fetches: Variables or names, one or several.
+            path: The file, usually ``.onnx``; None to write none.
+            opset: Version of ONNX's operators, at least 18. Newer ones need newer runtimes.
+            functions: Whether composites are functions; if not, their operators stand in the graph.
+            target: ``"standard"`` to use all operators, ``"basic"`` to do without those for neural networks.
+            weights: ``"inline"`` for values in the file, which holds 2 GB; ``"external"`` for a file beside it.
+            origins: Whether to keep which line made each variable, as file name and number.
+            checks: Whether losses become NaN where sdgraph would refuse a label or a length; no runtime refuses any.
+
+        Returns:
+            The model (``onnx.ModelProto``).
+
+        Raises:
+            ArgumentError: If operations have no counterpart in ONNX, with the reason for each; for a setting that there
+                is not; for more than 2 GB of values in one file.
+            UnknownVariableError: If there is no such variable.
+            MissingDependencyError: If the package onnx is not installed (extra ``onnx``).
+            OSError: If the file cannot be written.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [3.0, 4.0])
+            >>> loss = sd.loss.l2_loss(w, name="loss")
+            >>> model = sd.to_onnx([loss, sd.grad(loss, w)])
+            >>> [(n.op_type, n.output[0]) for n in model.graph.node]  # doctest: +SKIP
+            [('loss.l2_loss', 'loss'), ('loss.l2_loss_vjp', 'grad/w')]
+        """
+        from sdgraph.files.onnx.export import to_onnx
+
+        return to_onnx(
+            self,
+            self.several(fetches),
+            None if path is None else as_path(path),
+            opset=opset,
+            functions=functions,
+            target=target,
+            weights=weights,
+            origins=origins,
+            checks=checks,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         from sdgraph.store.pickles import reduced

@@ -14,11 +14,11 @@ import numpy as np
 _BLOCK = 8192
 """Elements worked on at a time: the polynomials pass over them some sixty times, which should happen in cache."""
 
-_EDGE = 0.5
-_FAR = 28.0
+EDGE = 0.5
+FAR = 28.0
 """From here on erfc is 0 in float64."""
 
-_NEAR_POLYNOMIAL = (
+NEAR_POLYNOMIAL = (
     -1.462091340945175e-07,
     1.637123442577e-06,
     -1.4923003368152099e-05,
@@ -30,7 +30,7 @@ _NEAR_POLYNOMIAL = (
     -0.3761263890318375,
     0.1283791670955126,
 )
-_TAIL_POLYNOMIAL = (
+TAIL_POLYNOMIAL = (
     -4.325370719107278e-09,
     -1.0659628807393203e-08,
     3.42329907978226e-08,
@@ -68,13 +68,13 @@ def _polynomial(t: Any, coefficients: tuple[float, ...]) -> Any:
 
 def _near(x: Any) -> Any:
     """The error function for ``|x| <= 1/2``."""
-    return x + x * _polynomial(x * x, _NEAR_POLYNOMIAL)
+    return x + x * _polynomial(x * x, NEAR_POLYNOMIAL)
 
 
 def _tail(x: Any) -> Any:
     """The complementary error function for ``x >= 1/2``."""
-    x = np.minimum(x, _FAR)
-    scaled = _polynomial((x - 3) / (x + 3), _TAIL_POLYNOMIAL) / (1 + 2 * x)
+    x = np.minimum(x, FAR)
+    scaled = _polynomial((x - 3) / (x + 3), TAIL_POLYNOMIAL) / (1 + 2 * x)
     # x^2 rounded would cost exp up to 250 ulp: the square of x's upper half is exact, the rest is a small correction.
     upper = x.astype(np.float32).astype(np.float64)
     rest = (x - upper) * (x + upper)
@@ -85,7 +85,7 @@ def _tail(x: Any) -> Any:
 
 def _erf_block(x: Any) -> Any:
     y = _near(x)
-    far = ~(np.abs(x) < _EDGE)
+    far = ~(np.abs(x) < EDGE)
     if far.any():
         y[far] = np.copysign(1 - _tail(np.abs(x[far])), x[far])
     return y
@@ -93,7 +93,7 @@ def _erf_block(x: Any) -> Any:
 
 def _erfc_block(x: Any) -> Any:
     y = 1 - _near(x)
-    far = ~(np.abs(x) < _EDGE)
+    far = ~(np.abs(x) < EDGE)
     if far.any():
         z = x[far]
         tail = _tail(np.abs(z))

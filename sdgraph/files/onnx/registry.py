@@ -1,0 +1,70 @@
+"""Which rule exports which op, and why others have none. Must not know any rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
+
+STANDARD: Final = "standard"
+BASIC: Final = "basic"
+TARGETS: Final = (STANDARD, BASIC)
+"""What a model may be made of: all operators, or none of those that are for neural networks."""
+
+Rule: TypeAlias = "Callable[..., Any]"
+"""Called with a recorder, the operands and the settings of a call; gives the value of each output, or `BODY`."""
+
+
+class Body:
+    """Stands for a composite's own body, which is to be exported instead."""
+
+
+BODY: Final = Body()
+
+
+class Exported(NamedTuple):
+    """How an op is exported."""
+
+    rule: Rule
+    outermost: bool
+    """Whether that is for calls in the user's graph only, not for those in the bodies of others."""
+    loses: str
+    """What an ONNX runtime does not do as sdgraph does."""
+
+
+class Refused(Exception):
+    """A call that cannot be exported although others of its op can; says why. Never leaves the package."""
+
+
+RULES: Final[dict[tuple[str, str], Exported]] = {}
+"""By op and target."""
+
+REASONS: Final[dict[str, str]] = {}
+"""Why an op has no counterpart."""
+
+FOLLOWED: Final[dict[tuple[str, str], Rule]] = {}
+"""Rules for an op of an op, in one precision, by the names of both, the outer one first."""
+
+
+def exports(*names: str, target: str | None = None, outermost: bool = False, loses: str = "") -> Callable[[Rule], Rule]:
+    """Make the decorated function the rule of these ops.
+
+    Args:
+        names: The ops, by qualified name.
+        target: The only target that it is for; both by default.
+        outermost: See `Exported`.
+        loses: See `Exported`; one sentence for the documentation.
+    """
+
+    def decorate(rule: Rule) -> Rule:
+        for name in names:
+            for t in TARGETS if target is None else (target,):
+                assert (name, t) not in RULES, f"two rules for {name}"
+                RULES[name, t] = Exported(rule, outermost, loses)
+        return rule
+
+    return decorate
+
+
+def refuses(why: str, *names: str) -> None:
+    """Say why ops have no counterpart."""
+    REASONS.update(dict.fromkeys(names, why))

@@ -1,0 +1,24 @@
+"""Why some ops have no counterpart."""
+
+from __future__ import annotations
+
+from sdgraph.files.onnx.registry import refuses
+
+refuses("a draw of ONNX gives other numbers", "random.draw")
+refuses(
+    "ONNX has no decompositions and no solvers of linear equations",
+    "linalg.solve",
+    "linalg.triangular_solve",
+    "linalg.matrix_inverse",
+    "linalg.cholesky",
+    "linalg.lu",
+    "linalg.qr",
+    "linalg.svd",
+    "linalg.eig",
+)
+refuses(
+    "its value is computed from a decomposition, which ONNX has not",
+    "linalg.logdet",
+    "linalg.cofactors",
+    "linalg.cofactors_gradient",
+)
