@@ -3,6 +3,7 @@
 import os
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import settings
 
 # What the parts of the package promise each other is looked at in all tests. Read when the package is imported.
@@ -12,13 +13,30 @@ os.environ.setdefault("SDGRAPH_TRACEBACK", "full")
 
 # Doctests import every module; those that need an extra that is not installed are left out.
 _OPTIONAL = {
-    "llvmlite": "sdgraph/run/engines/llvm*",
-    "matplotlib": "sdgraph/viz*",
-    "onnx": "tests/onnx_cases",
+    "llvmlite": ["sdgraph/run/engines/llvm*"],
+    "matplotlib": ["sdgraph/viz*"],
+    "onnx": ["sdgraph/files/onnx*", "tests/onnx_cases"],
 }
 collect_ignore_glob = [
-    glob for package, path in _OPTIONAL.items() if find_spec(package) is None for glob in (path, f"{path}/**")
+    glob
+    for package, paths in _OPTIONAL.items()
+    if find_spec(package) is None
+    for path in paths
+    for glob in (path, f"{path}/**")
 ]
+# Methods whose examples need one.
+_EXAMPLES = {"onnx": "sdgraph.files.methods.GraphFiles.to_onnx"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip examples of what is not installed."""
+    for package, name in _EXAMPLES.items():
+        if find_spec(package) is None:
+            for item in items:
+                if item.name == name:
+                    item.add_marker(pytest.mark.skip(reason=f"needs {package}"))
+
+
 # The measuring scripts are run by themselves and import each other so.
 collect_ignore_glob += ["tests/benchmarks/bench_*", "tests/benchmarks/draw_*", "tests/benchmarks/peer_*"]
 

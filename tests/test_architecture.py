@@ -44,6 +44,7 @@ DOORS = {
     "pygraphviz": "show",
     "llvmlite": "run.engines.llvm",
     "safetensors": "files.weights",
+    "onnx": "files.onnx",
     "IPython": "show.completion",
     "matplotlib": "viz",
     "mpl_toolkits": "viz",

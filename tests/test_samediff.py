@@ -57,6 +57,7 @@ METHODS = [
     "to_latex",
     "to_mermaid",
     "to_networkx",
+    "to_onnx",
     "trainable_variables",
     "user",
     "var",

@@ -16,14 +16,11 @@ from sdgraph.build.op import ITEM, STREAM, Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.tracing import Body as Traced
 from sdgraph.build.tracing import trace
+from sdgraph.files.onnx import rules
 from sdgraph.files.onnx.fragments import Fragment, Recorder, Step, Value
-from sdgraph.files.onnx.registry import BODY, FOLLOWED, REASONS, RULES, Exported, Refused, Rule
-from sdgraph.files.onnx.rules import activations, bits, elementwise, functions, indexing, reductions, refused, shapes
+from sdgraph.files.onnx.registry import BODY, FOLLOWED, Exported, Rule
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
-
-RULE_MODULES: Final = (elementwise, functions, activations, shapes, indexing, reductions, bits, refused)
-"""Where rules are; importing a module enters its rules."""
 
 _UNSIZED: Final = "what it is made of hangs on sizes that are unknown: declare them in the placeholders' shapes"
 _YOURS: Final = "sdgraph knows what it computes, not how ONNX says it: write it as a composite"
@@ -46,7 +43,7 @@ class Assembler:
     ) -> Fragment:
         """The fragment of a call for operands of these avals, None for one that is left out."""
         attrs = {k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs
-        exported = RULES.get((op.key, self._target))
+        exported = rules.rule(op.key, self._target)
         key = (op, avals, attr_key(attrs), out, inner and exported is not None and exported.outermost)
         found = self._known.get(key)
         if found is None:
@@ -62,16 +59,13 @@ class Assembler:
         exported: Exported | None,
         inner: bool,
     ) -> Fragment:
-        why = REASONS.get(op.key) or no_type(*avals, *(out if type(out) is not Aval else (out,)))
+        why = rules.reason(op.key) or no_type(*avals, *(out if type(out) is not Aval else (out,)))
         if why is not None:
             return _refused((op.qualname, why))
         if type(out) is Aval and out.is_static and not out.size:
             return self._empty(op, avals, out)
         if exported is not None and not (inner and exported.outermost):
-            try:
-                found = self._by_rule(op, exported.rule, avals, attrs, out)
-            except Refused as e:
-                return _refused((op.qualname, str(e)))
+            found = self._by_rule(op, exported.rule, avals, attrs, out)
             if found is not None:
                 return found
         if not op.is_composite:

@@ -158,5 +158,7 @@ class Block:
             names[k] = self.keep(f"{within}/{k}")
         for step in fragment.steps:
             inner.step(step, names, f"{within}/")
-        ins, outs = ([ValueInfoProto(name=names[k]) for k in several] for several in (fragment.inputs, fragment.outputs))
+        ins, outs = (
+            [ValueInfoProto(name=names[k]) for k in several] for several in (fragment.inputs, fragment.outputs)
+        )
         return helper.make_graph(inner.nodes, within, ins, outs)

@@ -116,6 +116,7 @@ def _calls(sd: OpGraph, need: bytearray, assembler: Assembler) -> dict[int, Frag
     """
     found: dict[int, Fragment] = {}
     lacking: dict[tuple[str, str], list[Node]] = {}
+    in_gradients = sd.gradient_flags()
     for i, needed in enumerate(need):
         node = sd.nodes[i]
         if not needed or node.op is ITEM:
@@ -125,9 +126,11 @@ def _calls(sd: OpGraph, need: bytearray, assembler: Assembler) -> dict[int, Frag
             if why is not None:
                 lacking.setdefault((node.op.qualname, why), []).append(node)
             continue
-        fragment = assembler.call(node.op, operand_avals(sd.nodes, node.inputs), node.attrs, node.aval)
-        for reason in fragment.refused:
-            lacking.setdefault(reason, []).append(node)
+        avals = operand_avals(sd.nodes, node.inputs)
+        fragment = assembler.call(node.op, avals, node.attrs, node.aval, inner=bool(in_gradients[i]))
+        for op, why in fragment.refused:
+            within = "" if op == node.op.qualname else f" in {node.op.qualname}"
+            lacking.setdefault((op + within, why), []).append(node)
         found[i] = fragment
     if lacking:
         raise _refusal(lacking)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from sdgraph.infer.aval import Aval, Shape
+from sdgraph.infer.aval import Shape
 from sdgraph.ops.precision import wide
 
 BOOL: Final = np.dtype(bool)
@@ -30,17 +30,27 @@ _INTEGERS: Final = frozenset(["Shape", "Size", "ArgMax", "ArgMin"])
 
 
 class Value(NamedTuple):
-    """A value within a fragment. What is not known of its shape is None."""
+    """A value within a fragment."""
 
     name: str
     dtype: np.dtype[Any]
-    shape: Shape | None = None
+    dims: Shape | None = None
+    """Its shape as far as that is known; None if nothing of it is."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of a value of which something is known of it."""
+        assert self.dims is not None
+        return self.dims
 
     @property
     def rank(self) -> int:
-        """The number of axes; only where the shape is known."""
-        assert self.shape is not None
+        """The number of axes."""
         return len(self.shape)
+
+    def shaped(self, dims: Shape | None) -> Value:
+        """The value, with what is known of its shape."""
+        return self._replace(dims=dims)
 
 
 Size: TypeAlias = int | Value
@@ -162,7 +172,7 @@ class Recorder:
     def cast(self, x: Value, dtype: np.dtype[Any] | str) -> Value:
         """The value in another dtype; itself if it has it."""
         dtype = np.dtype(dtype)
-        return x if x.dtype == dtype else self.Cast(x, to=dtype)._replace(shape=x.shape)
+        return x if x.dtype == dtype else self.Cast(x, to=dtype).shaped(x.dims)
 
     def widened(self, x: Value) -> Value:
         """Half precision in single precision, as sdgraph computes with it; all else as it is."""
@@ -172,7 +182,7 @@ class Recorder:
 
     def size(self, x: Value, axis: int) -> Size:
         """The size of an axis."""
-        d = x.shape[axis] if x.shape is not None else None
+        d = x.shape[axis] if x.dims is not None else None
         if type(d) is int:
             return d
         return self.Shape(x, start=axis, end=axis + 1)
@@ -181,7 +191,7 @@ class Recorder:
         """The sizes of all axes of a value whose rank is known."""
         return [self.size(x, k) for k in range(x.rank)]
 
-    def vector(self, sizes: Sequence[Size]) -> Value:
+    def vector(self, sizes: Sequence[Any]) -> Value:
         """Sizes as one vector."""
         if all(type(n) is int for n in sizes):
             return self.value(tuple(sizes))
@@ -190,29 +200,29 @@ class Recorder:
 
     def shape_of(self, x: Value) -> Value:
         """The shape as a vector."""
-        return self.vector(x.shape) if _static(x.shape) else self.Shape(x)  # type: ignore[arg-type]
+        return self.vector(x.shape) if _static(x.dims) else self.Shape(x)
 
     def product(self, sizes: Iterable[Size]) -> Size:
         """The number of elements that sizes make together."""
         sizes = list(sizes)
         known = math.prod(n for n in sizes if type(n) is int)
-        out: Size = known
-        for n in sizes:
-            if isinstance(n, Value):
-                out = n if out == 1 and type(out) is int else self.Mul(n, self.value((out,)) if type(out) is int else out)
-        return out
+        unknown = [n for n in sizes if isinstance(n, Value)]
+        if not unknown:
+            return known
+        total = functools.reduce(self.Mul, unknown)
+        return total if known == 1 else self.Mul(total, self.value((known,)))
 
     def reshape(self, x: Value, sizes: Sequence[Size]) -> Value:
         """The elements in another shape, none of which has to be known."""
         shape = known(sizes)
-        if x.shape is not None and _static(shape) and x.shape == shape:
+        if _static(shape) and x.dims == shape:
             return x
         unknown = [k for k, n in enumerate(sizes) if isinstance(n, Value)]
         if len(unknown) == 1 and 0 not in shape:
             wanted = self.value(tuple(-1 if n is None else n for n in shape))
-            return self.Reshape(x, wanted)._replace(shape=shape)
+            return self.Reshape(x, wanted).shaped(shape)
         keep_zero = {"allowzero": 1} if unknown or 0 in shape else {}
-        return self.Reshape(x, self.vector(sizes), **keep_zero)._replace(shape=shape)
+        return self.Reshape(x, self.vector(sizes), **keep_zero).shaped(shape)
 
     def flat(self, x: Value) -> Value:
         """The elements as a vector."""
@@ -221,42 +231,42 @@ class Recorder:
     def expand(self, x: Value, sizes: Sequence[Size]) -> Value:
         """The value repeated to a shape that it broadcasts to."""
         shape = known(sizes)
-        if x.shape is not None and _static(shape) and x.shape == shape:
+        if _static(shape) and x.dims == shape:
             return x
-        return self.Expand(x, self.vector(sizes))._replace(shape=shape)
+        return self.Expand(x, self.vector(sizes)).shaped(shape)
 
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
         """The axes in another order."""
         if list(axes) == list(range(len(axes))):
             return x
-        shape = None if x.shape is None else tuple([x.shape[k] for k in axes])
-        return self.Transpose(x, perm=list(axes))._replace(shape=shape)
+        shape = None if x.dims is None else tuple([x.shape[k] for k in axes])
+        return self.Transpose(x, perm=list(axes)).shaped(shape)
 
     def unsqueeze(self, x: Value, axes: Sequence[int]) -> Value:
         """New axes of size 1 at these places of the result."""
         if not axes:
             return x
-        rest = iter(x.shape or ())
-        known = x.shape is not None
-        shape = tuple([1 if k in axes else next(rest) for k in range(x.rank + len(axes))]) if known else None
-        return self.Unsqueeze(x, tuple(axes))._replace(shape=shape)
+        rest = iter(x.dims or ())
+        n = 0 if x.dims is None else x.rank + len(axes)
+        shape = None if x.dims is None else tuple([1 if k in axes else next(rest) for k in range(n)])
+        return self.Unsqueeze(x, tuple(axes)).shaped(shape)
 
     def squeeze(self, x: Value, axes: Sequence[int]) -> Value:
         """Without these axes, which have size 1."""
         if not axes:
             return x
-        shape = None if x.shape is None else tuple([d for k, d in enumerate(x.shape) if k not in axes])
-        return self.Squeeze(x, tuple(axes))._replace(shape=shape)
+        shape = None if x.dims is None else tuple([d for k, d in enumerate(x.shape) if k not in axes])
+        return self.Squeeze(x, tuple(axes)).shaped(shape)
 
-    def filled(self, sizes: Sequence[Size], value: Any, dtype: np.dtype[Any]) -> Value:
+    def filled(self, sizes: Sequence[Any], value: Any, dtype: np.dtype[Any]) -> Value:
         """An array of one number."""
         out = self.ConstantOfShape(self.vector(sizes), value=np.array([value], dtype))
-        return out._replace(shape=known(sizes))
+        return out.shaped(known(sizes))
 
     def arange(self, n: Size) -> Value:
         """The integers below a size, as int64."""
         end = np.int64(n) if type(n) is int else self.Squeeze(n, (0,))
-        return self.Range(np.int64(0), end, np.int64(1))._replace(shape=(n if type(n) is int else None,))
+        return self.Range(np.int64(0), end, np.int64(1)).shaped((n if type(n) is int else None,))
 
     # ------------------------------------------------------------------ checks
 

@@ -19,9 +19,9 @@ from sdgraph.build.op import ITEM, PLACEHOLDER, STREAM, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
-from sdgraph.frames.origin import Origin, Place
 from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor
 from sdgraph.files.onnx.fragments import Fragment
+from sdgraph.frames.origin import Origin, Place
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.plain import NotPlain, dumps, encode

@@ -26,13 +26,9 @@ class Exported(NamedTuple):
 
     rule: Rule
     outermost: bool
-    """Whether that is for calls in the user's graph only, not for those in the bodies of others."""
+    """Whether that is for calls of the user only, not for those in bodies and gradients."""
     loses: str
     """What an ONNX runtime does not do as sdgraph does."""
-
-
-class Refused(Exception):
-    """A call that cannot be exported although others of its op can; says why. Never leaves the package."""
 
 
 RULES: Final[dict[tuple[str, str], Exported]] = {}

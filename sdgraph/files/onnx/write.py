@@ -30,9 +30,7 @@ def write(model: ModelProto, path: Path, *, external: bool) -> None:
     try:
         data = model.SerializeToString(deterministic=True)
     except Exception as e:  # Protocol buffers have their own error for what is too large.
-        raise ArgumentError(
-            "This model is larger than a file of ONNX can be.", fix='Choose weights="external".'
-        ) from e
+        raise ArgumentError("This model is larger than a file of ONNX can be.", fix='Choose weights="external".') from e
     replaced(path, lambda file: file.write(data), fsync=True, keep=False)
     if beside is not None:
         _remove_others(path, beside)

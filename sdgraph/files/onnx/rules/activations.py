@@ -36,7 +36,10 @@ def _of_network(operator: str, **attrs: Any) -> Callable[..., Value | Body]:
 
 exports("nn.softplus", target=STANDARD)(_of_network("Softplus"))
 exports(
-    "nn.sigmoid", target=STANDARD, outermost=True, loses="values below 1e-8 are 0 in onnxruntime; inside losses they stay"
+    "nn.sigmoid",
+    target=STANDARD,
+    outermost=True,
+    loses="values below 1e-8 are 0 in onnxruntime; inside losses they stay",
 )(_of_network("Sigmoid"))
 FOLLOWED["math.log1p", "math.exp"] = lambda b, x: _in_single(b, "Softplus", x) if is_single(b) else BODY
 

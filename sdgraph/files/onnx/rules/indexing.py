@@ -13,7 +13,7 @@ import numpy as np
 
 from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Recorder, Size, Value, known
 from sdgraph.files.onnx.registry import exports
-from sdgraph.files.onnx.rules.shapes import added_along, summed
+from sdgraph.files.onnx.rules.shapes import summed
 from sdgraph.infer import shapes
 from sdgraph.ops.precision import wide
 
@@ -44,8 +44,8 @@ def sliced(b: Recorder, x: Value, key: tuple[Any, ...]) -> Value:
         place += 1
     if bounds:
         axes, starts, ends, steps = zip(*bounds, strict=True)
-        shape = tuple(None if k in axes else d for k, d in enumerate(x.shape or ()))
-        x = b.Slice(x, starts, ends, axes, steps)._replace(shape=shape)
+        shape = tuple(None if k in axes else d for k, d in enumerate(x.shape))
+        x = b.Slice(x, starts, ends, axes, steps).shaped(shape)
     return b.unsqueeze(b.squeeze(x, dropped), added)
 
 
@@ -70,7 +70,7 @@ def _block(b: Recorder, x: Value, *, begin: Sequence[int], size: Sequence[int]) 
 
 def _places(b: Recorder, sizes: Sequence[Size], key: tuple[Any, ...]) -> Value:
     """Where in the flat array the elements are that a key picks out."""
-    grid = b.reshape(b.arange(b.product(sizes)), sizes)._replace(shape=known(sizes))
+    grid = b.reshape(b.arange(b.product(sizes)), sizes).shaped(known(sizes))
     return b.Reshape(sliced(b, grid, key), (-1,))
 
 
@@ -179,7 +179,7 @@ def _scatter_update(b: Recorder, ref: Value, indices: Value, updates: Value, *, 
         # Where there may be none there is one more, so that there is one to look up in any case.
         merged = b.Pad(merged, tuple(int(k == axis + ref.rank) for k in range(2 * ref.rank)), b.value(0, ref.dtype))
     found = b.Gather(merged, b.Max(last, 0), axis=axis)
-    is_new = b.GreaterOrEqual(last, 0)._replace(shape=(None,))
+    is_new = b.GreaterOrEqual(last, 0).shaped((None,))
     return b.Where(b.unsqueeze(is_new, range(1, ref.rank - axis)), found, ref)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Fragment, Recorder, Step, Value
 from sdgraph.files.onnx.registry import BODY, STANDARD, Body, exports
-from sdgraph.files.onnx.rules.shapes import flipped, joint_dtype, merged, parted
+from sdgraph.files.onnx.rules.shapes import flipped, merged, parted
 from sdgraph.infer.aval import normalize_axis
 from sdgraph.ops.precision import wide
 
@@ -70,7 +69,8 @@ def _arg_extreme(b: Recorder, x: Value, *, axis: Any, keepdims: bool) -> Value:
     if len(axes) == 1:
         return getattr(b, operator)(work, axis=axes[0], keepdims=int(keepdims))
     found = getattr(b, operator)(merged(b, work, axes), axis=-1, keepdims=0)
-    return b.unsqueeze(found._replace(shape=tuple(x.shape[k] for k in range(x.rank) if k not in axes)), axes) if keepdims else found
+    rest = tuple([d for k, d in enumerate(x.shape) if k not in axes])
+    return b.unsqueeze(found.shaped(rest), axes) if keepdims else found
 
 
 @exports("mean", target=STANDARD)
@@ -113,7 +113,7 @@ def _along(b: Recorder, x: Value, axis: Any, run: Callable[[Value, int], Value])
 def _cumsum(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool) -> Value:
     def run(v: Value, k: int) -> Value:
         found = b.CumSum(v, np.array(k, INT64), exclusive=int(exclusive), reverse=int(reverse))
-        return found._replace(shape=v.shape)
+        return found.shaped(v.shape)
 
     return b.cast(_along(b, b.cast(x, wide(b.out.dtype)), axis, run), b.out.dtype)
 
@@ -129,7 +129,7 @@ def _scanned(b: Recorder, first: Value, several: Sequence[Value], axis: int, rev
     several = [_longer(b, v, 0, 0, ahead=False) for v in several] if free else several
     _, out = b.Scan(first, *several, outputs=2, body=step, num_scan_inputs=len(several))
     out = b.Slice(out, (0,), (-1,), (0,)) if free else out
-    out = out._replace(shape=several[0].shape)
+    out = out.shaped(several[0].shape)
     out = flipped(b, out, (0,)) if reverse else out
     return b.transpose(out, sorted(range(len(order)), key=order.__getitem__))
 
@@ -154,7 +154,7 @@ def _cumprod(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool
         if exclusive:
             v = _shift(b, v, k, reverse, 1)
         if b.opset >= 26:
-            return b.CumProd(v, np.array(k, INT64), reverse=int(reverse))._replace(shape=v.shape)
+            return b.CumProd(v, np.array(k, INT64), reverse=int(reverse)).shaped(v.shape)
         return _scanned(b, b.filled(_without(b, v, k), 1, v.dtype), [v], k, reverse, step)
 
     return b.cast(_along(b, b.cast(x, wide(b.out.dtype)), axis, run), b.out.dtype)
@@ -165,7 +165,7 @@ def _linear_recurrence(b: Recorder, a: Value, x: Value, *, axis: Any, reverse: b
     work = wide(b.out.dtype)
     joint = b.out.shape
     sizes = _broadcast_sizes(b, a, x)
-    a, x = (b.expand(b.cast(v, work), sizes)._replace(shape=joint) for v in (a, x))
+    a, x = (b.expand(b.cast(v, work), sizes).shaped(joint) for v in (a, x))
     several = axis if isinstance(axis, tuple) else (axis % len(joint),)
     axes = normalize_axis(several, len(joint))
     if not axes or any(joint[k] == 0 for k in axes):
@@ -194,15 +194,15 @@ def _longer(b: Recorder, x: Value, axis: int, number: float, *, ahead: bool) -> 
     """The value with one more place on an axis, which holds a number."""
     widths = [0] * (2 * x.rank)
     widths[axis if ahead else axis + x.rank] = 1
-    shape = tuple(None if k == axis else d for k, d in enumerate(x.shape or ()))
-    return b.Pad(x, tuple(widths), b.value(number, x.dtype), mode="constant")._replace(shape=shape)
+    shape = tuple(None if k == axis else d for k, d in enumerate(x.shape))
+    return b.Pad(x, tuple(widths), b.value(number, x.dtype), mode="constant").shaped(shape)
 
 
 def _shift(b: Recorder, x: Value, axis: int, back: bool, hole: int) -> Value:
     """Every element one place on, or back; the one that is missing is filled in."""
     longer = _longer(b, x, axis, hole, ahead=not back)
     bounds = ((1,), (LAST,)) if back else ((0,), (-1,))
-    return b.Slice(longer, *bounds, (axis,))._replace(shape=x.shape)
+    return b.Slice(longer, *bounds, (axis,)).shaped(x.shape)
 
 
 @exports("shifted")
@@ -232,17 +232,15 @@ def product(b: Recorder, x: Value, y: Value) -> Value:
 def _matmul(b: Recorder, x: Value, y: Value) -> Value:
     if x.rank > 1 and y.rank == 1:
         # A vector on the right of a transposed matrix is one that onnxruntime 1.32 gets wrong where it joins the two.
-        return b.squeeze(product(b, x, b.unsqueeze(y, (1,)))._replace(shape=(*x.shape[:-1], 1)), (x.rank - 1,))
+        return b.squeeze(product(b, x, b.unsqueeze(y, (1,))).shaped((*x.shape[:-1], 1)), (x.rank - 1,))
     return product(b, x, y)
 
 
 @exports("linalg.matmul_where", loses="an infinite entry that meets one which does not count gives NaN")
-def _matmul_where(
-    b: Recorder, x: Value, y: Value, where_x: Value | None = None, where_y: Value | None = None
-) -> Value:
-    x = x if where_x is None else b.Where(where_x, x, b.value(0, x.dtype))
-    y = y if where_y is None else b.Where(where_y, y, b.value(0, y.dtype))
-    return product(b, x, y)
+def _matmul_where(b: Recorder, x: Value, y: Value, where_x: Value | None = None, where_y: Value | None = None) -> Value:
+    x = x if where_x is None else b.Where(where_x, x, b.value(0, x.dtype)).shaped(x.shape)
+    y = y if where_y is None else b.Where(where_y, y, b.value(0, y.dtype)).shaped(y.shape)
+    return _matmul(b, x, y)
 
 
 @exports("linalg.matmul_like")
@@ -256,7 +254,7 @@ def _matmul_like(b: Recorder, x: Value, y: Value, like: Value) -> Value:
     if axes:
         total = b.ReduceSum(b.widened(out), tuple(axes), keepdims=1)
         out = b.cast(total, out.dtype)
-    return b.expand(b.reshape(out._replace(shape=None), b.sizes(like)) if lead > 0 else out, b.sizes(like))
+    return b.expand(b.reshape(out.shaped(None), b.sizes(like)) if lead > 0 else out, b.sizes(like))
 
 
 @exports("tensordot")
@@ -325,13 +323,13 @@ def _put_on_diagonal(b: Recorder, g: Value, x: Value) -> Value:
         return _on_diagonal(b, g, rows, columns)
     if short:
         extra = b.filled([*batch, rows - columns], 0, g.dtype)  # type: ignore[operator]
-        return _on_diagonal(b, b.Concat(g, extra, axis=-1)._replace(shape=x.shape[:-1]), rows, columns)
+        return _on_diagonal(b, b.Concat(g, extra, axis=-1).shaped(x.shape[:-1]), rows, columns)
     width = b.sizes(g)[-1]
     flat = b.filled([*batch, b.product((rows, columns))], 0, g.dtype)
     step = b.Add(b.vector([columns]), 1)
     places = b.expand(b.Mul(b.arange(width), step), b.sizes(g))
     out = b.ScatterElements(flat, places, g, axis=g.rank - 1)
-    return b.reshape(out._replace(shape=None), b.sizes(x))
+    return b.reshape(out.shaped(None), b.sizes(x))
 
 
 @exports("linalg.triu", "linalg.tril")

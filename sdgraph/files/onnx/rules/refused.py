@@ -15,6 +15,7 @@ refuses(
     "linalg.qr",
     "linalg.svd",
     "linalg.eig",
+    "linalg.lstsq",
 )
 refuses(
     "its value is computed from a decomposition, which ONNX has not",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Size, Value, known
 from sdgraph.files.onnx.registry import exports
-from sdgraph.infer.aval import as_shape, normalize_axis, promote
+from sdgraph.infer.aval import as_shape, normalize_axis
 from sdgraph.ops.precision import wide
 
 # ---------------------------------------------------------------------- shapes
@@ -67,7 +66,7 @@ def _reverse(b: Recorder, x: Value, *, axis: Any) -> Value:
 def flipped(b: Recorder, x: Value, axes: Sequence[int]) -> Value:
     """The value with these axes the other way round."""
     n = len(axes)
-    return b.Slice(x, (-1,) * n, (-LAST,) * n, tuple(axes), (-1,) * n)._replace(shape=x.shape)
+    return b.Slice(x, (-1,) * n, (-LAST,) * n, tuple(axes), (-1,) * n).shaped(x.shape)
 
 
 # ---------------------------------------------------------------------- joining and splitting
@@ -107,7 +106,7 @@ def _split_evenly(b: Recorder, x: Value, *, num_split: int, axis: int) -> tuple[
 def _unstack(b: Recorder, x: Value, *, axis: int, num: int | None) -> tuple[Value, ...]:
     n = len(b.out)
     parts = _split(b, x, b.value((1,) * n), n, axis) if n else ()
-    return tuple(b.squeeze(v._replace(shape=(*x.shape,)), (axis % x.rank,)) for v in parts)
+    return tuple(b.squeeze(v.shaped((*x.shape,)), (axis % x.rank,)) for v in parts)
 
 
 # ---------------------------------------------------------------------- repeating
@@ -138,9 +137,9 @@ def summed(b: Recorder, x: Value, axes: Sequence[int]) -> Value:
     """The sum over axes, which go; halves are added up in single precision."""
     if not axes:
         return x
-    shape = None if x.shape is None else tuple(d for k, d in enumerate(x.shape) if k not in axes)
+    shape = None if x.dims is None else tuple(d for k, d in enumerate(x.shape) if k not in axes)
     total = b.ReduceSum(b.widened(x), tuple(axes), keepdims=0)
-    return b.cast(total, x.dtype)._replace(shape=shape)
+    return b.cast(total, x.dtype).shaped(shape)
 
 
 @exports("repeat")
@@ -169,7 +168,7 @@ def added_along(b: Recorder, sizes: Sequence[Size], places: Value, x: Value, axi
     work = wide(x.dtype)
     spread = b.expand(b.unsqueeze(places, [k for k in range(len(sizes)) if k != axis]), b.sizes(x))
     out = b.ScatterElements(b.filled(sizes, 0, work), spread, b.cast(x, work), axis=axis, reduction="add")
-    return b.cast(out, x.dtype)._replace(shape=known(sizes))
+    return b.cast(out, x.dtype).shaped(known(sizes))
 
 
 # ---------------------------------------------------------------------- making arrays
@@ -212,7 +211,7 @@ def _mirrored(b: Recorder, n: Size, before: int, after: int, repeats_edge: int) 
     place = b.Range(np.int64(-before), b.Add(size, after), np.int64(1))
     place = b.Where(b.Less(place, 0), b.Sub(b.Neg(place), repeats_edge), place)
     far = b.Sub(b.Sub(b.Mul(size, 2), 2 - repeats_edge), place)
-    return b.Where(b.GreaterOrEqual(place, size), far, place)._replace(shape=(None,))
+    return b.Where(b.GreaterOrEqual(place, size), far, place).shaped((None,))
 
 
 @exports("nn.pad")
@@ -225,7 +224,7 @@ def _pad(b: Recorder, x: Value, *, padding: Any, mode: str, constant: float) -> 
     for axis, (before, after) in enumerate(padding):
         if before or after:
             places = _mirrored(b, b.size(x, axis), before, after, mode == "symmetric")
-            x = b.Gather(x, places, axis=axis)._replace(shape=(*x.shape[:axis], None, *x.shape[axis + 1 :]))
+            x = b.Gather(x, places, axis=axis).shaped((*x.shape[:axis], None, *x.shape[axis + 1 :]))
     return x
 
 
@@ -241,7 +240,8 @@ def _unpad(b: Recorder, g: Value, x: Value, *, padding: Any, mode: str) -> Value
     sizes = b.sizes(g)
     for axis in padded:
         sizes[axis] = b.size(x, axis)
-        g = added_along(b, sizes, _mirrored(b, sizes[axis], *padding[axis], mode == "symmetric"), g, axis)
+        before, after = padding[axis]
+        g = added_along(b, sizes, _mirrored(b, sizes[axis], before, after, mode == "symmetric"), g, axis)
     return g
 
 
@@ -260,8 +260,3 @@ def parted(b: Recorder, y: Value, x: Value, axes: Sequence[int]) -> Value:
     order = [*(k for k in range(x.rank) if k not in axes), *axes]
     back = sorted(range(len(order)), key=order.__getitem__)
     return b.transpose(b.reshape(y, [b.size(x, k) for k in order]), back)
-
-
-def joint_dtype(*values: Value) -> np.dtype[Any]:
-    """The dtype that several promote to."""
-    return functools.reduce(promote, (v.dtype for v in values))
