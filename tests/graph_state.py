@@ -6,6 +6,7 @@ from sdgraph.build.bookkeeping import tables_of
 LASTING = {
     "dtype",
     "seed",
+    "user",
     "math",
     "nn",
     "loss",
@@ -29,7 +30,8 @@ def graph_state(sd: SameDiff) -> dict:
     values = {i: (id(a), a.tobytes()) for i, a in sd.values.items()}
     tables = {t.name: _held(getattr(record, t.name)) for record, t in tables_of(sd)}
     blocks = {name: getattr(sd, name) for name in OF_BLOCKS}
-    return {"nodes": nodes, **tables, "values": values, **blocks, "dtype": sd.dtype, "seed": sd.seed}
+    plain = {"dtype": sd.dtype, "seed": sd.seed, "user": {**sd.user}}
+    return {"nodes": nodes, **tables, "values": values, **blocks, **plain}
 
 
 def _held(table):

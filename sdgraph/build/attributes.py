@@ -85,5 +85,12 @@ def _not_kept(name: str, value: Any) -> ArgumentTypeError:
 
 
 def attr_key(attrs: Mapping[str, Any]) -> Any:
-    """A hashable key that keeps apart what Python calls equal: 1, 1.0 and True, 0.0 and -0.0."""
-    return tuple((k, v, type(v), str(v) if type(v) is float else "") for k, v in attrs.items()) if attrs else ()
+    """A hashable key that keeps apart what Python calls equal: 1, 1.0 and True, 0.0 and -0.0, also inside of tuples."""
+    return tuple([(k, v, _kind(v)) for k, v in attrs.items()]) if attrs else ()
+
+
+def _kind(value: Any) -> Any:
+    kind = type(value)
+    if kind is tuple:
+        return tuple(map(_kind, value))
+    return repr(value) if kind is float or kind is complex else kind

@@ -53,6 +53,7 @@ class CompositeFacts(Facts, total=False):
     """What may be said about an op made of others."""
 
     infer: Callable[..., Any] | None
+    grows: bool
     vjp: Callable[..., Any] | None
     leaves_out: bool
     is_loss: bool

@@ -102,13 +102,15 @@ class Op:
 
     # What it computes.
     infer: Callable[..., Any] | None = None
-    """Rule from operand avals and attributes to the output's aval."""
+    """Rule from operand avals and attributes to the output's aval; a dtype of None is the graph's own."""
     kernel: str | Callable[..., Any] | None = None
     """What computes it: a name in the array namespace, or a function of that namespace and the operands."""
     kernels: Mapping[str, Any] = field(default_factory=dict)
     """What an engine uses instead: a function of that engine's kind, or where one is, as ``"module:function"``."""
     body: Callable[..., Any] | None = None
     """What a composite is written as."""
+    grows: bool = False
+    """Whether the body holds as many numbers, or takes as many steps, as a size or a setting says. It has ``infer``."""
     is_view: bool = False
     """Whether the output may share memory with the first operand."""
     is_random: bool = False

@@ -9,6 +9,7 @@ from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import AnyGraph
 from sdgraph.build.op import STREAM, Op
 from sdgraph.build.reach import reachable
+from sdgraph.infer.aval import Aval
 
 _MOST_BODIES: Final = 4096
 
@@ -59,5 +60,6 @@ def trace(op: Op, sd: AnyGraph, avals: tuple[Any, ...], attrs: Mapping[str, Any]
 def output_aval(op: Op, sd: AnyGraph, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
     """The aval of the output (a tuple of them for several) for operands of these avals."""
     if op.infer is not None:
-        return op.infer(*avals, **{k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs)
+        aval = op.infer(*avals, **{k: v for k, v in attrs.items() if k != STREAM} if STREAM in attrs else attrs)
+        return Aval(aval.shape, sd.dtype) if type(aval) is Aval and aval.dtype is None else aval
     return trace(op, sd, avals, attrs).aval

@@ -98,6 +98,12 @@ def as_shape(shape: Iterable[Dim] | int | str | None) -> Shape:
     return tuple(out)
 
 
+def known_size(n: int) -> int:
+    """A number of elements that is known; raises ArgumentError for one that no array has."""
+    as_shape(n)
+    return n
+
+
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """A user's dtype as a numpy dtype; numbers and bools only."""
     try:

@@ -107,11 +107,14 @@ class Lowering:
             if op.is_composite:
                 return self._enter(frame, i, node, inputs)
             mapped[i] = self._primitive(frame, node, inputs)
-        except MemoryError as e:  # Bodies make arrays of indices, as many as their settings say.
-            raise self._located(ExecutionError(f"MemoryError: {e}")) from e
         except SDGraphError as e:
             self._located(e)
             raise
+        except (MemoryError, ValueError, IndexError) as e:
+            # Bodies make arrays of indices, as many as their settings say; numpy has several errors for too many.
+            if not op.is_ours and not isinstance(e, MemoryError):
+                raise
+            raise self._located(ExecutionError(f"{type(e).__name__}: {e}")) from e
         return None
 
     def _located(self, error: SDGraphError) -> SDGraphError:

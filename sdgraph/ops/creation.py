@@ -5,6 +5,7 @@ What depends on no operand is a constant of the traced body. Must not know varia
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT
 from sdgraph.build.reading import Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, shown
 from sdgraph.infer import shapes
 from sdgraph.infer.arrays import own_array
-from sdgraph.infer.aval import Aval, as_dtype, as_shape, shape_str
+from sdgraph.infer.aval import Aval, as_dtype, as_shape, known_size, shape_str
 from sdgraph.ops import written
 from sdgraph.ops.guards import check_whole
 from sdgraph.ops.indexing import must_be_given, one_above
@@ -86,6 +87,34 @@ def _sequence_mask(xp: Any, lengths: Any, *, max_len: int, dtype: Any) -> Any:
     return (xp.arange(max_len) < xp.expand_dims(lengths, -1)).astype(dtype)
 
 
+def _ranged(*, start: float, stop: float | None, step: float, dtype: Any) -> Aval:
+    return Aval((_range_length(*_bounds(start, stop), step),), dtype)
+
+
+def _bounds(start: float, stop: float | None) -> tuple[float, float]:
+    return (0, start) if stop is None else (start, stop)
+
+
+def _range_length(start: float, stop: float, step: float) -> int:
+    """How many values numpy's ``arange`` has."""
+    if step == 0:
+        raise ArgumentError("The step of a range is zero.")
+    try:
+        steps = (stop - start) / step
+        # So few of them that they are none as a float are one.
+        n = int(stop != start and (stop > start) == (step > 0)) if steps == 0 else max(0, math.ceil(steps))
+        return known_size(n)
+    except (ArithmeticError, ValueError, ArgumentError) as e:
+        bounds = f"start={shown(start)}, stop={shown(stop)}, step={shown(step)}"
+        raise ArgumentError("No array is as long as this range.", given=bounds) from e
+
+
+def _spaced(*, start: float, stop: float, number: int, dtype: Any) -> Aval:
+    if not is_whole(number, 0):
+        raise ArgumentError("number counts values.", given=repr(number), expected="an integer >= 0")
+    return Aval((known_size(number),), dtype)
+
+
 def _whole_indices(attrs: Any, avals: Any, values: Sequence[np.ndarray[Any, Any] | None]) -> Mapping[str, Any]:
     """The rule that looks at constant indices."""
     (indices,) = values
@@ -137,7 +166,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
         number = _number(value, sd.dtype if dtype is None else as_dtype(dtype))
         return sd.broadcast_to(sd.as_variable(number), sizes)
 
-    @composite
+    @composite(infer=_ranged, grows=True)
     def range(
         self,
         start: float,
@@ -158,7 +187,7 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             A vector of ``dtype``.
 
         Raises:
-            ArgumentError: If the step is 0.
+            ArgumentError: If the step is 0, or no array is that long.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -166,14 +195,12 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             >>> sd.range(1, 7, 2).eval()
             array([1., 3., 5.])
         """
-        if step == 0:
-            raise ArgumentError("The step of a range is zero.")
-        if stop is None:
-            start, stop = 0, start
-        values = np.arange(start, stop, step)
+        start, stop = _bounds(start, stop)
+        # Numpy fails where it counts far below 0.
+        values = np.arange(start, stop, step) if _range_length(start, stop, step) else np.arange(0)
         return self.sd.as_variable(values.astype(self.sd.dtype if dtype is None else dtype))
 
-    @composite
+    @composite(infer=_spaced, grows=True)
     def linspace(
         self, start: float, stop: float, number: int, dtype: DTypeLike | None = None, *, name: str | None = None
     ) -> SDVariable:
@@ -196,8 +223,6 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             >>> sd.linspace(0, 1, 5).eval()
             array([0.  , 0.25, 0.5 , 0.75, 1.  ])
         """
-        if not is_whole(number, 0):
-            raise ArgumentError("number counts values.", given=repr(number), expected="an integer >= 0")
         return self.sd.as_variable(np.linspace(start, stop, number).astype(self.sd.dtype if dtype is None else dtype))
 
     @primitive(
@@ -310,9 +335,10 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             shapes.integer_index(indices.aval, "Indices")
         if not is_whole(depth, 0):
             raise ArgumentError("depth is a size.", given=repr(depth), expected="an integer >= 0")
+        depth = known_size(depth)
         n = indices.ndim + 1
         k = shapes.one_axis(axis, n)
-        places = np.arange(depth).reshape((-1,) + (1,) * (n - k - 1))
+        places = sd.reshape(sd.range(0, depth, dtype="int64"), (depth,) + (1,) * (n - k - 1))
         values = [_number(v, sd.dtype if dtype is None else as_dtype(dtype)) for v in (on, off)]
         return sd.where(sd.eq(sd.expand_dims(indices, k), places), *values)
 

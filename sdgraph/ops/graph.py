@@ -70,6 +70,7 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         with self.appending:
             other.nodes += [type(n)(n.op, n.inputs, n.attrs, n.aval, n.name, n.origin, n.id) for n in self.nodes]
             bookkeeping.carry(self, other, bookkeeping.SAME)
+            other.user = copy.copy(self.user)
         return other
 
     def copy(self) -> Self:

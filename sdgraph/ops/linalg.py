@@ -298,7 +298,7 @@ class SDLinalg(SDMatrices, SDDecompositions, prefix="linalg", shared=_SHARED):
         """
         ...
 
-    @composite(infer=_infer_lstsq)
+    @composite(infer=_infer_lstsq, grows=True)
     def lstsq(
         self,
         matrix: Operand,

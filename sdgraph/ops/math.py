@@ -17,7 +17,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, known_size, shape_str
 from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import add_at, check_range, must_be_given, one_above
@@ -53,6 +53,13 @@ def _matrices(x: Aval) -> Aval:
 
 def _traced(x: Aval) -> Aval:
     return Aval(_matrices(x).shape[:-2], shapes.sum_dtype(x.dtype))
+
+
+def _identity(*, rows: int, cols: int | None, dtype: Any, dimensions: tuple[int, ...]) -> Aval:
+    sizes = (rows, rows if cols is None else cols, *dimensions)
+    if not all(is_whole(n, 0) for n in sizes):
+        raise ArgumentError("Sizes are integers >= 0.", given=repr(sizes))
+    return Aval(tuple(map(known_size, (*dimensions, *sizes[:2]))), dtype)
 
 
 def _counts(labels: Aval, pred: Aval, weights: Aval | None, *, num_classes: int | None, dtype: Any) -> Aval:
@@ -139,7 +146,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         """
         ...
 
-    @composite
+    @composite(infer=_identity, grows=True)
     def eye(
         self,
         rows: int,
@@ -170,11 +177,9 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
             array([[1., 0.],
                    [0., 1.]])
         """
-        sizes = (rows, rows if cols is None else cols, *dimensions)
-        if not all(is_whole(n, 0) for n in sizes):
-            raise ArgumentError("Sizes are integers >= 0.", given=repr(sizes))
-        one = self.sd.as_variable(np.eye(sizes[0], sizes[1], dtype=self.sd.dtype if dtype is None else dtype))
-        return self.sd.broadcast_to(one, (*dimensions, *sizes[:2])) if dimensions else one
+        columns = rows if cols is None else cols
+        one = self.sd.as_variable(np.eye(rows, columns, dtype=self.sd.dtype if dtype is None else dtype))
+        return self.sd.broadcast_to(one, (*dimensions, rows, columns)) if dimensions else one
 
     @primitive(
         infer=_matrices,

@@ -19,7 +19,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, broadcast_shapes, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, known_size, shape_str
 from sdgraph.ops import written
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
     from sdgraph.build.masks import Mask
     from sdgraph.build.variable import Operand
+
+
+def _triangular(*, rows: int, columns: int | None, diagonal: int, dtype: Any) -> Aval:
+    whole("diagonal", diagonal)
+    size = (rows, rows if columns is None else columns)
+    if not all(is_whole(n, 0) for n in size):
+        raise ArgumentError("Sizes are whole numbers >= 0.", given=f"rows={rows!r}, columns={columns!r}")
+    return Aval(tuple(map(known_size, size)), dtype)
 
 
 def swap_last(x: SDVariable) -> SDVariable:
@@ -598,7 +606,7 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
             return square
         return sd.nn.pad(square, ((0, 0),) * (square.ndim - 2) + ((0, n - k), (0, m - k)))  # type: ignore[operator]
 
-    @composite
+    @composite(infer=_triangular, grows=True)
     def tri(
         self,
         rows: int,
@@ -629,11 +637,7 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
             array([[1., 0.],
                    [1., 1.]])
         """
-        whole("diagonal", diagonal)
-        size = (rows, rows if columns is None else columns)
-        if not all(is_whole(n, 0) for n in size):
-            raise ArgumentError("Sizes are whole numbers >= 0.", given=f"rows={rows!r}, columns={columns!r}")
-        return self.sd.as_variable(np.tri(*size, diagonal, dtype or self.sd.dtype))
+        return self.sd.as_variable(np.tri(rows, columns, diagonal, dtype or self.sd.dtype))
 
     @primitive(
         infer=_triangle,

@@ -29,8 +29,12 @@ class Bodies:
         self._known: dict[Any, str | None] = {}
 
     def digest(self, op: Op, avals: tuple[Any, ...], attrs: Mapping[str, Any]) -> str | None:
-        """The digest of a composite's body for a call; None where the body depends on sizes that are not known."""
-        if not op.is_composite or op.gradient_of is not None:
+        """The digest of a composite's body for a call.
+
+        None where the body depends on sizes that are not known, and where it would be as large as a size or a setting
+        of a small file says.
+        """
+        if not op.is_composite or op.gradient_of is not None or op.grows:
             return None
         if op.infer is not None and not all(a is None or a.is_static for a in avals):
             return None

@@ -19,7 +19,7 @@ from sdgraph.infer.aval import Aval, is_floating
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.arrays import ArrayReader, mapped
 from sdgraph.store.container import Reader
-from sdgraph.store.named_ops import given_ops, read_ops
+from sdgraph.store.named_ops import given_ops
 from sdgraph.store.nodes import NodeReader
 from sdgraph.store.plain import NotPlain, dtype_of, loads
 from sdgraph.store.save import DIGEST, FORMAT, GRAPH, member_names
@@ -112,7 +112,7 @@ def _content(reader: Reader, text: bytes) -> dict[str, Any]:
 def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) -> G:
     """The graph with its nodes, without tables and values."""
     nodes = content["nodes"]
-    if nodes.keys() != {"columns", "ops", "avals", "settings", "origins", "bodies"} or type(nodes["ops"]) is not list:
+    if nodes.keys() != {"columns", "ops", "avals", "settings", "origins", "bodies"}:
         raise NotPlain("its nodes are none")
     dtype, seed = content["dtype"], content["seed"]
     if type(seed) is not str or not seed.isdecimal() or len(seed) > 1000:
@@ -121,7 +121,7 @@ def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) 
         sd = make(dtype_of(dtype), seed=as_seed(int(seed)))
     except SDGraphError as e:
         raise NotPlain(e.message) from e
-    node_reader = NodeReader(sd, nodes, read_ops(nodes["ops"], given))
+    node_reader = NodeReader(sd, nodes, given)
     node_reader.read()
     _warn_of(node_reader.changed_ops(nodes["bodies"]), content["writer"])
     return sd

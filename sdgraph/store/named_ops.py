@@ -19,6 +19,10 @@ _OWN: Final[Mapping[str, Op]] = {f":{op.name}": op for op in (PLACEHOLDER, VARIA
 _NAMES: Final = {op: name for name, op in _OWN.items()}
 _HELPER: Final = ":of rules "
 _GRADIENT: Final = ":gradient"
+_MOST_ORDERS: Final = 32
+"""Of a gradient of a gradient of a composite."""
+_MOST_TRACED: Final = 5
+"""Of one that says where it counts: that follows from its body, which grows threefold from each to the next."""
 
 
 class OpTable:
@@ -41,9 +45,25 @@ class OpTable:
         if op in _NAMES:
             return [_NAMES[op]]
         if (of := op.gradient_of) is not None:
+            _check_orders(op)
             return [_GRADIENT, self.place(of.op), of.k, of.n, list(of.masked), of.asked]
         name = _HELPER + op.name if HELPERS.get(op.name) is op else op.qualname
         return [name, list(op.operand_names), list(op.attr_names)]
+
+
+def _check_orders(op: Op) -> None:
+    """Refuse gradients that a small file could have, and that would take for ever to infer."""
+    order = order_of(op)
+    if order > (_MOST_TRACED if op.gradient_of is not None and op.gradient_of.asked else _MOST_ORDERS):
+        raise NotPlain(f"{op.qualname}, a gradient of order {order}, is more than a file can hold")
+
+
+def order_of(op: Op) -> int:
+    """How often an op is the gradient of another: 0 for one that is none."""
+    order = 0
+    while op.gradient_of is not None:
+        order, op = order + 1, op.gradient_of.op
+    return order
 
 
 def given_ops(ops: Iterable[Any]) -> dict[str, Op]:
@@ -63,18 +83,23 @@ def given_ops(ops: Iterable[Any]) -> dict[str, Op]:
     return found
 
 
-def read_ops(rows: Any, given: Mapping[str, Op]) -> list[Op]:
+def read_ops(rows: Any, given: Mapping[str, Op], used: Iterable[int], most_operands: int) -> list[Op]:
     """The ops that the rows of a file mean.
+
+    Args:
+        rows: The table.
+        given: Ops that are not in the registry, by name.
+        used: The rows that nodes are made by, in the order in which these are met.
+        most_operands: More than any node has.
 
     Raises:
         NotPlain: If a row is none.
         UnknownOpError: If this program does not have some; names them all.
     """
+    _check_order(rows, used)
     found: list[Op | None] = []
     for row in rows:
-        if type(row) is not list or not row or type(row[0]) is not str:
-            raise NotPlain("the table of ops has a row that is none")
-        found.append(_gradient(row, found) if row[0] == _GRADIENT else _plain(row, given))
+        found.append(_gradient(row, found, most_operands) if row[0] == _GRADIENT else _plain(row, given))
     missing = [row[0] for row, op in zip(rows, found, strict=True) if op is None and row[0] != _GRADIENT]
     if missing:
         raise UnknownOpError(
@@ -83,6 +108,23 @@ def read_ops(rows: Any, given: Mapping[str, Op]) -> list[Op]:
             fix="Import the module that defines them, or pass them: SameDiff.load(path, ops=[...]).",
         )
     return [op for op in found if op is not None]
+
+
+def _check_order(rows: Any, used: Iterable[int]) -> None:
+    """See that the table is the one that `OpTable` makes: no row twice, none that is not used."""
+    expected: dict[int, None] = {}
+    for row in rows:
+        if type(row) is not list or not row or type(row[0]) is not str:
+            raise NotPlain("the table of ops has a row that is none")
+    for k in used:
+        chain: list[int] = []
+        while k not in expected and k not in chain:
+            chain.append(k)
+            if rows[k][0] == _GRADIENT and len(rows[k]) > 1 and type(of := rows[k][1]) is int and 0 <= of < k:
+                k = of
+        expected.update(dict.fromkeys(reversed(chain)))
+    if [*expected] != [*range(len(rows))] or len({repr(row) for row in rows}) != len(rows):
+        raise NotPlain("the table of ops is not in order")
 
 
 def _plain(row: Sequence[Any], given: Mapping[str, Op]) -> Op | None:
@@ -100,18 +142,20 @@ def _are_names(names: Any) -> bool:
     return type(names) is list and all(type(name) is str for name in names)
 
 
-def _gradient(row: Sequence[Any], before: Sequence[Op | None]) -> Op | None:
+def _gradient(row: Sequence[Any], before: Sequence[Op | None], most_operands: int) -> Op | None:
     """The op that is the gradient of a composite above it in the table."""
     if len(row) != 6 or type(row[4]) is not list:
         raise NotPlain("a gradient in the table of ops is not described")
     _, of, k, n, masked, asked = row
-    if not all(type(x) is int and 0 <= x < 1_000_000 for x in (of, k, n)) or of >= len(before) or k >= n:
+    if not all(type(x) is int and x >= 0 for x in (of, k, n)) or of >= len(before) or not k < n <= most_operands:
         raise NotPlain("a gradient in the table of ops is of nothing")
-    if not all(type(x) is bool for x in (*masked, asked)) or not 1 <= len(masked) <= 1000:
+    if not all(type(x) is bool for x in (*masked, asked)) or not 1 <= len(masked) <= most_operands:
         raise NotPlain("a gradient in the table of ops has no masks")
     op = before[of]
     if op is None:
         return None
     if not op.is_composite or (not op.variadic and n != op.n_operands):
         raise NotPlain(f"the op {op.qualname!r} has no such gradient")
-    return vjp_op(op, k, n, tuple(masked), asked)
+    found = vjp_op(op, k, n, tuple(masked), asked)
+    _check_orders(found)
+    return found

@@ -16,12 +16,12 @@ from sdgraph.build.op import ITEM, STREAM, Op
 from sdgraph.build.tracing import output_aval
 from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.frames.origin import Place
-from sdgraph.infer.aval import Aval, as_shape
+from sdgraph.infer.aval import Aval, as_shape, is_floating
 from sdgraph.infer.names import is_short, is_writable
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.bodies import Bodies
-from sdgraph.store.named_ops import OpTable
-from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, encode
+from sdgraph.store.named_ops import OpTable, order_of, read_ops
+from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, dumps, encode
 
 MOST: Final = 10_000_000
 """Nodes of a graph in a file."""
@@ -30,19 +30,24 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class _Table:
-    """Things that many nodes have in common, each once."""
+    """Things that many nodes have in common, each once, in the order in which they are met.
+
+    A key is what is quickly at hand; two keys may stand for the same.
+    """
 
     def __init__(self, write: Callable[[Any], Any]) -> None:
         self.rows: list[Any] = []
         self._write = write
         self._places: dict[Any, int] = {}
+        self._of_text: dict[bytes, int] = {}
 
     def place(self, key: Any, x: Any) -> int:
         found = self._places.get(key)
         if found is None:
             row = self._write(x)
-            found = self._places[key] = len(self.rows)
-            self.rows.append(row)
+            found = self._places[key] = self._of_text.setdefault(dumps(row), len(self.rows))
+            if found == len(self.rows):
+                self.rows.append(row)
         return found
 
 
@@ -124,14 +129,20 @@ class NodeReader:
     nodes takes seconds.
     """
 
-    def __init__(self, sd: OpGraph, given: Mapping[str, Any], ops: Sequence[Op]) -> None:
+    def __init__(self, sd: OpGraph, content: Mapping[str, Any], given: Mapping[str, Op]) -> None:
         self.sd = sd
-        self.ops = ops
-        self.avals = [_read_aval(row) for row in _rows(given["avals"])]
-        self.settings = [_read_settings(row) for row in _rows(given["settings"])]
-        self.origins = [_read_origin(row) for row in _rows(given["origins"])]
-        self.columns = given["columns"]
+        self.columns = columns = content["columns"]
+        rows = {name: _rows(content[name]) for name in ("ops", "avals", "settings", "origins")}
+        self._n = _checked_columns(columns, {name: len(table) for name, table in rows.items()})
+        for column, name in (("aval", "avals"), ("settings", "settings"), ("origin", "origins")):
+            _check_table(rows[name], columns[column], name)
+        most_operands = max(columns["n_inputs"], default=0) + 1
+        self.ops = read_ops(rows["ops"], given, dict.fromkeys(columns["op"]), most_operands)
+        self.avals = [_read_aval(row) for row in rows["avals"]]
+        self.settings = [_read_settings(row) for row in rows["settings"]]
+        self.origins = [_read_origin(row) for row in rows["origins"]]
         self._inferred: dict[Any, Any] = {}
+        self._calls: dict[tuple[int, tuple[int, ...], int], None] = {}
 
     def read(self) -> None:
         """Append all nodes.
@@ -139,8 +150,7 @@ class NodeReader:
         Raises:
             NotPlain: If a column is none, or a node is none of any graph.
         """
-        sd, n = self.sd, self._checked_columns()
-        columns = self.columns
+        sd, n, columns = self.sd, self._n, self.columns
         origins = columns["origin"] or [ABSENT] * n
         nodes, ids, all_inputs = sd.nodes, sd.names.ids, columns["inputs"]
         at = 0
@@ -159,61 +169,26 @@ class NodeReader:
             if name in ids:
                 raise NotPlain(f"two variables have the name {shown(name)}")
             found, attrs = self._inferred_call(i, op, inputs, settings, aval)
+            if self.ops[op].is_composite:
+                self._calls[op, tuple([ABSENT if j < 0 else columns["aval"][j] for j in inputs]), settings] = None
             where = self.origins[origin] if origin >= 0 else None
             nodes.append(Node(self.ops[op], inputs, attrs, found, name, where, i))
             ids[name] = i
 
     def changed_ops(self, rows: Any) -> list[str]:
         """The composites that are written otherwise now than when the file was made."""
-        bodies, found = Bodies(self.sd), set()
+        bodies, found, calls = Bodies(self.sd), set(), iter(self._calls)
         for row in _rows(rows):
-            if type(row) is not list or len(row) != 4 or type(row[1]) is not list or type(row[3]) is not str:
+            if type(row) is not list or [*map(type, row)] != [int, list, int, str]:
                 raise NotPlain("the table of bodies has something else in it")
-            op, settings = self._entry(self.ops, row[0]), self._entry(self.settings, row[2])
-            avals = tuple(None if k == ABSENT else self._entry(self.avals, k) for k in row[1])
-            call = _checked_call(op, avals, settings, f"the body of {op.qualname} ")
-            if bodies.digest(op, avals, call) not in (row[3], None):
+            # As far as this call; those before it have no digest.
+            if (row[0], tuple(row[1]), row[2]) not in calls:
+                raise NotPlain("the table of bodies speaks of what is not there, or is not in order")
+            op, avals = self.ops[row[0]], tuple(None if k == ABSENT else self.avals[k] for k in row[1])
+            attrs = _checked_call(op, avals, self.settings[row[2]], f"the body of {op.qualname} ")
+            if bodies.digest(op, avals, attrs) not in (row[3], None):
                 found.add(op.qualname)
         return sorted(found)
-
-    def _entry(self, table: Sequence[Any], k: Any) -> Any:
-        if type(k) is not int or not 0 <= k < len(table):
-            raise NotPlain("the table of bodies speaks of what is not there")
-        return table[k]
-
-    def _checked_columns(self) -> int:
-        """Look at every number of every column once; return how many nodes there are."""
-        columns = self.columns
-        if (
-            type(columns) is not dict
-            or columns.keys() != _COLUMNS
-            or any(type(c) is not list for c in columns.values())
-        ):
-            raise NotPlain("the columns of nodes are other ones")
-        n = len(columns["op"])
-        if n > MOST:
-            raise NotPlain(f"it has more than {MOST:,} nodes")
-        for column, least, most in (
-            ("op", 0, len(self.ops)),
-            ("n_inputs", 0, len(columns["inputs"]) + 1),
-            ("inputs", ABSENT, n),
-            ("settings", 0, len(self.settings)),
-            ("aval", 0, len(self.avals)),
-            ("origin", ABSENT, len(self.origins)),
-        ):
-            numbers = columns[column]
-            if any(type(k) is not int for k in numbers) or (
-                numbers and not least <= min(numbers) <= max(numbers) < most
-            ):
-                raise NotPlain(f"the column {column!r} has something else in it")
-            if column != "inputs" and len(numbers) != n and not (column == "origin" and not numbers):
-                raise NotPlain(f"the column {column!r} has another length")
-        if sum(columns["n_inputs"]) != len(columns["inputs"]):
-            raise NotPlain("the column 'inputs' has another length")
-        names = columns["name"]
-        if len(names) != n or not all(map(_is_name, names)):
-            raise NotPlain("the column of names has something else in it")
-        return n
 
     def _inferred_call(self, i: int, op: int, inputs: tuple[int, ...], settings: int, aval: int) -> Any:
         """Aval and settings that the node has by the rules of its op, which the file must agree with."""
@@ -237,9 +212,11 @@ class NodeReader:
             return stored, attrs
         attrs = _checked_call(op, operands, attrs, what)
         try:
-            aval = output_aval(op, self.sd, operands, attrs)
+            aval = _inferred_aval(self.sd, op, operands, attrs, stored)
         except SDGraphError as e:
             raise NotPlain(f"{what}is no call that can be: {e.message}") from e
+        except NotPlain:
+            raise
         except Exception as e:
             raise NotPlain(f"{what}is no call that can be") from e
         if not _agree(aval, stored):
@@ -248,6 +225,42 @@ class NodeReader:
 
 
 _COLUMNS: Final = {"op", "n_inputs", "inputs", "settings", "aval", "name", "origin"}
+
+
+def _checked_columns(columns: Any, sizes: Mapping[str, int]) -> int:
+    """Look at every number of every column once; return how many nodes there are."""
+    if type(columns) is not dict or columns.keys() != _COLUMNS or any(type(c) is not list for c in columns.values()):
+        raise NotPlain("the columns of nodes are other ones")
+    n = len(columns["op"])
+    if n > MOST:
+        raise NotPlain(f"it has more than {MOST:,} nodes")
+    for column, least, most in (
+        ("op", 0, sizes["ops"]),
+        ("n_inputs", 0, len(columns["inputs"]) + 1),
+        ("inputs", ABSENT, n),
+        ("settings", 0, sizes["settings"]),
+        ("aval", 0, sizes["avals"]),
+        ("origin", ABSENT, sizes["origins"]),
+    ):
+        numbers = columns[column]
+        if any(type(k) is not int for k in numbers) or (numbers and not least <= min(numbers) <= max(numbers) < most):
+            raise NotPlain(f"the column {column!r} has something else in it")
+        if column != "inputs" and len(numbers) != n and not (column == "origin" and not numbers):
+            raise NotPlain(f"the column {column!r} has another length")
+    if sum(columns["n_inputs"]) != len(columns["inputs"]):
+        raise NotPlain("the column 'inputs' has another length")
+    names = columns["name"]
+    if len(names) != n or not all(map(_is_name, names)):
+        raise NotPlain("the column of names has something else in it")
+    return n
+
+
+def _check_table(rows: Sequence[Any], column: Sequence[int], name: str) -> None:
+    """See that a table is the one that `_Table` makes: no row twice, none that is not used."""
+    used = dict.fromkeys(column)
+    used.pop(ABSENT, None)
+    if [*used] != [*range(len(rows))] or len({dumps(row) for row in rows}) != len(rows):
+        raise NotPlain(f"the table {name!r} is not in order")
 
 
 def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], what: str) -> Mapping[str, Any]:
@@ -278,6 +291,29 @@ def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], w
     if type(stream) is not tuple or not all(type(k) is int and 0 <= k < 2**32 for k in stream):
         raise NotPlain(what + "has no numbers to draw from")
     return attrs
+
+
+_TRACED: Final = 4
+"""The highest order of gradients whose bodies are traced: they grow threefold from each to the next."""
+
+
+def _inferred_aval(sd: OpGraph, op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], stored: Any = None) -> Any:
+    """What a call gives by the rules of its op; sizes of gradients of high orders that no rule tells are as stored."""
+    of = op.gradient_of
+    if of is None:
+        return output_aval(op, sd, operands, attrs)
+    result = _inferred_aval(sd, of.op, operands[: of.n], attrs)
+    ys, x = result if type(result) is tuple else (result,), operands[of.k]
+    gs, lives = operands[of.n : of.n + len(of.masked)], operands[of.n + len(of.masked) :]
+    if x is None or not is_floating(x.dtype) or len(ys) != len(gs):
+        raise NotPlain(f"{op.qualname} is the gradient of nothing")
+    if not all(g is None or _agree(g, y) for g, y in zip(gs, ys, strict=True)):
+        raise NotPlain(f"{op.qualname} has a cotangent of another shape or dtype than what it is of")
+    if any(live is None or live.dtype.kind != "b" for live in lives):
+        raise NotPlain(f"{op.qualname} has a mask that is none")
+    if of.asked or order_of(op) <= _TRACED:
+        return output_aval(op, sd, operands, attrs)
+    return stored if stored is not None and _agree(stored, x) else x
 
 
 def _agree(aval: Any, stored: Any) -> bool:

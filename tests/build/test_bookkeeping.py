@@ -630,13 +630,3 @@ def test_what_is_copied_together_stays_together():
     expected = f(x=FEEDS["x"])["logits"]
     assert (other["f"](x=FEEDS["x"])["logits"] == 0.5).all() and not (expected == 0.5).all()
     assert copy.copy(sd["layer/w"]) == sd["layer/w"] and copy.copy(f) is f
-
-
-@pytest.mark.parametrize("what", ["graph", "variable", "function"])
-def test_pickling_says_what_to_do(what):
-    sd = a_graph()
-    given = {"graph": sd, "variable": sd["loss"], "function": sd.compile("loss")}[what]
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        with pytest.raises(SDGraphError, match="cannot be pickled") as caught:
-            pickle.dumps([given], protocol)
-        assert isinstance(caught.value, TypeError) and caught.value.fix

@@ -259,7 +259,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         reduced = reduction(loss_reduce, w, predictions, label, weights)
         return reduced(1 - sd.sum(p * y, axis=axis, keepdims=True))
 
-    @composite(is_loss=True, infer=infer_ctc, literals=CTC_LITERALS, leaves_out=False)
+    @composite(is_loss=True, infer=infer_ctc, grows=True, literals=CTC_LITERALS, leaves_out=False)
     def ctc_loss(
         self,
         target_labels: Operand,

@@ -337,8 +337,7 @@ def test_copies_are_made_as_before():
     sd, x = a_graph()
     assert copy.copy(x) is x and copy.deepcopy(sd)["x"].shape == x.shape and copy.copy(sd.math).sd is sd
     for protocol in range(6):
-        with pytest.raises(SDGraphError, match="cannot be pickled"):
-            pickle.dumps(x, protocol)
+        assert pickle.loads(pickle.dumps(x, protocol)).shape == x.shape
 
 
 def test_python_adds_no_guess_of_its_own():
