@@ -10,7 +10,8 @@ import numpy as np
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.infer.aval import as_dtype
 
-_DEEPEST: Final = 8
+DEEPEST: Final = 8
+"""How deep sequences may stand in sequences."""
 _LARGEST: Final = 1_000_000
 
 
@@ -54,7 +55,7 @@ def freeze(name: str, value: Any, depth: int = 0) -> Any:
         if isinstance(value, np.ndarray):
             value = value.tolist()
         if isinstance(value, list | tuple | range):
-            if depth == _DEEPEST or len(value) > _LARGEST:
+            if depth == DEEPEST or len(value) > _LARGEST:
                 raise _not_kept(name, value)
             return tuple([freeze("", v, depth + 1) for v in value])
         if isinstance(value, np.generic):

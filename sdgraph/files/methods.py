@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdgraph.build.calls import told_in_calls
-from sdgraph.checks import as_path
+from sdgraph.checks import as_path, flag
 from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class GraphFiles(GraphViews):
         from sdgraph.store.save import save
 
         kept = self.user if user is None else user
-        return save(self, as_path(path), user=kept, origins=origins, keep=keep, fsync=fsync)
+        options = {"origins": flag("origins", origins), "keep": flag("keep", keep), "fsync": flag("fsync", fsync)}
+        return save(self, as_path(path), user=kept, **options)
 
     @classmethod
     def load(
@@ -107,7 +108,9 @@ class GraphFiles(GraphViews):
         """
         from sdgraph.store.load import load
 
-        return load(cls, as_path(path), ops=ops, mmap=mmap, verify=not mmap if verify is None else verify)
+        mmap = flag("mmap", mmap)
+        verify = not mmap if verify is None else flag("verify", verify)
+        return load(cls, as_path(path), ops=ops, mmap=mmap, verify=verify)
 
     def export_weights(self, path: str | os.PathLike[str], variables: Any = None) -> Path:
         """Write values of variables into a file that other libraries read.
@@ -170,7 +173,7 @@ class GraphFiles(GraphViews):
         """
         from sdgraph.files.weights import import_weights
 
-        return import_weights(self, as_path(path), rename, strict=strict)
+        return import_weights(self, as_path(path), rename, strict=flag("strict", strict))
 
     def to_onnx(
         self,

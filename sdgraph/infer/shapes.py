@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from sdgraph.checks import is_whole
-from sdgraph.errors import ArgumentError, DTypeError, ShapeError
+from sdgraph.errors import ArgumentError, DTypeError, ShapeError, shown
 from sdgraph.infer.aval import Aval, Dim, Shape, broadcast_shapes, normalize_axis, promote, shape_str, ufunc_dtype
 
 BOOL = np.dtype(bool)
@@ -344,6 +344,16 @@ def one_axis(axis: Any, ndim: int, *, what: str = "axis") -> int:
         fix = "Make them one axis first, with reshape." if isinstance(axis, list | tuple) else None
         raise ArgumentError(f"{what} must be one axis.", given=repr(axis), fix=fix)
     return normalize_axis(axis, ndim, what=what)[0]
+
+
+_MOST_OUTPUTS: Final = 1_000_000
+
+
+def outputs(each: Aval, n: Any) -> tuple[Aval, ...]:
+    """As many equal outputs of one call; raises ArgumentError for more than a graph is for."""
+    if not is_whole(n, 0, _MOST_OUTPUTS):
+        raise ArgumentError("No call has so many outputs.", given=shown(n), expected=f"at most {_MOST_OUTPUTS:,}")
+    return (each,) * n
 
 
 # ---------------------------------------------------------------------- matrix product

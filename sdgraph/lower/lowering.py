@@ -110,8 +110,8 @@ class Lowering:
         except SDGraphError as e:
             self._located(e)
             raise
-        except (MemoryError, ValueError, IndexError) as e:
-            # Bodies make arrays of indices, as many as their settings say; numpy has several errors for too many.
+        except Exception as e:
+            # Bodies make arrays of indices, as many as their settings say; numpy has many errors for too many.
             if not op.is_ours and not isinstance(e, MemoryError):
                 raise
             raise self._located(ExecutionError(f"{type(e).__name__}: {e}")) from e

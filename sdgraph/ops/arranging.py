@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from sdgraph.build.op import ELEMENTWISE, LINEAR, Linear
 from sdgraph.build.reading import BY_NAME, Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
-from sdgraph.errors import ArgumentError, ShapeError, shown
+from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
 from sdgraph.ops import written
@@ -211,9 +211,8 @@ def _parts(x: Aval, *, num_split: int, axis: int) -> tuple[Aval, ...]:
     d = x.shape[k]
     if not is_whole(num_split, 1) or (type(d) is int and d % num_split):
         raise ArgumentError("The axis cannot be split evenly.", given=f"size {d} into {num_split!r} parts")
-    _check_outputs(num_split)
     size = d // num_split if type(d) is int else None
-    return (Aval((*x.shape[:k], size, *x.shape[k + 1 :]), x.dtype),) * num_split
+    return shapes.outputs(Aval((*x.shape[:k], size, *x.shape[k + 1 :]), x.dtype), num_split)
 
 
 def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
@@ -232,13 +231,7 @@ def _unstacked(x: Aval, *, axis: int, num: int | None) -> tuple[Aval, ...]:
     n = d if type(d) is int else num
     if n is None:
         raise ArgumentError("How many parts there are is unknown.", given=shape_str(x.shape), fix="Pass num=...")
-    _check_outputs(n)
-    return (Aval(x.shape[:k] + x.shape[k + 1 :], x.dtype),) * n
-
-
-def _check_outputs(n: int) -> None:
-    if not is_whole(n, 0, _MOST_OUTPUTS):
-        raise ArgumentError("No call has so many outputs.", given=shown(n), expected=f"at most {_MOST_OUTPUTS:,}")
+    return shapes.outputs(Aval(x.shape[:k] + x.shape[k + 1 :], x.dtype), n)
 
 
 def _tile_counts(reps: Any, ndim: int) -> tuple[int, ...]:
@@ -373,8 +366,6 @@ def _stack_vjp(g: SDVariable, y: SDVariable, *inputs: SDVariable, axis: int) -> 
 def _repeat_indices(n: int, repeats: int | tuple[int, ...]) -> Any:
     return np.repeat(np.arange(n), repeats)
 
-
-_MOST_OUTPUTS: Final = 1_000_000
 
 _SHARED = {
     "x": "An array of any shape and dtype.",
@@ -750,10 +741,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         return sd.reshape(added, like.shape)
 
     @composite(
-        infer=_repeated,
-        grows=True,
-        vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis),
-        reach=LINEAR,
+        infer=_repeated, grows=True, reach=LINEAR, vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis)
     )
     def repeat(
         self, x: Operand, repeats: int | Sequence[int], axis: int | None = None, *, name: str | None = None

@@ -223,7 +223,8 @@ class SDCreation(Namespace, prefix="", shared=_SHARED):
             >>> sd.linspace(0, 1, 5).eval()
             array([0.  , 0.25, 0.5 , 0.75, 1.  ])
         """
-        return self.sd.as_variable(np.linspace(start, stop, number).astype(self.sd.dtype if dtype is None else dtype))
+        values = np.linspace(float(start), float(stop), number)
+        return self.sd.as_variable(values.astype(self.sd.dtype if dtype is None else dtype))
 
     @primitive(
         infer=_like,

@@ -80,7 +80,7 @@ class Reader:
         """Raise the error that says where the file is not as it should be."""
         place = f"byte {at:,} of {self.size:,}" + (f", in the member {member!r}" if member else "")
         raise FormatError(
-            f"{self.name} is damaged, or no file of sdgraph: {why}.",
+            f"{self.name} is damaged, or no file of sdgraph: {why.removesuffix('.')}.",
             given=place,
             fix="Take another copy of it. What sdgraph writes is whole, or not there.",
         )

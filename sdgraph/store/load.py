@@ -38,7 +38,7 @@ def load(make: type[G], path: Path, *, ops: Iterable[Any], mmap: bool, verify: b
         return read(make, file, str(path), ops=ops, mmap=mmap, verify=verify)
 
 
-def from_bytes(make: type[G], data: bytes, name: str = "The bytes", ops: Iterable[Any] = ()) -> G:
+def from_bytes(make: type[G], data: bytes, name: str = "The file", ops: Iterable[Any] = ()) -> G:
     """Read a graph from the bytes of a file."""
     return read(make, io.BytesIO(data), name, ops=ops, mmap=False, verify=True)
 
@@ -73,6 +73,8 @@ def _read_graph(make: type[G], reader: Reader, ops: Iterable[Any]) -> tuple[G, d
         members = _members(reader, sd, content)
     except NotPlain as e:
         reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
+    except RecursionError:
+        reader.refuse("lists stand in lists beyond measure", reader.members[GRAPH].data, GRAPH)
     sd.user = content["user"]
     return sd, members, content["sha256"]
 

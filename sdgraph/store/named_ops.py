@@ -12,7 +12,7 @@ from typing import Any, Final
 from sdgraph.build.op import CONSTANT, HELPERS, ITEM, PLACEHOLDER, REGISTRY, VARIABLE, Op
 from sdgraph.differentiate.gradients import vjp_op
 from sdgraph.errors import ArgumentTypeError, UnknownOpError, shown
-from sdgraph.store.plain import NotPlain
+from sdgraph.store.plain import NotPlain, checked_text
 
 _OWN: Final[Mapping[str, Op]] = {f":{op.name}": op for op in (PLACEHOLDER, VARIABLE, CONSTANT, ITEM)}
 """What a graph is made of itself. No op of a user's has such a name."""
@@ -47,7 +47,7 @@ class OpTable:
         if (of := op.gradient_of) is not None:
             _check_orders(op)
             return [_GRADIENT, self.place(of.op), of.k, of.n, list(of.masked), of.asked]
-        name = _HELPER + op.name if HELPERS.get(op.name) is op else op.qualname
+        name = _HELPER + op.name if HELPERS.get(op.name) is op else checked_text(op.qualname)
         return [name, list(op.operand_names), list(op.attr_names)]
 
 

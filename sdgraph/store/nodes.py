@@ -96,8 +96,8 @@ def _body_rows(sd: OpGraph, calls: Mapping[tuple[int, tuple[int, ...], int], Nod
 def _not_saved(node: Node, why: NotPlain) -> ArgumentError:
     return ArgumentError(
         f"This graph cannot be saved: {why}.",
-        given=", ".join(f"{k}={shown(v)}" for k, v in node.attrs.items()) or str(node.aval),
-        expected="settings that are numbers, texts, dtypes, or sequences of them",
+        given=", ".join([str(node.aval), *(f"{k}={shown(v)}" for k, v in node.attrs.items())]),
+        expected="dtypes that every computer has, and settings that are numbers, texts, dtypes, or sequences of them",
         node=node.name,
         node_origin=node.origin,
     )
@@ -116,7 +116,10 @@ def _settings_row(attrs: Mapping[str, Any]) -> dict[str, Any]:
 def _origin_row(origin: Any) -> list[Any]:
     """A place without the folders of the computer it is on."""
     folder = origin.filename[: max(map(origin.filename.rfind, "/\\")) + 1]
-    return [origin.filename.removeprefix(folder), origin.line, origin.function, str(origin).removeprefix(folder)]
+    told = (origin.filename.removeprefix(folder), origin.function, str(origin).removeprefix(folder))
+    # The name of a file may have bytes that are no text.
+    name, function, words = (text.encode("utf-8", "replace").decode("utf-8") for text in told)
+    return [name, origin.line, function, words]
 
 
 # ---------------------------------------------------------------------- reading
@@ -341,10 +344,9 @@ def _rows(x: Any) -> list[Any]:
 
 def _read_aval(row: Any) -> Any:
     if type(row) is dict and row.keys() == {"outputs"}:
-        found = tuple([_read_aval(a) for a in _rows(row["outputs"])])
-        if any(type(a) is not Aval for a in found):
-            raise NotPlain("an output has outputs")
-        return found
+        if any(type(a) is not list for a in _rows(row["outputs"])):
+            raise NotPlain("an output is none")
+        return tuple([_read_aval(a) for a in row["outputs"]])
     if type(row) is not list or len(row) != 2 or any(type(d) not in (int, str, type(None)) for d in _rows(row[0])):
         raise NotPlain("a shape with its dtype is none")
     try:

@@ -14,6 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from sdgraph.build.attributes import DEEPEST
+from sdgraph.errors import shown
+from sdgraph.infer.names import is_writable
 from sdgraph.ops.losses.reduction import LossReduce
 
 _SAFE: Final = 2**53
@@ -58,8 +61,10 @@ def encode(value: Any) -> Any:
         >>> encode((1, 2.0, None, True)), encode(float("inf")), encode(np.dtype("int64")), encode(LossReduce.SUM)
         ([1, 2.0, None, True], {'float': 'inf'}, {'dtype': 'int64'}, {'LossReduce': 'SUM'})
     """
-    if value is None or type(value) in (bool, str):
+    if value is None or type(value) is bool:
         return value
+    if type(value) is str:
+        return checked_text(value)
     if type(value) is int:
         return value if -_SAFE < value < _SAFE else {"int": str(value)}
     if type(value) is float:
@@ -78,14 +83,16 @@ def encode(value: Any) -> Any:
     raise NotPlain(f"{type(value).__name__} is no value that a file can hold")
 
 
-def decode(value: Any) -> Any:
+def decode(value: Any, depth: int = 0) -> Any:
     """A setting from what `encode` made of it.
 
     Raises:
         NotPlain: For anything else.
     """
+    if depth > DEEPEST:
+        raise NotPlain("a setting has lists in lists in lists beyond measure")
     if type(value) is list:
-        return tuple([decode(v) for v in value])
+        return tuple([decode(v, depth + 1) for v in value])
     if type(value) is not dict:
         return value
     if len(value) != 1:
@@ -104,6 +111,8 @@ def decode(value: Any) -> Any:
 
 def _complex(parts: Any) -> complex:
     real, imaginary = map(decode, parts)
+    if not type(real) is type(imaginary) is float:
+        raise NotPlain("a complex number has parts that are none")
     return complex(real, imaginary)
 
 
@@ -121,6 +130,17 @@ _DECODERS: Final[Mapping[str, Any]] = {
     "dtype": lambda name: dtype_of(name),
     **{name: members.__getitem__ for name, members in _ENUMS.items()},
 }
+
+
+def checked_text(text: str) -> str:
+    """A text that can be written.
+
+    Raises:
+        NotPlain: For one with half of a surrogate pair.
+    """
+    if not is_writable(text):
+        raise NotPlain(f"the text {shown(text)} has half of a surrogate pair")
+    return text
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

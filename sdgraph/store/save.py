@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from sdgraph._version import __version__
-from sdgraph.errors import ArgumentTypeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.arrays import array_parts
 from sdgraph.store.atomic import replaced
 from sdgraph.store.container import Writer
 from sdgraph.store.nodes import write_nodes
-from sdgraph.store.plain import dtype_name, dumps
+from sdgraph.store.plain import NotPlain, checked_text, dtype_name, dumps
 from sdgraph.store.tables import write_tables
 
 FORMAT: Final = 1
@@ -53,9 +53,28 @@ def to_bytes(sd: OpGraph) -> bytes:
 
 
 def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool) -> None:
-    """Write a graph into an empty file."""
-    values = sorted(sd.values.items())
-    content = {
+    """Write a graph into an empty file.
+
+    Raises:
+        ArgumentError: If it has what no file can hold.
+    """
+    try:
+        with sd.appending:
+            # Other threads may go on with the graph while its values are written.
+            values, content = sorted(sd.values.items()), _content(sd, user, origins)
+    except NotPlain as e:
+        raise ArgumentError(f"This graph cannot be saved: {e}.") from None
+    members = member_names((i, sd.nodes[i].name) for i, _ in values)
+    writer = Writer(file)
+    digests = {members[i]: writer.add(members[i], array_parts(array)) for i, array in values}
+    text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
+    writer.add(GRAPH, [text])
+    writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
+    writer.finish()
+
+
+def _content(sd: OpGraph, user: Mapping[str, str], origins: bool) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "min_reader": MIN_READER,
         "writer": f"sdgraph {__version__}",
@@ -65,13 +84,6 @@ def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool
         "tables": write_tables(sd),
         "user": _checked_user(user),
     }
-    members = member_names((i, sd.nodes[i].name) for i, _ in values)
-    writer = Writer(file)
-    digests = {members[i]: writer.add(members[i], array_parts(array)) for i, array in values}
-    text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
-    writer.add(GRAPH, [text])
-    writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
-    writer.finish()
 
 
 def member_names(variables: Iterable[tuple[int, str]]) -> dict[int, str]:
@@ -91,4 +103,6 @@ def _checked_user(user: Mapping[str, str]) -> dict[str, str]:
         raise ArgumentTypeError(
             "What a file keeps for you is texts by name.", given=shown(user), expected="{'author': 'me'}"
         )
+    for text in (x for pair in user.items() for x in pair):
+        checked_text(text)
     return dict(user)

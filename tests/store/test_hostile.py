@@ -4,8 +4,6 @@ import io
 import resource
 import subprocess
 import sys
-import time
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -16,35 +14,16 @@ from hypothesis import strategies as st
 
 from sdgraph import SameDiff, errors
 from sdgraph.store.load import from_bytes
-from sdgraph.store.save import DIGEST, GRAPH, to_bytes
+from sdgraph.store.save import DIGEST, GRAPH
 from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, PLACES, changed, made
+from tests.store.judging import judge
+from tests.store.mutations import mutated
 
 WAYS = ["replace", "drop", "twice", "swap", "add", "rename"]
 
 
-def outcome(data):
-    """What a file gives: a graph that is whole, or None for the one error that there may be."""
-    begin = time.process_time()
-    try:
-        with warnings.catch_warnings():
-            # A body of another digest is no damage.
-            warnings.simplefilter("ignore", errors.ChangedOpWarning)
-            sd = from_bytes(SameDiff, data)
-    except errors.FormatError as e:
-        assert len(str(e)) < 2000
-        sd = None
-    assert time.process_time() - begin < 5
-    if sd is not None:
-        # A graph in the sense of the library: it is written, shown and differentiated without a complaint.
-        assert from_bytes(SameDiff, to_bytes(sd)) is not None
-        str(sd.summary())
-        sd.to_dot()
-        sd.copy()
-    return sd
-
-
 def test_what_was_not_changed_is_a_graph():
-    assert outcome(made(CONTENT, MEMBERS)) is not None
+    assert judge(made(CONTENT, MEMBERS)) is not None
 
 
 @pytest.mark.parametrize("part", range(16))
@@ -55,7 +34,7 @@ def test_every_place_changed_in_every_way(part):
             other = [*NUMBERS, *OTHERS][rng.integers(len(NUMBERS) + len(OTHERS))]
             content = changed(CONTENT, path, how, other)
             if content is not None:
-                outcome(made(content, MEMBERS))
+                judge(made(content, MEMBERS))
 
 
 @given(
@@ -72,7 +51,20 @@ def test_several_changes_at_once(changes):
             content = changed(content, *change) or content
         except (KeyError, IndexError, TypeError):
             continue  # An earlier change took the place away.
-    outcome(made(content, MEMBERS))
+    judge(made(content, MEMBERS))
+
+
+@pytest.mark.parametrize("first", range(0, 1600, 100))
+def test_files_of_all_ops_changed_at_random(first):
+    """More of them: ``python -m tests.fuzz_files``."""
+    read = 0
+    for seed in range(first, first + 100):
+        try:
+            read += judge(mutated(seed)) is not None
+        except BaseException as e:
+            e.add_note(f"seed {seed}")
+            raise
+    assert read > 5
 
 
 @pytest.mark.parametrize(
@@ -105,7 +97,7 @@ def test_a_newer_version_is_told_apart_from_damage():
     with pytest.raises(errors.FormatError, match=r"(?s)newer version.*format 7.*pip install --upgrade"):
         from_bytes(SameDiff, made(newer, MEMBERS))
     # What an older reader need not know may be there.
-    assert outcome(made({**CONTENT, "format": 7}, MEMBERS)) is not None
+    assert judge(made({**CONTENT, "format": 7}, MEMBERS)) is not None
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "tensors/../x.npy", "graph.json\x00"])
