@@ -17,7 +17,9 @@ from sdgraph.build.taken import name_is_taken
 from sdgraph.errors import VariableNameError, shown
 from sdgraph.infer.names import EXPECTED, is_short, is_writable
 
-_MALFORMED = re.compile(r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|:(?:\d+|all)$|^$")
+_BROKEN = r"^\s|\s$|[\x00-\x1f\x7f]|^/|/$|//|^$"
+_MALFORMED = re.compile(_BROKEN + r"|:(?:\d+|all)$")
+_NO_FULL_NAME = re.compile(_BROKEN)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -98,3 +100,14 @@ def check_name(name: object) -> None:
             expected="a text without control characters, without blanks at its ends, whose parts between '/' are not "
             "empty and which does not end in ':' and a number or 'all' (those name an op's further outputs)",
         )
+
+
+def are_full_names(names: list[str]) -> bool:
+    """Whether nodes can have these names, with their scopes, and ``:1`` behind that of a further output.
+
+    A million of them are looked at as one text where nothing but what prints is in it.
+    """
+    if not "".join(names).isprintable():
+        return all(is_writable(name) and not _NO_FULL_NAME.search(name) for name in names)
+    lines = "\n".join(["", *names, ""])
+    return not any(broken in lines for broken in ("\n\n", "\n ", " \n", "\n/", "/\n", "//"))

@@ -5,9 +5,11 @@ Must not know how a graph is built by calls: what a file describes is inferred a
 
 from __future__ import annotations
 
+import gc
 import io
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -65,18 +67,31 @@ def _read_graph(make: type[G], reader: Reader, ops: Iterable[Any]) -> tuple[G, d
     """A graph without its values, and where these are, with their digests."""
     given = given_ops(ops)
     text = graph_text(reader)
-    try:
-        content = _content(reader, text)
-        sd = _graph(make, content, given)
-        read_tables(sd, content["tables"], len(sd.nodes))
-        _check_marks(sd)
-        members = _members(reader, sd, content)
-    except NotPlain as e:
-        reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
-    except RecursionError:
-        reader.refuse("lists stand in lists beyond measure", reader.members[GRAPH].data, GRAPH)
+    with _nothing_is_garbage():
+        try:
+            content = _content(reader, text)
+            sd = _graph(make, content, given)
+            read_tables(sd, content["tables"], len(sd.nodes))
+            _check_marks(sd)
+            members = _members(reader, sd, content)
+        except NotPlain as e:
+            reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
+        except RecursionError:
+            reader.refuse("lists stand in lists beyond measure", reader.members[GRAPH].data, GRAPH)
     sd.user = content["user"]
     return sd, members, content["sha256"]
+
+
+@contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """Let Python's collector rest: it would go through all nodes again and again while they are made, in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def graph_text(reader: Reader) -> bytes:
@@ -143,8 +158,7 @@ def _warn_of(changed: list[str], writer: Any) -> None:
 def _check_marks(sd: OpGraph) -> None:
     """Whatever is marked must be of the kind that can be."""
     marks, nodes = sd.marks, sd.nodes
-    constants = {i for i, n in enumerate(nodes) if n.op.kind is VariableKind.CONSTANT}
-    if not constants >= {*marks.frozen, *marks.literals.values()}:
+    if not all(nodes[i].op.kind is VariableKind.CONSTANT for i in (*marks.frozen, *marks.literals.values())):
         raise NotPlain("a variable is marked as a constant")
     for i in (*marks.losses, *marks.explicit_losses, *marks.extra_losses):
         v = nodes[i]
@@ -154,7 +168,8 @@ def _check_marks(sd: OpGraph) -> None:
 
 def _members(reader: Reader, sd: OpGraph, content: Mapping[str, Any]) -> dict[int, Member]:
     """The member that holds the value of each leaf; every member is one of them, or the graph."""
-    leaves = [i for i, n in enumerate(sd.nodes) if n.op.kind in (VariableKind.VARIABLE, VariableKind.CONSTANT)]
+    kinds = (VariableKind.VARIABLE, VariableKind.CONSTANT)
+    leaves = [i for i, n in enumerate(sd.nodes) if not n.inputs and n.op.kind in kinds]
     names = member_names((i, sd.nodes[i].name) for i in leaves)
     if content["values"] != [[i, names[i]] for i in leaves]:
         raise NotPlain("its values are not those of its variables and constants")

@@ -5,8 +5,7 @@ Must not know files, nor values.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sdgraph.build.attributes import attr_key
@@ -17,16 +16,11 @@ from sdgraph.build.tracing import output_aval
 from sdgraph.errors import ArgumentError, SDGraphError, shown
 from sdgraph.frames.origin import Place
 from sdgraph.infer.aval import Aval, as_shape, is_floating
-from sdgraph.infer.names import is_short, is_writable
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.bodies import Bodies
+from sdgraph.store.columns import check_table, checked_columns
 from sdgraph.store.named_ops import OpTable, order_of, read_ops
 from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, dumps, encode
-
-MOST: Final = 10_000_000
-"""Nodes of a graph in a file."""
-
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class _Table:
@@ -134,49 +128,45 @@ class NodeReader:
 
     def __init__(self, sd: OpGraph, content: Mapping[str, Any], given: Mapping[str, Op]) -> None:
         self.sd = sd
-        self.columns = columns = content["columns"]
         rows = {name: _rows(content[name]) for name in ("ops", "avals", "settings", "origins")}
-        self._n = _checked_columns(columns, {name: len(table) for name, table in rows.items()})
-        for column, name in (("aval", "avals"), ("settings", "settings"), ("origin", "origins")):
-            _check_table(rows[name], columns[column], name)
-        most_operands = max(columns["n_inputs"], default=0) + 1
-        self.ops = read_ops(rows["ops"], given, dict.fromkeys(columns["op"]), most_operands)
+        self.columns = columns = checked_columns(content["columns"], {name: len(table) for name, table in rows.items()})
+        for column, name in ((columns.aval, "avals"), (columns.settings, "settings"), (columns.origin, "origins")):
+            check_table(rows[name], column, name)
+        most_operands = max(columns.n_inputs, default=0) + 1
+        self.ops = read_ops(rows["ops"], given, dict.fromkeys(columns.op), most_operands)
         self.avals = [_read_aval(row) for row in rows["avals"]]
         self.settings = [_read_settings(row) for row in rows["settings"]]
-        self.origins = [_read_origin(row) for row in rows["origins"]]
-        self._inferred: dict[Any, Any] = {}
+        self.origins = [*map(_read_origin, rows["origins"]), None]
         self._calls: dict[tuple[int, tuple[int, ...], int], None] = {}
 
     def read(self) -> None:
         """Append all nodes.
 
         Raises:
-            NotPlain: If a column is none, or a node is none of any graph.
+            NotPlain: If a node is none of any graph.
         """
-        sd, n, columns = self.sd, self._n, self.columns
-        origins = columns["origin"] or [ABSENT] * n
-        nodes, ids, all_inputs = sd.nodes, sd.names.ids, columns["inputs"]
-        at = 0
-        rows = zip(
-            columns["op"],
-            columns["n_inputs"],
-            columns["settings"],
-            columns["aval"],
-            columns["name"],
-            origins,
-            strict=True,
-        )
+        columns, ops, origins, append = self.columns, self.ops, self.origins, self.sd.nodes.append
+        composite = [op.is_composite for op in ops]
+        # Equal avals have equal numbers here, and what is absent has that of the last place, which is what -1 means.
+        kinds: list[int] = [0] * columns.size + [ABSENT]
+        inferred: dict[tuple[int, ...], tuple[Any, Any, int]] = {}
+        numbers: dict[Any, int] = {}
+        inputs_of_all, end = tuple(columns.inputs), 0
+        where = columns.origin or [ABSENT] * columns.size
+        rows = zip(columns.op, columns.n_inputs, columns.settings, columns.aval, columns.name, where, strict=True)
         for i, (op, n_inputs, settings, aval, name, origin) in enumerate(rows):
-            inputs = tuple(all_inputs[at : at + n_inputs])
-            at += n_inputs
-            if name in ids:
-                raise NotPlain(f"two variables have the name {shown(name)}")
-            found, attrs = self._inferred_call(i, op, inputs, settings, aval)
-            if self.ops[op].is_composite:
-                self._calls[op, tuple([ABSENT if j < 0 else columns["aval"][j] for j in inputs]), settings] = None
-            where = self.origins[origin] if origin >= 0 else None
-            nodes.append(Node(self.ops[op], inputs, attrs, found, name, where, i))
-            ids[name] = i
+            start, end = end, end + n_inputs
+            inputs = inputs_of_all[start:end]
+            key = (op, settings, aval, *[kinds[j] for j in inputs])
+            found = inferred.get(key)
+            if found is None:
+                avals, attrs = self._inferred(i, ops[op], inputs, settings, aval)
+                found = inferred[key] = avals, attrs, numbers.setdefault(avals, len(numbers))
+            avals, attrs, kinds[i] = found
+            if composite[op]:
+                self._calls[op, tuple([ABSENT if j < 0 else columns.aval[j] for j in inputs]), settings] = None
+            append(Node(ops[op], inputs, attrs, avals, name, origins[origin], i))
+        self.sd.names.ids.update(zip(columns.name, range(columns.size), strict=True))
 
     def changed_ops(self, rows: Any) -> list[str]:
         """The composites that are written otherwise now than when the file was made."""
@@ -193,19 +183,11 @@ class NodeReader:
                 found.add(op.qualname)
         return sorted(found)
 
-    def _inferred_call(self, i: int, op: int, inputs: tuple[int, ...], settings: int, aval: int) -> Any:
-        """Aval and settings that the node has by the rules of its op, which the file must agree with."""
+    def _inferred(self, i: int, op: Op, inputs: tuple[int, ...], settings: int, aval: int) -> tuple[Any, Any]:
+        """Aval and settings that a node has by the rules of its op, which the file must agree with."""
         nodes = self.sd.nodes
-        if inputs and max(inputs) >= i:
-            raise NotPlain(f"node {i} has an operand that comes after it")
         operands = tuple([None if j < 0 else nodes[j].aval for j in inputs])
-        key = (op, operands, settings, aval)
-        found = self._inferred.get(key)
-        if found is None:
-            found = self._inferred[key] = self._infer(
-                self.ops[op], operands, self.settings[settings], self.avals[aval], i
-            )
-        return found
+        return self._infer(op, operands, self.settings[settings], self.avals[aval], i)
 
     def _infer(self, op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], stored: Any, i: int) -> Any:
         what = f"node {i}, made by {op.qualname}, "
@@ -225,45 +207,6 @@ class NodeReader:
         if not _agree(aval, stored):
             raise NotPlain(f"{what}is {_words(stored)} in the file, and {_words(aval)} by its operands")
         return aval, attrs
-
-
-_COLUMNS: Final = {"op", "n_inputs", "inputs", "settings", "aval", "name", "origin"}
-
-
-def _checked_columns(columns: Any, sizes: Mapping[str, int]) -> int:
-    """Look at every number of every column once; return how many nodes there are."""
-    if type(columns) is not dict or columns.keys() != _COLUMNS or any(type(c) is not list for c in columns.values()):
-        raise NotPlain("the columns of nodes are other ones")
-    n = len(columns["op"])
-    if n > MOST:
-        raise NotPlain(f"it has more than {MOST:,} nodes")
-    for column, least, most in (
-        ("op", 0, sizes["ops"]),
-        ("n_inputs", 0, len(columns["inputs"]) + 1),
-        ("inputs", ABSENT, n),
-        ("settings", 0, sizes["settings"]),
-        ("aval", 0, sizes["avals"]),
-        ("origin", ABSENT, sizes["origins"]),
-    ):
-        numbers = columns[column]
-        if any(type(k) is not int for k in numbers) or (numbers and not least <= min(numbers) <= max(numbers) < most):
-            raise NotPlain(f"the column {column!r} has something else in it")
-        if column != "inputs" and len(numbers) != n and not (column == "origin" and not numbers):
-            raise NotPlain(f"the column {column!r} has another length")
-    if sum(columns["n_inputs"]) != len(columns["inputs"]):
-        raise NotPlain("the column 'inputs' has another length")
-    names = columns["name"]
-    if len(names) != n or not all(map(_is_name, names)):
-        raise NotPlain("the column of names has something else in it")
-    return n
-
-
-def _check_table(rows: Sequence[Any], column: Sequence[int], name: str) -> None:
-    """See that a table is the one that `_Table` makes: no row twice, none that is not used."""
-    used = dict.fromkeys(column)
-    used.pop(ABSENT, None)
-    if [*used] != [*range(len(rows))] or len({dumps(row) for row in rows}) != len(rows):
-        raise NotPlain(f"the table {name!r} is not in order")
 
 
 def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], what: str) -> Mapping[str, Any]:
@@ -330,10 +273,6 @@ def _agree(aval: Any, stored: Any) -> bool:
 
 def _words(aval: Any) -> str:
     return str(aval) if type(aval) is Aval else " and ".join(map(str, aval))
-
-
-def _is_name(name: Any) -> bool:
-    return type(name) is str and is_short(name) and is_writable(name) and bool(name) and not _CONTROL.search(name)
 
 
 def _rows(x: Any) -> list[Any]:
