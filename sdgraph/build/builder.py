@@ -140,8 +140,9 @@ class GraphBuilder(Graph):
             if x is None or type(x) is SDVariable:
                 continue
             x = python_number(x)
-            # Zero is left out because -0.0 equals 0.0; ints are, because they may not fit.
-            quick = (self.names.scope, dtypes[0], x) if type(x) is float and x != 0 and len(dtypes) == 1 else None
+            # Zero is left out because -0.0 equals 0.0, NaN because it equals nothing; ints are, as they may not fit.
+            plain = type(x) is float and len(dtypes) == 1 and x == x and x != 0
+            quick = (self.names.scope, dtypes[0], x) if plain else None
             i = self.marks.literals.get(quick) if quick is not None else None
             if i is not None:
                 found[k] = quick, None

@@ -231,7 +231,7 @@ def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], w
             same = op.signature.setting(op.name, k, attrs[k])
         except SDGraphError as e:
             raise NotPlain(f"{what}has a setting that it cannot have: {e.message}") from e
-        if type(same) is not type(attrs[k]) or same != attrs[k]:
+        if attr_key({k: same}) != attr_key({k: attrs[k]}):
             raise NotPlain(f"{what}has the setting {k!r} in another form")
     stream = attrs.get(STREAM, ())
     if type(stream) is not tuple or not all(type(k) is int and 0 <= k < 2**32 for k in stream):

@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph.build import bookkeeping
 from sdgraph.build.bookkeeping import Form, tables_of
 from sdgraph.ops.graph import OpGraph
-from sdgraph.store.plain import NotPlain, dtype_name, dtype_of
+from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, encode
 
 
 class Codec(NamedTuple):
@@ -83,7 +83,7 @@ def _suffixes(x: Any, _: int) -> dict[str, int]:
 
 def _literals_written(table: Mapping[Any, int]) -> list[Any]:
     return [
-        [i, scope, dtype_name(np.dtype(dtype)), value if type(value) is float else None]
+        [i, scope, dtype_name(np.dtype(dtype)), encode(value) if type(value) is float else None]
         for (scope, dtype, value), i in table.items()
     ]
 
@@ -91,9 +91,11 @@ def _literals_written(table: Mapping[Any, int]) -> list[Any]:
 def _literals(x: Any, size: int) -> dict[Any, int]:
     found: dict[Any, int] = {}
     for row in _list(x):
-        if type(row) is not list or len(row) != 4 or type(row[1]) is not str or type(row[3]) not in (float, type(None)):
+        if type(row) is not list or len(row) != 4 or type(row[1]) is not str:
             raise NotPlain("the table of numbers that became constants has something else in it")
-        i, scope, dtype, value = row
+        i, scope, dtype, value = row[0], row[1], row[2], decode(row[3])
+        if type(value) not in (float, type(None)) or value != value:
+            raise NotPlain("the table of numbers that became constants has one that is none")
         found[scope, dtype_of(dtype), Bits(_id(i, size)) if value is None else value] = i
     if len(found) != len(x) or [*found.values()] != sorted(found.values()):
         raise NotPlain("the table of numbers that became constants is not in order")

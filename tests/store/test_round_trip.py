@@ -1,5 +1,7 @@
 """What a graph is comes back from a file: values to the bit, names, marks, what it draws and how it goes on."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,3 +120,47 @@ def test_random_programs_come_back(seed):
     sd = build(generate(seed)).sd
     again = through_a_file(sd)
     assert [repr(v) for v in again.variables()] == [repr(v) for v in sd.variables()]
+
+
+NUMBERS = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1e300, 0.1, 3.0]
+
+
+def test_numbers_beside_variables_come_back():
+    def more(sd):
+        for k in NUMBERS:
+            sd["x"] + k
+            sd["x"] * float(repr(k))  # Equal, and another object.
+        sd["x"] + 2**70
+        sd["x"] + True
+
+    sd = SameDiff("float64")
+    sd.var("x", [1.0, 2.0])
+    more(sd)
+    again = through_a_file(sd)
+    assert len([v for v in sd.variables("constant") if np.isnan(v.value)]) == 1
+    nodes = len(sd.nodes)
+    for g in (sd, again):
+        more(g)
+    assert len(sd.nodes) == nodes + 2 * len(NUMBERS) + 2  # The constants are those that there were.
+    assert to_bytes(again) == to_bytes(sd)
+    for v in sd.variables("array"):
+        np.testing.assert_array_equal(again[v.name].eval(), v.eval(), strict=True)
+
+
+def test_settings_that_equal_nothing_come_back():
+    sd = SameDiff("float64")
+    for value in (math.nan, float("nan"), math.inf, -0.0, 0.0):
+        sd.fill((2,), value)
+    again = through_a_file(sd)
+    for v in sd.variables("array"):
+        np.testing.assert_array_equal(np.signbit(again[v.name].eval()), np.signbit(v.eval()))
+        np.testing.assert_array_equal(again[v.name].eval(), v.eval(), strict=True)
+
+
+def test_names_may_be_long():
+    sd = SameDiff()
+    with sd.name_scope("a" * 600), sd.name_scope("b" * 600):
+        w = sd.var("w" * 1000, [1.0])
+        loss = sd.sum(w * w)
+    sd.grad(loss, w)
+    assert [v.name for v in through_a_file(sd).variables()] == [v.name for v in sd.variables()]

@@ -74,7 +74,7 @@ def main() -> None:
             print(name, sha256(written(golden, options.digests)).hexdigest())
             continue
         kept = newest(name)
-        if kept is None or kept.read_bytes() != written(golden, kept.parent.name):
+        if kept is None or kept.parent.name == __version__ or kept.read_bytes() != written(golden, kept.parent.name):
             path = FOLDER / __version__ / f"{name}.sdg"
             path.parent.mkdir(exist_ok=True)
             data = written(golden)
