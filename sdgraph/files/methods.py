@@ -226,7 +226,7 @@ class GraphFiles(GraphViews):
 
         return to_onnx(
             self,
-            self.several(fetches),
+            fetches,
             None if path is None else as_path(path),
             opset=opset,
             functions=functions,

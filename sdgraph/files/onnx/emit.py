@@ -37,38 +37,47 @@ class Emitter:
         self.functions: list[FunctionProto] = []
         self._as_functions = functions
         self._names: dict[Fragment, str] = {}
+        self._written: dict[tuple[str, bytes], str] = {}
         self._taken: set[str] = set()
 
     def function_of(self, fragment: Fragment) -> str:
         """The name of the function that a fragment is; several with one op's name have a number behind it."""
         found = self._names.get(fragment)
         if found is None:
-            found, k = fragment.name, 1
-            while found in self._taken:
-                k += 1
-                found = f"{fragment.name}_{k}"
-            self._taken.add(found)
+            function = self._written_out(fragment)
+            # Calls of other sizes are often written alike.
+            key = fragment.name, function.SerializeToString(deterministic=True)
+            found = self._written.get(key)
+            if found is None:
+                found = self._written[key] = function.name = self._free(fragment.name)
+                self.functions.append(function)
             self._names[fragment] = found
-            self._define(fragment, found)
         return found
 
-    def _define(self, fragment: Fragment, name: str) -> None:
+    def _free(self, name: str) -> str:
+        found, k = name, 1
+        while found in self._taken:
+            k += 1
+            found = f"{name}_{k}"
+        self._taken.add(found)
+        return found
+
+    def _written_out(self, fragment: Fragment) -> FunctionProto:
+        """The function that a fragment is, before it has a name."""
         block = Block(self, {*fragment.inputs, *fragment.outputs})
         names = {k: k for k in (*fragment.inputs, *fragment.outputs)}
         for k, array in fragment.constants.items():
             names[k] = block.constant(k, array)
         for step in fragment.steps:
             block.step(step, names, "")
-        self.functions.append(
-            helper.make_function(
-                DOMAIN,
-                name,
-                fragment.inputs,
-                fragment.outputs,
-                block.nodes,
-                [helper.make_opsetid("", self.opset), helper.make_opsetid(DOMAIN, 1)],
-                doc_string=fragment.doc or None,
-            )
+        return helper.make_function(
+            DOMAIN,
+            "",
+            fragment.inputs,
+            fragment.outputs,
+            block.nodes,
+            [helper.make_opsetid("", self.opset), helper.make_opsetid(DOMAIN, 1)],
+            doc_string=fragment.doc or None,
         )
 
     def is_call(self, fragment: Fragment) -> bool:

@@ -5,7 +5,7 @@ The package onnx is asked for here, and used where protocol buffers are made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_whole, one_of
-from sdgraph.errors import ArgumentError, MissingDependencyError, shown
+from sdgraph.errors import ArgumentError, MissingDependencyError, SDGraphError, shown
 from sdgraph.files.onnx.assemble import Assembler, no_type
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.files.onnx.registry import TARGETS
@@ -39,7 +39,7 @@ _VARIABLES_SHOWN: Final = 3
 
 def to_onnx(
     sd: OpGraph,
-    fetches: Sequence[SDVariable],
+    fetches: Any,
     path: Path | None,
     *,
     opset: int,
@@ -52,17 +52,15 @@ def to_onnx(
     """Make a model of what the fetches need, and write it; see `SameDiff.to_onnx`."""
     _check_settings(path, opset, target, weights)
     functions, origins, checks = flag("functions", functions), flag("origins", origins), flag("checks", checks)
-    fetches = list(dict.fromkeys(fetches))
-    if not fetches:
-        raise ArgumentError("There is nothing to export.", expected="at least one variable for the model to give")
-    need = reachable(sd.nodes, [v.id for v in fetches])
+    wanted = _wanted(sd, fetches)
+    need = reachable(sd.nodes, [v.id for v in wanted])
     calls = _calls(sd, need, Assembler(sd, opset=opset, target=target, checks=checks))
     if weights == "inline":
         _check_size(sum(sd.values[i].nbytes for i, needed in enumerate(need) if needed and i in sd.values))
 
     from sdgraph.files.onnx.model import Settings, make_model
 
-    model = make_model(sd, fetches, need, calls, Settings(opset, functions, origins))
+    model = make_model(sd, wanted, need, calls, Settings(opset, functions, origins))
     if path is not None:
         from sdgraph.files.onnx.write import write
 
@@ -70,11 +68,24 @@ def to_onnx(
     return model
 
 
+def _wanted(sd: OpGraph, fetches: Any) -> list[SDVariable]:
+    """The variables to give, each once."""
+    try:
+        found = list(dict.fromkeys(sd.several(fetches)))
+    except SDGraphError as e:
+        if isinstance(fetches, os.PathLike) or (isinstance(fetches, str) and fetches.endswith(".onnx")):
+            e.fix = 'The first argument is what to export: sd.to_onnx(loss, "model.onnx").'
+        raise
+    if not found:
+        raise ArgumentError("There is nothing to export.", expected="at least one variable for the model to give")
+    return found
+
+
 def _check_settings(path: Path | None, opset: Any, target: Any, weights: Any) -> None:
     newest = _newest_opset()
     if not is_whole(opset, OLDEST_OPSET, newest):
         raise ArgumentError(
-            "There is no such opset.",
+            "Models are not written for this opset.",
             given=f"opset={shown(opset)}",
             expected=f"a whole number from {OLDEST_OPSET} to {newest}, the newest that the installed onnx knows",
         )

@@ -74,6 +74,10 @@ class _ModelWriter:
         self._ir = helper.find_min_ir_version_for(imports)
         self._emitter = Emitter(opset=settings.opset, functions=settings.functions)
         self._unknown = 0
+        self._items: dict[int, dict[int, str]] = {}
+        for node in (self._nodes[i] for i in self._ids):
+            if node.op is ITEM:
+                self._items.setdefault(node.inputs[0], {})[node.attrs["index"]] = node.name
 
     def model(self) -> ModelProto:
         nodes, fetched = self._nodes, [v.id for v in self._fetches]
@@ -154,10 +158,7 @@ class _ModelWriter:
         """The names of a call's outputs: those of its variables, where somebody reads them."""
         if type(node.aval) is Aval:
             return [node.name]
-        items = {}
-        for j in self._ids:
-            if j > i and self._nodes[j].op is ITEM and self._nodes[j].inputs[0] == i:
-                items[self._nodes[j].attrs["index"]] = self._nodes[j].name
+        items = self._items.get(i, {})
         avals: Any = node.aval
         return [items[k] if k in items else block.keep(f"/{node.name}/output_{k}") for k in range(len(avals))]
 

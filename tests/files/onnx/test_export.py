@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,9 +93,23 @@ def test_one_function_for_all_calls_of_one_sort():
     sd = SameDiff()
     xs = [sd.placeholder(f"x{k}", (2, 3)) for k in range(3)]
     ys = [sd.math.log1p(x) for x in xs] + [sd.math.log1p(sd.placeholder("other", (4,)))]
+    ys += [sd.cumprod(xs[0], 0), sd.cumprod(xs[0], 1)]
     model = checked(sd.to_onnx(ys))
-    assert [n.op_type for n in model.graph.node] == ["math.log1p"] * 3 + ["math.log1p_2"]
-    assert [f.name for f in model.functions] == ["math.log1p", "math.log1p_2"]
+    assert [n.op_type for n in model.graph.node] == ["math.log1p"] * 4 + ["cumprod", "cumprod_2"]
+    assert [f.name for f in model.functions] == ["math.log1p", "cumprod", "cumprod_2"]
+
+
+def test_calls_of_several_sizes_share_a_function_where_they_are_written_alike():
+    sd = SameDiff()
+    h = sd.placeholder("x", ("batch", 5))
+    weights = []
+    for k, n in enumerate((4, 3, 2)):
+        weights.append(sd.var(f"w{k}", shape=(h.shape[-1], n)))
+        h = sd.nn.tanh(sd.nn.linear(h, weights[-1], sd.var(f"b{k}", shape=(n,))))
+    loss = sd.loss.l2_loss(h)
+    model = checked(sd.to_onnx([loss, *sd.grad(loss, sd.trainable_variables())]))
+    inside = {(re.sub(r"_\d+$", "", f.name), str(f.node), str(f.input)) for f in model.functions}
+    assert len(inside) == len(model.functions)
 
 
 def test_without_functions_all_operators_stand_in_the_graph():
@@ -412,6 +428,25 @@ def test_the_last_of_several_updates_counts():
     assert value.tolist() == y.eval().tolist() == [[4, 5], [0, 0], [2, 3]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parts_without_elements(dtype):
+    sd = SameDiff(dtype)
+    x, e = sd.placeholder("x", (3,)), sd.placeholder("e", (0,))
+    n = sd.placeholder("n", (None,))
+    none = np.zeros(0, int)
+    fetches = [
+        sd.grad(x[0:0].sum(), x), sd.grad(e[0:0].sum(), e), sd.scatter_add(x, none, e), sd.sum(n[0:0]), sd.mean(n),
+        sd.grad(n[0:0].sum(), n), sd.concat(e, x), sd.scatter_update(x, none, e),
+    ]  # fmt: skip
+    model = checked(sd.to_onnx(fetches))
+    for k in (0, 2):
+        feeds = {"x": np.ones(3, dtype), "e": np.ones(0, dtype), "n": np.ones(k, dtype)}
+        want = sd.output(feeds, fetches, engine="numpy")
+        for run in (in_reference, in_runtime):
+            for name, value in run(model, feeds).items():
+                np.testing.assert_array_equal(value, want[name], strict=True, err_msg=name)
+
+
 # ---------------------------------------------------------------------- checks
 
 
@@ -542,6 +577,9 @@ def test_wrong_fetches():
     sd, _, _ = network()
     with pytest.raises(errors.UnknownVariableError):
         sd.to_onnx("los")
+    for path in ("model.onnx", Path("model.onnx")):
+        with pytest.raises(errors.SDGraphError, match="first argument is what to export"):
+            sd.to_onnx(path)
     with pytest.raises(errors.ArgumentError, match="nothing to export"):
         sd.to_onnx([])
     with pytest.raises(errors.SDGraphError):
