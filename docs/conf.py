@@ -24,6 +24,7 @@ extensions = [
     "loss_gallery",
     "loss_tables",
     "measured_tables",
+    "onnx_ops",
     "samediff_differences",
     "samediff_names",
     "source_links",

@@ -1,4 +1,4 @@
-"""The commands that look at a saved graph: ``summary``, ``check`` and ``explore``.
+"""The commands for a saved graph: ``summary``, ``check``, ``explore`` and ``export``.
 
 Knows arguments and what is printed. Files are read elsewhere.
 """
@@ -41,8 +41,20 @@ def add_commands(commands: Any) -> None:
         description="Writes one HTML file that needs no network, as `sd.to_html` does.",
     )
     explore.add_argument("-o", "--out", type=Path, required=True, metavar="PAGE.html", help="the file to write")
-    for parser in (summary, check, explore):
+    export = commands.add_parser(
+        "export",
+        help="write a saved graph as an ONNX model",
+        description="Writes what `sd.to_onnx` does; needs the package onnx.",
+    )
+    for parser in (summary, check, explore, export):
         parser.add_argument("file", type=Path, metavar=f"FILE{SUFFIX}", help="a file that `sd.save` wrote")
+    export.add_argument("out", type=Path, metavar="OUT.onnx", help="the file to write")
+    export.add_argument(
+        "--fetch", action="append", metavar="NAME", help="what to compute (default: the losses); repeatable"
+    )
+    export.add_argument("--opset", type=int, default=21, metavar="N", help="version of the operators (default: 21)")
+    export.add_argument("--target", default="standard", help="standard (default), or basic")
+    export.add_argument("--weights", default="inline", help="inline (default), or external")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[str]:
@@ -52,6 +64,8 @@ def run(arguments: argparse.Namespace) -> Iterator[str]:
         yield str(sd.summary(arguments.depth, arguments.sort, gradients=arguments.gradients))
     elif arguments.command == "check":
         yield from _checked(arguments.file, arguments.sha256)
+    elif arguments.command == "export":
+        yield _exported(arguments)
     else:
         yield str(graph(arguments.file).to_html(arguments.out))
 
@@ -59,6 +73,13 @@ def run(arguments: argparse.Namespace) -> Iterator[str]:
 def graph(file: Path) -> SameDiff:
     """A saved graph to look at."""
     return SameDiff.load(file, mmap=True)
+
+
+def _exported(given: argparse.Namespace) -> str:
+    sd = SameDiff.load(given.file)
+    fetches = sd.loss_variables() if given.fetch is None else given.fetch
+    sd.to_onnx(fetches, given.out, given.opset, target=given.target, weights=given.weights)
+    return str(given.out)
 
 
 class OtherDigest(Exception):

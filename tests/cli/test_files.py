@@ -85,3 +85,17 @@ def test_render_writes_one_file(arguments, capsys):
     with pytest.raises(SystemExit):
         main(["render", "m.sdg", *arguments])
     assert "render FILE OUT" in capsys.readouterr().err
+
+
+def test_export_writes_a_model(saved, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    sd, path = saved
+    out = tmp_path / "m.onnx"
+    assert main(["export", str(path), str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert [v.name for v in onnx.load(out).graph.output] == ["loss"]
+    options = ["--fetch", "loss", "--fetch", "grad/layer/w", "--opset", "18", "--target", "basic"]
+    assert main(["export", str(path), str(out), *options]) == 0
+    assert onnx.load(out) == sd.to_onnx(["loss", "grad/layer/w"], opset=18, target="basic")
+    assert main(["export", str(path), str(out), "--fetch", "los"]) == 1
+    assert "Did you mean 'loss'?" in capsys.readouterr().err

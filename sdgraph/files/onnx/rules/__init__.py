@@ -6,20 +6,16 @@ A rule gets a recorder, the operands and the settings of a call. A composite wit
 from __future__ import annotations
 
 from sdgraph.files.onnx.registry import REASONS, RULES, Exported
-from sdgraph.files.onnx.rules import activations, bits, elementwise, functions, indexing, reductions, refused, shapes
-
-__all__ = [
-    "activations",
-    "bits",
-    "elementwise",
-    "functions",
-    "indexing",
-    "reason",
-    "reductions",
-    "refused",
-    "rule",
-    "shapes",
-]
+from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters its rules
+    activations,
+    bits,
+    elementwise,
+    functions,
+    indexing,
+    reductions,
+    refused,
+    shapes,
+)
 
 
 def rule(op: str, target: str) -> Exported | None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from sdgraph.files.onnx.registry import refuses
 
-refuses("a draw of ONNX gives other numbers", "random.draw")
+_DRAWS = ("uniform", "normal", "normal_truncated", "log_normal", "exponential", "bernoulli", "binomial")
+
+refuses(
+    "a draw of ONNX gives other numbers",
+    "random.draw",
+    *(f"random.{name}{like}" for like in ("", "_like") for name in _DRAWS),
+)
 refuses(
     "ONNX has no decompositions and no solvers of linear equations",
     "linalg.solve",
