@@ -7,7 +7,7 @@ precision. In double precision, and for the basic target, the same is written wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from sdgraph.infer.aval import normalize_axis
 
 _SINGLE = np.dtype("float32")
 _HALF = np.dtype("float16")
+
+
+_SMALL: Final = "small results have 7 digits of 1 in onnxruntime, not of their own"
 
 
 def is_single(b: Recorder) -> bool:
@@ -68,7 +71,7 @@ def _leaky_relu(b: Recorder, x: Value, *, alpha: float) -> Value:
     return b.Where(b.Greater(x, 0), x, b.Mul(x, alpha))
 
 
-@exports("nn.elu", loses="near 0 onnxruntime keeps 7 digits of 1, not of the result")
+@exports("nn.elu", loses=_SMALL)
 def _elu(b: Recorder, x: Value, *, alpha: float) -> Value:
     if is_single(b):
         return _in_single(b, "Elu", x, alpha=float(alpha))
@@ -83,7 +86,7 @@ def _selu(b: Recorder, x: Value) -> Value | Body:
     return _in_single(b, "Selu", x) if is_single(b) else BODY
 
 
-@exports("nn.gelu", "nn.precise_gelu", target=STANDARD, loses="the tail below -5 is 0 in onnxruntime")
+@exports("nn.gelu", "nn.precise_gelu", target=STANDARD, loses=_SMALL)
 def _gelu(b: Recorder, x: Value, *, approximate: str = "tanh") -> Value | Body:
     if not is_single(b) or b.opset < 20 or approximate == "sigmoid":
         return BODY
