@@ -523,7 +523,7 @@ def test_all_that_has_no_counterpart_is_named_at_once(tmp_path):
     for part in (
         "linalg.cholesky",
         "'factor'",
-        "random.draw in nn.dropout",
+        "random.uniform_like in nn.dropout",
         "'dropped'",
         "linalg.eig",
         "test_export.py:",
