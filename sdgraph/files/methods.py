@@ -199,7 +199,8 @@ class GraphFiles(GraphViews):
             opset: Version of ONNX's operators, at least 18. Newer ones need newer runtimes.
             functions: Whether composites are functions; if not, their operators stand in the graph.
             target: ``"standard"`` to use all operators, ``"basic"`` to do without those for neural networks.
-            weights: ``"inline"`` for values in the file, which holds 2 GB; ``"external"`` for a file beside it.
+            weights: ``"inline"`` for values in the file, which holds 2 GB; ``"external"`` for a file beside it that the
+                model refers to.
             origins: Whether to keep which line made each variable, as file name and number.
             checks: Whether losses become NaN where sdgraph would refuse a label or a length; no runtime refuses any.
 

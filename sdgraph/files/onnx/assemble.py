@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from sdgraph.build.attributes import attr_key
+from sdgraph.build.graph import Node
 from sdgraph.build.kinds import NO_ATTRS, VariableKind
 from sdgraph.build.op import ITEM, STREAM, Op
 from sdgraph.build.operands import operand_avals
@@ -127,6 +128,11 @@ def no_type(*avals: Any) -> str | None:
         if a.dtype.itemsize > 8:
             return f"{_NO_TYPE}: {a.dtype.name}"
     return None
+
+
+def call_name(node: Node) -> str:
+    """What a reader calls a call: as its first output."""
+    return node.name if type(node.aval) is Aval else node.name.removesuffix(":all")
 
 
 def _refused(*what: tuple[str, str]) -> Fragment:

@@ -17,7 +17,7 @@ from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, MissingDependencyError, SDGraphError, shown
-from sdgraph.files.onnx.assemble import Assembler, no_type
+from sdgraph.files.onnx.assemble import Assembler, call_name, no_type
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.files.onnx.registry import TARGETS
 from sdgraph.ops.graph import OpGraph
@@ -151,7 +151,9 @@ def _calls(sd: OpGraph, need: bytearray, assembler: Assembler) -> dict[int, Frag
 def _refusal(lacking: dict[tuple[str, str], list[Node]]) -> ArgumentError:
     lines = []
     for (op, why), nodes in lacking.items():
-        shown_ones = [f"{n.name!r}" + (f" made at {n.origin}" if n.origin else "") for n in nodes[:_VARIABLES_SHOWN]]
+        shown_ones = [
+            f"{call_name(n)!r}" + (f" made at {n.origin}" if n.origin else "") for n in nodes[:_VARIABLES_SHOWN]
+        ]
         more = f" and {len(nodes) - _VARIABLES_SHOWN} more" if len(nodes) > _VARIABLES_SHOWN else ""
         lines.append(f"{op}: {why}; {', '.join(shown_ones)}{more}")
     return ArgumentError(

@@ -19,6 +19,7 @@ from sdgraph.build.op import ITEM, PLACEHOLDER, STREAM, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
+from sdgraph.files.onnx.assemble import call_name
 from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.frames.origin import Origin, Place
@@ -74,6 +75,7 @@ class _ModelWriter:
         self._ir = helper.find_min_ir_version_for(imports)
         self._emitter = Emitter(opset=settings.opset, functions=settings.functions)
         self._unknown = 0
+        self._places: dict[int, str] = {}
         self._items: dict[int, dict[int, str]] = {}
         for node in (self._nodes[i] for i in self._ids):
             if node.op is ITEM:
@@ -145,9 +147,9 @@ class _ModelWriter:
         inputs = [nodes[j].name for j in node.inputs if j >= 0]
         outputs = self._outputs(block, i, node)
         if fragment.bad:
-            outputs.append(block.keep(f"/{node.name}/is_bad"))
+            outputs.append(block.keep(f"/{call_name(node)}/is_bad"))
         start = len(block.nodes)
-        whole = block.place(fragment, inputs, outputs, node.name)
+        whole = block.place(fragment, inputs, outputs, call_name(node))
         if whole is not None:
             whole.doc_string = fragment.doc
         if self._ir >= METADATA_IR:
@@ -160,7 +162,7 @@ class _ModelWriter:
             return [node.name]
         items = self._items.get(i, {})
         avals: Any = node.aval
-        return [items[k] if k in items else block.keep(f"/{node.name}/output_{k}") for k in range(len(avals))]
+        return [items[k] if k in items else block.keep(f"/{call_name(node)}/output_{k}") for k in range(len(avals))]
 
     # ------------------------------------------------------------------ what stands beside them
 
@@ -171,7 +173,11 @@ class _ModelWriter:
         if scope:
             found["namespace"] = scope
         if self._settings.origins and node.origin is not None:
-            found["sdgraph.origin"] = _place(node.origin)
+            # Nodes of one line share the object, and to look a line up takes long.
+            key = id(node.origin)
+            if key not in self._places:
+                self._places[key] = _place(node.origin)
+            found["sdgraph.origin"] = self._places[key]
         return found
 
     def _describe(self, made: NodeProto, node: Node) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +189,8 @@ def test_several_outputs_have_the_names_of_their_variables():
     want = sd.output(feeds, [b, mean, parts[1]])
     for name, value in in_runtime(model, feeds).items():
         np.testing.assert_allclose(value, want[name], rtol=1e-5)
-    assert a.name
+    assert [n.name for n in model.graph.node] == ["best", "moments", "split"]
+    assert a.name not in {v.name for v in model.graph.output}
 
 
 def test_names_of_any_kind():
@@ -577,7 +580,8 @@ def test_wrong_fetches():
     sd, _, _ = network()
     with pytest.raises(errors.UnknownVariableError):
         sd.to_onnx("los")
-    for path in ("model.onnx", Path("model.onnx")):
+    paths: list[Any] = ["model.onnx", Path("model.onnx")]
+    for path in paths:
         with pytest.raises(errors.SDGraphError, match="first argument is what to export"):
             sd.to_onnx(path)
     with pytest.raises(errors.ArgumentError, match="nothing to export"):
@@ -686,6 +690,40 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch,
     with pytest.raises(OSError, match="No space"):
         other.to_onnx(z, path, weights=weights)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_values_whose_model_cannot_be_written_go(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    sd, y = large(1.0)
+    sd.to_onnx(y, path, weights="external")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    replace = os.replace
+
+    def full(source, target):
+        if str(target).endswith(".onnx"):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    other, z = large(2.0)
+    with pytest.raises(OSError, match="No space"):
+        other.to_onnx(z, path, weights="external")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_model_with_its_values_in_it_takes_those_beside_the_old_one_away(tmp_path):
+    path = tmp_path / "model.onnx"
+    sd, y = large(1.0)
+    sd.to_onnx(y, path, weights="external")
+    sd.to_onnx(y, path)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    sd, y = large(1.0)
+    for weights in ("inline", "external"):
+        with pytest.raises(OSError, match="No such file"):
+            sd.to_onnx(y, tmp_path / "none" / "model.onnx", weights=weights)
 
 
 def test_a_long_chain_and_many_nodes():
