@@ -16,6 +16,7 @@ _OPTIONAL = {
     "llvmlite": ["sdgraph/run/engines/llvm*"],
     "matplotlib": ["sdgraph/viz*"],
     "onnx": ["sdgraph/files/onnx*", "tests/onnx_cases"],
+    "flatbuffers": ["sdgraph/files/samediff*"],
 }
 collect_ignore_glob = [
     glob

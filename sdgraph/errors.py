@@ -13,6 +13,7 @@ from sdgraph.frames import tracebacks
 from sdgraph.frames.origin import Origin, Place, user_origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 if TYPE_CHECKING:
@@ -305,7 +306,15 @@ class FormatError(SDGraphError, ValueError):
 
 
 class UnknownOpError(FormatError):
-    """A file whose graph has ops that this program does not have; lists all of them."""
+    """A file whose graph has ops that this program does not have; lists all of them.
+
+    Attributes:
+        names: The names of these ops, also those that a long message has no room for.
+    """
+
+    def __init__(self, message: str, *, names: Iterable[str] = (), **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.names = tuple(names)
 
 
 class ChangedOpWarning(UserWarning):

@@ -45,6 +45,7 @@ DOORS = {
     "llvmlite": "run.engines.llvm",
     "safetensors": "files.weights",
     "onnx": "files.onnx",
+    "flatbuffers": "files.samediff",
     "IPython": "show.completion",
     "matplotlib": "viz",
     "mpl_toolkits": "viz",

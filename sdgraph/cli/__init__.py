@@ -49,8 +49,8 @@ def _add_render(commands: Any) -> None:
         "render",
         help="draw a saved graph, or run a script and draw the graph that it makes",
         description="Runs a Python script as `python SCRIPT.py` would, and draws the graph that it leaves in a global "
-        "variable: the one called NAME, or the only one. Of a file that `sd.save` wrote it draws the graph. The suffix "
-        "of OUT chooses the format.",
+        "variable: the one called NAME, or the only one. Of a file that `sd.save` wrote, or SameDiff in Java, it draws "
+        "the graph. The suffix of OUT chooses the format.",
         argument_default=argparse.SUPPRESS,
     )
     render.add_argument("script", metavar="FILE", help="FILE.sdg, or SCRIPT.py[:NAME] with the name of the graph in it")
@@ -158,7 +158,7 @@ def _render(options: dict[str, Any]) -> int:
     out = out or written
     script, name = split_name(options.pop("script"))
     try:
-        if script.suffix == files.SUFFIX:
+        if files.is_graph(script):
             found, graph = {}, files.graph(script)
         else:
             found = run_script(script)

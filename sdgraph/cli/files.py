@@ -16,6 +16,8 @@ from sdgraph.store.load import structure
 from sdgraph.wording import byte_size, counted
 
 SUFFIX = ".sdg"
+SAMEDIFF = ".fb"
+"""The suffix of the files that SameDiff writes in Java."""
 
 
 def add_commands(commands: Any) -> None:
@@ -47,7 +49,9 @@ def add_commands(commands: Any) -> None:
         description="Writes what `sd.to_onnx` does; needs the package onnx.",
     )
     for parser in (summary, check, explore, export):
-        parser.add_argument("file", type=Path, metavar=f"FILE{SUFFIX}", help="a file that `sd.save` wrote")
+        parser.add_argument(
+            "file", type=Path, metavar=f"FILE{SUFFIX}", help=f"a file that `sd.save` wrote, or SameDiff: {SAMEDIFF}"
+        )
     export.add_argument("out", type=Path, metavar="OUT.onnx", help="the file to write")
     export.add_argument(
         "--fetch", action="append", metavar="NAME", help="what to compute (default: the losses); repeatable"
@@ -60,7 +64,7 @@ def add_commands(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> Iterator[str]:
     """What a command prints, line by line."""
     if arguments.command == "summary":
-        sd = structure(SameDiff, arguments.file)
+        sd = graph(arguments.file) if _of_samediff(arguments.file) else structure(SameDiff, arguments.file)
         yield str(sd.summary(arguments.depth, arguments.sort, gradients=arguments.gradients))
     elif arguments.command == "check":
         yield from _checked(arguments.file, arguments.sha256)
@@ -70,9 +74,22 @@ def run(arguments: argparse.Namespace) -> Iterator[str]:
         yield str(graph(arguments.file).to_html(arguments.out))
 
 
+def is_graph(file: Path) -> bool:
+    """Whether a file should hold a graph, by its suffix."""
+    return file.suffix == SUFFIX or _of_samediff(file)
+
+
 def graph(file: Path) -> SameDiff:
     """A saved graph to look at."""
-    return SameDiff.load(file, mmap=True)
+    if not _of_samediff(file):
+        return SameDiff.load(file, mmap=True)
+    from sdgraph.files import samediff
+
+    return samediff.load(file)
+
+
+def _of_samediff(file: Path) -> bool:
+    return file.suffix == SAMEDIFF
 
 
 def _exported(given: argparse.Namespace) -> str:
@@ -87,11 +104,12 @@ class OtherDigest(Exception):
 
 
 def _checked(file: Path, digest: str | None) -> Iterator[str]:
-    sd = SameDiff.load(file)
+    sd = graph(file) if _of_samediff(file) else SameDiff.load(file)
     with open(file, "rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     arrays = sum(array.nbytes for array in sd.values.values())
-    yield f"{file}: {counted(len(sd), 'variable')}, {byte_size(arrays)} of values, every byte is right"
+    said = "all of it can be read; the format has no checksums" if _of_samediff(file) else "every byte is right"
+    yield f"{file}: {counted(len(sd), 'variable')}, {byte_size(arrays)} of values, {said}"
     yield f"sha256: {found}"
     if digest is not None and digest.lower() != found:
         raise OtherDigest(f"the digest should be {digest.lower()}")

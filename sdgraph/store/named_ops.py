@@ -104,6 +104,7 @@ def read_ops(rows: Any, given: Mapping[str, Op], used: Iterable[int], most_opera
     if missing:
         raise UnknownOpError(
             "The graph has ops that this program does not have.",
+            names=missing,
             given=", ".join(missing),
             fix="Import the module that defines them, or pass them: SameDiff.load(path, ops=[...]).",
         )

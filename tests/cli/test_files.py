@@ -99,3 +99,25 @@ def test_export_writes_a_model(saved, tmp_path, capsys):
     assert onnx.load(out) == sd.to_onnx(["loss", "grad/layer/w"], opset=18, target="basic")
     assert main(["export", str(path), str(out), "--fetch", "los"]) == 1
     assert "Did you mean 'loss'?" in capsys.readouterr().err
+
+
+def test_a_file_of_samediff(tmp_path, capsys):
+    pytest.importorskip("flatbuffers")
+    from tests.files.samediff import real
+
+    path = tmp_path / "m.fb"
+    path.write_bytes(real.path("updater_Adam").read_bytes())
+    assert main(["summary", str(path)]) == 0
+    assert "loss.softmax_cross_entropy" in capsys.readouterr().out
+    assert main(["check", str(path)]) == 0
+    assert "8 variables" in (out := capsys.readouterr().out) and "no checksums" in out
+    assert main(["explore", str(path), "-o", str(tmp_path / "m.html")]) == 0
+    assert (tmp_path / "m.html").stat().st_size > 1000
+    path.write_bytes(b"nothing")
+    capsys.readouterr()
+    for command in (["summary"], ["check"], ["render", "-o", str(tmp_path / "m.svg")]):
+        assert main([*command, str(path)]) == 1
+        assert "no file of SameDiff's" in capsys.readouterr().err
+    path.write_bytes(real.path("net_gru").read_bytes())
+    assert main(["check", str(path)]) == 1
+    assert "gru" in capsys.readouterr().err

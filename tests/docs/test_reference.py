@@ -16,6 +16,7 @@ PUBLIC = {
     "sdgraph",
     "sdgraph.data",
     "sdgraph.errors",
+    "sdgraph.files.samediff",
     "sdgraph.keras.losses",
     "sdgraph.keras.utils",
     "sdgraph.losses",

@@ -9,12 +9,14 @@ with the names of sdgraph's operands and settings:
 | ``weights=1`` in inputs | an operand that is 1 where ours is not given |
 | ``=shape`` in inputs | a setting that stands in a constant |
 | ``axis``, ``axis=-1`` | a setting; -1 where the file has none |
-| ``shape...`` | a list; several in one slot are equally long |
+| ``shape...`` | a list; several in one slot are equally long, and equal if they have one name |
 | ``axis...*`` | a list, or for all axes nothing, or one number that says so |
-| ``axis!`` | one number, or nothing for None |
+| ``axis!`` | one number, several, or nothing for None |
 | ``reverse?`` | a flag that stands as a number |
 | ``@gamma`` | 1 where that operand is given, else 0 |
 | ``0``, ``true`` | always that |
+| ``~10`` | written so, and read whatever it is |
+| ``*`` | nothing, and read whatever it is |
 | ``keepdims:keepDims`` in properties | a setting, and the property in which it stands |
 
 ``scalar`` names the setting or the operand that is a number beside the node. ``fixed`` are settings of ours that
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-Form: TypeAlias = Literal["one", "list", "axes", "optional", "flag", "given", "literal"]
+Form: TypeAlias = Literal["one", "list", "axes", "optional", "flag", "given", "literal", "ignored", "rest"]
 
 _FORMS: Final[dict[str, Form]] = {"": "one", "...": "list", "...*": "axes", "!": "optional", "?": "flag"}
 _TOKEN: Final = re.compile(
@@ -95,6 +97,10 @@ def _literal(text: str) -> float | bool | None:
 
 
 def _slot(token: str) -> Slot:
+    if token == "*":
+        return Slot("", "rest")
+    if token.startswith("~"):
+        return Slot("", "ignored", _literal(token[1:]))
     value = _literal(token)
     if value is not None:
         return Slot("", "literal", value)

@@ -1,21 +1,26 @@
 """What stands where in SameDiff's files: the tables with their slots, and the numbers of enumerations.
 
-A file is one FlatBuffers table, `GRAPH`. The reader and the writer take slots, codes and flags from here. A table is a
-mapping by the names of its fields; a field that a file leaves out is None, or 0 if it is a number. Must not know how
-bytes are read or written, nor what any op computes.
+A file is one FlatBuffers table, `GRAPH`. The reader and the writer take slots, codes and flags from here. Must not know
+how bytes are read or written, nor what any op computes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
 
-Record: TypeAlias = dict[str, Any]
-"""A table as it was read, or is to be written."""
+
+class Record(dict[str, Any]):
+    """A table as it was read, or is to be written: what it lacks is None."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,5 @@ EMPTY_FLAG: Final = 8
 ALL_AXES: Final = 2147483647
 """The single axis of a reduction over all axes."""
 
-CUSTOM: Final = 21
-"""The type of the ops whose number is a hash of their name; the others have one of a few types and a small number."""
 CONTROL_FLOW: Final = {"enter", "exit", "loop_cond", "merge", "next_iteration", "switch"}
 """The ops of type 119, of which loops and conditions are made."""

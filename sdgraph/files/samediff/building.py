@@ -1,0 +1,265 @@
+"""A graph from the tables of a file: variables first, then operations, each when its operands are there.
+
+Operations of a file stand in any order, and are bound by the ids of variables, never by names of operations. What the
+graph cannot have is collected, so that one error names all of it. Must not know any operation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sdgraph.build.kinds import VariableKind
+from sdgraph.build.names import check_name
+from sdgraph.build.variable import SDVariable
+from sdgraph.errors import FormatError, SDGraphError, UnknownOpError, VariableNameError, shown
+from sdgraph.files.samediff import arrays
+from sdgraph.files.samediff.call import Call
+from sdgraph.files.samediff.making import is_there, make
+from sdgraph.files.samediff.nodes import Node, in_order, read_nodes
+from sdgraph.files.samediff.schema import CONTROL_FLOW, KINDS, UTF8, Record
+from sdgraph.files.samediff.stored import Unfit
+from sdgraph.files.samediff.tables import Damaged
+from sdgraph.infer.names import is_short, is_writable
+from sdgraph.samediff import SameDiff
+from sdgraph.wording import listed
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+_OF_OPERAND: Final = {"dropout", "dropout_inverted"}
+"""Operations whose outputs have the dtype of their operand, whatever a file says."""
+
+
+def build(graph: Record, shapes: Mapping[str, Any], name: str) -> SameDiff:
+    """The graph that the tables of a file describe.
+
+    Args:
+        graph: The table of the whole file.
+        name: What messages call the file.
+        shapes: Shapes of placeholders by name, in place of those in the file.
+
+    Raises:
+        Damaged: If they describe none.
+        UnknownOpError: If it has operations that the graph cannot have; names them all.
+        FormatError: If an operation cannot be made of its operands.
+        VariableNameError: If ``shapes`` names no placeholder.
+    """
+    records = _by_name(graph["variables"] or [])
+    nodes = read_nodes(graph["nodes"] or [], records)
+    builder = _Builder(records, nodes)
+    with builder.sd.one_origin():
+        builder.leaves(shapes)
+        for node in nodes:
+            if not is_there(node.op):
+                builder.lack(node)
+        for node in in_order([node for node in nodes if is_there(node.op)]):
+            builder.operation(node)
+        builder.raise_problems(name)
+        builder.losses(graph["losses"] or [])
+    return builder.sd
+
+
+def _by_name(variables: Iterable[Record]) -> dict[str, Record]:
+    """The variables of a file by name, all of which a graph can have."""
+    found: dict[str, Record] = {}
+    for record in variables:
+        name = record["name"]
+        if not name or not is_short(name) or not is_writable(name) or _CONTROL.search(name):
+            raise Damaged(f"a variable has the name {shown(name, 60)}")
+        if name in found:
+            raise Damaged(f"two variables have the name {shown(name, 60)}")
+        if (record["kind"] or 0) not in KINDS:
+            raise Damaged(f"the variable {shown(name, 60)} is of no kind that there is")
+        found[name] = record
+    return found
+
+
+def _usual_dtype(records: Iterable[Record]) -> np.dtype[Any]:
+    """The floating dtype that most variables have."""
+    found = Counter(dtype for record in records if (dtype := _dtype(record)) is not None and dtype.kind == "f")
+    return max(found, key=lambda dtype: (found[dtype], dtype.itemsize), default=np.dtype("float32"))
+
+
+def _dtype(record: Record | None) -> np.dtype[Any] | None:
+    """The dtype of a variable; None if the file does not say, or numpy has none."""
+    try:
+        return None if record is None else arrays.dtype_of(record["dtype"])
+    except Damaged:
+        return None
+
+
+class _Builder:
+    """A graph that is being made, and what could not be made."""
+
+    def __init__(self, records: Mapping[str, Record], nodes: Iterable[Node]) -> None:
+        self._records = records
+        self._computed = {name for node in nodes for name in node.outputs}
+        self._taken = self._computed | records.keys()
+        self._named_literals = any(name.startswith("constant") for name in self._computed)
+        self._found: dict[str, SDVariable] = {}
+        self._texts: set[str] = set()
+        self._lacking: dict[tuple[str, str], list[str]] = {}
+        """The names of the operations that sdgraph does not have, by what they are and why not."""
+        self._failed: list[str] = []
+        """What went wrong with operations that it has."""
+        self.sd = SameDiff(_usual_dtype(records.values()))
+
+    # ------------------------------------------------------------------ names
+
+    def fresh(self, base: str) -> str:
+        """A name like ``base`` that neither the graph nor the file has, nor will the further outputs of its op."""
+        base = _well_formed(base)
+        name, k = base, 0
+        while name in self._taken or self.sd.has(name):
+            k += 1
+            name = f"{base}_{k}"
+        self._taken.add(name)
+        return name
+
+    def _named(self, v: SDVariable, name: str) -> SDVariable:
+        """A variable under the name that it has in the file, also one that nobody could give it here."""
+        if v.name != name:
+            self.sd.rename_node(v.id, name)
+        self._found[name] = v
+        return v
+
+    # ------------------------------------------------------------------ variables
+
+    def leaves(self, shapes: Mapping[str, Any]) -> None:
+        """Make variables, constants and placeholders; texts are kept with the graph, which has none in arrays."""
+        makers = {VariableKind.VARIABLE: self.sd.var, VariableKind.CONSTANT: self.sd.constant}
+        placeholders = set()
+        for name, record in self._records.items():
+            kind, array = KINDS[record["kind"] or 0], record["array"]
+            if name in self._computed:
+                continue
+            if kind is VariableKind.PLACEHOLDER:
+                placeholders.add(name)
+                self._placeholder(name, record, shapes)
+            elif array is not None and arrays.is_text(array):
+                self._texts.add(name)
+                self.sd.user[name] = _as_text(arrays.texts(array))
+            elif array is not None:
+                make_leaf = makers.get(kind, self.sd.constant)
+                self._named(make_leaf(self._leaf_name(name), arrays.to_numpy(array)), name)
+            elif kind is not VariableKind.ARRAY:
+                raise Damaged(f"the variable {shown(name, 60)} has no values")
+        if not shapes.keys() <= placeholders:
+            raise VariableNameError(
+                "The file has no such placeholder.",
+                given=", ".join(shown(name) for name in shapes.keys() - placeholders),
+                expected=", ".join(sorted(placeholders)) or "nothing: it has none",
+            )
+
+    def _placeholder(self, name: str, record: Record, shapes: Mapping[str, Any]) -> None:
+        if record["dtype"] == UTF8:
+            self._texts.add(name)
+            return
+        dtype = arrays.dtype_of(record["dtype"])
+        shape = [None if d < 0 else d for d in record["shape"] or ()]
+        self._named(self.sd.placeholder(self._leaf_name(name), shapes.get(name, shape), dtype), name)
+
+    def _leaf_name(self, name: str) -> str:
+        return name if _is_well_formed(name) else self.fresh(name)
+
+    # ------------------------------------------------------------------ operations
+
+    def operation(self, node: Node) -> None:
+        """Make an operation, unless something that it reads could not be made."""
+        if any(name not in self._found for name in node.inputs):
+            if any(name in self._texts for name in node.inputs):
+                self.lack(node, "it reads texts")
+            return
+        try:
+            dtypes = [_dtype(self._records.get(name)) for name in node.outputs]
+            own = node.outputs[0] if len(node.outputs) == 1 and _is_well_formed(node.outputs[0]) else None
+            operands = [self._found[name] for name in node.inputs]
+            call = Call(self.sd, node.stored(dtypes), operands, self.fresh, own, self._named_literals)
+            self._bind(call, make(call))
+        except Unfit as e:
+            self.lack(node, str(e))
+        except Damaged:
+            raise
+        except SDGraphError as e:
+            self._failed.append(f"{node.op} ({shown(node.name, 60)}): {e.message}")
+        except (ArithmeticError, ValueError, TypeError, LookupError, MemoryError, RecursionError):
+            self._failed.append(f"{node.op} ({shown(node.name, 60)}): its arguments do not fit together")
+
+    def _bind(self, call: Call, results: list[SDVariable]) -> None:
+        """Give results the names and dtypes that they have in the file."""
+        stored = call.stored
+        if len(results) < len(stored.outputs):
+            raise Unfit(f"it has {len(stored.outputs)} outputs, and not {len(results)}")
+        for name, dtype, v in zip(stored.outputs, stored.dtypes, results, strict=False):
+            if dtype is not None and v.dtype != dtype and stored.op not in _OF_OPERAND:
+                if v.name in stored.outputs:
+                    self.sd.rename_node(v.id, self.fresh(f"{name}/{(v.op_name or '').rpartition('.')[2]}"))
+                v = call.apply("cast", v, dtype=dtype)
+            elif v.name in self._found:
+                v = call.apply("identity", v)
+            self._named(v, name)
+
+    def lack(self, node: Node, why: str = "") -> None:
+        """Note an operation that sdgraph does not have, or not in this form."""
+        self._lacking.setdefault((node.op, why), []).append(node.name)
+
+    def raise_problems(self, name: str) -> None:
+        """Raise the error that names all that could not be made."""
+        if self._lacking:
+            raise UnknownOpError(
+                f"The graph of {name} has operations that sdgraph does not have, or not in this form.",
+                names=dict.fromkeys(op for op, _ in sorted(self._lacking)),
+                given=", ".join(_lacking(*key, names) for key, names in sorted(self._lacking.items())),
+                fix="Leave them out in Java before saving, or save the parts without them.",
+            )
+        if self._failed:
+            raise FormatError(
+                f"The graph of {name} has operations that cannot be made of their operands.",
+                given="\n".join(self._failed),
+            )
+
+    # ------------------------------------------------------------------ losses
+
+    def losses(self, names: Iterable[str]) -> None:
+        """Mark what the file minimizes."""
+        names = list(dict.fromkeys(names))
+        lost = [name for name in names if name not in self._found]
+        if lost:
+            raise Damaged(f"it minimizes {shown(lost[0], 60)}, which is not there")
+        if names:
+            try:
+                self.sd.set_loss_variables([self._found[name] for name in names])
+            except SDGraphError as e:
+                raise Damaged(f"it minimizes what is no loss: {e.message}") from e
+
+
+def _lacking(op: str, why: str, names: Sequence[str]) -> str:
+    """What to say of operations of one sort."""
+    if not why:
+        return f"{shown(op, 60)[1:-1]}{' (control flow)' if op in CONTROL_FLOW else ''}"
+    several = f"{listed(names[:3], 'and')}{f' and {len(names) - 3:,} more' if len(names) > 3 else ''}"
+    return f"{op} ({several}: {why})"
+
+
+def _is_well_formed(name: str) -> bool:
+    try:
+        check_name(name)
+    except VariableNameError:
+        return False
+    return True
+
+
+def _well_formed(name: str) -> str:
+    """A name that a variable can be given, as like another as it can be."""
+    parts = (re.sub(r"[\x00-\x1f\x7f:]", "_", part).strip() for part in name.split("/"))
+    return "/".join(part for part in parts if part)[-900:].lstrip("/").strip() or "x"
+
+
+def _as_text(texts: np.ndarray[Any, Any]) -> str:
+    """An array of texts as one: itself if it is one, else as JSON."""
+    return str(texts[()]) if not texts.shape else json.dumps(texts.tolist(), ensure_ascii=False)
