@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.names import check_name
+from sdgraph.build.names import are_full_names, check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import FormatError, SDGraphError, UnknownOpError, VariableNameError, shown
 from sdgraph.files.samediff import arrays
@@ -102,6 +102,7 @@ class _Builder:
         self._taken = self._computed | records.keys()
         self._named_literals = any(name.startswith("constant") for name in self._computed)
         self._found: dict[str, SDVariable] = {}
+        self._names: dict[str, str] = {}
         self._texts: set[str] = set()
         self._lacking: dict[tuple[str, str], list[str]] = {}
         """The names of the operations that sdgraph does not have, by what they are and why not."""
@@ -121,10 +122,16 @@ class _Builder:
         self._taken.add(name)
         return name
 
+    def _here(self, name: str) -> str:
+        """What a variable of the file is called: as there, or likewise if no variable can be called so."""
+        if name not in self._names:
+            self._names[name] = name if are_full_names([name]) else self.fresh(name)
+        return self._names[name]
+
     def _named(self, v: SDVariable, name: str) -> SDVariable:
-        """A variable under the name that it has in the file, also one that nobody could give it here."""
-        if v.name != name:
-            self.sd.rename_node(v.id, name)
+        """A variable under its name, also one that nobody could give it in a call."""
+        if v.name != self._here(name):
+            self.sd.rename_node(v.id, self._here(name))
         self._found[name] = v
         return v
 
@@ -165,7 +172,8 @@ class _Builder:
         self._named(self.sd.placeholder(self._leaf_name(name), shapes.get(name, shape), dtype), name)
 
     def _leaf_name(self, name: str) -> str:
-        return name if _is_well_formed(name) else self.fresh(name)
+        here = self._here(name)
+        return here if _is_well_formed(here) else self.fresh(here)
 
     # ------------------------------------------------------------------ operations
 

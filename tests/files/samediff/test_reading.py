@@ -102,21 +102,26 @@ def test_shapes_of_placeholders(path):
 
 # ---------------------------------------------------------------------- names and order
 
-ODD = ["out:1", "/a", "b/", "c//d", " e", "f ", "g:all", "ü/ö", "x.y-z", "0", "constant", "add", "w/add"]
+# Names of a file, and what they are here where no variable can have them.
+ODD = {
+    "out:1": "out:1", "/a": "a", "b/": "b", "c//d": "c/d", " e": "e_1", "f ": "f", "g:all": "g:all", "ü/ö": "ü/ö",
+    "x.y-z": "x.y-z", "0": "0", "constant": "constant", "add": "add", "w/add": "w/add", "e": "e", "//": "x",
+}  # fmt: skip
 
 
 def test_names_are_kept_whatever_they_are(path):
     file = flat.File()
-    previous = file.leaf("begin ", "variable", "DOUBLE", [1.0, 2.0], (2,))
+    previous = file.leaf(" begin", "variable", "DOUBLE", [1.0, 2.0], (2,))
     for name in ODD:
         file.op("add_scalar", [previous], [(name, "DOUBLE")], scalar=flat.array(1.0, "DOUBLE"))
         previous = name
     file.write(path)
     sd = samediff.load(path)
-    values = {name: sd[name].eval().tolist() for name in ODD}
+    values = {name: sd[ODD[name]].eval().tolist() for name in ODD}
     assert values == {name: [2.0 + k, 3.0 + k] for k, name in enumerate(ODD)}
+    assert sd["begin"].value.tolist() == [1.0, 2.0]
     again = from_bytes(SameDiff, to_bytes(sd))
-    assert {name: again[name].eval().tolist() for name in ODD} == values
+    assert {name: again[ODD[name]].eval().tolist() for name in ODD} == values
 
 
 def test_outputs_of_one_operation_have_any_names(path):

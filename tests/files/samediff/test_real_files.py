@@ -62,7 +62,7 @@ def test_variables_kinds_and_losses_are_those_of_the_file(name):
     kinds = {v.name: v.kind.name for v in sd.variables()}
     there = {variable: kind for variable, kind in said["kinds"].items() if (name, variable) not in TEXTS}
     assert {variable: kinds.get(variable) for variable in there} == there
-    # What SameDiff has as one op and sdgraph as several stands below the name of its output; numbers are constants here.
+    # What is several ops here stands below the name of its output; numbers are constants.
     more = kinds.keys() - there.keys()
     assert all(extra.rpartition("/")[0] or extra.startswith("constant") for extra in more)
     if said["loss_variables"]:
