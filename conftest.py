@@ -15,7 +15,8 @@ os.environ.setdefault("SDGRAPH_TRACEBACK", "full")
 _OPTIONAL = {
     "llvmlite": ["sdgraph/run/engines/llvm*"],
     "matplotlib": ["sdgraph/viz*"],
-    "onnx": ["sdgraph/files/onnx*", "tests/onnx_cases"],
+    "onnx": ["sdgraph/files/onnx*", "tests/files/onnx*"],
+    "onnxruntime": ["tests/files/onnx*", "tests/onnx_cases/test_exported*"],
     "flatbuffers": ["sdgraph/files/samediff*"],
 }
 collect_ignore_glob = [

@@ -1,14 +1,18 @@
-"""All rules of the translation, entered by importing the modules that have them, and the comparison of outputs."""
+"""All rules of the translation, entered by importing the modules that have them; the cases that they translate."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from tests.onnx_cases import arranging, attention, elementwise, layers, reducing, steps  # noqa: F401
-from tests.onnx_cases.collection import Case
+from tests.onnx_cases.collection import Case, collected
+from tests.onnx_cases.excluded import why
 from tests.onnx_cases.translation import RULES, Translation
 
-__all__ = ["RULES", "Translation", "check_outputs"]
+__all__ = ["RULES", "RUN", "Translation", "check_outputs"]
+
+RUN = [c.name for c in collected().values() if why(c) is None and c.ops <= RULES.keys()]
+"""The names of all cases that are run."""
 
 WIDER = {
     # Halves that are rounded after each step, there; the exact values lie between these and sdgraph's.

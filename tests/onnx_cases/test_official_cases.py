@@ -11,14 +11,10 @@ import pytest
 
 from tests.onnx_cases.collection import NO_ARRAY, NUMPY_LACKS, collected
 from tests.onnx_cases.excluded import CASES, NO_OPERATION, why
-from tests.onnx_cases.rules import RULES, Translation, check_outputs
-
-if tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 23):
-    pytest.skip("earlier releases carry cases that were corrected since", allow_module_level=True)
+from tests.onnx_cases.rules import RULES, RUN, Translation, check_outputs
 
 ENGINES = ["numpy", pytest.param("llvm", marks=pytest.mark.skipif(not find_spec("llvmlite"), reason="needs llvmlite"))]
 pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
-RUN = [c.name for c in collected().values() if why(c) is None and c.ops <= RULES.keys()]
 
 # The tables are those of one release. Others have other cases, and what these cases need may be missing here.
 of_this_release = pytest.mark.skipif(not onnx.__version__.startswith("1.23."), reason="the tables are of onnx 1.23")

@@ -101,6 +101,7 @@ def test_what_no_file_can_hold_is_refused_with_the_variable():
         pickle.dumps(sd)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("package", ["cloudpickle", "joblib"])
 def test_other_libraries_that_pickle(package, tmp_path):
     library = pytest.importorskip(package)

@@ -17,7 +17,7 @@ from tests.files.onnx.running import assert_same, checked, in_reference, in_runt
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import NEEDS_SIZES, OPS, floating
 
-pytestmark = pytest.mark.any_engine
+pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 
 DTYPES = ["float64", "float32"]
 

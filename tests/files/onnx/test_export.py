@@ -19,7 +19,7 @@ from tests.files.onnx.running import checked, in_reference, in_runtime, onnx, se
 from tests.graph_state import graph_state
 from tests.hostile import HOSTILE, LONGEST
 
-pytestmark = pytest.mark.any_engine
+pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 
 
 def network(dtype="float32"):
