@@ -16,8 +16,8 @@ from sdgraph.store.load import structure
 from sdgraph.wording import byte_size, counted
 
 SUFFIX = ".sdg"
-SAMEDIFF = ".fb"
-"""The suffix of the files that SameDiff writes in Java."""
+SAMEDIFF = (".fb", ".bin", ".sdnb")
+"""The suffixes of the files that SameDiff writes in Java."""
 
 
 def add_commands(commands: Any) -> None:
@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
     )
     for parser in (summary, check, explore, export):
         parser.add_argument(
-            "file", type=Path, metavar=f"FILE{SUFFIX}", help=f"a file that `sd.save` wrote, or SameDiff: {SAMEDIFF}"
+            "file", type=Path, metavar=f"FILE{SUFFIX}", help=f"a file that `sd.save` wrote, or SameDiff: {SAMEDIFF[0]}"
         )
     export.add_argument("out", type=Path, metavar="OUT.onnx", help="the file to write")
     export.add_argument(
@@ -89,7 +89,7 @@ def graph(file: Path) -> SameDiff:
 
 
 def _of_samediff(file: Path) -> bool:
-    return file.suffix == SAMEDIFF
+    return file.suffix in SAMEDIFF
 
 
 def _exported(given: argparse.Namespace) -> str:

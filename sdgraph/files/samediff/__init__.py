@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.checks import as_path
+from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.files.samediff.training import Training
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     from sdgraph.samediff import SameDiff
 
@@ -39,8 +40,12 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
             or some in another form; names them all.
         FormatError: If the file is damaged, or no file of SameDiff's, or its operations do not fit their operands.
         VariableNameError: If ``shapes`` names something else than a placeholder.
+        ArgumentTypeError: If ``shapes`` is no mapping.
         MissingDependencyError: If flatbuffers is not installed.
         OSError: If the file cannot be read.
+
+    Warns:
+        UserWarning: If the file, which is an old one then, does not say how its losses are reduced.
 
     Example:
         >>> from sdgraph.files import samediff
@@ -50,7 +55,9 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
     """
     from sdgraph.files.samediff import reading
 
-    return reading.load(as_path(path), {} if shapes is None else shapes)
+    if not isinstance(shapes, Mapping | None):
+        raise ArgumentTypeError("shapes is no mapping.", given=shown(shapes), expected="{'x': (None, 3)}")
+    return reading.load(as_path(path), shapes or {})
 
 
 def load_training(path: str | os.PathLike[str]) -> Training | None:

@@ -6,8 +6,10 @@ graph cannot have is collected, so that one error names all of it. Must not know
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -22,6 +24,7 @@ from sdgraph.files.samediff import arrays
 from sdgraph.files.samediff.call import Call
 from sdgraph.files.samediff.making import is_there, make
 from sdgraph.files.samediff.nodes import Node, in_order, read_nodes
+from sdgraph.files.samediff.op_table import rows
 from sdgraph.files.samediff.schema import CONTROL_FLOW, KINDS, UTF8, Record
 from sdgraph.files.samediff.stored import Unfit
 from sdgraph.files.samediff.tables import Damaged
@@ -61,6 +64,7 @@ def build(graph: Record, shapes: Mapping[str, Any], name: str) -> SameDiff:
             builder.operation(node)
         builder.raise_problems(name)
         builder.losses(graph["losses"] or [])
+    builder.warn(name)
     return builder.sd
 
 
@@ -104,6 +108,8 @@ class _Builder:
         self._found: dict[str, SDVariable] = {}
         self._names: dict[str, str] = {}
         self._texts: set[str] = set()
+        self._unreduced: list[str] = []
+        """The losses of which the file does not say how they are reduced."""
         self._lacking: dict[tuple[str, str], list[str]] = {}
         """The names of the operations that sdgraph does not have, by what they are and why not."""
         self._failed: list[str] = []
@@ -189,6 +195,8 @@ class _Builder:
             operands = [self._found[name] for name in node.inputs]
             call = Call(self.sd, node.stored(dtypes), operands, self.fresh, own, self._named_literals)
             self._bind(call, make(call))
+            if not call.stored.i and node.op in _reduced_losses():
+                self._unreduced.append(node.outputs[0])
         except Unfit as e:
             self.lack(node, str(e))
         except Damaged:
@@ -244,6 +252,23 @@ class _Builder:
                 self.sd.set_loss_variables([self._found[name] for name in names])
             except SDGraphError as e:
                 raise Damaged(f"it minimizes what is no loss: {e.message}") from e
+
+    def warn(self, name: str) -> None:
+        """Say what the file leaves open."""
+        if self._unreduced:
+            losses = f"{listed(self._unreduced[:5], 'and')} {'are' if len(self._unreduced) > 1 else 'is'}"
+            warnings.warn(
+                f"{name} does not say how {losses} reduced, as files from before September 2021 do not. SameDiff's "
+                "default is taken: MEAN_BY_NONZERO_WEIGHT_COUNT.",
+                UserWarning,
+                stacklevel=7,
+            )
+
+
+@functools.cache
+def _reduced_losses() -> frozenset[str]:
+    """The operations that have a reduction among their arguments."""
+    return frozenset(row.name for row in rows() if any(slot.name == "loss_reduce" for slot in row.i))
 
 
 def _lacking(op: str, why: str, names: Sequence[str]) -> str:

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 
 import sdgraph
 from sdgraph import SameDiff
-from sdgraph.errors import ArgumentTypeError, FormatError, MissingDependencyError, UnknownOpError, VariableNameError
+from sdgraph.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FormatError,
+    MissingDependencyError,
+    UnknownOpError,
+    VariableNameError,
+)
 from sdgraph.files import samediff
 from sdgraph.files.samediff import op_table
 from sdgraph.files.samediff.composed import COMPOSED
@@ -98,6 +105,10 @@ def test_shapes_of_placeholders(path):
     assert samediff.load(path, shapes={"x": (2, "features")})["y"].shape == ("features", 2)
     with pytest.raises(VariableNameError, match="no such placeholder"):
         samediff.load(path, shapes={"w": (3,)})
+    with pytest.raises(ArgumentTypeError, match="no mapping"):
+        samediff.load(path, shapes=[(2, 3)])
+    with pytest.raises(ArgumentError):
+        samediff.load(path, shapes={"x": (1.5,)})
 
 
 # ---------------------------------------------------------------------- names and order
@@ -272,6 +283,17 @@ def test_a_loss_may_have_elements(path):
     sd = samediff.load(path)
     x = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     np.testing.assert_array_equal(sd.calculate_gradients({"x": x}, ["w"])["w"], x.sum(0))
+
+
+def test_old_losses_say_nothing_of_their_reduction(path):
+    file = vectors()
+    file.leaf("one", "constant", "DOUBLE", 1.0, ())
+    file.leaf("y", "placeholder", "DOUBLE", shape=[3])
+    file.op("mean_sqerr_loss", ["w", "one", "y"], [("loss", "DOUBLE")])
+    with pytest.warns(UserWarning, match="'loss' is reduced.*MEAN_BY_NONZERO") as caught:
+        sd = samediff.load(file.write(path))
+    assert caught[0].filename == __file__
+    assert sd["loss"].eval({"y": [1.0, -2.0, 6.0]}) == 3.0
 
 
 # ---------------------------------------------------------------------- what is not there
