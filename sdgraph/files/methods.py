@@ -13,12 +13,12 @@ from sdgraph.show.views import GraphViews
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sdgraph.build.variable import Variables
     from sdgraph.files.onnx.model import ModelProto
-    from sdgraph.files.weights import Imported
+    from sdgraph.files.weights import Imported, Rename
 
 
 @told_in_calls("sd")
@@ -124,6 +124,7 @@ class GraphFiles(GraphViews):
 
         Raises:
             ArgumentError: For another suffix.
+            DTypeError: If the file cannot hold a variable's dtype.
             MissingDependencyError: If safetensors is not installed.
             OSError: If the file cannot be written.
         """
@@ -135,25 +136,32 @@ class GraphFiles(GraphViews):
     def import_weights(
         self,
         path: str | os.PathLike[str],
-        rename: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        rename: Rename = None,
         *,
+        variables: Any = None,
         strict: bool = True,
     ) -> Imported:
         """Give variables the values of a file, all of them or none.
 
+        Only arrays that a variable waits for are read. They may have another dtype: numbers are rounded, and one that
+        is out of range is an error. That of bfloat16 and of floats of 8 bits is exact.
+
         Args:
             path: The file, ``.npz`` or ``.safetensors`` (extra ``weights``).
-            rename: Names in the graph for names in the file: a mapping, or a function that gives None for an array to
-                leave out.
-            strict: Whether the file must have exactly the variables of the graph.
+            rename: Names in the graph for names in the file: a mapping, which need not have all, or a function. None
+                stands for an array to leave out.
+            variables: Variables or names; all of kind VARIABLE by default.
+            strict: Whether the file must have exactly these variables.
 
         Returns:
             Which variables got a value, which did not, and which arrays are of no variable.
 
         Raises:
-            ArgumentError: If the file must have exactly the variables and has not, or for another suffix.
+            ArgumentError: If the file must have exactly the variables and has not, two arrays get one name, or for
+                another suffix.
+            ArgumentTypeError: If ``rename`` is or gives no name, or a variable is not of the kind that takes values.
             ShapeError: If an array has another shape than its variable.
-            DTypeError: If a variable's dtype cannot hold its array.
+            DTypeError: If a variable's dtype cannot hold its array, or that holds no numbers.
             FormatError: If the file is damaged.
             MissingDependencyError: If safetensors is not installed.
             OSError: If the file cannot be read.
@@ -173,7 +181,8 @@ class GraphFiles(GraphViews):
         """
         from sdgraph.files.weights import import_weights
 
-        return import_weights(self, as_path(path), rename, strict=flag("strict", strict))
+        chosen = self.variables("variable") if variables is None else self.several(variables)
+        return import_weights(self, as_path(path), rename, chosen=chosen, strict=flag("strict", strict))
 
     def to_onnx(
         self,
