@@ -43,7 +43,7 @@ DOORS = {
     "graphviz": "show",
     "pygraphviz": "show",
     "llvmlite": "run.engines.llvm",
-    "safetensors": "files.weights",
+    "safetensors": "files.array_files",
     "onnx": "files.onnx",
     "flatbuffers": "files.samediff",
     "IPython": "show.completion",

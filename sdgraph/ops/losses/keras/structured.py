@@ -30,7 +30,7 @@ def _infer_whole_rows(labels: Aval, logits: Aval, lengths: Aval, logit_lengths: 
     return infer_ctc(labels, logits, lengths, logit_lengths, blank_index=0)
 
 
-@composite(infer=_infer_whole_rows, leaves_out=False)
+@composite(infer=_infer_whole_rows, grows=True, leaves_out=False)
 def _ctc(sd: GraphLike, labels: Operand, logits: Operand, lengths: Operand, logit_lengths: Operand) -> SDVariable:
     """``-log P(labels | logits)`` with class 0 as the blank, which may stand among the labels."""
     operands: Any = (labels, logits, lengths, logit_lengths)
