@@ -95,9 +95,16 @@ def _rectified_tanh(c: Call) -> Any:
     return c.apply("nn.relu", c.apply("math.tanh", c.operands[0]))
 
 
+def _either(c: Call, condition: SDVariable, yes: float, no: float) -> SDVariable:
+    """One of two numbers for each element of the operand, with a gradient of 0."""
+    like = c.operands[0]
+    return c.apply("where", condition, *(c.apply("full_like", like, value=x, dtype=like.dtype) for x in (yes, no)))
+
+
 def _hard_tanh_derivative(c: Call) -> Any:
     (x,) = c.operands
-    return c.apply("cast", c.apply("lte", c.apply("math.abs", x), c.literal(1, x)), dtype=x.dtype)
+    within = c.apply("lte", c.apply("math.abs", x), c.literal(1, x))
+    return _either(c, within, 1, 0)
 
 
 def _softsign_derivative(c: Call) -> Any:
@@ -108,7 +115,7 @@ def _softsign_derivative(c: Call) -> Any:
 
 def _leaky_relu_derivative(c: Call) -> Any:
     (x,) = c.operands
-    return c.apply("where", c.apply("gte", x, c.literal(0, x)), c.literal(1, x), c.literal(_number(c), x))
+    return _either(c, c.apply("gte", x, c.literal(0, x)), 1, _number(c))
 
 
 def _sigmoid_gradient(c: Call) -> Any:

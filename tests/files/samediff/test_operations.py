@@ -144,6 +144,17 @@ def test_what_is_refused(name, tmp_path):
         load(case, tmp_path)
 
 
+STEPS = ["nn.hardTanhDerivative.1", "nn.leakyReluDerivative.1", "math.round.1", "nn.softsignDerivative.1"]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_is_written_with_steps_has_a_gradient(name, tmp_path):
+    (case,) = [case for case in [*OF_OURS, *GOLDEN["cases"]] if case["id"] == name]
+    sd, (out,) = load(case, tmp_path)
+    (g,) = sd.grad(sd.sum(out), ["x"])
+    assert (g.eval() == 0).all() == (case["op"] != "softsignDerivative")
+
+
 DRAWN = [case for case in OF_OURS if case["namespace"] == "random" or case["op"].startswith("dropout")]
 
 
