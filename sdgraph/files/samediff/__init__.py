@@ -21,9 +21,9 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
     """Read a graph that SameDiff saved: ``.fb``, a checkpoint ``.bin``, or ``.sdnb`` without large arrays.
 
     The graph has the names, values and losses of the file, and computes what SameDiff computed before it saved, also
-    what SameDiff itself cannot read back: :doc:`/howto/from_samediff` tells what differs. Operations that are several
-    here have the names of their outputs before a slash: ``round/floor``. Texts, which no variable holds, are in
-    ``sd.user``; bfloat16 becomes float32. How the graph was trained says `load_training`.
+    what SameDiff itself cannot read back; the page for SameDiff's users tells what differs. Where an operation is
+    several here, the others have the name of its output before a slash: ``y/floor``. Texts, which no variable holds,
+    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained says `load_training`.
 
     Nothing in a file can run, and damage ends in an error. The format has no checksums, so not all of it is found.
 

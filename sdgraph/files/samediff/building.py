@@ -107,6 +107,9 @@ class _Builder:
         self._named_literals = any(name.startswith("constant") for name in self._computed)
         self._found: dict[str, SDVariable] = {}
         self._names: dict[str, str] = {}
+        """What variables of the file are called."""
+        self._suffixes: dict[str, int] = {}
+        """Where to look for the next free name, so that many of one sort take no longer than others."""
         self._texts: set[str] = set()
         self._unreduced: list[str] = []
         """The losses of which the file does not say how they are reduced."""
@@ -121,11 +124,10 @@ class _Builder:
     def fresh(self, base: str) -> str:
         """A name like ``base`` that neither the graph nor the file has, nor will the further outputs of its op."""
         base = _well_formed(base)
-        name, k = base, 0
-        while name in self._taken or self.sd.has(name):
+        k = self._suffixes.get(base, 0)
+        while (name := f"{base}_{k}" if k else base) in self._taken or self.sd.has(name):
             k += 1
-            name = f"{base}_{k}"
-        self._taken.add(name)
+        self._suffixes[base] = k + 1
         return name
 
     def _here(self, name: str) -> str:

@@ -155,6 +155,18 @@ def test_a_variable_has_the_name_of_a_further_output(path):
     assert [sd[n].eval().tolist() for n in ("u", "v")] == [[1.0], [2.0]]
 
 
+def test_many_names_that_become_one(path):
+    """Each after the ones before it, in no more time than other names take."""
+    file = flat.File()
+    for k in range(3000):
+        file.leaf("/" * (k % 900 + 1) + " " * (k // 900), "constant", "INT", k, ())
+    file.write(path)
+    start = time.perf_counter()
+    sd = samediff.load(path)
+    assert time.perf_counter() - start < 10
+    assert {int(v.value) for v in sd.variables()} == {*range(3000)} and "x_2999" in sd
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "\x00", "n" * 1001])
 def test_names_that_no_variable_has(path, name):
     file = flat.File()
