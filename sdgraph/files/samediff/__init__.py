@@ -11,10 +11,12 @@ from sdgraph.files.samediff.training import Training
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
+    from sdgraph.build.variable import Variables
     from sdgraph.samediff import SameDiff
 
-__all__ = ["Training", "load", "load_training"]
+__all__ = ["Training", "load", "load_training", "save"]
 
 
 def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = None) -> SameDiff:
@@ -87,3 +89,59 @@ def load_training(path: str | os.PathLike[str]) -> Training | None:
     from sdgraph.files.samediff import reading
 
     return reading.load_training(as_path(path))
+
+
+def save(
+    sd: SameDiff,
+    path: str | os.PathLike[str],
+    *,
+    losses: Variables | None = None,
+    training: Training | None = None,
+) -> Path:
+    """Write a graph that SameDiff 1.0.0-M2.1 reads: to serve in Java what was trained here, or to train on there.
+
+    Names, values and losses are those of the graph. Every op becomes the operations with which SameDiff computes its
+    numbers and its gradients: most are one, and where SameDiff's own operation or its gradient is wrong, or has single
+    precision, others are written, named after the op. :doc:`/howto/from_samediff` tells what is written how, and
+    what is refused. Gradients that were appended to the graph are left out, since SameDiff makes its own, and a
+    variable of integers becomes a constant, since it would train it. Random ops draw other numbers there.
+
+    The file is written whole or not at all, and the same graph gives the same bytes.
+
+    Args:
+        sd: The graph.
+        path: The file, usually ``.fb``; its folder must exist.
+        losses: What SameDiff is to differentiate, as `SameDiff.set_loss_variables` takes it: variables or names, or
+            nothing, as ``()``, for a graph that is only evaluated, which may have ops whose gradient SameDiff has not.
+            By default the losses of the graph. The file has none if those are not clear. A graph without any has its
+            only output as one if that is a number, and SameDiff has its gradient.
+        training: Updater, counters and what the updater keeps, as `load_training` gives it, or made anew.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArgumentError: If the graph has ops, or forms of them, that SameDiff does not compute, or dtypes that it does
+            not have; names all of them, and why. If the training lacks what SameDiff insists on.
+        ArgumentTypeError: If ``sd`` is no graph, or ``training`` no `Training`.
+        GradientError: If a loss is none that can be.
+        UnknownVariableError: If there is no such loss.
+        MissingDependencyError: If flatbuffers is not installed.
+        OSError: If the file cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from sdgraph import SameDiff
+        >>> from sdgraph.files import samediff
+        >>> sd = SameDiff("float64")
+        >>> x = sd.placeholder("x", (None, 2))
+        >>> y = sd.mmul(x, sd.var("w", [[1.0], [2.0]]), name="y")
+        >>> loss = sd.loss.mean_squared_error(sd.placeholder("label", (None, 1)), y, name="loss")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = samediff.load(samediff.save(sd, pathlib.Path(folder) / "model.fb"))
+        >>> again.output({"x": [[1, 1]]}, ["y"]), again.loss_variables()[0].name
+        ({'y': array([[3.]])}, 'loss')
+    """
+    from sdgraph.files.samediff import saving
+
+    return saving.save(sd, as_path(path), losses, training)
