@@ -88,7 +88,7 @@ def attention(t, q, k, v, mask=None, past_k=None, past_v=None, lengths=None, *, 
     if past_k is not None:
         k, v = t.sd.concat(past_k, k, axis=2), t.sd.concat(past_v, v, axis=2)
     present = k, v
-    if q.shape[1] > k.shape[1]:
+    if q.shape[1] != k.shape[1]:
         k, v = (t.sd.repeat(x, q.shape[1] // k.shape[1], axis=1) for x in (k, v))
     offset = 0 if past_k is None else past_k.shape[2]
     if lengths is not None:

@@ -46,7 +46,8 @@ class Translation:
         n_outputs: How many outputs the node has that is being translated.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, *, sizes: bool = True) -> None:
+        """Translate; without ``sizes`` those of the inputs are unknown, but for those that are 1."""
         self.sd = SameDiff()
         self.feeds: dict[str, np.ndarray] = {}
         self._versions = {o.domain: o.version for o in case.model.opset_import}
@@ -58,7 +59,8 @@ class Translation:
         names = [v.name for v in graph.input if v.name not in initialized]
         for name, value in zip(names, case.inputs, strict=True):
             self.feeds[name] = value
-            self._known[name] = self.sd.placeholder(name, value.shape, value.dtype)
+            shape = [n if sizes or n == 1 else f"size_{len(self.feeds)}_{k}" for k, n in enumerate(value.shape)]
+            self._known[name] = self.sd.placeholder(name, shape, value.dtype)
         self._run(graph)
         self.outputs = [self._known[v.name] for v in graph.output]
 
