@@ -1,6 +1,7 @@
 """Operations of SameDiff's that are several of ours: what is read where no single op of sdgraph computes the same.
 
-Each function says what an operation of SameDiff is, with ops of ours. Must not know in which file it stands, nor how
+Each function says what an operation of SameDiff is, with ops of ours, or that it is no other than its row of the table
+says (``NotImplemented``). Must not know in which file it stands, nor how
 files are read.
 """
 
@@ -131,6 +132,36 @@ def _softmax_gradient(c: Call) -> Any:
     y = c.apply("nn.softmax", x, axis=axis)
     mean = c.apply("sum", c.apply("math.mul", g, y), axis=(axis,), keepdims=True)
     return c.apply("math.mul", y, c.apply("math.sub", g, mean))
+
+
+# ---------------------------------------------------------------------- integers
+
+
+def _of_integers(c: Call) -> tuple[Any, Any] | None:
+    """The operands of a division, if both are integers; the second one may be the number beside it."""
+    x = c.operands[0]
+    y = c.operands[1] if len(c.operands) == 2 else None if c.stored.scalar is None else c.literal(_number(c), x)
+    whole = y is not None and x.dtype.kind in "iu" and np.dtype(y.dtype).kind in "iu"
+    return (x, y) if whole else None
+
+
+def _truncated(exchanged: bool) -> Callable[[Call], Any]:
+    """A quotient, which is cut off to an integer if the operands are integers: exactly, however large they are."""
+
+    def rule(c: Call) -> Any:
+        pair = _of_integers(c)
+        if pair is None:
+            return NotImplemented
+        x, y = pair[::-1] if exchanged else pair
+        return c.apply("math.floor_div", c.apply("math.sub", x, c.apply("math.fmod", x, y)), y)
+
+    return rule
+
+
+def _mod(c: Call) -> Any:
+    """A remainder of integers has the sign of the first, as in Java; of floats that of the second."""
+    pair = _of_integers(c)
+    return NotImplemented if pair is None else c.apply("math.fmod", *pair)
 
 
 # ---------------------------------------------------------------------- several arrays
@@ -462,6 +493,12 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "match_condition": _reduced("math.count_non_zero", lambda c, x: _condition(c, x, c.stored.t)),
     "logentropy": lambda c: c.apply("math.log", _reduced("math.entropy", _same)(c)),
     "shannonentropy": lambda c: _in_bits(c, _reduced("math.entropy", _same)(c)),
+    "divide": _truncated(exchanged=False),
+    "div_scalar": _truncated(exchanged=False),
+    "floordiv": _truncated(exchanged=False),
+    "reversedivide": _truncated(exchanged=True),
+    "rdiv_scalar": _truncated(exchanged=True),
+    "mod": _mod,
     "mergeavg": _merge_average,
     "mergemax": lambda c: _pairwise("math.max", c),
     "mergemaxindex": _merge_max_index,
@@ -491,7 +528,7 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "lu": lambda c: c.apply("linalg.lu", c.operands[0]),
     "normalize_moments": _normalize_moments,
 }
-"""What each operation is that no row of the table can say alone."""
+"""What each operation is that no row of the table can say, or not always."""
 
 
 def _in_bits(c: Call, entropy: SDVariable) -> Any:

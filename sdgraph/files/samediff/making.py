@@ -36,17 +36,20 @@ def make(call: Call) -> list[SDVariable]:
         SDGraphError: If its operands do not fit.
     """
     rule = COMPOSED.get(call.stored.op)
-    for row in () if rule else forms_of(call.stored.op):
+    found = NotImplemented if rule is None else rule(call)
+    if found is NotImplemented:
+        found = _by_table(call)
+    return list(found) if isinstance(found, tuple | list) else [found]
+
+
+def _by_table(call: Call) -> Any:
+    """Append an operation by the first row of its name that fits."""
+    for row in forms_of(call.stored.op):
         names = _names(row, call)
         attrs = None if names is None else settings(row, call.stored)
         if names is not None and attrs is not None:
-            found = _by_row(row, names, attrs, call)
-            break
-    else:
-        if rule is None:
-            raise Unfit("it is stored in a form that is not known")
-        found = rule(call)
-    return list(found) if isinstance(found, tuple | list) else [found]
+            return _by_row(row, names, attrs, call)
+    raise Unfit("it is stored in a form that is not known")
 
 
 def _names(row: Row, call: Call) -> list[Input] | None:

@@ -38,7 +38,7 @@ OTHER = {
         math.bitShiftRotl.1 math.bitShiftRotr.1 math.bitShiftRotr.2 bitwise.bitRotl.1 bitwise.bitRotl.2
         bitwise.bitRotr.1 bitwise.leftShiftCyclic.1 bitwise.rightShiftCyclic.1 bitwise.rightShiftCyclic.2""",
     "another convention": """
-        math.mod.5 math.floorDiv.5 bitwise.bitShift.3 bitwise.bitShiftRight.3 sd.argmin.6 sd.variance.9
+        bitwise.bitShift.3 bitwise.bitShiftRight.3 sd.argmin.6 sd.variance.9
         sd.standardDeviation.9 linalg.qr.1 linalg.qr.5 linalg.qr.7 linalg.qr.8""",
 }
 DIFFERENT = {name for names in OTHER.values() for name in names.split()}

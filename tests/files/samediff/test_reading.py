@@ -403,8 +403,17 @@ def test_the_type_of_the_file_counts(path):
     file.leaf("b", "constant", "INT", [2, 2], (2,))
     file.op("divide", ["a", "b"], [("q", "INT")])
     file.op("reduce_sum", ["a"], [("s", "INT")], b=[False, True], dimensions=[2147483647])
+    file.leaf("large", "constant", "LONG", [2**62 + 3, -(2**62) - 3], (2,))
+    for op in ("div_scalar", "rdiv_scalar", "mod", "floordiv"):
+        two = [] if op.endswith("scalar") else ["b"]
+        scalar = flat.array(3, "INT") if op.endswith("scalar") else None
+        file.op(op, ["a", *two], [(op, "INT")], scalar=scalar)
+    file.op("div_scalar", ["large"], [("l", "LONG")], scalar=flat.array(1, "LONG"))
     sd = samediff.load(file.write(path))
     assert sd["q"].eval().tolist() == [3, -3] and sd["q"].dtype == sd["s"].dtype == np.int32
+    values = {op: sd[op].eval().tolist() for op in ("div_scalar", "rdiv_scalar", "mod", "floordiv")}
+    assert values == {"div_scalar": [2, -2], "rdiv_scalar": [0, 0], "mod": [1, -1], "floordiv": [3, -3]}
+    assert sd["l"].eval().tolist() == [2**62 + 3, -(2**62) - 3]
 
 
 def test_a_graph_has_the_type_that_most_variables_have():
