@@ -1,6 +1,6 @@
 """The directive ``measured FILE``: figures that a benchmark wrote to ``_data`` as a table, with what made them.
 
-The figures come from ``tests/benchmarks/bench_peers.py --json``; nothing is typed by hand.
+The figures come from benchmarks with ``--json``, which each file names; nothing is typed by hand.
 """
 
 import json
@@ -47,6 +47,40 @@ def growth(rows):
     return grid(["nodes", "engine", "compile and first call", "per node", "a call", "per node"], lines)
 
 
+def graphs(rows):
+    """What saving and loading a graph costs."""
+    head = ["nodes", "save", "load", "bytes per node of the file", "of memory to save", "to load"]
+    sizes = ("bytes", "peak of save", "peak of load")
+    return grid(
+        head,
+        [
+            [f"{r['nodes']:,}", *(duration(r[k]) for k in ("save", "load")), *(f"{r[k]:,.0f}" for k in sizes)]
+            for r in rows
+        ],
+    )
+
+
+def damage(rows):
+    """What formats notice of one wrong bit, and of an end that is missing, in per cent."""
+    head = ["", "bytes", "caught", "read rightly", "**read wrongly**", "ended the program", "shorter files read"]
+    lines = []
+    for r in rows:
+        flips, cut = r["flips"], r["truncations"]
+        shares = [f"{100 * flips[k] / sum(flips.values()):.3g} %" for k in ("caught", "harmless", "wrong", "lost")]
+        lines.append([r["format"], f"{r['size']:,}", *shares, str(sum(cut.values()) - cut["caught"])])
+    return grid(head, lines)
+
+
+def table(rows):
+    """The rows in the form that their figures have."""
+    first = rows[0]
+    if "flips" in first:
+        return damage(rows)
+    if "nodes" in first:
+        return graphs(rows) if "save" in first else growth(rows)
+    return peers(rows)
+
+
 class Measured(Directive):
     required_arguments = 1
 
@@ -54,8 +88,7 @@ class Measured(Directive):
         path = DATA / self.arguments[0]
         self.state.document.settings.env.note_dependency(str(path))
         figures = json.loads(path.read_text())
-        rows = figures["rows"]
-        lines = growth(rows) if "nodes" in rows[0] else peers(rows)
+        lines = table(figures["rows"])
         lines += ["", f"{figures['machine']}. `{figures['command']}`"]
         holder = nodes.container(classes=["measured"])
         self.state.nested_parse(StringList(lines, str(path)), self.content_offset, holder)

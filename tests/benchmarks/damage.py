@@ -76,6 +76,7 @@ def _stop(*_: object) -> None:
 def outcome(kind: FileFormat, path: Path, data: bytes) -> str:
     """What a library makes of a file with these bytes."""
     path.write_bytes(data)
+    before = signal.signal(signal.SIGALRM, _stop)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         found = kind.load(path)
@@ -86,6 +87,7 @@ def outcome(kind: FileFormat, path: Path, data: bytes) -> str:
         return CAUGHT
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -101,7 +103,6 @@ def damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
 def _read_from(name: str, data: bytes, first: int, folder: Path, notes: Path) -> None:
     """Read the damaged files from the ``first`` on and note the outcome of each, one letter a file."""
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, _stop)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
