@@ -56,11 +56,10 @@ def _merge_add(xp: Any, *inputs: Any) -> Any:
     dtype = wide(narrow)
     if xp is not np:
         return functools.reduce(operator.add, (x.astype(dtype) for x in inputs)).astype(narrow)
+    if len(inputs) == 1:
+        return np.array(inputs[0])
     shape = np.broadcast_shapes(*(x.shape for x in inputs))
     total = np.zeros(shape, dtype)
-    if len(inputs) == 1:
-        total[...] = inputs[0]
-        return total
     np.add(inputs[0], inputs[1], out=total, dtype=dtype)
     for x in inputs[2:]:
         np.add(total, x, out=total)
@@ -92,12 +91,13 @@ def _clipped(x: Aval, *, clip_value_min: float, clip_value_max: float) -> Aval:
 
 
 def _clip(xp: Any, x: Any, *, clip_value_min: float, clip_value_max: float) -> Any:
-    if x.dtype.kind in "iu":
-        # Bounds outside the dtype's range bound nothing.
-        info = np.iinfo(x.dtype)
-        clip_value_min = min(max(int(clip_value_min), info.min), info.max)
-        clip_value_max = min(max(int(clip_value_max), info.min), info.max)
-    return xp.clip(x, clip_value_min, clip_value_max)
+    if x.dtype.kind not in "iub":
+        return xp.clip(x, clip_value_min, clip_value_max)
+    is_bool = x.dtype.kind == "b"
+    # Bounds outside the dtype's range bound nothing.
+    least, most = (0, 1) if is_bool else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+    low, high = (min(max(int(bound), least), most) for bound in (clip_value_min, clip_value_max))
+    return xp.clip(x.astype(np.int8), low, high).astype(bool) if is_bool else xp.clip(x, low, high)
 
 
 def _floor_mod_vjp(g: SDVariable, z: SDVariable, x: SDVariable, y: SDVariable) -> tuple[SDVariable, SDVariable]:

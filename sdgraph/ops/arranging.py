@@ -21,6 +21,7 @@ from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, as_shape, broadcasts_to, normalize_axis, promote, shape_str
 from sdgraph.ops import written
+from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -738,7 +739,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         dims = (1,) * (len(counts) - like.ndim) + like.shape
         parted = sd.reshape(x, tuple(n for r, d in zip(counts, dims, strict=True) for n in (r, d)))
         added = sd.sum(parted, tuple(range(0, 2 * len(counts), 2))) if counts else parted
-        return sd.reshape(added, like.shape)
+        return sd.reshape(cast_to(added, x.dtype), like.shape)
 
     @composite(
         infer=_repeated, grows=True, reach=LINEAR, vjp=lambda g, y, x, repeats, axis: g.sd.unrepeat(g, x, repeats, axis)

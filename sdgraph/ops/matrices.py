@@ -19,8 +19,9 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, broadcast_shapes, known_size, shape_str
+from sdgraph.infer.aval import Aval, broadcast_shapes, known_size, shape_str, ufunc_dtype
 from sdgraph.ops import written
+from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -364,7 +365,7 @@ def _infer_cross(a: Aval, b: Aval) -> Aval:
                 given=f"{shape_str(a.shape)} and {shape_str(b.shape)}",
                 expected="3 entries on the last axis",
             )
-    return Aval(broadcast_shapes(a.shape, b.shape), shapes.elementwise(Aval((), a.dtype), Aval((), b.dtype)).dtype)
+    return Aval(broadcast_shapes(a.shape, b.shape), ufunc_dtype(np.subtract, (a.dtype, b.dtype)))
 
 
 _AHEAD, _BEHIND = [1, 2, 0], [2, 0, 1]
@@ -439,8 +440,8 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
         over_a = tuple(k for k in range(rank - 2) if shape[k] == 1 != a.shape[k] and b.shape[k] == 1)
         over_b = tuple(k for k in range(rank - 2) if shape[k] == 1 != b.shape[k] and a.shape[k] == 1)
         # What one factor alone brings is added up before the product, what both bring is part of it.
-        a = sd.sum(a, over_a, True) if over_a else a
-        b = sd.sum(b, over_b, True) if over_b else b
+        a = cast_to(sd.sum(a, over_a, True), a.dtype) if over_a else a
+        b = cast_to(sd.sum(b, over_b, True), b.dtype) if over_b else b
         both = [k for k in range(rank - 2) if shape[k] == 1 != a.shape[k]]
         if both:
             a, b = swap_last(_merged_rows(swap_last(a), both)), _merged_rows(b, both)

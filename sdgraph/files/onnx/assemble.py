@@ -180,7 +180,7 @@ class _BodyWriter:
         for other in b.failed[1:]:
             bad = b.Or(bad, other)
         b.failed.clear()
-        return [b.Where(bad, b.value(np.nan, v.dtype), v) if v.dtype.kind == "f" else v for v in results]
+        return [b.select(bad, b.value(np.nan, v.dtype), v) if v.dtype.kind == "f" else v for v in results]
 
     def _node(self, i: int) -> None:
         node, b = self._nodes[i], self._b

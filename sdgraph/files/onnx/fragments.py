@@ -178,6 +178,12 @@ class Recorder:
         """Half precision in single precision, as sdgraph computes with it; all else as it is."""
         return self.cast(x, wide(x.dtype))
 
+    def select(self, condition: Value, x: Any, y: Any) -> Value:
+        """Elements of ``x`` where the condition holds, else of ``y``; in a dtype that runtimes select from."""
+        dtype = next(v.dtype for v in (x, y) if isinstance(v, Value))
+        x, y = (self.cast(self.value(v, dtype), carrier(dtype)) for v in (x, y))
+        return self.cast(self.Where(condition, x, y), dtype)
+
     # ------------------------------------------------------------------ shapes
 
     def size(self, x: Value, axis: int) -> Size:
@@ -297,6 +303,26 @@ def _needed(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[list[Step], 
             wanted.update(step.inputs)
             kept.append(step)
     return kept[::-1], wanted
+
+
+_CARRIERS: Final = {"bool": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
+
+
+def carrier(dtype: np.dtype[Any], *, ordered: bool = False) -> np.dtype[Any]:
+    """The dtype to compute in where runtimes have no kernels for one: it holds all its values, or the same bits.
+
+    With ``ordered`` the values must have the same order, which no dtype has for those of uint64.
+    """
+    if ordered and dtype.name == "uint64":
+        return dtype
+    return np.dtype(_CARRIERS.get(dtype.name, dtype))
+
+
+def adding(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype to add up in, whose result is cast: halves in single precision, small integers in larger ones."""
+    if dtype.kind == "f":
+        return wide(dtype)
+    return np.dtype("int32") if dtype.itemsize < 4 else carrier(dtype)
 
 
 def known(sizes: Sequence[Size]) -> Shape:

@@ -17,6 +17,9 @@ NO_REFERENCE = {
 }
 """Ops that onnx's reference evaluator cannot run, by dtype. onnxruntime can."""
 
+OTHER_DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16"]
+"""What models are tried with besides floats. onnxruntime cannot order numbers of uint64."""
+
 RTOL = {"float32": 1e-5, "float64": 1e-12}
 """The largest relative error of a result."""
 

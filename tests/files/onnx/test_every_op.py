@@ -5,6 +5,9 @@ Samples are those of `tests.ops.samples`; what is exempt stands in `tests.files.
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +96,29 @@ def test_values_of_models_made_otherwise(name, settings):
     rtol, _ = excluded.ACCURACY.get((name, "float32"), (excluded.RTOL["float32"], ""))
     assert_same(in_runtime(model, feeds), want, rtol, elementwise=is_elementwise(name))
     assert bool(model.functions) <= settings.get("functions", True)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTED if REGISTRY[name].operand_names])
+def test_values_of_other_dtypes(name):
+    """Where an op takes other numbers than floats, the model does, and gives what they give."""
+    sd = SameDiff("float32")
+    outs, feeds = [], {}
+    for dtype, (k, sample) in itertools.product(excluded.OTHER_DTYPES, enumerate(samples_of(name)[:2])):
+        xs = tuple(x.astype(dtype) if getattr(x, "dtype", None) == np.float64 else x for x in sample.operands)
+        scope = f"{dtype}_{k}"
+        try:
+            with sd.name_scope(scope):
+                found, given = put_in(sd, [replace(sample, operands=xs)], "float16")
+            given = {f"{scope}/{key}": x for key, x in given.items()}
+            sd.output(given, found[0], engine="numpy")
+        except errors.SDGraphError:
+            continue
+        outs += found[0]
+        feeds |= given
+    outs = [v for v in outs if v.dtype != np.float64]  # Computed from integers; what has no kernel is known.
+    if outs:
+        want = sd.output(feeds, outs, engine="numpy")
+        assert_same(in_runtime(checked(sd.to_onnx(outs)), feeds), want, 2e-3)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPORTED if REGISTRY[name].operand_names])

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import Recorder, Value
+from sdgraph.files.onnx.fragments import Recorder, Value, carrier
 from sdgraph.files.onnx.registry import BODY, FOLLOWED, STANDARD, Body, exports
 from sdgraph.files.onnx.rules.functions import expm1, log1p
 from sdgraph.infer.aval import normalize_axis
@@ -60,7 +60,8 @@ def _relu(b: Recorder, x: Value, *, cutoff: float) -> Value | Body:
 @exports("nn.relu6")
 def _relu6(b: Recorder, x: Value, *, cutoff: float) -> Value:
     low = max(min(int(cutoff), 6), int(np.iinfo(x.dtype).min)) if x.dtype.kind in "iu" else cutoff
-    return b.Min(b.Max(x, b.value(low, x.dtype)), 6)
+    work = b.cast(x, carrier(x.dtype, ordered=True))
+    return b.cast(b.Min(b.Max(work, b.value(low, work.dtype)), 6), x.dtype)
 
 
 @exports("nn.leaky_relu")
@@ -68,7 +69,7 @@ def _leaky_relu(b: Recorder, x: Value, *, alpha: float) -> Value:
     if is_single(b):
         return _in_single(b, "LeakyRelu", x, alpha=float(alpha))
     x = b.cast(x, b.out.dtype)
-    return b.Where(b.Greater(x, 0), x, b.Mul(x, alpha))
+    return b.select(b.Greater(x, 0), x, b.Mul(x, alpha))
 
 
 @exports("nn.elu", loses=_SMALL)
@@ -77,8 +78,8 @@ def _elu(b: Recorder, x: Value, *, alpha: float) -> Value:
         return _in_single(b, "Elu", x, alpha=float(alpha))
     x = b.cast(x, b.out.dtype)
     positive = b.Greater(x, 0)
-    below = expm1(b, b.Where(positive, b.value(0, x.dtype), x))
-    return b.Where(positive, x, b.Mul(below, alpha))
+    below = expm1(b, b.select(positive, b.value(0, x.dtype), x))
+    return b.select(positive, x, b.Mul(below, alpha))
 
 
 @exports("nn.selu", target=STANDARD)
@@ -88,15 +89,15 @@ def _selu(b: Recorder, x: Value) -> Value | Body:
 
 @exports("nn.gelu", "nn.precise_gelu", target=STANDARD, loses=_SMALL)
 def _gelu(b: Recorder, x: Value, *, approximate: str = "tanh") -> Value | Body:
-    if not is_single(b) or b.opset < 20 or approximate == "sigmoid":
+    if not is_single(b) or x.dtype != _SINGLE or b.opset < 20 or approximate == "sigmoid":
         return BODY
-    return _in_single(b, "Gelu", x, approximate=approximate)
+    return b.Gelu(x, approximate=approximate)
 
 
 @exports("nn.softsign")
 def _softsign(b: Recorder, x: Value) -> Value:
-    if is_single(b):
-        return _in_single(b, "Softsign", x)
+    if is_single(b) and x.dtype == _SINGLE:
+        return b.Softsign(x)
     x = b.cast(x, b.out.dtype)
     return b.Div(x, b.Add(b.Abs(x), 1))
 
@@ -156,7 +157,7 @@ def _parts(b: Recorder, x: Value, axis: int) -> tuple[Value, Value, Value]:
     others = b.Not(b.Equal(places, b.ArgMax(x, axis=axis, keepdims=1)))
     shifted = b.Sub(x, _peak(b, x, axis))
     powers = b.Exp(shifted)
-    rest = b.ReduceSum(b.Where(others, powers, b.value(0, x.dtype)), (axis,), keepdims=1)
+    rest = b.ReduceSum(b.select(others, powers, b.value(0, x.dtype)), (axis,), keepdims=1)
     return shifted, powers, rest
 
 

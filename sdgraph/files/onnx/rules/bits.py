@@ -47,9 +47,9 @@ def _right(b: Recorder, x: Value, y: Value) -> Value:
     if x.dtype.kind == "u":
         return _shifted(b, x, y, "RIGHT")
     negative = b.Less(x, 0)
-    plain = b.Where(negative, b.BitwiseNot(x), x)
+    plain = b.select(negative, b.BitwiseNot(x), x)
     found = b.cast(_shifted(b, b.cast(plain, bits), b.cast(y, bits), "RIGHT"), x.dtype)
-    return b.Where(negative, b.BitwiseNot(found), found)
+    return b.select(negative, b.BitwiseNot(found), found)
 
 
 @exports("bitwise.left_shift_cyclic", "bitwise.right_shift_cyclic")

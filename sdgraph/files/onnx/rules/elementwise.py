@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import BOOL, Recorder, Value
+from sdgraph.files.onnx.fragments import BOOL, Recorder, Value, carrier
 from sdgraph.files.onnx.registry import exports
 from sdgraph.infer.aval import promote
 from sdgraph.ops.precision import wide
@@ -29,7 +29,11 @@ def _two(operator: str, of_bools: str) -> Callable[..., Value]:
 
     def rule(b: Recorder, x: Value, y: Value) -> Value:
         dtype = b.out.dtype
-        return getattr(b, of_bools if dtype == BOOL else operator)(b.cast(x, dtype), b.cast(y, dtype))
+        work = carrier(dtype, ordered=True) if operator in ("Max", "Min") and dtype != BOOL else dtype
+        found = getattr(b, of_bools if dtype == BOOL else operator)(
+            b.cast(b.cast(x, dtype), work), b.cast(b.cast(y, dtype), work)
+        )
+        return b.cast(found, dtype)
 
     return rule
 
@@ -62,12 +66,12 @@ def _merge_add(b: Recorder, *inputs: Value) -> Value:
 def _not_zero(b: Recorder, y: Value) -> tuple[Value, Value]:
     """Where integers are 0, and 1 there in their place: a division of integers by 0 ends some programs."""
     zero = b.Equal(y, 0)
-    return zero, b.Where(zero, b.value(1, y.dtype), y)
+    return zero, b.select(zero, b.value(1, y.dtype), y)
 
 
 def _integer_mod(b: Recorder, x: Value, y: Value, fmod: int) -> Value:
     zero, divisor = _not_zero(b, y)
-    return b.Where(zero, b.value(0, x.dtype), b.Mod(x, divisor, fmod=fmod))
+    return b.select(zero, b.value(0, x.dtype), b.Mod(x, divisor, fmod=fmod))
 
 
 def _wide_integers(b: Recorder, x: Value, y: Value) -> list[Value]:
@@ -94,7 +98,7 @@ def _floor_mod(b: Recorder, x: Value, y: Value) -> Value:
     if b.out.dtype.kind != "f":
         return _integer_mod(b, x, y, 0)
     rest, other = _floored(b, x, y)
-    return b.Where(other, b.Add(rest, y), rest)
+    return b.select(other, b.Add(rest, y), rest)
 
 
 @exports("math.floor_div")
@@ -102,14 +106,14 @@ def _floor_div(b: Recorder, x: Value, y: Value) -> Value:
     x, y = _wide_integers(b, x, y)
     if b.out.dtype.kind != "f":
         zero, divisor = _not_zero(b, y)
-        return b.Where(zero, b.value(0, x.dtype), b.Div(b.Sub(x, b.Mod(x, divisor, fmod=0)), divisor))
+        return b.select(zero, b.value(0, x.dtype), b.Div(b.Sub(x, b.Mod(x, divisor, fmod=0)), divisor))
     # As numpy does it: the floor of a quotient that was rounded up to a whole number would be one too many.
     rest, other = _floored(b, x, y)
     quotient = b.Div(b.Sub(x, rest), y)
-    quotient = b.Where(other, b.Sub(quotient, 1), quotient)
+    quotient = b.select(other, b.Sub(quotient, 1), quotient)
     floor = b.Floor(quotient)
-    whole = b.Where(b.Greater(b.Sub(quotient, floor), 0.5), b.Add(floor, 1), floor)
-    return b.Where(b.Equal(y, 0), b.Div(x, y), whole)
+    whole = b.select(b.Greater(b.Sub(quotient, floor), 0.5), b.Add(floor, 1), floor)
+    return b.select(b.Equal(y, 0), b.Div(x, y), whole)
 
 
 @exports("math.pow")
@@ -120,7 +124,7 @@ def _pow(b: Recorder, x: Value, y: Value) -> Value:
     base, exponent = b.cast(x, "int64"), b.cast(y, "int64")
     if y.dtype.kind == "i":
         # Of 1 and -1, the only ones with negative powers, only whether the exponent is odd matters.
-        exponent = b.Where(b.Less(exponent, 0), b.Mod(exponent, 2), exponent)
+        exponent = b.select(b.Less(exponent, 0), b.Mod(exponent, 2), exponent)
     return b.cast(b.Pow(base, exponent), dtype)
 
 
@@ -128,13 +132,23 @@ def _same(operator: str) -> Callable[..., Value]:
     return lambda b, x: getattr(b, operator)(b.cast(x, b.out.dtype))
 
 
-for _name, _operator in (("neg", "Neg"), ("abs", "Abs"), ("sign", "Sign")):
-    exports(f"math.{_name}")(_same(_operator))
+exports("math.sign")(_same("Sign"))
+
+
+@exports("math.neg")
+def _neg(b: Recorder, x: Value) -> Value:
+    return b.Sub(b.value(0, x.dtype), x) if x.dtype.kind == "u" else b.Neg(x)
+
+
+@exports("math.abs")
+def _abs(b: Recorder, x: Value) -> Value:
+    return x if x.dtype.kind in "bu" else b.Abs(x)
 
 
 @exports("math.square")
 def _square(b: Recorder, x: Value) -> Value:
-    return b.And(x, x) if x.dtype == BOOL else b.Mul(x, x)
+    x = b.cast(x, b.out.dtype)
+    return b.Mul(x, x)
 
 
 @exports("math.reciprocal")
@@ -159,11 +173,11 @@ def _step(b: Recorder, x: Value, *, value: float) -> Value:
 
 @exports("math.clip_by_value")
 def _clip(b: Recorder, x: Value, *, clip_value_min: float, clip_value_max: float) -> Value:
-    x = b.cast(x, _INT32) if x.dtype == BOOL else x
     bounds = [clip_value_min, clip_value_max]
-    if x.dtype.kind in "iu":
-        info = np.iinfo(x.dtype)
-        bounds = [min(max(int(n), info.min), info.max) for n in bounds]
+    if x.dtype.kind in "biu":
+        least, most = (0, 1) if x.dtype == BOOL else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+        bounds = [min(max(int(n), least), most) for n in bounds]
+    x = b.cast(x, carrier(x.dtype, ordered=True))
     low, high = (b.value(n, x.dtype) for n in bounds)
     clipped = b.Min(b.Max(x, low), high) if b.target == "basic" else b.Clip(x, low, high)
     return b.cast(clipped, b.out.dtype)
@@ -177,14 +191,14 @@ def _multiply_no_nan(b: Recorder, x: Value, w: Value) -> Value:
     x, w = (b.cast(v, b.out.dtype) for v in (x, w))
     if b.out.dtype == BOOL:
         return b.And(x, w)
-    return b.Where(b.Equal(w, 0), b.value(0, x.dtype), b.Mul(x, w))
+    return b.select(b.Equal(w, 0), b.value(0, x.dtype), b.Mul(x, w))
 
 
 @exports("math.divide_no_nan", "math.xdivy")
 def _divide(b: Recorder, x: Value, y: Value) -> Value:
     x, y = (b.cast(v, b.out.dtype) for v in (x, y))
     zero = b.Equal(x if b.op == "math.xdivy" else y, 0)
-    return b.Where(zero, b.value(0, x.dtype), b.Div(x, y))
+    return b.select(zero, b.value(0, x.dtype), b.Div(x, y))
 
 
 # ---------------------------------------------------------------------- comparisons and logic
@@ -222,7 +236,7 @@ for _name, _operator in (("and_", "And"), ("or_", "Or"), ("xor", "Xor"), ("not_"
 
 @exports("where")
 def _where(b: Recorder, condition: Value, x: Value, y: Value) -> Value:
-    return b.Where(b.cast(condition, BOOL), b.cast(x, b.out.dtype), b.cast(y, b.out.dtype))
+    return b.select(b.cast(condition, BOOL), b.cast(x, b.out.dtype), b.cast(y, b.out.dtype))
 
 
 # ---------------------------------------------------------------------- kinds of numbers

@@ -38,8 +38,8 @@ def log1p(b: Recorder, x: Value) -> Value:
     tiny = b.Equal(rest, 0)
     # Where nothing was rounded, infinity among it, the factor is 1.
     plain = b.Or(tiny, b.Equal(rest, x))
-    factor = b.Div(b.Where(plain, b.value(1, x.dtype), x), b.Where(plain, b.value(1, x.dtype), rest))
-    return b.Where(tiny, x, b.Mul(b.Log(total), factor))
+    factor = b.Div(b.select(plain, b.value(1, x.dtype), x), b.select(plain, b.value(1, x.dtype), rest))
+    return b.select(tiny, x, b.Mul(b.Log(total), factor))
 
 
 def expm1(b: Recorder, x: Value) -> Value:
@@ -49,8 +49,8 @@ def expm1(b: Recorder, x: Value) -> Value:
     tiny = b.Equal(rest, 0)
     plain = b.Or(tiny, b.Greater(b.Abs(x), 1))
     one = b.value(1, x.dtype)
-    factor = b.Div(b.Where(plain, one, x), b.Log(b.Where(plain, b.value(math.e, x.dtype), power)))
-    return b.Where(tiny, x, b.Mul(rest, factor))
+    factor = b.Div(b.select(plain, one, x), b.Log(b.select(plain, b.value(math.e, x.dtype), power)))
+    return b.select(tiny, x, b.Mul(rest, factor))
 
 
 exports("math.log1p")(lambda b, x: log1p(b, b.cast(x, b.out.dtype)))
@@ -61,9 +61,9 @@ exports("math.expm1")(lambda b, x: expm1(b, b.cast(x, b.out.dtype)))
 def _times_log(b: Recorder, x: Value, y: Value) -> Value:
     x, y = (b.cast(v, b.out.dtype) for v in (x, y))
     zero = b.Equal(x, 0)
-    safe = b.Where(zero, b.value(1, x.dtype), y)
+    safe = b.select(zero, b.value(1, x.dtype), y)
     log = b.Log(safe) if b.op == "math.xlogy" else log1p(b, safe)
-    return b.Where(zero, b.value(0, x.dtype), b.Mul(x, log))
+    return b.select(zero, b.value(0, x.dtype), b.Mul(x, log))
 
 
 # ---------------------------------------------------------------------- of which runtimes lack the one for doubles
@@ -85,7 +85,7 @@ def _sinh(b: Recorder, x: Value) -> Value:
     above = b.Add(half, 2)
     rest = b.Add(b.Reciprocal(b.Add(b.Mul(half, above), 1)), 1)
     size = b.Mul(b.Mul(b.Mul(half, 0.5), above), rest)
-    return b.Where(b.Less(x, 0), b.Neg(size), size)
+    return b.select(b.Less(x, 0), b.Neg(size), size)
 
 
 @exports("math.cosh")
@@ -110,8 +110,8 @@ def _sorted(b: Recorder, x: Value, y: Value) -> tuple[Value, Value, Value, Value
 def _hypot(b: Recorder, x: Value, y: Value) -> Value:
     *_, least, most = _sorted(b, b.cast(x, b.out.dtype), b.cast(y, b.out.dtype))
     plain = b.Or(b.Equal(most, 0), b.Equal(most, np.inf))
-    ratio = b.Div(least, b.Where(plain, b.value(1, most.dtype), most))
-    return b.Where(plain, most, b.Mul(most, b.Sqrt(b.Add(b.Mul(ratio, ratio), 1))))
+    ratio = b.Div(least, b.select(plain, b.value(1, most.dtype), most))
+    return b.select(plain, most, b.Mul(most, b.Sqrt(b.Add(b.Mul(ratio, ratio), 1))))
 
 
 @exports("math.atan2", loses="the sign of a zero does not count")
@@ -121,11 +121,11 @@ def _atan2(b: Recorder, y: Value, x: Value) -> Value:
     zero, equal = b.Equal(most, 0), b.Equal(least, most)
     one = b.value(1, x.dtype)
     # Two infinities have a direction, too.
-    ratio = b.Where(equal, b.Where(zero, least, one), b.Div(least, b.Where(zero, one, most)))
+    ratio = b.select(equal, b.select(zero, least, one), b.Div(least, b.select(zero, one, most)))
     angle = b.Atan(ratio)
-    angle = b.Where(b.Greater(up, across), b.Sub(b.value(math.pi / 2, x.dtype), angle), angle)
-    angle = b.Where(b.Less(x, 0), b.Sub(b.value(math.pi, x.dtype), angle), angle)
-    return b.Where(b.Less(y, 0), b.Neg(angle), angle)
+    angle = b.select(b.Greater(up, across), b.Sub(b.value(math.pi / 2, x.dtype), angle), angle)
+    angle = b.select(b.Less(x, 0), b.Sub(b.value(math.pi, x.dtype), angle), angle)
+    return b.select(b.Less(y, 0), b.Neg(angle), angle)
 
 
 # ---------------------------------------------------------------------- error function
@@ -141,7 +141,7 @@ def _polynomial(b: Recorder, t: Value, coefficients: Sequence[float]) -> Value:
 def _error(b: Recorder, x: Value) -> tuple[Value, Value, Value]:
     """The error function near 0, its complement for the size of ``x``, and where the first of them counts."""
     near = b.Less(b.Abs(x), special.EDGE)
-    small = b.Where(near, x, b.value(0, x.dtype))
+    small = b.select(near, x, b.value(0, x.dtype))
     inner = b.Add(small, b.Mul(small, _polynomial(b, b.Mul(small, small), special.NEAR_POLYNOMIAL)))
     size = b.Min(b.Abs(x), special.FAR)
     scaled = _polynomial(b, b.Div(b.Sub(size, 3), b.Add(size, 3)), special.TAIL_POLYNOMIAL)
@@ -158,8 +158,8 @@ def _error(b: Recorder, x: Value) -> tuple[Value, Value, Value]:
 def _erfc(b: Recorder, x: Value) -> Value:
     x = b.cast(x, "float64")
     inner, tail, near = _error(b, x)
-    far = b.Where(b.Less(x, 0), b.Sub(b.value(2, x.dtype), tail), tail)
-    return b.cast(b.Where(near, b.Sub(b.value(1, x.dtype), inner), far), b.out.dtype)
+    far = b.select(b.Less(x, 0), b.Sub(b.value(2, x.dtype), tail), tail)
+    return b.cast(b.select(near, b.Sub(b.value(1, x.dtype), inner), far), b.out.dtype)
 
 
 @exports("math.erf")
@@ -169,4 +169,4 @@ def _erf(b: Recorder, x: Value) -> Value:
     x = b.cast(x, "float64")
     inner, tail, near = _error(b, x)
     far = b.Sub(b.value(1, x.dtype), tail)
-    return b.cast(b.Where(near, inner, b.Where(b.Less(x, 0), b.Neg(far), far)), b.out.dtype)
+    return b.cast(b.select(near, inner, b.select(b.Less(x, 0), b.Neg(far), far)), b.out.dtype)

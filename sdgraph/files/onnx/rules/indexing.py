@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Recorder, Size, Value, known
+from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Size, Value, adding, carrier, known
 from sdgraph.files.onnx.registry import exports
-from sdgraph.files.onnx.rules.shapes import summed
+from sdgraph.files.onnx.rules.shapes import padded, summed
 from sdgraph.infer import shapes
-from sdgraph.ops.precision import wide
 
 _RANGE: Final = "an index out of range is no error that names it; a negative one counts from the end"
 
@@ -77,7 +76,7 @@ def _places(b: Recorder, sizes: Sequence[Size], key: tuple[Any, ...]) -> Value:
 def _put(b: Recorder, like: Value, parts: Sequence[Value], keys: Sequence[tuple[Any, ...]]) -> Value:
     """Zeros of a shape with what is put at the places of keys; it adds up where these overlap."""
     sizes, dtype = b.sizes(like), b.out.dtype
-    work = wide(dtype) if dtype != BOOL else np.dtype("int32")
+    work = adding(dtype)
     total = b.filled([b.product(sizes)], 0, work)
     for part, key in zip(parts, keys, strict=True):
         flat = b.Reshape(b.cast(part, work), (-1,))
@@ -122,13 +121,9 @@ def _take_along_axis(b: Recorder, x: Value, indices: Value, *, axis: int) -> Val
 # ---------------------------------------------------------------------- scattering
 
 
-def _work(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype("int32") if dtype == BOOL else wide(dtype)
-
-
 @exports("add_along_axis", loses=_RANGE)
 def _add_along_axis(b: Recorder, ref: Value, indices: Value, updates: Value, *, axis: int) -> Value:
-    work = _work(b.out.dtype)
+    work = adding(b.out.dtype)
     places = _as_index(b, indices)
     out = b.ScatterElements(b.cast(ref, work), places, b.cast(updates, work), axis=axis % ref.rank, reduction="add")
     return b.cast(out, b.out.dtype)
@@ -136,7 +131,7 @@ def _add_along_axis(b: Recorder, ref: Value, indices: Value, updates: Value, *, 
 
 @exports("scatter_nd_add", loses=_RANGE)
 def _scatter_nd_add(b: Recorder, ref: Value, indices: Value, updates: Value) -> Value:
-    work = _work(b.out.dtype)
+    work = adding(b.out.dtype)
     ref, updates = b.cast(ref, work), b.cast(updates, work)
     if indices.shape[-1] == 0:
         return b.cast(b.Add(ref, summed(b, updates, range(indices.rank - 1))), b.out.dtype)
@@ -156,7 +151,7 @@ def _rows_back(b: Recorder, x: Value, axis: int, rank: int) -> Value:
 
 @exports("scatter_add", loses=_RANGE)
 def _scatter_add(b: Recorder, ref: Value, indices: Value, updates: Value, *, axis: int) -> Value:
-    axis, work = axis % ref.rank, _work(b.out.dtype)
+    axis, work = axis % ref.rank, adding(b.out.dtype)
     rows = _rows_first(b, b.cast(ref, work), axis, 1)
     added = _rows_first(b, b.cast(updates, work), axis, indices.rank)
     places = b.unsqueeze(b.cast(indices, INT64), (indices.rank,))
@@ -177,10 +172,10 @@ def _scatter_update(b: Recorder, ref: Value, indices: Value, updates: Value, *, 
     merged = b.reshape(updates, [*b.sizes(updates)[:axis], n, *b.sizes(updates)[axis + indices.rank :]])
     if type(n) is not int:
         # Where there may be none there is one more, so that there is one to look up in any case.
-        merged = b.Pad(merged, tuple(int(k == axis + ref.rank) for k in range(2 * ref.rank)), b.value(0, ref.dtype))
+        merged = padded(b, merged, [int(k == axis + ref.rank) for k in range(2 * ref.rank)], 0)
     found = b.Gather(merged, b.Max(last, 0), axis=axis)
     is_new = b.GreaterOrEqual(last, 0).shaped((None,))
-    return b.Where(b.unsqueeze(is_new, range(1, ref.rank - axis)), found, ref)
+    return b.select(b.unsqueeze(is_new, range(1, ref.rank - axis)), found, ref)
 
 
 @exports("last_occurrence")
@@ -198,9 +193,9 @@ def _last_occurrence(b: Recorder, indices: Value) -> Value:
 @exports("segment_sum", "unsorted_segment_sum", loses="ids that are out of range, or out of order, are no errors")
 def _segment_sum(b: Recorder, data: Value, segment_ids: Value, *, num_segments: int) -> Value:
     dtype = shapes.sum_dtype(data.dtype)
-    zeros = b.filled([num_segments, *b.sizes(data)[segment_ids.rank :]], 0, wide(dtype))
+    zeros = b.filled([num_segments, *b.sizes(data)[segment_ids.rank :]], 0, adding(dtype))
     places = b.unsqueeze(b.cast(segment_ids, INT64), (segment_ids.rank,))
-    return b.cast(b.ScatterND(zeros, places, b.cast(data, wide(dtype)), reduction="add"), dtype)
+    return b.cast(b.ScatterND(zeros, places, b.cast(data, adding(dtype)), reduction="add"), dtype)
 
 
 @exports("math.confusion_matrix", loses="classes out of range are no errors")
@@ -208,7 +203,7 @@ def _confusion(
     b: Recorder, labels: Value, pred: Value, weights: Value | None, *, num_classes: int, dtype: Any
 ) -> Value:
     places = b.Reshape(b.Add(b.Mul(b.cast(labels, INT64), num_classes), b.cast(pred, INT64)), (-1,))
-    work = _work(b.out.dtype)
+    work = adding(b.out.dtype)
     amounts = b.value(1, work) if weights is None else b.cast(weights, work)
     amounts = b.Reshape(b.Expand(amounts, b.Shape(b.Add(labels, pred) if labels.rank else labels)), (-1,))
     zeros = b.filled([num_classes * num_classes], 0, work)
@@ -228,7 +223,7 @@ def _invert_permutation(b: Recorder, x: Value) -> Value:
 
 @exports("nn.top_k")
 def _top_k(b: Recorder, x: Value, *, k: int, sorted: bool) -> tuple[Value, ...]:
-    values = b.cast(x, "int32") if x.dtype in (BOOL, np.dtype("int8"), np.dtype("int16")) else x
+    values = b.cast(x, carrier(x.dtype, ordered=True))
     found, places = b.TopK(values, (k,), outputs=2, axis=-1, largest=1, sorted=1)
     if not sorted:
         places, _ = b.TopK(places, (k,), outputs=2, axis=-1, largest=0, sorted=1)
@@ -244,7 +239,7 @@ _CHECK: Final = "labels and lengths out of range are no errors; with checks=True
 def _guarded(b: Recorder, x: Value, bad: Value) -> Value:
     """Values without those that fail a check, so that nothing looks for them."""
     b.check(bad)
-    return b.Where(bad, b.value(0, x.dtype), x)
+    return b.select(bad, b.value(0, x.dtype), x)
 
 
 @exports("checked_labels", loses=_CHECK)
@@ -271,10 +266,10 @@ def _checked_whole(b: Recorder, x: Value) -> Value:
 @exports("checked_ctc_labels", loses=_CHECK)
 def _checked_ctc_labels(b: Recorder, labels: Value, lengths: Value, *, classes: int, blank: int) -> Value:
     used = b.Less(b.arange(b.size(labels, 1)), b.unsqueeze(b.cast(lengths, INT64), (1,)))
-    out = b.Where(used, labels, b.value(blank, labels.dtype))
+    out = b.select(used, labels, b.value(blank, labels.dtype))
     if b.checks:
         wrong = b.Or(b.Or(b.Less(labels, 0), b.GreaterOrEqual(labels, classes)), b.Equal(labels, blank))
         bad = b.And(used, wrong)
         b.check(bad)
-        out = b.Where(bad, b.value(blank, labels.dtype), out)
+        out = b.select(bad, b.value(blank, labels.dtype), out)
     return out

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Fragment, Recorder, Step, Value
+from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Fragment, Recorder, Step, Value, adding, carrier
 from sdgraph.files.onnx.registry import BODY, STANDARD, Body, exports
-from sdgraph.files.onnx.rules.shapes import flipped, merged, parted
+from sdgraph.files.onnx.rules.shapes import flipped, merged, padded, parted
 from sdgraph.infer.aval import normalize_axis
 from sdgraph.ops.precision import wide
 
@@ -27,12 +27,12 @@ def _reduced(b: Recorder, operator: str, x: Value, axes: Sequence[int], keepdims
 @exports("sum", "prod")
 def _sum(b: Recorder, x: Value, *, axis: Any, keepdims: bool) -> Value:
     operator = {"sum": "ReduceSum", "prod": "ReduceProd"}[b.op]
-    work = b.cast(x, wide(b.out.dtype))
+    work = b.cast(b.cast(x, b.out.dtype), adding(b.out.dtype))
     return b.cast(_reduced(b, operator, work, normalize_axis(axis, x.rank), keepdims), b.out.dtype)
 
 
 def _of_dtypes_with_extremes(b: Recorder, x: Value) -> Value:
-    return b.cast(x, _INT32) if x.dtype.name in ("bool", "int16", "uint16") else x
+    return b.cast(x, carrier(x.dtype, ordered=True))
 
 
 @exports("max", "min", loses=_NAN)
@@ -115,7 +115,7 @@ def _cumsum(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool)
         found = b.CumSum(v, np.array(k, INT64), exclusive=int(exclusive), reverse=int(reverse))
         return found.shaped(v.shape)
 
-    return b.cast(_along(b, b.cast(x, wide(b.out.dtype)), axis, run), b.out.dtype)
+    return b.cast(_along(b, b.cast(b.cast(x, b.out.dtype), adding(b.out.dtype)), axis, run), b.out.dtype)
 
 
 def _scanned(b: Recorder, first: Value, several: Sequence[Value], axis: int, reverse: bool, step: Fragment) -> Value:
@@ -157,7 +157,7 @@ def _cumprod(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool
             return b.CumProd(v, np.array(k, INT64), reverse=int(reverse)).shaped(v.shape)
         return _scanned(b, b.filled(_without(b, v, k), 1, v.dtype), [v], k, reverse, step)
 
-    return b.cast(_along(b, b.cast(x, wide(b.out.dtype)), axis, run), b.out.dtype)
+    return b.cast(_along(b, b.cast(b.cast(x, b.out.dtype), adding(b.out.dtype)), axis, run), b.out.dtype)
 
 
 @exports("linear_recurrence")
@@ -173,7 +173,8 @@ def _linear_recurrence(b: Recorder, a: Value, x: Value, *, axis: Any, reverse: b
     one = len(axes) == 1
     a, v = (a, x) if one else (merged(b, a, axes), merged(b, x, axes))
     k = axes[0] if one else v.rank - 1
-    inner = (Step("Mul", ("a", "before"), ("scaled",)), Step("Add", ("scaled", "b"), ("sum",)))
+    times, plus = ("And", "Or") if work == BOOL else ("Mul", "Add")
+    inner = (Step(times, ("a", "before"), ("scaled",)), Step(plus, ("scaled", "b"), ("sum",)))
     step = _step("recurrence", ("before", "a", "b"), *inner)
     found = _scanned(b, b.filled(_without(b, v, k), 0, work), [a, v], k, reverse, step)
     return b.cast(found if one else parted(b, found, x, axes), b.out.dtype)
@@ -195,7 +196,7 @@ def _longer(b: Recorder, x: Value, axis: int, number: float, *, ahead: bool) -> 
     widths = [0] * (2 * x.rank)
     widths[axis if ahead else axis + x.rank] = 1
     shape = tuple(None if k == axis else d for k, d in enumerate(x.shape))
-    return b.Pad(x, tuple(widths), b.value(number, x.dtype), mode="constant").shaped(shape)
+    return padded(b, x, widths, number).shaped(shape)
 
 
 def _shift(b: Recorder, x: Value, axis: int, back: bool, hole: int) -> Value:
@@ -238,8 +239,8 @@ def _matmul(b: Recorder, x: Value, y: Value) -> Value:
 
 @exports("linalg.matmul_where", loses="an infinite entry that meets one which does not count gives NaN")
 def _matmul_where(b: Recorder, x: Value, y: Value, where_x: Value | None = None, where_y: Value | None = None) -> Value:
-    x = x if where_x is None else b.Where(where_x, x, b.value(0, x.dtype)).shaped(x.shape)
-    y = y if where_y is None else b.Where(where_y, y, b.value(0, y.dtype)).shaped(y.shape)
+    x = x if where_x is None else b.select(where_x, x, b.value(0, x.dtype)).shaped(x.shape)
+    y = y if where_y is None else b.select(where_y, y, b.value(0, y.dtype)).shaped(y.shape)
     return _matmul(b, x, y)
 
 
@@ -252,7 +253,7 @@ def _matmul_like(b: Recorder, x: Value, y: Value, like: Value) -> Value:
     ones = [k for k in range(lead, rank - 2) if like.shape[k - lead] == 1]
     axes = [*range(max(lead, 0)), *ones]
     if axes:
-        total = b.ReduceSum(b.widened(out), tuple(axes), keepdims=1)
+        total = b.ReduceSum(b.cast(out, adding(out.dtype)), tuple(axes), keepdims=1)
         out = b.cast(total, out.dtype)
     return b.expand(b.reshape(out.shaped(None), b.sizes(like)) if lead > 0 else out, b.sizes(like))
 
@@ -287,7 +288,7 @@ def _is_diagonal(b: Recorder, rows: Any, columns: Any) -> Value:
 
 def _on_diagonal(b: Recorder, x: Value, rows: Any, columns: Any) -> Value:
     """Matrices with the entries of the last axis on the diagonal."""
-    return b.Where(_is_diagonal(b, rows, columns), b.unsqueeze(x, (x.rank,)), b.value(0, x.dtype))
+    return b.select(_is_diagonal(b, rows, columns), b.unsqueeze(x, (x.rank,)), b.value(0, x.dtype))
 
 
 def _diagonal(b: Recorder, x: Value) -> Value:
@@ -332,15 +333,20 @@ def _put_on_diagonal(b: Recorder, g: Value, x: Value) -> Value:
     return b.reshape(out.shaped(None), b.sizes(x))
 
 
+def _triangular(b: Recorder, x: Value, diagonal: int, upper: bool) -> Value:
+    work = b.cast(x, INT64) if x.dtype.kind in "iu" else x
+    return b.cast(b.Trilu(work, np.array(diagonal, INT64), upper=int(upper)), x.dtype)
+
+
 @exports("linalg.triu", "linalg.tril")
 def _triangle(b: Recorder, x: Value, *, diagonal: int) -> Value:
-    return b.Trilu(x, np.array(diagonal, INT64), upper=int(b.op == "linalg.triu"))
+    return _triangular(b, x, diagonal, b.op == "linalg.triu")
 
 
 @exports("linalg.matrix_band_part")
 def _band(b: Recorder, x: Value, *, min_lower: int, max_upper: int) -> Value:
-    x = b.Trilu(x, np.array(-min_lower, INT64), upper=1) if min_lower >= 0 else x
-    return b.Trilu(x, np.array(max_upper, INT64), upper=0) if max_upper >= 0 else x
+    x = _triangular(b, x, -min_lower, True) if min_lower >= 0 else x
+    return _triangular(b, x, max_upper, False) if max_upper >= 0 else x
 
 
 @exports("math.diag")
@@ -365,7 +371,7 @@ def _eye_like(b: Recorder, x: Value) -> Value:
 
 @exports("math.trace")
 def _trace(b: Recorder, x: Value) -> Value:
-    total = b.ReduceSum(b.cast(_diagonal(b, x), wide(b.out.dtype)), (-1,), keepdims=0)
+    total = b.ReduceSum(b.cast(b.cast(_diagonal(b, x), b.out.dtype), adding(b.out.dtype)), (-1,), keepdims=0)
     return b.cast(total, b.out.dtype)
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Size, Value, known
+from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Size, Value, adding, carrier, known
 from sdgraph.files.onnx.registry import exports
 from sdgraph.infer.aval import as_shape, normalize_axis
-from sdgraph.ops.precision import wide
 
 # ---------------------------------------------------------------------- shapes
 
@@ -134,11 +133,11 @@ def _untile(b: Recorder, x: Value, like: Value, *, reps: Any) -> Value:
 
 
 def summed(b: Recorder, x: Value, axes: Sequence[int]) -> Value:
-    """The sum over axes, which go; halves are added up in single precision."""
+    """The sum over axes, which go, in the same dtype."""
     if not axes:
         return x
     shape = None if x.dims is None else tuple(d for k, d in enumerate(x.shape) if k not in axes)
-    total = b.ReduceSum(b.widened(x), tuple(axes), keepdims=0)
+    total = b.ReduceSum(b.cast(x, adding(x.dtype)), tuple(axes), keepdims=0)
     return b.cast(total, x.dtype).shaped(shape)
 
 
@@ -165,7 +164,7 @@ def _unrepeat(b: Recorder, x: Value, like: Value, *, repeats: Any, axis: int | N
 
 def added_along(b: Recorder, sizes: Sequence[Size], places: Value, x: Value, axis: int) -> Value:
     """Zeros of a shape to which slices of ``x`` along an axis are added, each at its place on that axis."""
-    work = wide(x.dtype)
+    work = adding(x.dtype)
     spread = b.expand(b.unsqueeze(places, [k for k in range(len(sizes)) if k != axis]), b.sizes(x))
     out = b.ScatterElements(b.filled(sizes, 0, work), spread, b.cast(x, work), axis=axis, reduction="add")
     return b.cast(out, x.dtype).shaped(known(sizes))
@@ -209,9 +208,17 @@ def _mirrored(b: Recorder, n: Size, before: int, after: int, repeats_edge: int) 
     """Which entry of an axis each one of the padded axis holds, the border seen as a mirror."""
     size = b.value(np.int64(n)) if type(n) is int else b.Squeeze(n, (0,))
     place = b.Range(np.int64(-before), b.Add(size, after), np.int64(1))
-    place = b.Where(b.Less(place, 0), b.Sub(b.Neg(place), repeats_edge), place)
+    place = b.select(b.Less(place, 0), b.Sub(b.Neg(place), repeats_edge), place)
     far = b.Sub(b.Sub(b.Mul(size, 2), 2 - repeats_edge), place)
-    return b.Where(b.GreaterOrEqual(place, size), far, place).shaped((None,))
+    return b.select(b.GreaterOrEqual(place, size), far, place).shaped((None,))
+
+
+def padded(b: Recorder, x: Value, widths: Sequence[int], number: float) -> Value:
+    """The value with places that hold a number before and after each axis."""
+    dtype = x.dtype
+    work = b.cast(x, carrier(dtype))
+    filled = b.value(np.array(number, dtype).astype(work.dtype))
+    return b.cast(b.Pad(work, tuple(widths), filled, mode="constant"), dtype)
 
 
 @exports("nn.pad")
@@ -220,7 +227,7 @@ def _pad(b: Recorder, x: Value, *, padding: Any, mode: str, constant: float) -> 
     if not any(widths):
         return x
     if mode == "constant":
-        return b.Pad(x, tuple(widths), b.value(constant, x.dtype), mode="constant")
+        return padded(b, x, widths, constant)
     for axis, (before, after) in enumerate(padding):
         if before or after:
             places = _mirrored(b, b.size(x, axis), before, after, mode == "symmetric")
