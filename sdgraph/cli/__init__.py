@@ -15,7 +15,7 @@ from typing import Any
 
 from sdgraph._version import __version__
 from sdgraph.cli import files
-from sdgraph.errors import SDGraphError
+from sdgraph.errors import SDGraphError, UnknownOpError
 from sdgraph.show.options import CHOICES
 
 _DESCRIPTION = "Graphs of named variables: build them, evaluate them, differentiate them, draw them."
@@ -78,6 +78,7 @@ def _add_render(commands: Any) -> None:
     render.add_argument("--no-legend", dest="legend", action="store_false", help="do not explain the kinds of cards")
     render.add_argument("--engine", choices=CHOICES["engine"], help="who lays it out (default: auto)")
     render.add_argument("--timeout", type=float, metavar="S", help="seconds that the layout may take")
+    files.add_ops(render)
     render.add_argument("--dpi", type=float, metavar="N", help="resolution of PNG files")
 
 
@@ -139,39 +140,54 @@ def _demo(out: Path) -> int:
 
 
 def _of_file(arguments: argparse.Namespace) -> int:
+    from sdgraph.cli.scripts import ScriptFailed
+
     try:
         for line in files.run(arguments):
             print(line)
     except SDGraphError as e:
         e.called_at = None
         return _failed(str(e), arguments.command)
-    except (OSError, files.OtherDigest) as e:
+    except ScriptFailed as e:
+        traceback.print_exception(e.__cause__)
+        return _failed(f"{e} did not run to its end", arguments.command)
+    except OSError as e:
+        return _failed(_words(e), arguments.command)
+    except files.OtherDigest as e:
         return _failed(str(e), arguments.command)
     return 0
 
 
+def _words(error: OSError) -> str:
+    """What the system says, and of which file."""
+    if error.strerror is None or error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
+
+
 def _render(options: dict[str, Any]) -> int:
-    from sdgraph.cli.scripts import ScriptFailed, find_graph, find_value, run_script, split_name
+    from sdgraph.cli.scripts import ScriptFailed, find_graph, find_value, ops_of, run_script, split_name
 
     options.pop("command")
     written, out = options.pop("written"), options.pop("out")
     out = out or written
     script, name = split_name(options.pop("script"))
     try:
+        ops = [op for module in options.pop("ops") for op in ops_of(module)]
         if files.is_graph(script):
-            found, graph = {}, files.graph(script)
+            found, graph = {}, files.graph(script, ops)
         else:
             found = run_script(script)
             graph = find_graph(found, name)
         print(graph.render(out, **_picture_options(options, lambda n: find_value(found, n))))
     except ScriptFailed as e:
         traceback.print_exception(e.__cause__)
-        return _failed(f"{script} did not run to its end", "render")
+        return _failed(f"{e} did not run to its end", "render")
     except SDGraphError as e:
         e.called_at = None  # The command line is no line of the user's.
-        return _failed(str(e), "render")
+        return _failed(str(files.named(e) if isinstance(e, UnknownOpError) else e), "render")
     except OSError as e:
-        return _failed(f"cannot write to {out}: {e.strerror or e}", "render")
+        return _failed(_words(e), "render")
     return 0
 
 

@@ -5,6 +5,7 @@ Knows where a script and its globals are. Must not know what is done with the gr
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 from sdgraph.errors import ArgumentError
 from sdgraph.samediff import SameDiff
+from sdgraph.store.named_ops import has_ops
 from sdgraph.wording import did_you_mean, with_article
 
 
@@ -56,6 +58,33 @@ def run_script(path: Path) -> dict[str, Any]:
             return _globals(e, path)
         except Exception as e:
             raise ScriptFailed(str(path)) from e
+
+
+def ops_of(name: str) -> list[Any]:
+    """The operations of a module that somebody named, by its name or its file.
+
+    Raises:
+        ArgumentError: If there is no such module, or it has none.
+        ScriptFailed: If it raised.
+    """
+    if name.endswith(".py"):
+        found = run_script(Path(name))
+    else:
+        with _as_main(Path.cwd() / "-"):
+            try:
+                found = vars(importlib.import_module(name))
+            except ModuleNotFoundError as e:
+                if e.name is not None and not f"{name}.".startswith(f"{e.name}."):
+                    raise ScriptFailed(name) from e
+                raise ArgumentError("There is no such module.", given=name) from e
+            except Exception as e:
+                raise ScriptFailed(name) from e
+    ops = [x for key, x in found.items() if key[:2] != "__" and has_ops(x)]
+    if not ops:
+        raise ArgumentError(
+            "The module has no operations.", given=name, expected="decorated functions, or their classes"
+        )
+    return ops
 
 
 def _globals(end: SystemExit, path: Path) -> dict[str, Any]:

@@ -45,10 +45,10 @@ def from_bytes(make: type[G], data: bytes, name: str = "The file", ops: Iterable
     return read(make, io.BytesIO(data), name, ops=ops, mmap=False, verify=True)
 
 
-def structure(make: type[G], path: Path) -> G:
+def structure(make: type[G], path: Path, ops: Iterable[Any] = ()) -> G:
     """Read a graph from a file without its values: in a time that does not depend on how large they are."""
     with open(path, "rb") as file:
-        sd, *_ = _read_graph(make, Reader(file, str(path)), ())
+        sd, *_ = _read_graph(make, Reader(file, str(path)), ops)
     return sd
 
 

@@ -73,8 +73,8 @@ def given_ops(ops: Iterable[Any]) -> dict[str, Op]:
         ArgumentTypeError: For anything else.
     """
     found: dict[str, Op] = {}
-    for x in [ops] if callable(ops) else ops:
-        named = [op for member in (x, *vars(x).values()) if isinstance(op := getattr(member, "op", None), Op)]
+    for x in ops if isinstance(ops, Iterable) and not callable(ops) else [ops]:
+        named = _ops_in(x)
         if not named:
             raise ArgumentTypeError(
                 "This is no op.", given=shown(x), expected="decorated functions, or classes that have them as methods"
@@ -109,6 +109,16 @@ def read_ops(rows: Any, given: Mapping[str, Op], used: Iterable[int], most_opera
             fix="Import the module that defines them, or pass them: SameDiff.load(path, ops=[...]).",
         )
     return [op for op in found if op is not None]
+
+
+def has_ops(x: Any) -> bool:
+    """Whether something is a decorated function, or a class that has some."""
+    return callable(x) and bool(_ops_in(x))
+
+
+def _ops_in(x: Any) -> list[Op]:
+    members = (x, *getattr(x, "__dict__", {}).values())
+    return [op for member in members if isinstance(op := getattr(member, "op", None), Op)]
 
 
 def _check_order(rows: Any, used: Iterable[int]) -> None:

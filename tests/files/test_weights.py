@@ -2,7 +2,6 @@
 
 import builtins
 import contextlib
-import resource
 import subprocess
 import sys
 import time
