@@ -50,10 +50,16 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
         UserWarning: If the file, which is an old one then, does not say how its losses are reduced.
 
     Example:
+        >>> import pathlib, tempfile
+        >>> from sdgraph import SameDiff
         >>> from sdgraph.files import samediff
-        >>> sd = samediff.load("tests/golden/samediff_fb/updater_Adam.fb")
-        >>> [v.name for v in sd.trainable_variables()], sd["loss"].op_name
-        (['b', 'w'], 'loss.softmax_cross_entropy')
+        >>> sd = SameDiff("float64")
+        >>> loss = sd.loss.l2_loss(sd.var("w", [3.0, 4.0]), name="loss")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = samediff.save(sd, pathlib.Path(folder) / "model.fb")
+        ...     again = samediff.load(path)
+        >>> again.trainable_variables(), again["loss"].op_name
+        ([<SDVariable 'w': variable, float64 (2,)>], 'loss.l2_loss')
     """
     from sdgraph.files.samediff import reading
 
@@ -79,12 +85,19 @@ def load_training(path: str | os.PathLike[str]) -> Training | None:
         OSError: If the file cannot be read.
 
     Example:
+        >>> import pathlib, tempfile
+        >>> import numpy as np
+        >>> from sdgraph import SameDiff
         >>> from sdgraph.files import samediff
-        >>> training = samediff.load_training("tests/golden/samediff_fb/updater_Adam.fb")
-        >>> training.updater
-        {'class': 'Adam', 'learning_rate': 0.05, 'beta1': 0.8, 'beta2': 0.9, 'epsilon': 0.001}
-        >>> training.iteration, sorted(training.state["w"]), training.state["w"]["M"].shape
-        (12, ['M', 'V'], (4, 3))
+        >>> sd = SameDiff("float64")
+        >>> loss = sd.loss.l2_loss(sd.var("w", [3.0, 4.0]), name="loss")
+        >>> settings = {"updater": {"class": "Nesterovs", "learning_rate": 0.1, "momentum": 0.9}, "iteration_count": 7}
+        >>> training = samediff.Training(settings, {"w": {"V": np.array([0.5, 0.5])}})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = samediff.save(sd, pathlib.Path(folder) / "model.fb", training=training)
+        ...     again = samediff.load_training(path)
+        >>> again.updater["momentum"], again.iteration, again.state["w"]["V"]
+        (0.9, 7, array([0.5, 0.5]))
     """
     from sdgraph.files.samediff import reading
 
@@ -102,7 +115,7 @@ def save(
 
     Names, values and losses are those of the graph. Every op becomes the operations with which SameDiff computes its
     numbers and its gradients: most are one, and where SameDiff's own operation or its gradient is wrong, or has single
-    precision, others are written, named after the op. :doc:`/howto/from_samediff` tells what is written how, and
+    precision, others are written, named after the op. The page for SameDiff's users tells what is written how, and
     what is refused. Gradients that were appended to the graph are left out, since SameDiff makes its own, and a
     variable of integers becomes a constant, since it would train it. Random ops draw other numbers there.
 
