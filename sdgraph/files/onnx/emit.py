@@ -90,6 +90,11 @@ def tensor(name: str, array: np.ndarray[Any, Any]) -> TensorProto:
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
 
 
+def without_data(name: str, array: np.ndarray[Any, Any]) -> TensorProto:
+    """What is to be known of an array whose values are elsewhere."""
+    return TensorProto(name=name, dims=array.shape, data_type=elem_type(array.dtype))
+
+
 class Block:
     """Nodes of a graph or of a function that are being put together, and the names that are taken there."""
 

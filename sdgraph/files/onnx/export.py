@@ -32,6 +32,9 @@ OLDEST_OPSET: Final = 18
 MOST_BYTES: Final = 2**31 - 2**20
 """What one protocol buffer holds, but for the graph around the values."""
 
+SMALL: Final = 1024
+"""Bytes of an array that is in the model in any case."""
+
 WEIGHTS: Final = ("inline", "external")
 
 _VARIABLES_SHOWN: Final = 3
@@ -55,16 +58,17 @@ def to_onnx(
     wanted = _wanted(sd, fetches)
     need = reachable(sd.nodes, [v.id for v in wanted])
     calls = _calls(sd, need, Assembler(sd, opset=opset, target=target, checks=checks))
-    if weights == "inline":
-        _check_size(sum(sd.values[i].nbytes for i, needed in enumerate(need) if needed and i in sd.values))
+    values = {sd.nodes[i].name: sd.values[i] for i, needed in enumerate(need) if needed and i in sd.values}
+    outside = {k: a for k, a in values.items() if a.nbytes > SMALL} if weights == "external" else {}
+    _check_size(sum(a.nbytes for k, a in values.items() if k not in outside))
 
     from sdgraph.files.onnx.model import Settings, make_model
 
-    model = make_model(sd, wanted, need, calls, Settings(opset, functions, origins))
+    model = make_model(sd, wanted, need, calls, Settings(opset, functions, origins, outside.keys()))
     if path is not None:
         from sdgraph.files.onnx.write import write
 
-        write(model, path, external=weights == "external")
+        write(model, path, outside)
     return model
 
 

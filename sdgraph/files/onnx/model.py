@@ -6,7 +6,7 @@ Knows the package onnx and the graph. How a call is computed is in the fragments
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PureWindowsPath
 from typing import Any, Final, NamedTuple
 
@@ -15,12 +15,12 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from sdgraph._version import __version__
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
-from sdgraph.build.op import ITEM, PLACEHOLDER, STREAM, VARIABLE
+from sdgraph.build.op import ITEM, PLACEHOLDER, STREAM
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
 from sdgraph.files.onnx.assemble import call_name
-from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor
+from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor, without_data
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.frames.origin import Origin, Place
 from sdgraph.infer.aval import Aval
@@ -39,6 +39,8 @@ class Settings(NamedTuple):
     opset: int
     functions: bool
     origins: bool
+    outside: Collection[str] = ()
+    """Names of variables and constants whose values are not in the model."""
 
 
 def make_model(
@@ -124,7 +126,8 @@ class _ModelWriter:
     # ------------------------------------------------------------------ values
 
     def _initializer(self, i: int, node: Node) -> TensorProto:
-        out = tensor(node.name, self._sd.values[i])
+        make = without_data if node.name in self._settings.outside else tensor
+        out = make(node.name, self._sd.values[i])
         if self._ir >= METADATA_IR:
             set_metadata(out, {"sdgraph.kind": node.op.kind.value, **self._about(node)})
         return out
@@ -196,7 +199,8 @@ class _ModelWriter:
         except GradientError:
             losses = []
         needed = set(self._ids)
-        trainable = [i for i in self._ids if nodes[i].op is VARIABLE]
+        trained = {v.id for v in sd.trainable_variables()}
+        trainable = [i for i in self._ids if i in trained]
         names = {
             "losses": [nodes[i].name for i in losses if i in needed],
             "trainable": [nodes[i].name for i in trainable],

@@ -15,9 +15,10 @@ import pytest
 import sdgraph
 from sdgraph import LossReduce, Namespace, SameDiff, SDVariable, composite, errors, primitive
 from sdgraph.build.variable import Operand
-from tests.files.onnx.running import checked, in_reference, in_runtime, onnx, session
+from tests.files.onnx.running import checked, in_reference, in_runtime, onnx, put_in, session
 from tests.graph_state import graph_state
 from tests.hostile import HOSTILE, LONGEST
+from tests.ops.samples import samples_of
 
 pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 
@@ -252,6 +253,12 @@ def test_the_model_knows_losses_seed_version_and_what_is_trained():
     assert (model.producer_name, model.producer_version) == ("sdgraph", sdgraph.__version__)
 
 
+def test_whole_numbers_are_not_trained():
+    sd = SameDiff()
+    y = sd.var("w", [1.0]) * sd.var("n", np.array([2]))
+    assert entries(sd.to_onnx(y))["sdgraph.trainable"] == '["w"]'
+
+
 def test_lines_can_be_left_out():
     sd, loss, wrt = network()
     model = sd.to_onnx([loss, *sd.grad(loss, wrt)], origins=False)
@@ -293,6 +300,35 @@ def test_standard_models_have_the_operators_for_networks_and_basic_ones_have_not
     model = sd.to_onnx(fetches, opset=21)
     assert operators(model) & FOR_NETWORKS == FOR_NETWORKS
     assert not operators(sd.to_onnx(fetches, target="basic")) & FOR_NETWORKS
+
+
+BASIC = {
+    # Elementwise.
+    "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "BitwiseAnd", "BitwiseNot",
+    "BitwiseOr", "BitwiseXor", "Cast", "Ceil", "Cos", "Cosh", "Div", "Equal", "Exp", "Floor", "Greater",
+    "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal",
+    "Round", "Sign", "Sin", "Sinh", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Where", "Xor",
+    # Along axes.
+    "ArgMax", "ArgMin", "CumProd", "CumSum", "Det", "MatMul", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum",
+    "Scan", "TopK", "Trilu",
+    # Arrangement.
+    "Concat", "Constant", "ConstantOfShape", "Expand", "Gather", "GatherElements", "GatherND", "Identity", "Pad",
+    "Range", "Reshape", "ScatterElements", "ScatterND", "Shape", "Slice", "Split", "Squeeze", "Tile", "Transpose",
+    "Unsqueeze",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [18, 26])
+def test_basic_models_have_few_operators(opset):
+    from tests.files.onnx.test_every_op import EXPORTED
+
+    found = set()
+    for name in EXPORTED:
+        sd = SameDiff("float32")
+        outs, _ = put_in(sd, samples_of(name)[:4], "float32")
+        found |= operators(sd.to_onnx([v for several in outs for v in several], opset=opset, target="basic"))
+    assert not found - BASIC
+    assert not BASIC - found - {"CumProd", "Scan"}
 
 
 def test_doubles_are_computed_with_operators_that_have_them():
@@ -660,6 +696,30 @@ def test_values_in_a_file_beside_it(tmp_path):
         (found,) = session_of(path).run(None, {"x": feeds})
         np.testing.assert_allclose(found, np.full((2, 64), 64 * value + 1))
         assert len(path.read_bytes()) < 3000
+
+
+def test_values_outside_are_never_copied_into_the_model(tmp_path, monkeypatch):
+    """So what is larger than a file of ONNX can be goes beside it, mapped files among it."""
+    sd, y = large(3.0)
+    sd.save(tmp_path / "graph.sdg")
+    mapped = SameDiff.load(tmp_path / "graph.sdg", mmap=True)
+    given = []
+    from sdgraph.files.onnx import emit
+
+    to_tensor = emit.numpy_helper.from_array
+    monkeypatch.setattr(emit.numpy_helper, "from_array", lambda a, name: given.append(a.nbytes) or to_tensor(a, name))
+    path = tmp_path / "model.onnx"
+    mapped.to_onnx(y.name, path, weights="external")
+    assert max(given) <= 1024
+    (found,) = session_of(path).run(None, {"x": np.ones((1, 64), "f")})
+    assert (found == 64 * 3 + 1).all()
+
+
+def test_a_graph_out_of_a_file_gives_the_same_model(tmp_path):
+    sd, loss, wrt = network()
+    grads = [g.name for g in sd.grad(loss, wrt)]
+    again = SameDiff.load(sd.save(tmp_path / "graph.sdg"))
+    assert again.to_onnx(["loss", *grads]) == sd.to_onnx(["loss", *grads])
 
 
 def session_of(path):
