@@ -17,7 +17,7 @@ _OPTIONAL = {
     "matplotlib": ["sdgraph/viz*"],
     "onnx": ["sdgraph/files/onnx*", "tests/files/onnx*"],
     "onnxruntime": ["tests/files/onnx*", "tests/onnx_cases/test_exported*"],
-    "flatbuffers": ["sdgraph/files/samediff*"],
+    "flatbuffers": ["sdgraph/files/samediff*", "tests/files/samediff/flat.py"],
 }
 collect_ignore_glob = [
     glob
