@@ -79,7 +79,9 @@ class Assembler:
         """An array without elements, however it comes about: runtimes have their troubles with those."""
         inputs = [n for n, a in zip(op.signature.names_of(len(avals)), avals, strict=True) if a is not None]
         b = Recorder(op.key, out, inputs=inputs, **self._settings)
-        return b.fragment(op.qualname, inputs, [b.filled(list(out.shape), 0, out.dtype)], _first_line(op))
+        found = b.fragment(op.qualname, inputs, [b.filled(list(out.shape), 0, out.dtype)], _first_line(op))
+        found.is_card = op.is_loss
+        return found
 
     def _by_rule(
         self, op: Op, rule: Rule, avals: tuple[Any, ...], attrs: Mapping[str, Any], out: Any

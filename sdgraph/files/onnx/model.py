@@ -78,10 +78,10 @@ class _ModelWriter:
         self._emitter = Emitter(opset=settings.opset, functions=settings.functions)
         self._unknown = 0
         self._places: dict[int, str] = {}
-        self._items: dict[int, dict[int, str]] = {}
+        self._items: dict[int, dict[int, list[str]]] = {}
         for node in (self._nodes[i] for i in self._ids):
             if node.op is ITEM:
-                self._items.setdefault(node.inputs[0], {})[node.attrs["index"]] = node.name
+                self._items.setdefault(node.inputs[0], {}).setdefault(node.attrs["index"], []).append(node.name)
 
     def model(self) -> ModelProto:
         nodes, fetched = self._nodes, [v.id for v in self._fetches]
@@ -155,6 +155,9 @@ class _ModelWriter:
         whole = block.place(fragment, inputs, outputs, call_name(node))
         if whole is not None:
             whole.doc_string = fragment.doc
+        for name, *others in self._items.get(i, {}).values():
+            # Gradients have their own variables for outputs of calls.
+            block.nodes += [helper.make_node("Identity", [name], [other], name=other) for other in others]
         if self._ir >= METADATA_IR:
             for made in block.nodes[start:]:
                 self._describe(made, node)
@@ -165,7 +168,7 @@ class _ModelWriter:
             return [node.name]
         items = self._items.get(i, {})
         avals: Any = node.aval
-        return [items[k] if k in items else block.keep(f"/{call_name(node)}/output_{k}") for k in range(len(avals))]
+        return [items[k][0] if k in items else block.keep(f"/{call_name(node)}/output_{k}") for k in range(len(avals))]
 
     # ------------------------------------------------------------------ what stands beside them
 

@@ -14,6 +14,7 @@ import pytest
 
 import sdgraph
 from sdgraph import LossReduce, Namespace, SameDiff, SDVariable, composite, errors, primitive
+from sdgraph.build.op import REGISTRY
 from sdgraph.build.variable import Operand
 from tests.files.onnx.running import checked, in_reference, in_runtime, onnx, put_in, session
 from tests.graph_state import graph_state
@@ -90,6 +91,18 @@ def test_a_loss_is_one_node_and_so_is_its_gradient(reduce):
     functions = {f.name: f for f in model.functions}
     assert functions["loss.huber_loss"].doc_string.startswith("Huber loss")
     assert list(functions["loss.huber_loss"].input) == ["label", "predictions"]
+
+
+@pytest.mark.parametrize("name", [name for name, op in REGISTRY.items() if op.is_loss and op.is_ours])
+def test_every_loss_is_a_card_of_its_name(name):
+    sd = SameDiff("float32")
+    outs, _ = put_in(sd, samples_of(name), "float32")
+    model = sd.to_onnx([v for (v,) in outs])
+    cards = {n.output[0]: n for n in model.graph.node}
+    for (v,) in outs:
+        node = cards[v.name]
+        assert node.domain == "ai.sdgraph" and re.sub(r"_\d+$", "", node.op_type) == name
+        assert entries(node)["sdgraph.op"] == name
 
 
 def test_one_function_for_all_calls_of_one_sort():
@@ -192,6 +205,18 @@ def test_several_outputs_have_the_names_of_their_variables():
         np.testing.assert_allclose(value, want[name], rtol=1e-5)
     assert [n.name for n in model.graph.node] == ["best", "moments", "split"]
     assert a.name not in {v.name for v in model.graph.output}
+
+
+def test_outputs_that_gradients_look_at_once_more():
+    sd = SameDiff()
+    x = sd.placeholder("x", (4, 3))
+    values, places = sd.nn.top_k(x, k=2)
+    fetches = [values, places, sd.grad(sd.sum(values * values), x)]
+    model = checked(sd.to_onnx(fetches))
+    feeds = {"x": np.random.default_rng(0).normal(size=(4, 3)).astype("f")}
+    want = sd.output(feeds, fetches)
+    for name, value in in_runtime(model, feeds).items():
+        np.testing.assert_allclose(value, want[name], rtol=1e-5, err_msg=name)
 
 
 def test_names_of_any_kind():
