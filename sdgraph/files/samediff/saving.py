@@ -106,13 +106,13 @@ def _refusal(obstacles: Iterable[Obstacle], *, forward: bool) -> ArgumentError:
         "SameDiff cannot hold this graph.",
         given="\n".join(lines),
         expected="ops that SameDiff 1.0.0-M2.1 computes, and differentiates, as sdgraph does",
-        node=first.name,
+        node=first.name.removesuffix(":all"),
         node_origin=first.origin,
         fix="With losses=() it is written without gradients, which SameDiff can hold." if forward else None,
     )
 
 
 def _named(obstacles: Sequence[Obstacle]) -> str:
-    names = list(dict.fromkeys(repr(o.node.name) for o in obstacles))
+    names = list(dict.fromkeys(repr(o.node.name.removesuffix(":all")) for o in obstacles))
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
     return ", ".join(names[:_MOST]) + more

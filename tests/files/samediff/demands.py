@@ -356,9 +356,10 @@ def check_12_training(file):
 
 # Operations that have no gradient in SameDiff, or a wrong one, or one of single precision.
 WRONG_GRADIENT = {
-    "Where", "cholesky", "cross", "cumprod", "cumsum", "floormod", "gather_nd", "leakyrelu", "logdet", "log_softmax",
-    "fmod_scalar", "matrix_determinant", "matrix_inverse", "max_scalar", "pad", "reduce_logsumexp", "reduce_norm2",
-    "reduce_normmax", "rint", "scalar_min", "solve", "std", "swish", "top_k", "triangular_solve", "var",
+    "Where", "cholesky", "cross", "cumprod", "cumsum", "floormod", "fmod_scalar", "gather_nd", "leakyrelu", "logdet",
+    "log_softmax", "matrix_determinant", "matrix_inverse", "max_scalar", "pad", "pow", "rdiv_scalar", "reduce_norm2",
+    "reduce_logsumexp", "reduce_normmax", "rint", "scalar_min", "solve", "std", "swish", "top_k", "triangular_solve",
+    "var",
 }  # fmt: skip
 # Operations whose gradient is wrong for an operand that is broadcast.
 ONLY_OF_ONE_SHAPE = {"divide", "reversedivide", "tf_atan2", "squaredsubtract", "maximum", "minimum"}

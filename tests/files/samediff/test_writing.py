@@ -38,7 +38,19 @@ NO_GRADIENT = {
 }
 # Single samples that are refused: draws with a seed, arrays without elements on the way, wide systems of equations.
 SOME_REFUSED = {
-    *("broadcast_to", "linalg.lstsq", "linalg.tri", "linspace", "math.eye", "nn.dropout", "nn.unpad", "range", "slice"),
+    *(
+        "broadcast_to",
+        "linalg.lstsq",
+        "linalg.tri",
+        "linspace",
+        "math.eye",
+        "nn.dropout",
+        "nn.unpad",
+        "range",
+        "shape",
+        "slice",
+    ),
+    "fill",
     *(name for name in OPS if name.startswith("random.")),
 }
 

@@ -208,6 +208,8 @@ class Call:
 
     def expand(self, x: Value, axis: int) -> Value:
         """A new axis of size 1."""
+        if x.rank == 0:
+            return self.reshape(x, (1,))
         shape = (*x.shape[:axis], 1, *x.shape[axis:])
         return self.node("expand_dims", x, shape=shape, i=[axis])
 

@@ -202,7 +202,8 @@ class Walk:
             raise Refused(why_not(node.op.qualname))
         for aval in target.call.avals:
             check_dtype(aval.dtype)
-        if node.op.qualname not in _OF_NOTHING and any(x is not None and 0 in x.shape for x in target.call.inputs):
+        shapes = [x.shape for x in (*target.call.inputs, *target.call.avals) if x is not None]
+        if node.op.qualname not in _OF_NOTHING and any(0 in shape for shape in shapes):
             raise Refused("SameDiff does not compute with arrays that have no elements")
         made = rule(target.call)
         return self._named(target, made if isinstance(made, list) else [made])

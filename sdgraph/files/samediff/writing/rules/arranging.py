@@ -22,11 +22,21 @@ def _reshape(c: Call) -> Value:
 
 
 def _broadcast_to(c: Call) -> Value:
-    sizes = known(c.shape, "the sizes of the result")
-    if c.dtype == BOOL:
-        zeros = c.array("zeros", np.zeros(sizes), np.float32)
-        return c.truth(c.add(zeros, c.cast(c.x, np.float32)))
-    return c.add(c.array("zeros", np.zeros(sizes)), c.x)
+    x = c.cast(c.x, np.float32) if c.dtype == BOOL else c.x
+    for _ in range(len(c.shape) - x.rank):
+        x = c.expand(x, 0)
+    stretched = [d == 1 and n != 1 for d, n in zip(x.shape, c.shape, strict=True)]
+    sizes = iter(known([n for n, s in zip(c.shape, stretched, strict=True) if s], "the sizes of the result"))
+    tiled = _tiled(c, x, [next(sizes) if s else 1 for s in stretched])
+    return c.truth(tiled) if c.dtype == BOOL else tiled
+
+
+def _tiled(c: Call, x: Value, reps: Sequence[int]) -> Value:
+    """Every axis so often behind itself."""
+    if all(n == 1 for n in reps):
+        return x
+    shape = tuple(d * n if type(d) is int else None if n != 1 else d for d, n in zip(x.shape, reps, strict=True))
+    return c.node("tile", x, shape=shape, i=reps)
 
 
 def _broadcast_like(c: Call) -> Value:
@@ -91,7 +101,7 @@ def _tile(c: Call) -> Value:
     x = c.x
     for _ in range(len(reps) - x.rank):
         x = c.expand(x, 0)
-    return c.node("tile", x, shape=c.shape, i=[1] * (x.rank - len(reps)) + reps)
+    return _tiled(c, x, [1] * (x.rank - len(reps)) + reps)
 
 
 def _repeat(c: Call) -> Value:
@@ -101,8 +111,7 @@ def _repeat(c: Call) -> Value:
         raise Refused("SameDiff's own op always fails")
     x = c.expand(c.x, axis % c.x.rank + 1)
     reps = [times if k == axis % c.x.rank + 1 else 1 for k in range(x.rank)]
-    tiled = c.node("tile", x, shape=tuple(d if n == 1 else n for d, n in zip(x.shape, reps, strict=True)), i=reps)
-    return c.reshape(tiled, c.shape)
+    return c.reshape(_tiled(c, x, reps), c.shape)
 
 
 def _reverse(c: Call) -> Value:

@@ -76,10 +76,16 @@ def _two(op_name: str, number: str = "", number_first: str = "", spread: bool = 
     return rule
 
 
+_FORWARD: Final = {"pow", "rdiv_scalar"}
+"""Operations with a number whose gradient reads more than that number."""
+
+
 def with_number(c: Call, second: str, first: str, dtype: Any, kinds: str = "f") -> Value | None:
     """An array and a number that nobody named as one node; None if there is no such number, or no such operation."""
     x, y = c.inputs
     for array, number, op_name in ((x, y, second), (y, x, first)):
+        if op_name in _FORWARD and c.on_path:
+            continue
         if op_name and number.waits and number.shape == () and array.dtype == number.dtype == dtype:
             if dtype.kind not in kinds or not np.isfinite(number.array):
                 return None

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sdgraph.files.samediff.writing.call import BOOL, INT64, Call, Written, along, axes_of, known, size_of
+from sdgraph.files.samediff.writing.call import BOOL, FLOAT, INT64, Call, Written, along, axes_of, known, size_of
 from sdgraph.files.samediff.writing.records import Value
 from sdgraph.files.samediff.writing.refused import Refused
 from sdgraph.files.samediff.writing.rules.choosing import kept
@@ -32,19 +32,21 @@ def _question(op_name: str) -> Rule:
     """Whether all or any are true."""
 
     def rule(c: Call) -> Value:
-        axes, keep = axes_of(c, c.x.rank), bool(c.attrs["keepdims"])
-        if not axes or all(c.x.shape[a] == 1 for a in axes):
-            one = c.truth(c.x)
-            return one if keep else c.squeeze(one, axes)
-        return c.reduce(op_name, c.x, axes, keep=keep, dtype=BOOL)
+        x, axes, keep = c.truth(c.x), axes_of(c, c.x.rank), bool(c.attrs["keepdims"])
+        if not axes or all(x.shape[a] == 1 for a in axes):
+            return x if keep else c.squeeze(x, axes)
+        return c.reduce(op_name, x, axes, keep=keep)
 
     return rule
 
 
 def _count(c: Call) -> Value:
-    return c.cast(
-        c.reduce("countNonZero", c.x, axes_of(c, c.x.rank), keep=bool(c.attrs["keepdims"]), dtype=INT64), c.dtype
-    )
+    x, keep = _no_bool(c, c.x), bool(c.attrs["keepdims"])
+    return c.cast(c.reduce("countNonZero", x, axes_of(c, x.rank), keep=keep, dtype=INT64), c.dtype)
+
+
+def _no_bool(c: Call, x: Value) -> Value:
+    return c.cast(x, FLOAT) if x.dtype == BOOL else x
 
 
 def _extreme(op_name: str) -> Rule:
@@ -126,7 +128,7 @@ def _place(op_name: str) -> Rule:
     """Along one axis; without one, of the elements in a row."""
 
     def rule(c: Call) -> Value:
-        x, axes = c.x, axes_of(c, c.x.rank)
+        x, axes = _no_bool(c, c.x), axes_of(c, c.x.rank)
         if len(axes) == 1 and x.rank:
             return _found_along(c, op_name, x, axes[0], bool(c.attrs["keepdims"]))
         rest = [k for k in range(x.rank) if k not in axes]
