@@ -5,9 +5,8 @@ Must not know graphs.
 
 from __future__ import annotations
 
-import itertools
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from sdgraph.infer.aval import Aval
 from sdgraph.store import npy
 from sdgraph.store.container import Reader
+from sdgraph.store.sums import Summer, Sums
 from sdgraph.store.zipped import Member
 
 
@@ -40,19 +40,20 @@ class ArrayReader:
     Args:
         reader: The file.
         mapping: The file as memory, if arrays stay there.
-        verify: Whether arrays are compared with their digests.
+        summer: What computes the sums of arrays, if these are compared with them.
     """
 
-    def __init__(self, reader: Reader, mapping: mmap.mmap | None, verify: bool) -> None:
+    def __init__(self, reader: Reader, mapping: mmap.mmap | None, summer: Summer | None) -> None:
         self._reader = reader
         self._mapping = mapping
-        self._verify = verify
+        self._summer = summer
+        self._waiting: list[tuple[Member, str, Callable[[], Sums]]] = []
 
     def read(self, member: Member, aval: Aval, digest: str) -> np.ndarray[Any, Any]:
-        """The array of a member, read-only.
+        """The array of a member, read-only; whether it is the one that was written, `settle` tells.
 
         Raises:
-            FormatError: If the member does not hold one of this shape and dtype, or another one than was written.
+            FormatError: If the member does not hold one of this shape and dtype.
         """
         reader, dtype = self._reader, npy.little(aval.dtype)
         shape = tuple([d for d in aval.shape if type(d) is int])
@@ -62,29 +63,31 @@ class ArrayReader:
         if member.size != len(header) + aval.nbytes:
             reader.refuse("a value has another size than its variable", member.offset, member.name)
         found = bytearray(len(header))
-        for _ in reader.filled(member, 0, memoryview(found)):
-            pass
+        reader.fill(member, 0, memoryview(found))
         if found != header:
             reader.refuse("a value has another shape or dtype than its variable", member.data, member.name)
-        array, parts = self._data(member, len(header), shape, dtype)
-        if self._verify:
-            reader.check(member, itertools.chain([found], parts), digest)
+        if self._mapping is not None and aval.size:
+            data = memoryview(self._mapping)[member.data + len(header) : member.end]
+            array = np.frombuffer(data, dtype).reshape(shape)
         else:
-            for _ in parts:
-                pass
+            array = np.empty(shape, dtype)
+            data = _bytes(array)
+            reader.fill(member, len(header), data)
+        if self._summer is not None:
+            self._waiting.append((member, digest, self._summer.sums([found, data])))
         array = array.astype(aval.dtype, copy=False)
         array.flags.writeable = False
         return array
 
-    def _data(
-        self, member: Member, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[np.ndarray[Any, Any], Iterator[Any]]:
-        """An array, and its bytes; who has gone through these has filled it."""
-        if self._mapping is not None and member.size > start:
-            data = memoryview(self._mapping)[member.data + start : member.end]
-            return np.frombuffer(data, dtype).reshape(shape), iter([data])
-        array = np.empty(shape, dtype)
-        return array, self._reader.filled(member, start, _bytes(array))
+    def settle(self) -> None:
+        """Compare what was read with its digests.
+
+        Raises:
+            FormatError: For the first array that is another one than was written.
+        """
+        for member, digest, sums in self._waiting:
+            self._reader.compare(member, sums(), digest)
+        self._waiting.clear()
 
 
 def _bytes(array: np.ndarray[Any, Any]) -> memoryview:

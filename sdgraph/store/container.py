@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Final, NoReturn
 
 from sdgraph.errors import FormatError
 from sdgraph.store import zipped
-from sdgraph.store.sums import Sums, chunks
+from sdgraph.store.sums import LARGE, Summer, Sums, chunks
 from sdgraph.store.zipped import Member, Unreadable
 from sdgraph.wording import counted
 
@@ -23,35 +24,61 @@ _LONGEST_NAME: Final = 2048
 
 
 class Writer:
-    """Writes members one after another into a new, empty file; `finish` adds the directory."""
+    """Writes members one after another into a new, empty file; `finish` adds the directory.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        file: The file.
+        summer: What computes the sums of members.
+    """
+
+    def __init__(self, file: BinaryIO, summer: Summer) -> None:
         self._file = file
+        self._summer = summer
         self._members: list[Member] = []
+        self._digests: dict[str, str] = {}
+        self._waiting: list[tuple[int, Callable[[], Sums]]] = []
         self._end = 0
 
-    def add(self, name: str, parts: Iterable[Any]) -> str:
-        """Write a member whose data are these buffers one after another; return its SHA-256."""
+    def add(self, name: str, parts: Iterable[Any]) -> None:
+        """Write a member whose data are these buffers one after another; they must stay as they are."""
         views = [memoryview(part) for part in parts]
         member = Member(name, self._end, sum(view.nbytes for view in views), 0)
-        # The header has the checksum of what follows it, and a size that does not depend on that.
-        self._file.seek(member.data)
-        with Sums(member.size) as sums:
-            for chunk in itertools.chain.from_iterable(map(chunks, views)):
-                self._file.write(chunk)
-                sums.add(chunk)
-        member = member._replace(crc=sums.crc)
-        self._file.seek(member.offset)
-        self._file.write(zipped.local_header(member))
-        self._file.seek(member.end)
+        sums = self._summer.sums(views)
+        if member.size < LARGE:
+            member = self._summed(member, sums())
+            self._file.write(zipped.local_header(member))
+        else:
+            # The header has a size that does not depend on the sums.
+            self._waiting.append((len(self._members), sums))
+            self._file.seek(member.data)
+        for chunk in itertools.chain.from_iterable(map(chunks, views)):
+            self._file.write(chunk)
         self._members.append(member)
         self._end = member.end
-        return sums.digest
+
+    def digests(self, *, fsync: bool) -> dict[str, str]:
+        """The SHA-256 of each member so far; with ``fsync``, the disk works while there is something to wait for."""
+        if self._waiting and fsync:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        for k, sums in self._waiting:
+            member = self._members[k] = self._summed(self._members[k], sums())
+            self._file.seek(member.offset)
+            self._file.write(zipped.local_header(member))
+        if self._waiting:
+            self._waiting.clear()
+            self._file.seek(self._end)
+        return dict(self._digests)
 
     def finish(self) -> None:
         """Write the directory behind the last member."""
+        self.digests(fsync=False)
         entries = zipped.directory(self._members)
         self._file.write(entries + zipped.end_record(len(self._members), self._end, len(entries)))
+
+    def _summed(self, member: Member, sums: Sums) -> Member:
+        self._digests[member.name] = sums.digest
+        return member._replace(crc=sums.crc)
 
 
 class Reader:
@@ -90,29 +117,24 @@ class Reader:
         if member.size > most:
             self.refuse(f"this member has {counted(member.size, 'byte')}, more than any", member.offset, member.name)
         data = bytearray(member.size)
-        for _ in self.filled(member, 0, memoryview(data)):
-            pass
+        self.fill(member, 0, memoryview(data))
         if zlib.crc32(data) != member.crc:
             self.refuse("its checksum is another one", member.data, member.name)
         return bytes(data)
 
-    def filled(self, member: Member, start: int, buffer: memoryview) -> Iterator[memoryview]:
-        """Fill a buffer from a member's data, from byte ``start`` on; yields each piece of it once it is there."""
+    def fill(self, member: Member, start: int, buffer: memoryview) -> None:
+        """Fill a buffer from a member's data, from byte ``start`` on."""
         at = member.data + start
+        self._file.seek(at)
         for piece in chunks(buffer):
-            self._file.seek(at)
             while piece:
                 n = self._file.readinto(piece)  # type: ignore[attr-defined]
                 if not n:
                     self.refuse("it ends too early", at, member.name)
-                yield piece[:n]
                 piece, at = piece[n:], at + n
 
-    def check(self, member: Member, parts: Iterable[Any], digest: str) -> None:
-        """Compare what is read of a member with its checksum and its digest."""
-        with Sums(member.size) as sums:
-            for part in parts:
-                sums.add(part)
+    def compare(self, member: Member, sums: Sums, digest: str) -> None:
+        """See that what was read of a member has its checksum and its digest."""
         if sums.crc != member.crc or sums.digest != digest:
             self.refuse("its data have another digest", member.data, member.name)
 

@@ -25,6 +25,7 @@ from sdgraph.store.named_ops import given_ops
 from sdgraph.store.nodes import NodeReader
 from sdgraph.store.plain import NotPlain, dtype_of, loads
 from sdgraph.store.save import DIGEST, FORMAT, GRAPH, member_names
+from sdgraph.store.sums import Summer
 from sdgraph.store.tables import read_tables, with_bits
 from sdgraph.store.zipped import Member
 
@@ -56,9 +57,11 @@ def read(make: type[G], file: BinaryIO, name: str, *, ops: Iterable[Any], mmap: 
     """Read a graph from an open file."""
     reader = Reader(file, name)
     sd, members, digests = _read_graph(make, reader, ops)
-    arrays = ArrayReader(reader, mapped(reader, file) if mmap else None, verify)
-    for i, member in members.items():
-        sd.values[i] = arrays.read(member, sd.nodes[i].aval, digests[member.name])
+    with Summer() as summer:
+        arrays = ArrayReader(reader, mapped(reader, file) if mmap else None, summer if verify else None)
+        for i, member in members.items():
+            sd.values[i] = arrays.read(member, sd.nodes[i].aval, digests[member.name])
+        arrays.settle()
     with_bits(sd)
     return sd
 

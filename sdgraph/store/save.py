@@ -17,6 +17,7 @@ from sdgraph.store.atomic import replaced
 from sdgraph.store.container import Writer
 from sdgraph.store.nodes import write_nodes
 from sdgraph.store.plain import NotPlain, checked_text, dtype_name, dumps
+from sdgraph.store.sums import Summer
 from sdgraph.store.tables import write_tables
 
 FORMAT: Final = 1
@@ -42,7 +43,7 @@ def save(
     fsync: bool,
 ) -> Path:
     """Write a graph into a file; see `SameDiff.save`."""
-    return replaced(path, lambda file: write(sd, file, user=user, origins=origins), fsync=fsync, keep=keep)
+    return replaced(path, lambda file: write(sd, file, user=user, origins=origins, fsync=fsync), fsync=fsync, keep=keep)
 
 
 def to_bytes(sd: OpGraph) -> bytes:
@@ -52,8 +53,10 @@ def to_bytes(sd: OpGraph) -> bytes:
     return file.getvalue()
 
 
-def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool) -> None:
+def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool, fsync: bool = False) -> None:
     """Write a graph into an empty file.
+
+    With ``fsync``, the disk begins to work before the file is complete.
 
     Raises:
         ArgumentError: If it has what no file can hold.
@@ -65,12 +68,15 @@ def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool
     except NotPlain as e:
         raise ArgumentError(f"This graph cannot be saved: {e}.") from None
     members = member_names((i, sd.nodes[i].name) for i, _ in values)
-    writer = Writer(file)
-    digests = {members[i]: writer.add(members[i], array_parts(array)) for i, array in values}
-    text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
-    writer.add(GRAPH, [text])
-    writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
-    writer.finish()
+    with Summer() as summer:
+        writer = Writer(file, summer)
+        for i, array in values:
+            writer.add(members[i], array_parts(array))
+        digests = writer.digests(fsync=fsync)
+        text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
+        writer.add(GRAPH, [text])
+        writer.add(DIGEST, [sha256(text).hexdigest().encode("ascii")])
+        writer.finish()
 
 
 def _content(sd: OpGraph, user: Mapping[str, str], origins: bool) -> dict[str, Any]:

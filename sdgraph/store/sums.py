@@ -1,87 +1,92 @@
-"""Checksum and digest of data that is written or read, computed beside that where the data is large.
+"""Checksum and digest of data that is written or read, computed on other cores meanwhile where the data is large.
 
 Must not know files.
 """
 
 from __future__ import annotations
 
-import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sdgraph.run.engines.threads import get_num_threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 CHUNK: Final = 1 << 23
-"""Bytes that are written, read or summed at once."""
+"""Bytes that are written or read at once."""
 
-_WORTH_A_THREAD: Final = 1 << 21
-"""Bytes whose digest takes longer than a thread takes to start."""
+LARGE: Final = 1 << 21
+"""Bytes whose sums take longer than a thread takes to start."""
+
+_STEP: Final = 1 << 20
+"""Bytes that are summed at once: both sums find them in the cache, and a thread that must end does so soon."""
 
 
-def chunks(data: Any) -> Iterator[memoryview]:
+class Sums(NamedTuple):
+    """CRC-32, and SHA-256 in hexadecimal digits."""
+
+    crc: int
+    digest: str
+
+
+def chunks(data: Any, size: int = CHUNK) -> Iterator[memoryview]:
     """The bytes of a buffer, piece by piece."""
     view = memoryview(data)
     if view.nbytes:  # Python casts no view of nothing.
         view = view.cast("B")
-    for k in range(0, len(view), CHUNK):
-        yield view[k : k + CHUNK]
+    for k in range(0, len(view), size):
+        yield view[k : k + size]
 
 
-class Sums:
-    """CRC-32 and SHA-256 of pieces that come one after another.
-
-    Of large data a thread computes the digest, which takes longest, while the caller writes or reads on. A block must
-    enclose the use, so that an error ends the thread.
-
-    Args:
-        size: Bytes that will come.
+class Summer:
+    """Computes sums of buffers. A block must enclose the use, so that an error ends the threads.
 
     Example:
-        >>> with Sums(3) as sums:
-        ...     sums.add(b"abc")
-        >>> hex(sums.crc), sums.digest[:16]
+        >>> with Summer() as summer:
+        ...     found = summer.sums([b"ab", b"c"])
+        >>> hex(found().crc), found().digest[:16]
         ('0x352441c2', 'ba7816bf8f01cfea')
     """
 
-    def __init__(self, size: int) -> None:
-        self.crc = 0
-        """The checksum of what was added."""
-        self._sha = sha256()
-        self._waiting: SimpleQueue[memoryview | None] = SimpleQueue()
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
         self._given_up = False
-        self._thread: Thread | None = None
-        if size >= _WORTH_A_THREAD:
-            thread = Thread(target=self._run, name="sdgraph digest")
-            # Not on a system without threads, and not while the interpreter ends.
-            with contextlib.suppress(RuntimeError):
-                thread.start()
-                self._thread = thread
 
-    def __enter__(self) -> Sums:
+    def __enter__(self) -> Summer:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._given_up = kind is not None
-        if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=self._given_up)
 
-    def add(self, data: Any) -> None:
-        """Go on with these bytes, which must stay as they are until the end of the block."""
-        for chunk in chunks(data):
-            if self._thread is None:
-                self._sha.update(chunk)
-            else:
-                self._waiting.put(chunk)
-            self.crc = zlib.crc32(chunk, self.crc)
+    def sums(self, parts: Iterable[Any]) -> Callable[[], Sums]:
+        """A function that gives the sums of these buffers in a row; they must stay as they are until it was called."""
+        views = [memoryview(part) for part in parts]
+        if sum(view.nbytes for view in views) >= LARGE:
+            try:
+                return self._threads().submit(self._of, views).result
+            except RuntimeError:
+                pass  # A system without threads, or an interpreter that ends.
+        found = self._of(views)
+        return lambda: found
 
-    @property
-    def digest(self) -> str:
-        """The digest of what was added; known at the end of the block."""
-        return self._sha.hexdigest()
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
 
-    def _run(self) -> None:
-        while (chunk := self._waiting.get()) is not None and not self._given_up:
-            self._sha.update(chunk)
+            self._pool = ThreadPoolExecutor(get_num_threads(), thread_name_prefix="sdgraph sums")
+        return self._pool
+
+    def _of(self, views: list[memoryview]) -> Sums:
+        crc, sha = 0, sha256()
+        for view in views:
+            for piece in chunks(view, _STEP):
+                if self._given_up:
+                    break
+                sha.update(piece)
+                crc = zlib.crc32(piece, crc)
+        return Sums(crc, sha.hexdigest())

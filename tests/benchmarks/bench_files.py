@@ -3,9 +3,10 @@
     python -m tests.benchmarks.bench_files [--megabytes M] [--nodes N] [--rounds R] [--folder F] [--json FILE]
 
 Weights are eight float32 arrays. All formats take part in every round, each beginning one further, so that whatever
-else runs hits all of them; medians count. Saving includes fsync, so that the disk is measured and not how much of it
-waits in memory; ``raw`` is a plain write of the same bytes. Reading is from memory that the system keeps of the file.
-*Opening* gives all arrays without reading them. Peaks are what the process had at most, in units of the weights.
+else runs hits all of them; medians count, and the best tell what a machine of one's own would take. Saving includes
+fsync, so that the disk is measured and not how much of it waits in memory; ``raw`` is a plain write of the same bytes.
+Reading is from memory that the system keeps of the file. *Opening* gives all arrays without reading them. Peaks are
+what the process had at most, in units of the weights.
 
 Graphs are layers of a hundred nodes, with the gradient; costs are per node, and times are processor times.
 """
@@ -136,8 +137,9 @@ def compare_weights(megabytes: float, rounds: int, folder: Path) -> list[dict]:
                     found.setdefault(what, {}).setdefault(name, []).append(figures)
     rows = []
     for what, by_name in found.items():
-        times = {name: statistics.median(t for t, _ in several) for name, several in by_name.items()}
-        rows.append({"row": f"{what} {total / 2**20:.4g} MiB", "times": {k: times[k] for k in kinds if k in times}})
+        times = {name: [t for t, _ in by_name[name]] for name in kinds if name in by_name}
+        rows.append({"row": f"{what} {total / 2**20:.4g} MiB"})
+        rows[-1] |= {k: {n: of(t) for n, t in times.items()} for k, of in (("times", statistics.median), ("best", min))}
         if what in ("save", "load"):
             ratios = {
                 name: statistics.median(t / r for (t, _), (r, _) in zip(several, by_name[RAW], strict=True))
@@ -153,6 +155,7 @@ def print_weights(rows: list[dict]) -> None:
     print(" | ".join(["", *names]))
     for row in rows:
         print(" | ".join([row["row"], *(duration(row["times"].get(name)) for name in names)]))
+        print(" | ".join(["  the best", *(duration(row["best"].get(name)) for name in names)]))
         for what in ("ratios", "peaks"):
             if what in row:
                 cells = [f"{row[what][n]:.2f}" if n in row[what] else "-" for n in names]

@@ -12,6 +12,7 @@ from sdgraph import SameDiff
 from sdgraph.store.container import Writer
 from sdgraph.store.plain import dumps
 from sdgraph.store.save import DIGEST, GRAPH, to_bytes
+from sdgraph.store.sums import Summer
 
 NUMBERS = [-1, 0, 1, 2, 7, 2**31, 2**53 + 1, 2**63, -(2**63), 10**40, 0.5, float("1e300"), True, False, None]
 OTHERS = [
@@ -42,15 +43,22 @@ def parts(data: bytes) -> tuple[dict, dict[str, bytes]]:
 def made(content, members: dict[str, bytes], text: bytes | None = None) -> bytes:
     """A whole file of these parts."""
     file = io.BytesIO()
-    writer = Writer(file)
-    digests = {name: writer.add(name, [data]) for name, data in members.items()}
-    if text is None:
-        if type(content) is dict and type(content.get("sha256")) is dict and content["sha256"].keys() == digests.keys():
-            content = {**content, "sha256": digests}
-        text = dumps(content)
-    writer.add(GRAPH, [text])
-    writer.add(DIGEST, [sha256(text).hexdigest().encode()])
-    writer.finish()
+    with Summer() as summer:
+        writer = Writer(file, summer)
+        for name, data in members.items():
+            writer.add(name, [data])
+        digests = writer.digests(fsync=False)
+        if text is None:
+            if (
+                type(content) is dict
+                and type(content.get("sha256")) is dict
+                and content["sha256"].keys() == digests.keys()
+            ):
+                content = {**content, "sha256": digests}
+            text = dumps(content)
+        writer.add(GRAPH, [text])
+        writer.add(DIGEST, [sha256(text).hexdigest().encode()])
+        writer.finish()
     return file.getvalue()
 
 

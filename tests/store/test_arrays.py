@@ -2,6 +2,7 @@
 
 import gc
 import os
+import stat
 import subprocess
 import sys
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 from sdgraph import SameDiff, errors
 from sdgraph.store.arrays import mapped
 from sdgraph.store.container import Reader
+from sdgraph.store.sums import LARGE
 
 posix = pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
 
@@ -123,9 +125,28 @@ def test_damage_of_a_mapped_array_is_found_if_asked(tmp_path):
         SameDiff.load(path, mmap=True, verify=True)
 
 
+def test_the_disk_works_while_digests_are_computed(tmp_path, monkeypatch):
+    sizes, real = [], os.fsync
+
+    def fsync(handle):
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
+            sizes.append(os.fstat(handle).st_size)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    sd = SameDiff()
+    for k in range(3):
+        sd.var(f"w{k}", np.zeros(LARGE, "uint8"))
+    path = sd.save(tmp_path / "m.sdg")
+    assert len(sizes) == 2 and 3 * LARGE < sizes[0] < sizes[1] == path.stat().st_size
+    sizes.clear()
+    sd.save(path, fsync=False)
+    assert not sizes
+
+
 # ---------------------------------------------------------------------- memory
 
-LARGE = 32 << 20
+HUGE = 32 << 20
 
 
 def peak(call):
@@ -140,11 +161,11 @@ def peak(call):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("shape", [(LARGE // 4,), (8, LARGE // 32)])
+@pytest.mark.parametrize("shape", [(HUGE // 4,), (8, HUGE // 32)])
 def test_values_are_never_twice_in_memory(tmp_path, shape):
     path = tmp_path / "m.sdg"
     sd = saved(path, a=np.zeros(shape, "float32"))
     small = 2 << 20
     assert peak(lambda: sd.save(path))[0] < small
-    assert peak(lambda: SameDiff.load(path))[0] < LARGE + small
+    assert peak(lambda: SameDiff.load(path))[0] < HUGE + small
     assert peak(lambda: SameDiff.load(path, mmap=True, verify=True))[0] < small

@@ -14,6 +14,7 @@ from sdgraph.store import npy, zipped
 from sdgraph.store.container import Reader, Writer
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
+from sdgraph.store.sums import LARGE, Summer
 
 
 def small() -> bytes:
@@ -59,7 +60,7 @@ def test_members_may_not_change_places_or_names():
         content = {name: z.read(name) for name in z.namelist()}
     for names in (sorted(content, reverse=True), [*content, "more"]):
         file = io.BytesIO()
-        writer = Writer(file)
+        writer = Writer(file, Summer())
         for name in names:
             writer.add(name, [content.get(name, b"more")])
         writer.finish()
@@ -148,7 +149,7 @@ def test_the_header_of_an_array_is_numpys(shape, dtype):
 
 def test_many_members():
     file = io.BytesIO()
-    writer = Writer(file)
+    writer = Writer(file, Summer())
     names = [f"m{k}" for k in range(70_000)]
     for name in names:
         writer.add(name, [name.encode()])
@@ -185,5 +186,25 @@ def test_more_than_four_gigabytes(tmp_path):
 def test_the_digest_is_that_of_the_data():
     file = io.BytesIO()
     parts = [b"abc", np.arange(5), b"", np.array(True)]
-    digest = Writer(file).add("m", [p for p in parts if memoryview(p).nbytes])
+    with Summer() as summer:
+        writer = Writer(file, summer)
+        writer.add("m", parts)
+        digest = writer.digests(fsync=False)["m"]
     assert digest == sha256(b"".join(bytes(memoryview(p)) for p in parts)).hexdigest()
+
+
+def test_large_and_small_members_alternate():
+    contents = {f"m{k}": bytes([k]) * (LARGE + k if k % 2 else k) for k in range(6)}
+    file = io.BytesIO()
+    with Summer() as summer:
+        writer = Writer(file, summer)
+        for k, (name, data) in enumerate(contents.items()):
+            writer.add(name, [data[:1000], data[1000:]])
+            if k == 3:
+                writer.digests(fsync=False)  # In between, as before the text that has them.
+        digests = writer.digests(fsync=False)
+        writer.finish()
+    assert digests == {name: sha256(data).hexdigest() for name, data in contents.items()}
+    with zipfile.ZipFile(file) as z:
+        assert z.testzip() is None and {name: z.read(name) for name in z.namelist()} == contents
+    Reader(file, "m")

@@ -1,4 +1,4 @@
-"""Checksum and digest of pieces, with a thread and without."""
+"""Checksum and digest of buffers, on other cores and here."""
 
 import threading
 import zlib
@@ -7,28 +7,31 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from sdgraph.store import sums as module
-from sdgraph.store.sums import CHUNK, Sums, chunks
+from sdgraph.store.sums import CHUNK, LARGE, Summer, chunks
 
-SIZES = [0, 1, module._WORTH_A_THREAD - 1, module._WORTH_A_THREAD, 2 * CHUNK + 5]
+SIZES = [0, 1, LARGE - 1, LARGE, 2 * LARGE + 5]
 DATA = np.random.default_rng(0).integers(0, 256, max(SIZES), dtype="uint8").tobytes()
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("piece", [1 << 20, CHUNK + 1])
-def test_they_are_those_of_the_whole(size, piece):
-    data = DATA[:size]
-    with Sums(size) as sums:
-        for k in range(0, size, piece):
-            sums.add(data[k : k + piece])
-    assert (sums.crc, sums.digest) == (zlib.crc32(data), sha256(data).hexdigest())
-    assert threading.active_count() == 1
+def expected(data):
+    return zlib.crc32(data), sha256(data).hexdigest()
 
 
-def test_only_large_data_has_a_thread():
-    for size in SIZES:
-        with Sums(size):
-            assert threading.active_count() == 1 + (size >= module._WORTH_A_THREAD)
+@pytest.mark.parametrize("cut", [0, 1, 1000])
+def test_they_are_those_of_the_whole(cut):
+    before = threading.active_count()
+    with Summer() as summer:
+        found = [summer.sums([DATA[:cut], DATA[cut:size]]) for size in SIZES if size >= cut]
+        assert threading.active_count() > before
+    assert [sums() for sums in found] == [expected(DATA[:size]) for size in SIZES if size >= cut]
+    assert threading.active_count() == before
+
+
+def test_small_data_has_no_thread():
+    before = threading.active_count()
+    with Summer() as summer:
+        assert summer.sums([DATA[:100]])() == expected(DATA[:100])
+        assert threading.active_count() == before
 
 
 def test_a_system_without_threads(monkeypatch):
@@ -36,17 +39,18 @@ def test_a_system_without_threads(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", none)
-    with Sums(len(DATA)) as sums:
-        sums.add(DATA)
-    assert (sums.crc, sums.digest) == (zlib.crc32(DATA), sha256(DATA).hexdigest())
+    with Summer() as summer:
+        assert summer.sums([DATA])() == expected(DATA)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_an_error_ends_the_thread(error):
-    with pytest.raises(error), Sums(len(DATA)) as sums:
-        sums.add(DATA)
+def test_an_error_ends_the_threads(error):
+    before = threading.active_count()
+    with pytest.raises(error), Summer() as summer:
+        for _ in range(50):
+            summer.sums([DATA])
         raise error
-    assert threading.active_count() == 1
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("data", [b"", np.zeros(0), np.zeros((3, 5)), np.array(True), bytes(CHUNK + 3)], ids=range(5))
