@@ -11,6 +11,7 @@ from typing import Final
 from sdgraph.files.samediff.writing.call import Call, Written
 from sdgraph.files.samediff.writing.rules import (
     arranging,
+    bits,
     choosing,
     drawing,
     elementwise,
@@ -22,6 +23,7 @@ from sdgraph.files.samediff.writing.rules import (
 
 RULES: Final[dict[str, Callable[[Call], Written]]] = {
     **elementwise.RULES,
+    **bits.RULES,
     **choosing.RULES,
     **reducing.RULES,
     **arranging.RULES,
@@ -33,9 +35,6 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
 """By qualified name. A composite without a rule, or whose rule refuses, is written as the ops of its body."""
 
 _REASONS: Final = {
-    "bitwise.bits_hamming_distance": "SameDiff counts bits that negative numbers do not have",
-    "bitwise.left_shift_cyclic": "SameDiff's rotation of negative numbers is not cyclic",
-    "bitwise.right_shift_cyclic": "SameDiff's rotation of negative numbers is not cyclic",
     "linalg.eig": "SameDiff has no complex numbers",
     "linalg.lu": "SameDiff gives the permutation in another form",
     "linalg.qr": "SameDiff gives the factors other signs",

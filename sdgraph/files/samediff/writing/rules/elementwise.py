@@ -245,33 +245,6 @@ def _logical(op_name: str, arithmetic: str) -> Rule:
     return rule
 
 
-# ---------------------------------------------------------------------- bits
-
-
-def _bits(op_name: str) -> Rule:
-    return lambda c: c.pair(op_name, *(c.cast(x, c.dtype) for x in c.inputs))
-
-
-def _toggled(c: Call) -> Value:
-    """The largest number less this one, which for signed numbers is -1."""
-    return c.pair("reversesubtract", c.x, c.number(-1 if c.dtype.kind == "i" else np.iinfo(c.dtype).max))
-
-
-def _left(c: Call) -> Value:
-    """SameDiff takes the shift modulo the width: by the width and more, all bits are shifted out."""
-    x, y = (c.cast(v, c.dtype) for v in c.inputs)
-    inside = c.mask(c.compared("less", y, 8 * c.dtype.itemsize))
-    return c.mul(c.pair("shift_bits", x, y), inside)
-
-
-def _right(c: Call) -> Value:
-    x, y = (c.cast(v, c.dtype) for v in c.inputs)
-    width = 8 * c.dtype.itemsize
-    if c.dtype.kind == "u":
-        return c.mul(c.pair("rshift_bits", x, y), c.mask(c.compared("less", y, width)))
-    return c.pair("rshift_bits", x, c.pair("minimum", y, c.number(width - 1)))
-
-
 # ---------------------------------------------------------------------- activations
 
 
@@ -374,12 +347,6 @@ RULES: Final[dict[str, Rule]] = {
     "math.or_": _logical("boolean_or", "add"),
     "math.xor": _logical("boolean_xor", "subtract"),
     "math.not_": lambda c: c.node("boolean_not", c.truth(c.x)),
-    "bitwise.and_": _bits("bitwise_and"),
-    "bitwise.or_": _bits("bitwise_or"),
-    "bitwise.xor": _bits("bitwise_xor"),
-    "bitwise.toggle_bits": _toggled,
-    "bitwise.left_shift": _left,
-    "bitwise.right_shift": _right,
     "nn.relu": _relu,
     "nn.relu6": _relu6,
     "nn.leaky_relu": _leaky_relu,
