@@ -60,6 +60,17 @@ def graphs(rows):
     )
 
 
+def weights(rows):
+    """What saving and loading arrays costs at best, and what memory it takes beside them."""
+    names = list(rows[0]["best"])
+    lines = []
+    for r in rows:
+        lines.append([r["row"], *(duration(r["best"].get(name)) for name in names)])
+        if "peaks" in r:
+            lines.append(["memory beside", *(f"{r['peaks'].get(name, 0):.1f}x" for name in names)])
+    return grid(["", *names], lines)
+
+
 def damage(rows):
     """What formats notice of one wrong bit, and of an end that is missing, in per cent."""
     head = ["", "bytes", "caught", "read rightly", "**read wrongly**", "ended the program", "shorter files read"]
@@ -78,7 +89,7 @@ def table(rows):
         return damage(rows)
     if "nodes" in first:
         return graphs(rows) if "save" in first else growth(rows)
-    return peers(rows)
+    return weights(rows) if "best" in first else peers(rows)
 
 
 class Measured(Directive):

@@ -13,6 +13,7 @@ import pytest
 from sdgraph import SameDiff, errors
 from sdgraph.store.arrays import mapped
 from sdgraph.store.container import Reader
+from sdgraph.store.load import structure
 from sdgraph.store.sums import LARGE
 
 posix = pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
@@ -169,3 +170,4 @@ def test_values_are_never_twice_in_memory(tmp_path, shape):
     assert peak(lambda: sd.save(path))[0] < small
     assert peak(lambda: SameDiff.load(path))[0] < HUGE + small
     assert peak(lambda: SameDiff.load(path, mmap=True, verify=True))[0] < small
+    assert peak(lambda: structure(SameDiff, path))[0] < small  # What `sdgraph summary` reads.
