@@ -136,7 +136,7 @@ class Judge:
                 failure = self._shapes(engine, b, ref, results[engine][b.made[ref].name], expected[ref], feeds, k)
                 if failure is not None:
                     return failure
-        tolerances = _Tolerances(builder, feeds, fetches, expected)
+        tolerances = Tolerances(builder, feeds, fetches, expected)
         for engine, b, _ in functions:
             for ref in fetches:
                 text = tolerances.difference(ref, results[engine][b.made[ref].name])
@@ -231,7 +231,7 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return wide[..., 0]
 
 
-class _Tolerances:
+class Tolerances:
     """What roundings may do to each fetch on one run; computed when something differs at all."""
 
     def __init__(
