@@ -74,6 +74,9 @@ class ArrayReader:
             data = _bytes(array)
             reader.fill(member, len(header), data)
         if self._summer is not None:
+            if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+                # Numpy takes any byte, and computes nonsense with it.
+                reader.refuse("a bool is neither True nor False", member.data, member.name)
             self._waiting.append((member, digest, self._summer.sums([found, data])))
         array = array.astype(aval.dtype, copy=False)
         array.flags.writeable = False

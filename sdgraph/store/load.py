@@ -138,7 +138,9 @@ def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) 
     if type(seed) is not str or not seed.isdecimal() or len(seed) > 1000:
         raise NotPlain("its seed is no number")
     try:
-        sd = make(dtype_of(dtype), seed=as_seed(int(seed)))
+        # A class of a user's may want other arguments, and make variables.
+        sd = make.__new__(make)
+        OpGraph.__init__(sd, dtype_of(dtype), seed=as_seed(int(seed)))
     except SDGraphError as e:
         raise NotPlain(e.message) from e
     node_reader = NodeReader(sd, nodes, given)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from sdgraph.build.op import Op
+from sdgraph.errors import ArgumentTypeError
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
@@ -22,11 +23,12 @@ G = TypeVar("G", bound=OpGraph)
 def reduced(sd: G, own: dict[str, Any]) -> tuple[Callable[..., G], tuple[Any, ...], dict[str, Any] | None]:
     """What a pickle keeps of a graph: how to make it again, and what was set on it."""
     ops = {op: None for node in sd.nodes for op in _users(node.op)}
-    return _restored, (type(sd), to_bytes(sd), [_Place.of(op) for op in ops]), own or None
+    return _restored, (type(sd), to_bytes(sd), [_place(op) for op in ops]), own or None
 
 
-def _restored(make: type[G], data: bytes, places: list[_Place]) -> G:
-    return from_bytes(make, data, ops=[op for place in places for op in place.ops()])
+def _restored(make: type[G], data: bytes, places: list[Any]) -> G:
+    ops = [op for place in places for op in (place.ops() if isinstance(place, _Place) else [place])]
+    return from_bytes(make, data, "The pickled graph", ops)
 
 
 def _users(op: Op) -> Iterator[Op]:
@@ -38,17 +40,33 @@ def _users(op: Op) -> Iterator[Op]:
         yield op
 
 
+def _place(op: Op) -> Any:
+    """Where a user's op is to be found: a place in a module, or the class or function itself.
+
+    What stands in the program that is run goes as itself, so that cloudpickle sends its code; pickle sends its name.
+
+    Raises:
+        ArgumentTypeError: If no name leads to it.
+    """
+    maker: Any = op.owner or op.signature.fn
+    place = _Place(maker.__module__, maker.__qualname__)
+    found = place.ops()
+    if op.owner is None and not any(getattr(x, "op", None) is op for x in found):
+        raise ArgumentTypeError(
+            f"The op {op.qualname} cannot be sent to another process: no name leads to it there.",
+            given=f"{place.name} in the module {place.module}",
+            fix="Define it at the top level of a module.",
+        )
+    if op.owner is not None and not any(x is op.owner for x in found):
+        return op.owner  # Pickle refuses it with its name; cloudpickle sends its code.
+    return found[0] if place.module == "__main__" else place
+
+
 class _Place:
     """Where a module has an op: in the class that owns it, or as a function."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
-
-    @classmethod
-    def of(cls, op: Op) -> _Place:
-        """The place of a user's op."""
-        found: Any = op.owner or op.signature.fn
-        return cls(found.__module__, found.__qualname__)
 
     def ops(self) -> list[Any]:
         """What stands there, if the module can be imported; the error that lists unknown ops says the rest."""

@@ -6,6 +6,7 @@ What is changed is brought back into the one form of its tables in most cases, s
 import contextlib
 import copy
 import functools
+import json
 
 import numpy as np
 
@@ -60,7 +61,8 @@ def mutated(seed: int) -> bytes:
             continue  # An earlier change took the place away.
     if rng.random() < 0.8:
         with contextlib.suppress(KeyError, IndexError, TypeError, ValueError, AttributeError):
-            _in_order(content["nodes"])
+            in_order(content["nodes"])
+    content = json.loads(json.dumps(content))  # Whose keys are texts, whatever became of them.
     text = None
     if rng.random() < 0.03:
         text = bytearray(dumps(content))
@@ -236,7 +238,7 @@ _WAYS = [_any_place, _any_place, _number, _number, _setting, _setting, _setting,
 # ---------------------------------------------------------------------- the one form of tables
 
 
-def _in_order(nodes):
+def in_order(nodes):
     """Bring the tables of nodes into the order in which they are met, without rows that are not used or come twice."""
     columns = nodes["columns"]
     places_of = {}

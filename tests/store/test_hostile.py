@@ -1,5 +1,6 @@
 """Files made on purpose: only FormatError comes out, soon, without much memory, and no code runs."""
 
+import copy
 import io
 import resource
 import subprocess
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 
 from sdgraph import SameDiff, errors
 from sdgraph.store.load import from_bytes
-from sdgraph.store.save import DIGEST, GRAPH
-from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, PLACES, changed, made
+from sdgraph.store.save import DIGEST, GRAPH, to_bytes
+from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, PLACES, changed, made, parts
 from tests.store.judging import judge
-from tests.store.mutations import mutated
+from tests.store.mutations import OPS, base, in_order, mutated
 
 WAYS = ["replace", "drop", "twice", "swap", "add", "rename"]
 
@@ -153,24 +154,141 @@ def test_small_files_that_claim_much(tmp_path, number):
 
 
 AUDIT = """
-import sys
-from sdgraph import SameDiff
-from sdgraph.store.load import from_bytes
-data = open(sys.argv[1], "rb").read()
-from_bytes(SameDiff, data)  # What is imported on first use is there now.
-seen = []
-sys.addaudithook(lambda event, args: seen.append((event, str(args)[:80])) if event.split(".")[0] in {
-    "import", "exec", "compile", "open", "socket", "subprocess", "os", "pickle", "marshal", "ctypes", "code"} else None)
-from_bytes(SameDiff, data)
+import sys, warnings
+from sdgraph import Namespace, Operand, SameDiff, composite
+from sdgraph.store.load import from_bytes, load
+class Mine(Namespace, prefix="audited"):
+    @composite
+    def twice(self, x: Operand, *, name=None):
+        return x + x
+@composite
+def audited(sd, x: Operand, *, name=None):
+    return x * 3
+sd = SameDiff()
+sd.grad(audited(sd, Mine(sd).twice(sd.var("w", [1.0, 2.0]))).sum(), "w")
+sd.save(sys.argv[1] + "/user.sdg")
+files = [*sys.argv[2:], sys.argv[1] + "/user.sdg"]
+def read(path):
+    for mmap in (False, True):
+        assert len(SameDiff.load(path, ops=[audited], mmap=mmap))
+for path in files:
+    read(path)  # What is imported on first use is there now.
+seen, now = [], ""
+def hook(event, args):
+    if event == "open" and str(args[0]) == now and args[1] in ("r", "rb"):
+        return
+    if event.split(".")[0] in {"import", "exec", "compile", "open", "socket", "subprocess", "os", "pickle", "marshal",
+                               "ctypes", "code", "shutil", "glob", "tempfile", "urllib", "http"}:
+        seen.append((now, event, str(args)[:80]))
+sys.addaudithook(hook)
+for now in files:
+    read(now)
 print(seen)
 """
 
 
 def test_nothing_runs_or_is_opened_while_a_file_is_read(tmp_path):
-    path = tmp_path / "m.sdg"
-    path.write_bytes(made(CONTENT, MEMBERS))
-    done = subprocess.run([sys.executable, "-c", AUDIT, path], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    """A file with something of everything, one of every operation with its gradients, and one of a user's."""
+    paths = []
+    for k, (content, members) in enumerate([(CONTENT, MEMBERS), *map(base, OPS)]):
+        paths.append(tmp_path / f"{k}.sdg")
+        paths[-1].write_bytes(made(content, members))
+    done = subprocess.run([sys.executable, "-c", AUDIT, tmp_path, *paths], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stdout[:2000] + done.stderr
+
+
+# ---------------------------------------------------------------------- one rule each
+
+
+def _columns(content):
+    return content["nodes"]["columns"]
+
+
+def _node(content, name):
+    return _columns(content)["name"].index(name)
+
+
+def _put(content, column, name, value):
+    _columns(content)[column][_node(content, name)] = value
+
+
+def _aval_of(content, name, aval):
+    avals = content["nodes"]["avals"]
+    _put(content, "aval", name, len(avals))
+    avals.append(aval)
+    in_order(content["nodes"])
+
+
+RULES = {
+    "two names": (lambda c: _put(c, "name", "loss", "k"), "two variables have the name 'k'"),
+    "no name": (lambda c: _put(c, "name", "loss", ""), "names"),
+    "a name of no text": (lambda c: _put(c, "name", "loss", 3), "names"),
+    "a line break": (lambda c: _put(c, "name", "loss", "a\nb"), "names"),
+    "itself": (lambda c: _columns(c)["inputs"].__setitem__(-1, len(_columns(c)["op"]) - 1), "comes after it"),
+    "nowhere": (lambda c: _columns(c)["inputs"].__setitem__(0, 10**6), "'inputs'"),
+    "lacking": (lambda c: _columns(c)["inputs"].__setitem__(0, -1), "lacks an operand"),
+    "too many": (
+        lambda c: (_columns(c)["n_inputs"].__setitem__(_node(c, "x"), 1), _columns(c)["inputs"].append(0)),
+        "comes after it|operands",
+    ),
+    "shape": (lambda c: _aval_of(c, "loss", [[7], "float32"]), "is float32 \\(7,\\) in the file, and float32 \\(\\)"),
+    "dtype": (lambda c: _aval_of(c, "loss", [[], "int32"]), "is int32"),
+    "no dtype": (lambda c: _aval_of(c, "loss", [[], "object"]), "dtype"),
+    "rank": (lambda c: _aval_of(c, "x", [[2] * 65, "float32"]), "at most 64"),
+    "size": (lambda c: _aval_of(c, "x", [[2**65], "float32"]), "dimension"),
+    "negative": (lambda c: _aval_of(c, "x", [[-5], "float32"]), "dimension"),
+    "a loss that is none": (lambda c: c["tables"]["explicit_losses"].append(_node(c, "k")), "marked as a loss"),
+    "a loss that is nowhere": (lambda c: c["tables"]["explicit_losses"].append(10**6), "not there"),
+    "an extra loss": (lambda c: c["tables"]["extra_losses"].append(_node(c, "x")), "marked as a loss"),
+    "frozen": (lambda c: c["tables"]["frozen"].append(_node(c, "layer/w")), "marked as a constant"),
+    "a gradient of nothing": (lambda c: c["tables"]["gradients"].append([[0], [0], [10**6]]), "not there"),
+    "a gradient without an answer": (lambda c: c["tables"]["gradients"].append([[0], [0], []]), "no answer"),
+    "spans": (lambda c: c["tables"]["gradient_spans"].append([0, 1]), "overlap"),
+    "a table": (lambda c: c["tables"].pop("losses"), "other ones"),
+    "a value": (lambda c: c["values"].pop(), "values"),
+    "a digest": (lambda c: c["sha256"].pop("tensors/k.npy"), "members"),
+    "an op": (lambda c: c["nodes"]["ops"].append(["math.tanh", ["x"], []]), "table of ops is not in order"),
+    "twice": (lambda c: c["nodes"]["settings"].append({}), "not in order"),
+    "dtype of the graph": (lambda c: c.update(dtype="int32"), "floating"),
+    "a seed": (lambda c: c.update(seed="-1"), "seed"),
+    "more": (lambda c: c.update(evil="os.system"), "other parts"),
+    "a user": (lambda c: c.update(user={"a": 1}), "texts"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_each_rule_of_a_graph(rule):
+    change, told = RULES[rule]
+    content = copy.deepcopy(CONTENT)
+    change(content)
+    with pytest.raises(errors.FormatError, match=told):
+        from_bytes(SameDiff, made(content, MEMBERS))
+
+
+def test_lists_in_lists_beyond_measure():
+    for depth in (9, 100, 480, 700, 950):
+        deep, outputs = [], {"outputs": []}
+        for _ in range(depth):
+            deep, outputs = [deep], {"outputs": [outputs]}
+        for table, row in (("settings", {"a": deep}), ("avals", outputs), ("ops", deep), ("origins", deep)):
+            content = copy.deepcopy(CONTENT)
+            content["nodes"][table][0] = row
+            try:
+                data = made(content, MEMBERS)
+            except RecursionError:
+                continue
+            with pytest.raises(errors.FormatError):
+                from_bytes(SameDiff, data)
+
+
+def test_bools_that_are_neither():
+    """Numpy takes any byte for a bool, and computes nonsense with it."""
+    sd = SameDiff()
+    sd.constant("mask", np.array([True, False]))
+    content, members = parts(to_bytes(sd))
+    members["tensors/mask.npy"] = members["tensors/mask.npy"][:-2] + b"\x02\xff"
+    with pytest.raises(errors.FormatError, match="neither"):
+        from_bytes(SameDiff, made(content, members))
 
 
 def test_the_code_that_reads_files_names_nothing_that_runs_code():

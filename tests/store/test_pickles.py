@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from sdgraph import Namespace, SameDiff, SDVariable, composite, errors
 from sdgraph.build.variable import Operand
 from sdgraph.store.save import to_bytes
+from tests.store.judging import forget_peak, peak
 
 
 class Mine(Namespace, prefix="in_pickles"):
@@ -112,3 +114,102 @@ def test_other_libraries_that_pickle(package, tmp_path):
     else:
         again = pickle.loads(library.dumps(f))
     np.testing.assert_array_equal(called(again)["loss"], called(f)["loss"])
+
+
+class Model(SameDiff):
+    """A graph that makes its own variables, and wants to know how many."""
+
+    def __init__(self, n):
+        super().__init__(seed=n)
+        self.n, self.w = n, self.var("w", np.ones(n))
+
+
+def test_a_class_of_the_users(tmp_path):
+    sd = Model(3)
+    again = pickle.loads(pickle.dumps(sd))
+    assert type(again) is Model and again.n == 3 and again.w.sd is again and len(again) == 1
+    other = Model.load(sd.save(tmp_path / "m.sdg"))
+    assert type(other) is Model and to_bytes(other) == to_bytes(sd)
+
+
+def test_a_function_that_stands_on_its_own_graph():
+    sd, f = model()
+    sd.f, sd.user = f, {"who": "me"}
+    again = pickle.loads(pickle.dumps(f))
+    assert again._sd.f is again and again._sd.user == {"who": "me"}
+    f, g, w = pickle.loads(pickle.dumps((f, f, sd["w"])))
+    assert f is g and w.sd is f._sd
+
+
+def test_an_op_that_no_name_leads_to():
+    @composite
+    def inside(sd, x: Operand, *, name=None):
+        return x + 1
+
+    class Inside(Namespace, prefix="inside_of_a_function"):
+        @composite
+        def more(self, x: Operand, *, name: str | None = None) -> SDVariable:
+            return x + 1
+
+    sd = SameDiff()
+    Inside(sd).more(sd.var("w", 1.0), name="y")
+    with pytest.raises((AttributeError, pickle.PicklingError), match="Inside"):
+        pickle.dumps(sd)
+    again = pickle.loads(pytest.importorskip("cloudpickle").dumps(sd))
+    assert again["y"].eval() == 2
+    inside(sd, sd["y"])
+    with pytest.raises(errors.ArgumentTypeError, match=r"(?s)The op inside cannot be sent.*<locals>\.inside"):
+        pickle.dumps(sd)
+
+
+SCRIPT = """
+import multiprocessing, sys
+from sdgraph import Namespace, Operand, SameDiff, composite
+class Mine(Namespace, prefix="of_the_script"):
+    @composite
+    def twice(self, x: Operand, *, name=None):
+        return x * 2
+@composite
+def thrice_of_the_script(sd, x: Operand, *, name=None):
+    return x * 3
+def call(f):
+    return float(f()["y"])
+if __name__ == "__main__":
+    sd = SameDiff()
+    thrice_of_the_script(sd, Mine(sd).twice(sd.var("w", 1.0)), name="y")
+    f = sd.compile("y")
+    if sys.argv[1] == "joblib":
+        import joblib
+        print(joblib.Parallel(2)(joblib.delayed(call)(f) for _ in range(2)))
+    else:
+        with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+            print(pool.map(call, [f, f]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["spawn", "forkserver", "joblib"])
+def test_ops_of_the_script_that_is_run(tmp_path, way):
+    if way == "joblib":
+        pytest.importorskip("joblib")
+    elif way not in multiprocessing.get_all_start_methods():
+        pytest.skip("not here")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, tmp_path / "script.py", way]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout == "[6.0, 6.0]\n", done.stderr
+
+
+def test_large_values_are_not_copied_again_and_again():
+    sd = SameDiff()
+    sd.constant("c", np.ones(8_000_000, "float32"))
+    forget_peak()
+    before = peak()
+    data = pickle.dumps(sd, 5)
+    assert peak() - before < 2.3 * 32
+    del sd
+    forget_peak()
+    before = peak()
+    assert pickle.loads(data)["c"].value.sum() == 8_000_000
+    assert peak() - before < 2.3 * 32

@@ -1,6 +1,10 @@
 """What a graph is comes back from a file: values to the bit, names, marks, what it draws and how it goes on."""
 
 import math
+import os
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -8,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
-from sdgraph import SameDiff
+from sdgraph import SameDiff, composite, errors
+from sdgraph.build.variable import Operand
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
 from tests.fuzz.build import build
 from tests.fuzz.generate import generate
+from tests.store.hostile_files import parts
 
 DTYPES = [
     "bool",
@@ -164,3 +170,111 @@ def test_names_may_be_long():
         loss = sd.sum(w * w)
     sd.grad(loss, w)
     assert [v.name for v in through_a_file(sd).variables()] == [v.name for v in sd.variables()]
+
+
+# ---------------------------------------------------------------------- the same bytes
+
+SAVING = """
+import hashlib, sys
+from sdgraph.store.save import to_bytes
+from tests.store.hostile_files import rich
+print(hashlib.sha256(to_bytes(rich())).hexdigest())
+"""
+
+
+def test_bytes_do_not_hang_on_the_process():
+    """Sets and hashes of texts have another order in every process."""
+    found = set()
+    for seed in ("0", "1", "77"):
+        paths = os.pathsep.join(p for p in sys.path if p)
+        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", SAVING]
+        found.add(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+    assert len(found) == 1
+
+
+def test_settings_are_the_same_in_any_order():
+    sd = SameDiff()
+    sd.linspace(start=0, stop=1, number=5)
+    sd.linspace(number=5, stop=1, start=0)
+    content, _ = parts(to_bytes(sd))
+    assert len(content["nodes"]["settings"]) == 1
+    through_a_file(sd)
+
+
+def test_numbers_that_are_equal_are_kept_apart_in_sequences():
+    sd = SameDiff()
+    settings = [(1, 2), (1.0, 2.0), (True, 2), (0.0, -0.0), (0.0, 0.0), (float("nan"), 1)]
+    for each in settings:
+        marked(sd, 1.0, by=each)
+    data = to_bytes(sd)
+    again = from_bytes(SameDiff, data, ops=[marked])
+    assert to_bytes(again) == data
+    assert [repr(n.attrs["by"]) for n in again.nodes if n.attrs] == [repr(each) for each in settings]
+
+
+@composite
+def marked(sd, x: Operand, *, by: object, name=None):
+    return x + 1.0
+
+
+def test_texts_that_nobody_can_write_are_refused():
+    sd = SameDiff()
+    for call in (lambda: to_bytes(marked(sd, 1.0, by="\ud800").sd), lambda: sd.save("m.sdg", user={"a": "\ud800"})):
+        with pytest.raises(errors.ArgumentError, match=r"cannot be saved.*surrogate"):
+            call()
+
+
+def test_dtypes_that_not_every_computer_has_are_refused(tmp_path):
+    for make in (lambda: SameDiff("longdouble"), lambda: SameDiff().constant("c", np.zeros(2, "longdouble")).sd):
+        with pytest.raises(errors.ArgumentError, match="not the same on every computer"):
+            make().save(tmp_path / "m.sdg")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_the_same_graph_goes_on_while_it_is_saved():
+    """Whoever appends from another thread does not get between the columns of a file."""
+    sd = SameDiff()
+    w = sd.var("w", 1.0)
+
+    def grow():
+        for _ in range(3000):
+            w.sd.math.tanh(w)
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    for _ in range(20):
+        assert len(from_bytes(SameDiff, to_bytes(sd))) >= 1
+    thread.join()
+
+
+# ---------------------------------------------------------------------- arrays that stay on the disk
+
+
+def test_mapped_arrays_are_read_only_and_outlive_their_file(tmp_path):
+    sd = SameDiff()
+    w = sd.var("w", np.arange(6.0).reshape(2, 3))
+    path = sd.save(tmp_path / "m.sdg")
+    again = SameDiff.load(path, mmap=True)
+    before = again["w"].value
+    assert not before.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(again.values[again["w"].id])[0, 0] = 1
+    w.value = np.zeros((2, 3))
+    sd.save(path)  # Another file under the same name: the old one stays for who has it.
+    np.testing.assert_array_equal(again["w"].value, before)
+    path.unlink()
+    np.testing.assert_array_equal(again["w"].value, np.arange(6.0).reshape(2, 3))
+    loss = again.loss.l2_loss(again["w"])
+    g = again.grad(loss, again["w"])
+    again.set_values({"w": again["w"].value - 0.5 * g.eval()})
+    np.testing.assert_array_equal(again["w"].value, np.arange(6.0).reshape(2, 3) / 2)
+    assert to_bytes(from_bytes(SameDiff, to_bytes(again))) == to_bytes(again)
+
+
+def test_a_copy_has_the_texts_of_its_graph():
+    sd = SameDiff()
+    sd.user = {"a": "b"}
+    other = sd.copy()
+    other.user["a"] = "c"
+    assert sd.user == {"a": "b"}
