@@ -242,6 +242,8 @@ def check_6_arguments(file):
                 assert len(values) >= 1 if form.endswith("...") else len(values) == len(form), node.op
         if node.type in (5, 6, 7, 8, 16, 17):
             assert node.dimensions and (node.type == 17 or len(node.b) == 2), node.op
+        if node.type in (0, 3, 5):
+            assert set(node.output_types) <= FLOATING, f"{node.op} gives floats"
         if node.type in (10, 11):
             assert node.scalar.vector(0, "q")[0] == 0, node.op
             assert node.scalar.number(2, "b") == file.operands(node)[0].dtype, node.op

@@ -365,6 +365,51 @@ def test_a_chain_of_many_nodes(tmp_path):
     compare(sd, again, {}, [x.name], ["x"])
 
 
+BOOLS = {
+    "sum": lambda sd, x, y: x + y, "product": lambda sd, x, y: x * y, "maximum": lambda sd, x, y: sd.math.max(x, y),
+    "minimum": lambda sd, x, y: sd.math.min(x, y), "largest": lambda sd, x, y: sd.max(x, axis=0),
+    "smallest": lambda sd, x, y: sd.min(x, axis=1, keepdims=True), "choice": lambda sd, x, y: sd.where(x, y, x),
+    "count": lambda sd, x, y: sd.sum(x, axis=1), "copies": lambda sd, x, y: sd.broadcast_to(y, (2, 3)),
+    "logic": lambda sd, x, y: sd.math.and_(sd.math.or_(x, y), sd.math.xor(x, sd.math.not_(y))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOOLS)
+def test_bools(name, tmp_path):
+    sd = SameDiff("float64")
+    x, y = sd.placeholder("x", (2, 3), "bool"), sd.placeholder("y", (3,), "bool")
+    result = BOOLS[name](sd, x, y)
+    _, again = written(sd, tmp_path / "bools.fb")
+    compare(sd, again, {"x": [[1, 0, 1], [0, 0, 1]], "y": [1, 0, 0]}, [result.name], [])
+
+
+INTEGERS = {
+    "arithmetic": lambda sd, x: (x + 3) * x - 2,
+    "quotients": lambda sd, x: x / 2 + x // 2 + x % 3,
+    "remainders": lambda sd, x: x // -3 * 1000 + x % -3 * 10 + sd.math.fmod(x, -3),
+    "sums": lambda sd, x: sd.cumsum(x, axis=1) + sd.sum(x, axis=0),
+    "extremes": lambda sd, x: sd.max(x, axis=1),
+    "places": lambda sd, x: sd.argmax(x) + sd.argmin(x, axis=(0, 1)),
+    "bits": lambda sd, x: sd.bitwise.bit_rotr(x, 5),
+    "distance": lambda sd, x: sd.bitwise.bits_hamming_distance(x, x * 3),
+    "clip": lambda sd, x: sd.math.max(x, -1),
+    "norms": lambda sd, x: sd.norm1(x, axis=1) + sd.squared_norm(x) + sd.normmax(x),
+    "rectified": lambda sd, x: sd.nn.relu(x) + sd.nn.relu6(x) + sd.math.clip_by_value(x, -1, 3),
+    "rounded": lambda sd, x: sd.math.floor(x) + sd.math.ceil(x) + sd.math.round(x),
+    "powers": lambda sd, x: x**2,
+    "backwards": lambda sd, x: x[::-1, 2:0:-1],
+}
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers(name, dtype, tmp_path):
+    sd = SameDiff("float64")
+    result = INTEGERS[name](sd, sd.placeholder("x", (2, 3), dtype))
+    _, again = written(sd, tmp_path / "integers.fb")
+    compare(sd, again, {"x": np.array([[7, -7, 100], [2, 0, -100]], dtype)}, [result.name], [])
+
+
 # ---------------------------------------------------------------------- refusals
 
 

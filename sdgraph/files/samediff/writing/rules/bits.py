@@ -9,6 +9,7 @@ import numpy as np
 
 from sdgraph.files.samediff.writing.call import INT64, Call, Written
 from sdgraph.files.samediff.writing.records import Value
+from sdgraph.files.samediff.writing.rules.elementwise import whole_remainder
 
 Rule = Callable[[Call], Written]
 
@@ -41,7 +42,7 @@ def _turned(c: Call, way: int) -> Value:
     """Shifted both ways, and put together: SameDiff's own rotation shifts the sign in."""
     x, y = (c.cast(v, c.dtype) for v in c.inputs)
     width = 8 * c.dtype.itemsize
-    left = c.pair("floormod", c.mul(y, c.number(way)) if way < 0 else y, c.number(width))
+    left = whole_remainder(c, c.mul(y, c.number(way)) if way < 0 else y, c.number(width))
     right = c.pair("minimum", c.pair("reversesubtract", left, c.number(width)), c.number(width - 1))
     ones = c.array("ones", -1 if c.dtype.kind == "i" else np.iinfo(c.dtype).max)
     lowest = c.pair("bitwise_xor", c.pair("shift_bits", c.filled(ones, left), left), ones)

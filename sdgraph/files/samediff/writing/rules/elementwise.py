@@ -27,9 +27,16 @@ def _of_floats(op_name: str) -> Rule:
     return lambda c: c.node(op_name, c.x if c.x.dtype.kind == "f" else c.cast(c.x, np.float64), dtype=BOOL)
 
 
+def _whole(op_name: str) -> Rule:
+    """A rounding, which integers do not need."""
+    return lambda c: c.node(op_name, c.x) if c.dtype.kind == "f" else c.x
+
+
 def _round(c: Call) -> Value:
     """On a gradient's path from the whole number below: SameDiff's op has no gradient."""
     x = c.cast(c.x, c.dtype)
+    if c.dtype.kind != "f":
+        return x
     if not c.on_path:
         return c.node("rint", x)
     below = c.node("floor", x)
@@ -66,7 +73,7 @@ def _two(op_name: str, number: str = "", number_first: str = "", spread: bool = 
 
     def rule(c: Call) -> Value:
         if c.dtype == BOOL:
-            raise Refused("SameDiff does no arithmetic with bools")
+            return _of_bools(c, op_name)
         found = with_number(c, number, number_first, c.dtype)
         if found is not None:
             return found
@@ -110,8 +117,32 @@ def _truncated(c: Call, quotient: Value) -> Value:
     return c.mul(c.node("sign", quotient), c.node("floor", c.node("abs", quotient)))
 
 
+def _floor_div(c: Call) -> Value:
+    if c.dtype == BOOL:
+        raise Refused("SameDiff does no arithmetic with bools")
+    x, y = (c.cast(v, c.dtype) for v in c.inputs)
+    return whole_quotient(c, x, y) if c.dtype.kind in "iu" else c.pair("floordiv", x, y)
+
+
+def whole_quotient(c: Call, x: Value, y: Value) -> Value:
+    """The quotient of integers rounded down: SameDiff leaves out its fraction, so one less where that was negative."""
+    quotient = c.pair("floordiv", x, y)
+    if x.dtype.kind == "u":
+        return quotient
+    rest = c.sub(x, c.mul(quotient, y))
+    signs = c.pair("multiply", c.node("sign", rest), c.node("sign", y))
+    return c.sub(quotient, c.cast(c.compared("less", signs, 0), x.dtype))
+
+
+def whole_remainder(c: Call, x: Value, y: Value) -> Value:
+    """What is left of integers then, with the sign of y."""
+    return c.sub(x, c.mul(whole_quotient(c, x, y), y))
+
+
 def _floor_mod(c: Call) -> Value:
     x, y = (c.cast(v, c.dtype) for v in c.inputs)
+    if c.dtype.kind in "iu":
+        return whole_remainder(c, x, y)
     if not c.on_path:
         return c.pair("floormod", x, y)
     return c.sub(x, c.mul(c.node("floor", c.div(x, y)), y))
@@ -120,6 +151,8 @@ def _floor_mod(c: Call) -> Value:
 def _fmod(c: Call) -> Value:
     """The remainder of the absolute values, which SameDiff computes exactly, with the sign of x."""
     x, y = (c.cast(v, c.dtype) for v in c.inputs)
+    if c.dtype.kind in "iu":
+        return c.sub(x, c.mul(c.pair("floordiv", x, y), y))
     if not c.on_path:
         found = with_number(c, "fmod_scalar", "", c.dtype)
         return found or c.mul(c.node("sign", x), c.pair("floormod", c.node("abs", x), c.node("abs", y)))
@@ -176,8 +209,13 @@ def _clip(c: Call) -> Value:
     low, high = float(c.attrs["clip_value_min"]), float(c.attrs["clip_value_max"])
     if c.dtype.kind in "iu":
         info = np.iinfo(c.dtype)
-        low, high = max(low, float(info.min)), min(high, float(info.max))
+        return _between(c, c.x, max(int(max(low, info.min)), info.min), min(int(min(high, info.max)), info.max))
     return _clipped(c, c.x, low, high) if c.on_path else c.node("ClipByValue", c.x, t=[low, high])
+
+
+def _between(c: Call, x: Value, low: int, high: int) -> Value:
+    """Integers between two bounds."""
+    return c.pair("minimum", c.pair("maximum", x, c.number(low)), c.number(high))
 
 
 def _clipped(c: Call, x: Value, low: float, high: float) -> Value:
@@ -203,7 +241,7 @@ def _extreme(op_name: str, beats: str, number: str) -> Rule:
 
     def rule(c: Call) -> Value:
         if c.dtype == BOOL:
-            raise Refused("SameDiff does no arithmetic with bools")
+            return _of_bools(c, op_name)
         x, y = (c.cast(v, c.dtype) for v in c.inputs)
         if not c.on_path:
             return with_number(c, number, number, c.dtype) or c.pair(op_name, x, y)
@@ -234,15 +272,26 @@ def _compared(op_name: str, number: str) -> Rule:
 
 
 def _logical(op_name: str, arithmetic: str) -> Rule:
+    return lambda c: _joined(c, op_name, arithmetic)
+
+
+def _joined(c: Call, op_name: str, arithmetic: str) -> Value:
     """On bools of one shape an operation of its own; others are numbers first."""
+    x, y = map(c.truth, c.inputs)
+    if same_shape(x.shape, y.shape):
+        return c.node(op_name, x, y)
+    return c.truth(c.pair(arithmetic, c.cast(x, FLOAT), c.cast(y, FLOAT)))
 
-    def rule(c: Call) -> Value:
-        x, y = map(c.truth, c.inputs)
-        if same_shape(x.shape, y.shape):
-            return c.node(op_name, x, y)
-        return c.truth(c.pair(arithmetic, c.cast(x, FLOAT), c.cast(y, FLOAT)))
 
-    return rule
+_OF_BOOLS: Final = {"add": "or", "maximum": "or", "multiply": "and", "minimum": "and"}
+
+
+def _of_bools(c: Call, op_name: str) -> Value:
+    """What numpy's arithmetic with bools is; SameDiff has none."""
+    if op_name not in _OF_BOOLS:
+        raise Refused("SameDiff does no arithmetic with bools")
+    joint = _OF_BOOLS[op_name]
+    return _joined(c, f"boolean_{joint}", "add" if joint == "or" else "multiply")
 
 
 # ---------------------------------------------------------------------- activations
@@ -255,6 +304,8 @@ def _relu_of(c: Call, x: Value) -> Value:
 def _relu(c: Call) -> Value:
     if c.attrs["cutoff"]:
         raise Refused("below the cutoff SameDiff gives the cutoff, not 0")
+    if c.dtype.kind != "f":
+        return c.pair("maximum", c.cast(c.x, c.dtype), c.number(0))
     return _relu_of(c, c.cast(c.x, c.dtype))
 
 
@@ -263,7 +314,7 @@ def _relu6(c: Call) -> Value:
     cutoff = float(c.attrs["cutoff"])
     x = c.cast(c.x, c.dtype)
     if c.dtype.kind != "f":
-        raise Refused("SameDiff has it for floats only")
+        return _between(c, x, max(min(int(cutoff), 6), int(np.iinfo(c.dtype).min)), 6)
     if cutoff and c.on_path:
         return c.node("ClipByValue", x, t=[min(cutoff, 6.0), 6.0])
     return c.node("relu6", x, scalar=np.asarray(cutoff, c.dtype))
@@ -294,7 +345,7 @@ def _swish(c: Call) -> Value:
 
 
 _SAME_NAMES: Final = (
-    *("abs", "sign", "neg", "cube", "square", "ceil", "floor", "sqrt", "rsqrt", "cos", "exp", "sin", "acos", "asin"),
+    *("abs", "sign", "neg", "cube", "square", "sqrt", "rsqrt", "cos", "exp", "sin", "acos", "asin"),
     *("atan", "sinh", "cosh", "tan", "log1p", "erf", "acosh", "asinh", "erfc", "expm1", "atanh", "tanh"),
 )
 FUNCTIONS: Final = {
@@ -313,6 +364,8 @@ RULES: Final[dict[str, Rule]] = {
     "math.is_infinite": _of_floats("isinf"),
     "math.is_finite": _of_floats("isfinite"),
     "math.round": _round,
+    "math.floor": _whole("floor"),
+    "math.ceil": _whole("ceil"),
     "math.step": _step,
     "math.log": _log,
     "math.add": _two("add", "add_scalar", "add_scalar"),
@@ -320,7 +373,7 @@ RULES: Final[dict[str, Rule]] = {
     "math.mul": _two("multiply", "mul_scalar", "mul_scalar"),
     "math.pow": _two("Pow", "pow"),
     "math.rsub": _two("reversesubtract", "rsub_scalar", "sub_scalar"),
-    "math.floor_div": _two("floordiv"),
+    "math.floor_div": _floor_div,
     "math.div": _two("divide", "div_scalar", "rdiv_scalar", spread=True),
     "math.rdiv": _two("reversedivide", "rdiv_scalar", "div_scalar", spread=True),
     "math.max": _extreme("maximum", "greater", "max_scalar"),

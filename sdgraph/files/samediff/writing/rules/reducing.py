@@ -19,7 +19,13 @@ MOST_STEPS: Final = 64
 """Elements along an axis that are written one by one, where SameDiff has no op for all of them."""
 
 
+_TO_FLOATS: Final = {"reduce_mean", "reduce_norm1", "reduce_norm2", "reduce_normmax", "reduce_sqnorm"}
+"""Reductions whose result SameDiff makes floating, of integers too."""
+
+
 def _reduced(c: Call, op_name: str) -> Value:
+    if op_name in _TO_FLOATS and c.dtype.kind != "f":
+        raise Refused("SameDiff makes a float of it")
     x = c.cast(c.x, c.dtype)
     return c.reduce(op_name, x, axes_of(c, x.rank), keep=bool(c.attrs["keepdims"]))
 
@@ -30,14 +36,14 @@ def _reduction(op_name: str) -> Rule:
 
 def _question(op_name: str) -> Rule:
     """Whether all or any are true."""
+    return lambda c: _asked(c, op_name)
 
-    def rule(c: Call) -> Value:
-        x, axes, keep = c.truth(c.x), axes_of(c, c.x.rank), bool(c.attrs["keepdims"])
-        if not axes or all(x.shape[a] == 1 for a in axes):
-            return x if keep else c.squeeze(x, axes)
-        return c.reduce(op_name, x, axes, keep=keep)
 
-    return rule
+def _asked(c: Call, op_name: str) -> Value:
+    x, axes, keep = c.truth(c.x), axes_of(c, c.x.rank), bool(c.attrs["keepdims"])
+    if not axes or all(x.shape[a] == 1 for a in axes):
+        return x if keep else c.squeeze(x, axes)
+    return c.reduce(op_name, x, axes, keep=keep)
 
 
 def _count(c: Call) -> Value:
@@ -53,6 +59,8 @@ def _extreme(op_name: str) -> Rule:
     """On a gradient's path the sum of what equals it, in equal parts: SameDiff's goes to the first of them."""
 
     def rule(c: Call) -> Value:
+        if c.dtype == BOOL:
+            return _asked(c, "any" if op_name == "reduce_max" else "all")
         x, keep = c.cast(c.x, c.dtype), bool(c.attrs["keepdims"])
         axes = axes_of(c, x.rank)
         if not c.on_path or all(x.shape[a] == 1 for a in axes):
