@@ -24,16 +24,21 @@ def _joint(b: Recorder, *values: Value) -> list[Value]:
     return [b.cast(v, dtype) for v in values]
 
 
+def _as_result(b: Recorder, *values: Value) -> list[Value]:
+    """Operands in the dtype of the result."""
+    return [b.cast(v, b.out.dtype) for v in values]
+
+
 def _two(operator: str, of_bools: str) -> Callable[..., Value]:
     """The rule of an operator for numbers; of bools it is another one."""
 
     def rule(b: Recorder, x: Value, y: Value) -> Value:
         dtype = b.out.dtype
-        work = carrier(dtype, ordered=True) if operator in ("Max", "Min") and dtype != BOOL else dtype
-        found = getattr(b, of_bools if dtype == BOOL else operator)(
-            b.cast(b.cast(x, dtype), work), b.cast(b.cast(y, dtype), work)
-        )
-        return b.cast(found, dtype)
+        operands = _as_result(b, x, y)
+        if dtype == BOOL:
+            return getattr(b, of_bools)(*operands)
+        work = carrier(dtype, ordered=True) if operator in ("Max", "Min") else dtype
+        return b.cast(getattr(b, operator)(*(b.cast(v, work) for v in operands)), dtype)
 
     return rule
 
@@ -48,9 +53,9 @@ for _name, _operator, _of_bools in (
 
 
 @exports("math.sub", "math.div")
-def _float_two(b: Recorder, x: Value, y: Value) -> Value:
+def _no_bools(b: Recorder, x: Value, y: Value) -> Value:
     operator = {"math.sub": b.Sub, "math.div": b.Div}[b.op]
-    return operator(b.cast(x, b.out.dtype), b.cast(y, b.out.dtype))
+    return operator(*_as_result(b, x, y))
 
 
 @exports("math.merge_add")
@@ -74,14 +79,9 @@ def _integer_mod(b: Recorder, x: Value, y: Value, fmod: int) -> Value:
     return b.select(zero, b.value(0, x.dtype), b.Mod(x, divisor, fmod=fmod))
 
 
-def _wide_integers(b: Recorder, x: Value, y: Value) -> list[Value]:
-    """Operands of a division of integers, in the dtype of the result."""
-    return [b.cast(v, b.out.dtype) for v in (x, y)]
-
-
 @exports("math.fmod")
 def _fmod(b: Recorder, x: Value, y: Value) -> Value:
-    x, y = _wide_integers(b, x, y)
+    x, y = _as_result(b, x, y)
     return b.Mod(x, y, fmod=1) if b.out.dtype.kind == "f" else _integer_mod(b, x, y, 1)
 
 
@@ -94,7 +94,7 @@ def _floored(b: Recorder, x: Value, y: Value) -> tuple[Value, Value]:
 
 @exports("math.floor_mod")
 def _floor_mod(b: Recorder, x: Value, y: Value) -> Value:
-    x, y = _wide_integers(b, x, y)
+    x, y = _as_result(b, x, y)
     if b.out.dtype.kind != "f":
         return _integer_mod(b, x, y, 0)
     rest, other = _floored(b, x, y)
@@ -103,7 +103,7 @@ def _floor_mod(b: Recorder, x: Value, y: Value) -> Value:
 
 @exports("math.floor_div")
 def _floor_div(b: Recorder, x: Value, y: Value) -> Value:
-    x, y = _wide_integers(b, x, y)
+    x, y = _as_result(b, x, y)
     if b.out.dtype.kind != "f":
         zero, divisor = _not_zero(b, y)
         return b.select(zero, b.value(0, x.dtype), b.Div(b.Sub(x, b.Mod(x, divisor, fmod=0)), divisor))
@@ -188,7 +188,7 @@ def _clip(b: Recorder, x: Value, *, clip_value_min: float, clip_value_max: float
 
 @exports("math.multiply_no_nan")
 def _multiply_no_nan(b: Recorder, x: Value, w: Value) -> Value:
-    x, w = (b.cast(v, b.out.dtype) for v in (x, w))
+    x, w = _as_result(b, x, w)
     if b.out.dtype == BOOL:
         return b.And(x, w)
     return b.select(b.Equal(w, 0), b.value(0, x.dtype), b.Mul(x, w))
@@ -196,7 +196,7 @@ def _multiply_no_nan(b: Recorder, x: Value, w: Value) -> Value:
 
 @exports("math.divide_no_nan", "math.xdivy")
 def _divide(b: Recorder, x: Value, y: Value) -> Value:
-    x, y = (b.cast(v, b.out.dtype) for v in (x, y))
+    x, y = _as_result(b, x, y)
     zero = b.Equal(x if b.op == "math.xdivy" else y, 0)
     return b.select(zero, b.value(0, x.dtype), b.Div(x, y))
 
