@@ -31,6 +31,8 @@ OTHERS = {
     "sdgraph has several ops for it": "rectified_tanh round amean countZero set_scalar mergemax car xw_plus_b"
     " relu_layer biasadd batchnorm crelu standardize entropy dot dot_product_attention clipbynorm cosinesimilarity"
     " multi_head_dot_product_attention cosinedistance euclidean manhattan ismax moments zero_fraction",
+    "it is 0 at the value itself": "step",
+    "of infinities only it makes NaN": "reduce_logsumexp",
     "sdgraph has one op for both": "asum amax mod and or xor",
     "a relu with a cutoff is a maximum": ("relu", "relu_cutoff"),
     "bfloat16 becomes float32 when it is read": ("cast", "bf32"),

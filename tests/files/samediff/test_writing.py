@@ -288,6 +288,24 @@ def test_gradients_at_corners_are_ours(corner, tmp_path):
         np.testing.assert_allclose(again.output()["loss"], sd.output()["loss"], **FLOATS)
 
 
+EDGES = {
+    "step": lambda sd, x: sd.math.step(x) + sd.math.step(x, value=1.0),
+    "log_sum_exp": lambda sd, x: sd.math.log_sum_exp(sd.where(x > 5, x, -np.inf), axis=1),
+    "round": lambda sd, x: sd.math.round(x * 0.5),
+}
+# What SameDiff has for these gives other numbers there.
+NOT_FOR_EDGES = {"step", "reduce_logsumexp", "round"}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_values_at_edges_are_ours(edge, tmp_path):
+    sd = SameDiff("float64")
+    y = EDGES[edge](sd, sd.placeholder("x", (2, 4)))
+    file, again = written(sd, tmp_path / "edge.fb")
+    assert not NOT_FOR_EDGES & {n.op for n in file.nodes}
+    compare(sd, again, {"x": [[-1, 0, 1, 2], [3, 5, -3, 0.5]]}, [y.name], [])
+
+
 # ---------------------------------------------------------------------- names, values, bytes
 
 

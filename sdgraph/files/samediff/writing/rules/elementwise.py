@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -48,8 +49,11 @@ def _round(c: Call) -> Value:
 
 
 def _step(c: Call) -> Value:
-    value = float(c.attrs["value"])
-    return c.node("step", c.cast(c.x, c.dtype), t=[value], scalar=np.asarray(value, c.dtype))
+    """A comparison: SameDiff's own step is 0 at the value itself."""
+    x, value = c.cast(c.x, c.dtype), float(c.attrs["value"])
+    y = c.mask(c.compared("greater_equal", x, value if c.dtype.kind == "f" else math.ceil(value)))
+    # Zeros have a gradient, which is 0; without one SameDiff would say that there is nothing to differentiate by.
+    return c.add(y, c.zeros(x)) if c.on_path else y
 
 
 def _log(c: Call) -> Value:

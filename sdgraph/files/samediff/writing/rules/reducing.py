@@ -166,16 +166,6 @@ def _axis_size(c: Call) -> Value:
     return total
 
 
-def _log_sum_exp(c: Call) -> Value:
-    c.off_path("SameDiff's gradient is wrong")
-    x, keep = c.cast(c.x, c.dtype), bool(c.attrs["keepdims"])
-    axes = axes_of(c, x.rank)
-    if not axes:
-        raise Refused("SameDiff fails for a single number")
-    shape = tuple(1 if k in axes else d for k, d in enumerate(x.shape) if keep or k not in axes)
-    return c.node("reduce_logsumexp", x, shape=shape, t=[float(keep)], i=axes)
-
-
 def _softmax(c: Call) -> Value:
     return c.node("softmax", c.cast(c.x, c.dtype), i=[c.attrs["axis"] % c.x.rank])
 
@@ -287,7 +277,6 @@ RULES: Final[dict[str, Rule]] = {
     "argmax": _place("argmax"),
     "argmin": _place("argmin"),
     "axis_size": _axis_size,
-    "math.log_sum_exp": _log_sum_exp,
     "nn.softmax": _softmax,
     "nn.log_softmax": _log_softmax,
     "linear_recurrence": _recurrence,
