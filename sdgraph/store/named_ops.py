@@ -11,13 +11,15 @@ from typing import Any, Final
 
 from sdgraph.build.op import CONSTANT, HELPERS, ITEM, PLACEHOLDER, REGISTRY, VARIABLE, Op
 from sdgraph.differentiate.gradients import vjp_op
-from sdgraph.errors import ArgumentTypeError, UnknownOpError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, UnknownOpError, shown
 from sdgraph.store.plain import NotPlain, checked_text
 
 _OWN: Final[Mapping[str, Op]] = {f":{op.name}": op for op in (PLACEHOLDER, VARIABLE, CONSTANT, ITEM)}
 """What a graph is made of itself. No op of a user's has such a name."""
 _NAMES: Final = {op: name for name, op in _OWN.items()}
 _HELPER: Final = ":of rules "
+_FUNCTION: Final = ":function "
+"""What begins the name of a function of a user's, which may be that of an op of ours."""
 _GRADIENT: Final = ":gradient"
 _MOST_ORDERS: Final = 32
 """Of a gradient of a gradient of a composite."""
@@ -31,14 +33,18 @@ class OpTable:
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
         self._places: dict[Op, int] = {}
+        self._known: set[str] = set()
 
     def place(self, op: Op) -> int:
         """The row of an op."""
         found = self._places.get(op)
         if found is None:
             row = self._row(op)
+            if repr(row) in self._known:
+                raise NotPlain(f"two of its ops are called {op.qualname}; build it again with one of them")
             found = self._places[op] = len(self.rows)
             self.rows.append(row)
+            self._known.add(repr(row))
         return found
 
     def _row(self, op: Op) -> list[Any]:
@@ -47,7 +53,7 @@ class OpTable:
         if (of := op.gradient_of) is not None:
             _check_orders(op)
             return [_GRADIENT, self.place(of.op), of.k, of.n, list(of.masked), of.asked]
-        name = _HELPER + op.name if HELPERS.get(op.name) is op else checked_text(op.qualname)
+        name = _HELPER + op.name if HELPERS.get(op.name) is op else checked_text(_name_of(op))
         return [name, list(op.operand_names), list(op.attr_names)]
 
 
@@ -79,8 +85,15 @@ def given_ops(ops: Iterable[Any]) -> dict[str, Op]:
             raise ArgumentTypeError(
                 "This is no op.", given=shown(x), expected="decorated functions, or classes that have them as methods"
             )
-        found.update((op.qualname, op) for op in named)
+        for op in named:
+            if found.setdefault(_name_of(op), op) is not op:
+                raise ArgumentError(f"Two of these ops are called {op.qualname}.", given=shown(x), fix="Pass one of them.")
     return found
+
+
+def _name_of(op: Op) -> str:
+    """What a file calls an op that is no helper of rules."""
+    return op.qualname if op.owner is not None else _FUNCTION + op.name
 
 
 def read_ops(rows: Any, given: Mapping[str, Op], used: Iterable[int], most_operands: int) -> list[Op]:
@@ -105,7 +118,7 @@ def read_ops(rows: Any, given: Mapping[str, Op], used: Iterable[int], most_opera
         raise UnknownOpError(
             "The graph has ops that this program does not have.",
             names=missing,
-            given=", ".join(missing),
+            given=", ".join(name.removeprefix(_FUNCTION) for name in missing),
             fix="Import the module that defines them, or pass them: SameDiff.load(path, ops=[...]).",
         )
     return [op for op in found if op is not None]

@@ -46,7 +46,7 @@ def same_op(rows, row, op):
         name, inner, k, n, masked, asked = row
         assert name == ":gradient"
         return (k, n, tuple(masked), asked) == of[1:] and same_op(rows, rows[inner], of.op)
-    names = {f":{op.name}", f":of rules {op.name}", op.qualname}
+    names = {f":{op.name}", f":of rules {op.name}", f":function {op.name}", op.qualname}
     return row[0] in names and row[1:] in ([], [list(op.operand_names), list(op.attr_names)])
 
 
