@@ -29,7 +29,7 @@ def an_error(kind: type[SDGraphError], **more) -> SDGraphError:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("name", [n for n in errors.__all__ if issubclass(getattr(errors, n), SDGraphError)])
 def test_an_error_goes_through_a_pickle_whole(name, way):
     e = an_error(getattr(errors, name))
     other = WAYS[way](e)

@@ -87,7 +87,9 @@ def given_ops(ops: Iterable[Any]) -> dict[str, Op]:
             )
         for op in named:
             if found.setdefault(_name_of(op), op) is not op:
-                raise ArgumentError(f"Two of these ops are called {op.qualname}.", given=shown(x), fix="Pass one of them.")
+                raise ArgumentError(
+                    f"Two of these ops are called {op.qualname}.", given=shown(x), fix="Pass one of them."
+                )
     return found
 
 

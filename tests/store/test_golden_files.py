@@ -134,7 +134,7 @@ def test_every_column_and_every_table_has_something_in_it():
 def test_rows_of_all_forms_are_there():
     rows = [row for content in contents() for row in content["nodes"]["ops"]]
     assert {row[0].split()[0] for row in rows if row[0].startswith(":")} == {
-        *(":placeholder", ":variable", ":constant", ":item", ":gradient", ":of")
+        *(":placeholder", ":variable", ":constant", ":item", ":gradient", ":of", ":function")
     }
     assert any(row[0] == ":gradient" and rows[row[1]][0] == ":gradient" for row in rows if row[0] == ":gradient")
     settings = [v for content in contents() for row in content["nodes"]["settings"] for v in row.values()]

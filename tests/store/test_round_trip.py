@@ -278,3 +278,42 @@ def test_a_copy_has_the_texts_of_its_graph():
     other = sd.copy()
     other.user["a"] = "c"
     assert sd.user == {"a": "b"}
+
+
+# ---------------------------------------------------------------------- ops of the same name
+
+
+def two_sums():
+    @composite
+    def sum(sd, x: Operand, axis: object = None, keepdims: bool = False, *, name=None):
+        return x * 100.0
+
+    @composite
+    def also(sd, x: Operand, *, name=None):
+        return x * 2.0
+
+    return sum, also
+
+
+def test_a_function_of_the_users_is_never_an_op_of_ours(tmp_path):
+    mine, _ = two_sums()
+    sd = SameDiff()
+    y = mine(sd, sd.sum(sd.var("w", [1.0, 2.0])), name="y")
+    path = sd.save(tmp_path / "m.sdg")
+    with pytest.raises(errors.UnknownOpError, match="sum"):
+        SameDiff.load(path)
+    again = SameDiff.load(path, ops=[mine])
+    assert again["y"].eval() == y.eval() == 300
+
+
+def test_two_functions_of_one_name_are_refused(tmp_path):
+    (first, _), (second, _) = two_sums(), two_sums()
+    sd = SameDiff()
+    second(sd, first(sd, sd.var("w", 1.0)))
+    with pytest.raises(errors.ArgumentError, match="two of its ops are called sum"):
+        sd.save(tmp_path / "m.sdg")
+    sd = SameDiff()
+    first(sd, sd.var("w", 1.0))
+    path = sd.save(tmp_path / "m.sdg")
+    with pytest.raises(errors.ArgumentError, match=r"Two of these ops are called sum"):
+        SameDiff.load(path, ops=[first, second])
