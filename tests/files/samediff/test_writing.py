@@ -6,6 +6,7 @@ are those of the graph.
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -467,6 +468,18 @@ def test_what_follows_from_what_is_refused_is_not_told_again(tmp_path):
     with pytest.raises(errors.ArgumentError) as e:
         samediff.save(sd, tmp_path / "a.fb")
     assert e.value.given.count("uint32") == 1 and "'a'" in e.value.given
+
+
+def test_without_flatbuffers_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flatbuffers", None)
+    with pytest.raises(errors.MissingDependencyError, match="samediff"):
+        samediff.save(regression()[0], tmp_path / "a.fb")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        samediff.save(regression()[0], tmp_path / "nowhere" / "a.fb")
 
 
 @pytest.mark.parametrize("bad", [None, 3, "model", [SameDiff()]])
