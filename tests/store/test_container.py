@@ -15,6 +15,7 @@ from sdgraph.store.container import Reader, Writer
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
 from sdgraph.store.sums import LARGE, Summer
+from tests.store.hostile_files import rich
 
 
 def small() -> bytes:
@@ -45,6 +46,27 @@ def test_every_shorter_or_longer_file_is_found():
     for data in [*(DATA[:n] for n in range(len(DATA))), DATA + b"\0", b"\0" + DATA, DATA + DATA, b"PK\5\6" + bytes(18)]:
         with pytest.raises(errors.FormatError):
             from_bytes(SameDiff, data)
+
+
+@pytest.mark.parametrize("data", [DATA, to_bytes(SameDiff()), to_bytes(rich())], ids=["small", "empty", "rich"])
+def test_every_byte_that_is_put_in_or_left_out_is_found(data):
+    rng = np.random.default_rng(0)
+    places = range(len(data) + 1) if len(data) < 2000 else rng.integers(len(data), size=400)
+    for k in places:
+        # A byte that equals its neighbour changes the same places of the rest as any other.
+        for damaged in (data[:k] + bytes([rng.integers(256)]) + data[k:], data[:k] + data[k + 1 :]):
+            if damaged != data:
+                with pytest.raises(errors.FormatError):
+                    from_bytes(SameDiff, damaged)
+
+
+def test_one_bit_of_every_third_byte_of_a_rich_file():
+    data, rng = to_bytes(rich()), np.random.default_rng(1)
+    for k in range(0, len(data), 3):
+        damaged = bytearray(data)
+        damaged[k] ^= 1 << rng.integers(8)
+        with pytest.raises(errors.FormatError):
+            from_bytes(SameDiff, bytes(damaged))
 
 
 def test_the_error_says_where():
