@@ -111,8 +111,8 @@ class Lowering:
             self._located(e)
             raise
         except Exception as e:
-            # Bodies make arrays of indices, as many as their settings say; numpy has many errors for too many.
-            if not op.is_ours and not isinstance(e, MemoryError):
+            # Some bodies make arrays as large as their settings say; numpy has many errors for too large.
+            if not op.grows and not isinstance(e, MemoryError):
                 raise
             raise self._located(ExecutionError(f"{type(e).__name__}: {e}")) from e
         return None
