@@ -57,6 +57,21 @@ def floating(*avals: Aval, **_: Any) -> Aval:
     return out if out.dtype.kind in "fc" else Aval(out.shape, ufunc_dtype(np.exp, (out.dtype,)))
 
 
+def real(*avals: Aval, **_: Any) -> Aval:
+    """Broadcast shape, floating dtype; complex numbers are refused.
+
+    Returns:
+        The same shape, floating dtype.
+
+    Raises:
+        DTypeError: If ``x`` is complex.
+    """
+    out = floating(*avals)
+    if out.dtype.kind == "c":
+        raise DTypeError("This function is for real numbers.", given=out.dtype.name)
+    return out
+
+
 def like_ufunc(ufunc: np.ufunc) -> Any:
     """The rule of an elementwise op whose kernel is this numpy ufunc: numpy's own dtype."""
     of_same: dict[np.dtype[Any], np.dtype[Any]] = {}
@@ -161,7 +176,7 @@ def alike(x: Aval, **_: Any) -> Aval:
     return x
 
 
-for _rule in (elementwise, floating, predicate, select, alike):
+for _rule in (elementwise, floating, real, predicate, select, alike):
     _rule.broadcasts = True  # type: ignore[attr-defined]
 
 

@@ -20,7 +20,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import one_of
 from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer.aval import Aval, normalize_axis, ufunc_dtype
-from sdgraph.infer.shapes import floating, one_axis
+from sdgraph.infer.shapes import floating, one_axis, real
 from sdgraph.ops import slopes, written
 from sdgraph.ops.precision import cast_to, rounded_once, wide, widened
 
@@ -30,24 +30,6 @@ if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
 
 # ---------------------------------------------------------------------- shape rules
-
-
-def _real(*avals: Aval, **_: Any) -> Aval:
-    """Broadcast shape, floating dtype; complex numbers have no order and are refused.
-
-    Returns:
-        The same shape, floating dtype.
-
-    Raises:
-        DTypeError: If ``x`` is complex.
-    """
-    out = floating(*avals)
-    if out.dtype.kind == "c":
-        raise DTypeError("This function is for real numbers.", given=out.dtype.name)
-    return out
-
-
-_real.broadcasts = True  # type: ignore[attr-defined]
 
 
 def _number(x: Aval, **_: Any) -> Aval:
@@ -99,7 +81,7 @@ def _over_classes(x: Aval, *, axis: int) -> Aval:
         DTypeError: If ``x`` is complex.
         ArgumentError: If ``axis`` is not an axis of ``x``.
     """
-    out = _real(x)
+    out = real(x)
     one_axis(axis, len(x.shape))
     return out
 
@@ -256,7 +238,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
             >>> sd.nn.sigmoid([0.0, -40.0]).eval()
             array([5.00000000e-01, 4.24835426e-18])
         """
-        _real(x.aval)  # type: ignore[union-attr]
+        real(x.aval)  # type: ignore[union-attr]
         x, e = _decay(x)  # type: ignore[arg-type]
         # The numerator is 1 for x >= 0 and e below: the larger of e and the truth value, without a branch.
         return self.sd.math.max(e, x >= 0) / (1 + e)
@@ -283,7 +265,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
             >>> sd.nn.softplus([-40.0, 0.0, 1000.0]).eval()
             array([4.24835426e-18, 6.93147181e-01, 1.00000000e+03])
         """
-        _real(x.aval)  # type: ignore[union-attr]
+        real(x.aval)  # type: ignore[union-attr]
         x, e = _decay(x)  # type: ignore[arg-type]
         return self.sd.nn.relu(x) + self.sd.math.log1p(e)
 
@@ -309,7 +291,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         """
         v = self.sd.as_variable(x)
         # Unsigned integers and bools have no negative.
-        v = v if v.dtype.kind == "f" else self.sd.cast(v, _real(v.aval).dtype)
+        v = v if v.dtype.kind == "f" else self.sd.cast(v, real(v.aval).dtype)
         return -self.softplus(-v)
 
     @composite(reads=call(r"\tanh"))
@@ -434,7 +416,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         ...
 
     @primitive(
-        infer=_real,
+        infer=real,
         kernel=lambda xp, x, *, alpha: xp.where(x > 0, _as_float(x), alpha * _as_float(x)),
         vjp=lambda g, y, x, *, alpha: g.sd.where(x > 0, g, alpha * g),
     )
@@ -532,7 +514,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
     # ------------------------------------------------------------------ exponential and Gaussian units
 
     @primitive(
-        infer=_real,
+        infer=real,
         kernel=lambda xp, x, *, alpha: xp.where(x > 0, _as_float(x), alpha * xp.expm1(_as_float(x))),
         vjp=_elu_vjp,
     )
@@ -595,6 +577,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
 
         Raises:
             ArgumentError: If ``approximate`` is something else.
+            DTypeError: If ``x`` is complex.
 
         References:
             D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, arXiv:1606.08415.
@@ -662,7 +645,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         return self.sd.math.mul(x, self.sigmoid(x))
 
     @primitive(
-        infer=_real,
+        infer=real,
         kernel=lambda xp, x: _as_float(x) / (1 + xp.abs(_as_float(x))),
         vjp=lambda g, y, x: g * g.sd.math.square(slopes.softsign_factor(g.sd, x)),
     )

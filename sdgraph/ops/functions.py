@@ -20,7 +20,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import ufunc_dtype
-from sdgraph.infer.shapes import like_ufunc
+from sdgraph.infer.shapes import like_ufunc, real
 from sdgraph.ops import slopes, special, written
 
 if TYPE_CHECKING:
@@ -467,7 +467,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
     # ------------------------------------------------------------------ error function
 
     @primitive(
-        infer=like_ufunc(np.exp),
+        infer=real,
         kernel=special.erf,
         vjp=lambda g, y, x: _bell(g, x),
     )
@@ -489,7 +489,7 @@ class SDFunctions(Namespace, prefix="math", shared=_SHARED):
         ...
 
     @primitive(
-        infer=like_ufunc(np.exp),
+        infer=real,
         kernel=special.erfc,
         vjp=lambda g, y, x: -_bell(g, x),
     )

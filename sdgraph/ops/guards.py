@@ -11,7 +11,7 @@ from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import ELEMENTWISE, NOT_DIFFERENTIABLE
 from sdgraph.build.reading import BY_NAME
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import LabelError, ShapeError
+from sdgraph.errors import DTypeError, LabelError, ShapeError
 from sdgraph.infer.aval import Aval, broadcasts_to, shape_str
 from sdgraph.infer.shapes import same
 from sdgraph.wording import first_where
@@ -70,6 +70,20 @@ def check_whole(x: np.ndarray[Any, Any]) -> None:
         raise LabelError(
             f"Index {first_where(bad, x)} is no whole number.", fix="Round it first, or cast: x.cast('int64')."
         )
+
+
+def _real_numbers(x: Aval) -> Aval:
+    """The numbers themselves, which must be real.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        DTypeError: If they are complex.
+    """
+    if x.dtype.kind == "c":
+        raise DTypeError("Complex numbers are no whole ones.", given=x.dtype.name)
+    return x
 
 
 def _checked_whole(xp: Any, x: Any) -> Any:
@@ -155,7 +169,7 @@ class SDGuards(Namespace, prefix="", shared={}):
         ...
 
     @primitive(
-        infer=same,
+        infer=_real_numbers,
         kernel=_checked_whole,
         vjp=NOT_DIFFERENTIABLE,
         is_view=True,

@@ -54,6 +54,10 @@ class SDMeasures(Namespace, prefix="math", shared=REDUCTION):
         Returns:
             The shape without the reduced axes; the floating dtype of the `mean`.
 
+        Raises:
+            ArgumentError: If there is no such axis, or one is named twice.
+            DTypeError: If ``x`` is complex.
+
         References:
             P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
             Journal of Numerical Analysis 41, 2021, doi:10.1093/imanum/draa038.
@@ -278,6 +282,10 @@ class SDMeasures(Namespace, prefix="math", shared=REDUCTION):
 
         Returns:
             Bools of the same shape. There is no gradient.
+
+        Raises:
+            ArgumentError: If there is no such axis, or one is named twice.
+            DTypeError: If ``x`` is complex.
 
         Example:
             >>> from sdgraph import SameDiff

@@ -16,7 +16,7 @@ from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE, ZERO_GRADIENT, Linear
 from sdgraph.build.reading import POWER, Reading, form
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError
+from sdgraph.errors import ArgumentError, DTypeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, normalize_axis
 from sdgraph.ops import written
@@ -77,14 +77,17 @@ def _counted(x: Aval, *, axis: Any, dtype: np.dtype[Any]) -> Aval:
 
 
 def _kept(x: Aval, *, axis: Any) -> Aval:
-    """The reduced axes kept, same dtype.
+    """The reduced axes kept, same dtype; complex numbers have no largest one.
 
     Returns:
         The shape with size 1 on the reduced axes, the same dtype.
 
     Raises:
         ArgumentError: If there is no such axis, or one is named twice.
+        DTypeError: If ``x`` is complex.
     """
+    if x.dtype.kind == "c":
+        raise DTypeError("Complex numbers have no largest one.", given=x.dtype.name)
     return Aval(shapes.reduced_shape(x.shape, axis, True), x.dtype)
 
 

@@ -177,7 +177,9 @@ def test_forward(name):
 @pytest.mark.parametrize("name", OPS)
 def test_dtypes(name):
     """A result has the dtype that the rule says, whatever numbers the operands are."""
-    for dtype, sample in itertools.product(("bool", "int8", "uint16", "int32", "float16"), samples_of(name)[:3]):
+    for dtype, sample in itertools.product(
+        ("bool", "int8", "uint16", "int32", "float16", "complex64"), samples_of(name)[:3]
+    ):
         xs = tuple(x.astype(dtype) if getattr(x, "dtype", None) == np.float64 else x for x in sample.operands)
         sd = SameDiff("float32")
         try:

@@ -513,6 +513,9 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         Returns:
             A scalar, or ``[batch]`` for ``LossReduce.NONE``.
 
+        Raises:
+            DTypeError: If the numbers are complex.
+
         References:
             D. Eigen, C. Puhrsch, R. Fergus, "Depth map prediction from a single image using a multi-scale deep
             network", 2014, arXiv:1406.2283.
