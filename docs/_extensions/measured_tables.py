@@ -61,13 +61,13 @@ def graphs(rows):
 
 
 def weights(rows):
-    """What saving and loading arrays costs at best, and what memory it takes beside them."""
+    """What saving and loading arrays costs at best, and what memory it adds."""
     names = list(rows[0]["best"])
     lines = []
     for r in rows:
         lines.append([r["row"], *(duration(r["best"].get(name)) for name in names)])
         if "peaks" in r:
-            lines.append(["memory beside", *(f"{r['peaks'].get(name, 0):.1f}x" for name in names)])
+            lines.append(["memory", *(f"{r['peaks'].get(name, 0):.1f}x" for name in names)])
     return grid(["", *names], lines)
 
 

@@ -5,11 +5,9 @@ Must not know how a graph is built by calls: what a file describes is inferred a
 
 from __future__ import annotations
 
-import gc
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -70,31 +68,18 @@ def _read_graph(make: type[G], reader: Reader, ops: Iterable[Any]) -> tuple[G, d
     """A graph without its values, and where these are, with their digests."""
     given = given_ops(ops)
     text = graph_text(reader)
-    with _nothing_is_garbage():
-        try:
-            content = _content(reader, text)
-            sd = _graph(make, content, given)
-            read_tables(sd, content["tables"], len(sd.nodes))
-            _check_marks(sd)
-            members = _members(reader, sd, content)
-        except NotPlain as e:
-            reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
-        except RecursionError:
-            reader.refuse("lists stand in lists beyond measure", reader.members[GRAPH].data, GRAPH)
+    try:
+        content = _content(reader, text)
+        sd = _graph(make, content, given)
+        read_tables(sd, content["tables"], len(sd.nodes))
+        _check_marks(sd)
+        members = _members(reader, sd, content)
+    except NotPlain as e:
+        reader.refuse(str(e), reader.members[GRAPH].data, GRAPH)
+    except RecursionError:
+        reader.refuse("lists stand in lists beyond measure", reader.members[GRAPH].data, GRAPH)
     sd.user = content["user"]
     return sd, members, content["sha256"]
-
-
-@contextmanager
-def _nothing_is_garbage() -> Iterator[None]:
-    """Let Python's collector rest: it would go through all nodes again and again while they are made, in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def graph_text(reader: Reader) -> bytes:

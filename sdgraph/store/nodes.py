@@ -18,6 +18,7 @@ from sdgraph.frames.origin import Place
 from sdgraph.infer.aval import Aval, as_shape, is_floating
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.bodies import Bodies
+from sdgraph.store.collector import Resting
 from sdgraph.store.columns import check_table, checked_columns
 from sdgraph.store.named_ops import OpTable, order_of, read_ops
 from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, dumps, encode
@@ -145,6 +146,11 @@ class NodeReader:
         Raises:
             NotPlain: If a node is none of any graph.
         """
+        with Resting() as collector:
+            self._append_all(collector)
+        self.sd.names.ids.update(zip(self.columns.name, range(self.columns.size), strict=True))
+
+    def _append_all(self, collector: Resting) -> None:
         columns, ops, origins, append = self.columns, self.ops, self.origins, self.sd.nodes.append
         composite = [op.is_composite for op in ops]
         # Equal avals have equal numbers here, and what is absent has that of the last place, which is what -1 means.
@@ -162,11 +168,11 @@ class NodeReader:
             if found is None:
                 avals, attrs = self._inferred(i, ops[op], inputs, settings, aval)
                 found = inferred[key] = avals, attrs, numbers.setdefault(avals, len(numbers))
+                collector.waste()  # The body that a rule may have traced.
             avals, attrs, kinds[i] = found
             if composite[op]:
                 self._calls[op, tuple([ABSENT if j < 0 else columns.aval[j] for j in inputs]), settings] = None
             append(Node(ops[op], inputs, attrs, avals, name, origins[origin], i))
-        self.sd.names.ids.update(zip(columns.name, range(columns.size), strict=True))
 
     def changed_ops(self, rows: Any) -> list[str]:
         """The composites that are written otherwise now than when the file was made."""
