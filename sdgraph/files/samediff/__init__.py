@@ -61,11 +61,11 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
         >>> again.trainable_variables(), again["loss"].op_name
         ([<SDVariable 'w': variable, float64 (2,)>], 'loss.l2_loss')
     """
-    from sdgraph.files.samediff import reading
+    from sdgraph.files.samediff.reading import loading
 
     if not isinstance(shapes, Mapping | None):
         raise ArgumentTypeError("shapes is no mapping.", given=shown(shapes), expected="{'x': (None, 3)}")
-    return reading.load(as_path(path), shapes or {})
+    return loading.load(as_path(path), shapes or {})
 
 
 def load_training(path: str | os.PathLike[str]) -> Training | None:
@@ -99,9 +99,9 @@ def load_training(path: str | os.PathLike[str]) -> Training | None:
         >>> again.updater["momentum"], again.iteration, again.state["w"]["V"]
         (0.9, 7, array([0.5, 0.5]))
     """
-    from sdgraph.files.samediff import reading
+    from sdgraph.files.samediff.reading import loading
 
-    return reading.load_training(as_path(path))
+    return loading.load_training(as_path(path))
 
 
 def save(
@@ -155,6 +155,6 @@ def save(
         >>> again.output({"x": [[1, 1]]}, ["y"]), again.loss_variables()[0].name
         ({'y': array([[3.]])}, 'loss')
     """
-    from sdgraph.files.samediff import saving
+    from sdgraph.files.samediff.writing import saving
 
     return saving.save(sd, as_path(path), losses, training)

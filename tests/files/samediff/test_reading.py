@@ -28,7 +28,7 @@ from sdgraph.errors import (
 )
 from sdgraph.files import samediff
 from sdgraph.files.samediff import op_table
-from sdgraph.files.samediff.composed import COMPOSED
+from sdgraph.files.samediff.reading.composed import COMPOSED
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
 from tests.files.samediff import flat, real

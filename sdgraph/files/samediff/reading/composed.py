@@ -15,9 +15,9 @@ import numpy as np
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
-from sdgraph.files.samediff.call import Call
+from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.stored import Unfit, dtype_of, reduction_of
 from sdgraph.files.samediff.schema import ALL_AXES
-from sdgraph.files.samediff.stored import Unfit, dtype_of, reduction_of
 from sdgraph.ops.losses.reduction import LossReduce
 
 

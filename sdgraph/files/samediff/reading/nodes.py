@@ -13,8 +13,8 @@ import numpy as np
 
 from sdgraph.errors import shown
 from sdgraph.files.samediff.op_table import rows
+from sdgraph.files.samediff.reading.stored import Stored
 from sdgraph.files.samediff.schema import Record
-from sdgraph.files.samediff.stored import Stored
 from sdgraph.files.samediff.tables import Damaged
 
 Place = tuple[int, int]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sdgraph.errors import FormatError
-from sdgraph.files.samediff.building import build
+from sdgraph.files.samediff.reading.building import build
 from sdgraph.files.samediff.schema import GRAPH, Record
 from sdgraph.files.samediff.tables import LONGEST, Damaged, TableReader
 from sdgraph.files.samediff.training import Training, read_training

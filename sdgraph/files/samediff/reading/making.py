@@ -12,10 +12,10 @@ import numpy as np
 
 from sdgraph.build.op import REGISTRY
 from sdgraph.build.variable import SDVariable
-from sdgraph.files.samediff.call import Call, known
-from sdgraph.files.samediff.composed import COMPOSED
 from sdgraph.files.samediff.op_table import Input, Row, forms_of
-from sdgraph.files.samediff.stored import Unfit, present, settings
+from sdgraph.files.samediff.reading.call import Call, known
+from sdgraph.files.samediff.reading.composed import COMPOSED
+from sdgraph.files.samediff.reading.stored import Unfit, present, settings
 
 _LISTS: Final = {"axis", "axes", "shape", "begin", "size", "end", "strides", "reps", "repeats", "padding"}
 """Settings that are lists where they stand in an array; of others it is one number."""

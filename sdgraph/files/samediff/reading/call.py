@@ -14,7 +14,7 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import REGISTRY
 from sdgraph.build.variable import SDVariable
-from sdgraph.files.samediff.stored import Stored, Unfit
+from sdgraph.files.samediff.reading.stored import Stored, Unfit
 from sdgraph.samediff import SameDiff
 
 _FOLDED: Final = frozenset(

@@ -21,12 +21,12 @@ from sdgraph.build.names import are_full_names, check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import FormatError, SDGraphError, UnknownOpError, VariableNameError, shown
 from sdgraph.files.samediff import arrays
-from sdgraph.files.samediff.call import Call
-from sdgraph.files.samediff.making import is_there, make
-from sdgraph.files.samediff.nodes import Node, in_order, read_nodes
 from sdgraph.files.samediff.op_table import rows
+from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.making import is_there, make
+from sdgraph.files.samediff.reading.nodes import Node, in_order, read_nodes
+from sdgraph.files.samediff.reading.stored import Unfit
 from sdgraph.files.samediff.schema import CONTROL_FLOW, KINDS, UTF8, Record
-from sdgraph.files.samediff.stored import Unfit
 from sdgraph.files.samediff.tables import Damaged
 from sdgraph.infer.names import is_short, is_writable
 from sdgraph.samediff import SameDiff
