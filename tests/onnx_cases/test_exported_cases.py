@@ -12,21 +12,8 @@ from tests.onnx_cases.rules import RUN, Translation, check_outputs
 
 pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 
-# There is none for 16 bits, and none for uint64 where it has one for int64.
-NO_KERNEL = [
-    "test_bitshift_right_int16",
-    "test_div_int16",
-    "test_div_uint16",
-    "test_div_uint64",
-    "test_max_int16",
-    "test_max_uint16",
-    "test_min_int16",
-    "test_min_uint16",
-    "test_mod_mixed_sign_int16",
-    "test_mod_uint16",
-    "test_mod_uint64",
-    "test_top_k_uint64",
-]
+# It has TopK for int64 and not for uint64, which no other type holds.
+NO_KERNEL = ["test_top_k_uint64"]
 
 
 @pytest.mark.parametrize("name", RUN)
