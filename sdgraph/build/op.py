@@ -203,8 +203,8 @@ class Op:
             return _of_sdgraph, (self.qualname,)
         if self.gradient_of is not None:
             raise ArgumentTypeError(
-                f"The op {self.qualname} cannot be pickled, nor can what holds it: it is made of functions.",
-                fix="Build the graph again where it is needed; sd.copy() makes a second one in this program.",
+                f"The op {self.qualname} cannot be pickled by itself: it is made of functions.",
+                fix="The graph that it stands in can be pickled, and makes it anew.",
             )
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("bodies", "ufunc")}
         return _bare, (), said

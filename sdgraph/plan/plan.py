@@ -67,8 +67,7 @@ class Plan:
         raise ArgumentTypeError(
             "A plan cannot be pickled: its ops are functions.",
             given=f"{type(self).__name__} of {', '.join(self.names)}",
-            fix="str(plan) is its text. Build the graph again where it is to run; sd.copy() makes a second one in this "
-            "program.",
+            fix="str(plan) is its text. The function that it belongs to can be pickled, and makes its plans anew.",
         )
 
     def __copy__(self) -> Self:
