@@ -219,10 +219,10 @@ def _with(error, sd):
     return error
 
 
-REFUSED = {"plan", "page"}
+REFUSED = ("plan", "page")
 
 
-@pytest.mark.parametrize("what", HOLDERS.keys() - REFUSED)
+@pytest.mark.parametrize("what", [what for what in HOLDERS if what not in REFUSED])
 def test_what_holds_a_graph_comes_out_of_a_pickle_with_it(what):
     sd = SameDiff()
     (2.0 * sd.var("w", [1.0, 2.0])).sum(name="loss")
