@@ -80,6 +80,7 @@ def _teach_notebook() -> None:
 _compute_arrays_with(_arrays)
 _readable(errors.GradientCheckError)
 _readable(errors.UnknownAttributeError)
+_readable(errors.UnknownOpError)
 _teach_notebook()
 
 
