@@ -301,7 +301,8 @@ MIXED = {
 
 
 def test_every_op_says_what_a_selection_reaches():
-    ops = [o for o in gc.get_objects() if isinstance(o, Op)]
+    # By type: others answer to `isinstance` with warnings.
+    ops = [o for o in gc.get_objects() if issubclass(type(o), Op)]
     own = [o for o in ops if o.owner is None or o.is_ours]
     rules = [o for o in own if o.vjp is not None and o.vjp not in (NOT_DIFFERENTIABLE, ZERO_GRADIENT)]
     assert len(rules) > 100

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.__main__ import judge
 
-PROGRAMS = 1200
+PROGRAMS = 700
 TOGETHER = 25
 """Programs of one test: enough to be worth a test's overhead, few enough to spread over processes."""
 
