@@ -23,6 +23,12 @@ OPS = {qualname: op for qualname, op in REGISTRY.items() if op.is_ours}
 NAMESPACES = sorted({q.rpartition(".")[0] for q in OPS})
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """Some arguments are names of files."""
+    monkeypatch.chdir(tmp_path)
+
+
 def draws(name: str) -> random.Random:
     return random.Random(zlib.crc32(name.encode()))
 
