@@ -76,6 +76,12 @@ def test_no_graph(path, data):
     assert "bytes" in e.value.given or "byte " in e.value.given
 
 
+def test_a_file_of_our_own(path):
+    SameDiff().save(path)
+    with pytest.raises(FormatError, match=r"SameDiff\.load reads those of sdgraph"):
+        samediff.load(path)
+
+
 def test_a_checkpoint_is_such_a_file(tmp_path):
     path = tmp_path / "checkpoint_0_epoch_1.bin"
     path.write_bytes(real.path("updater_Adam").read_bytes())

@@ -17,6 +17,7 @@ from sdgraph.samediff import SameDiff
 T = TypeVar("T")
 
 _MAGIC: Final = b"SDNB"
+_ZIP: Final = b"PK\x03\x04"
 _HEADER: Final = struct.Struct(">4siqqq")
 """What a newer file begins with: its version, where the list of large arrays is and how long, where the graph is."""
 
@@ -41,6 +42,7 @@ def _read(path: Path, use: Callable[[Record], T]) -> T:
             f"{path} is damaged, or no file of SameDiff's: {e.why}.",
             given=f"{len(data):,} bytes" if e.at is None else f"byte {e.at:,} of {len(data):,}",
             expected="a graph as sd.save(file, ...) of SameDiff writes it, or a checkpoint",
+            fix="It is a zip file: SameDiff.load reads those of sdgraph." if data.startswith(_ZIP) else None,
         ) from None
 
 
