@@ -144,10 +144,11 @@ def _check_order(rows: Any, used: Iterable[int]) -> None:
             raise NotPlain("the table of ops has a row that is none")
     for k in used:
         chain: list[int] = []
-        while k not in expected and k not in chain:
+        while k not in expected:
             chain.append(k)
-            if rows[k][0] == _GRADIENT and len(rows[k]) > 1 and type(of := rows[k][1]) is int and 0 <= of < k:
-                k = of
+            if rows[k][0] != _GRADIENT or len(rows[k]) < 2 or type(of := rows[k][1]) is not int or not 0 <= of < k:
+                break
+            k = of
         expected.update(dict.fromkeys(reversed(chain)))
     if [*expected] != [*range(len(rows))] or len({repr(row) for row in rows}) != len(rows):
         raise NotPlain("the table of ops is not in order")

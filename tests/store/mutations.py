@@ -22,15 +22,10 @@ _SIZES = [0, 1, 2, 3, 7, 1000, 10**6, 10**9, 2**31, 2**40, 2**53, 2**63, 2**64, 
 _DTYPES = ["bool", "int8", "int64", "uint64", "float16", "float32", "float64", "complex64", "object", "<f4", "bfloat16"]
 
 
-@functools.cache
-def base(name: str) -> tuple[dict, dict[str, bytes]]:
-    """What the file of a small graph says that has an op, its gradients, and gradients of those."""
-    if name == "rich":
-        return CONTENT, MEMBERS
-    samples = [*samples_of(name)]
-    sample = samples[len(samples) // 2]
+def with_gradients(sample):
+    """A graph that has an op, its gradients, and gradients of those; and what to feed."""
     sd = SameDiff("float64", seed=3)
-    outs, _ = apply(sd, sample)
+    outs, feeds = apply(sd, sample)
     wrt = [v for v in sd.placeholders() if v.dtype.kind == "f"]
     ys = [v for v in outs if v.dtype.kind == "f"]
     for _ in range(2):
@@ -38,7 +33,17 @@ def base(name: str) -> tuple[dict, dict[str, bytes]]:
             ys = sd.grad(ys, wrt) if ys and wrt else []
         except errors.SDGraphError:
             break
-    return parts(to_bytes(sd))
+    return sd, feeds
+
+
+@functools.cache
+def base(name: str) -> tuple[dict, dict[str, bytes]]:
+    """What the file of a small graph says that has an op, its gradients, and gradients of those."""
+    if name == "rich":
+        return CONTENT, MEMBERS
+    samples = [*samples_of(name)]
+    sample = samples[len(samples) // 2]
+    return parts(to_bytes(with_gradients(sample)[0]))
 
 
 def whole(seed: int) -> tuple[str, dict, dict[str, bytes]]:

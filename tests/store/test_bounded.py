@@ -215,6 +215,9 @@ def bombs():
     yield with_nodes(avals=[[[2**40] * 30, "float64"], *CONTENT["nodes"]["avals"][1:]])
     yield with_nodes(settings=[{"k": 10**4000}, *CONTENT["nodes"]["settings"][1:]])
     yield with_nodes(ops=[*CONTENT["nodes"]["ops"], [":gradient", 0, 0, 10**9, [False], False]])
+    ops = CONTENT["nodes"]["ops"]
+    chain = [[":gradient", k, 0, 1, [False], False] for k in range(len(ops) - 1, len(ops) + 50_000)]
+    yield with_nodes(ops=[*ops, *chain], columns={**columns, "op": [*columns["op"][:-1], len(ops) + 50_000]})
     yield made({**CONTENT, "tables": {**CONTENT["tables"], "gradient_spans": [[0, 2**62]]}}, MEMBERS)
     yield made({**CONTENT, "seed": "9" * 900_000}, MEMBERS)
     yield made({**CONTENT, "user": {"x" * 1_000_000: "y" * 1_000_000}}, MEMBERS)
@@ -242,5 +245,5 @@ def test_small_files_that_claim_much_take_little(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     # Only names and texts of the user's may be long.
-    assert [k for k, word in enumerate(done.stdout.split()) if word == "read"] == [1, 7]
+    assert [k for k, word in enumerate(done.stdout.split()) if word == "read"] == [1, 8]
     assert len(done.stdout.split()) == len(paths)

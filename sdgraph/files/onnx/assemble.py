@@ -161,7 +161,7 @@ class _BodyWriter:
         for p in body.params:
             if p >= 0:
                 node = self._nodes[p]
-                self._values[p] = [Value(b.free(node.name), node.aval.dtype, node.aval.shape)]
+                self._values[p] = [Value(b.names.take(node.name), node.aval.dtype, node.aval.shape)]
         inputs = [self._values[p][0].name for p in body.params if p >= 0]
         for i, needed in enumerate(body.need):
             if needed and i not in self._values:
@@ -199,11 +199,11 @@ class _BodyWriter:
             self._values[i] = [Value("", a.dtype, a.shape) for a in avals]  # type: ignore[union-attr]
             return
         avals = [node.aval] if type(node.aval) is Aval else list(node.aval)  # type: ignore[arg-type]
-        base = b.free(node.name)
-        names = [base, *(b.free(f"{base}_{k}") for k in range(1, len(avals)))][: len(avals)]
+        base = b.names.take(node.name)
+        names = [base, *(b.names.take(f"{base}_{k}") for k in range(1, len(avals)))][: len(avals)]
         values = [Value(name, a.dtype, a.shape) for name, a in zip(names, avals, strict=True)]
         if inner.bad:
-            b.failed.append(Value(b.free(f"{base}_is_bad"), np.dtype(bool), ()))
+            b.failed.append(Value(b.names.take(f"{base}_is_bad"), np.dtype(bool), ()))
             names.append(b.failed[-1].name)
         reads = tuple(self._values[j][0].name for j in inputs)
         b.steps.append(Step(inner, reads, tuple(names), name=base))

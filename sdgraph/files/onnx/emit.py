@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from sdgraph.files.free_names import FreeNames
 from sdgraph.files.onnx.fragments import Fragment, Step
 
 DOMAIN: Final = "ai.sdgraph"
@@ -38,7 +39,7 @@ class Emitter:
         self._as_functions = functions
         self._names: dict[Fragment, str] = {}
         self._written: dict[tuple[str, bytes], str] = {}
-        self._taken: set[str] = set()
+        self._free = FreeNames()
 
     def function_of(self, fragment: Fragment) -> str:
         """The name of the function that a fragment is; several with one op's name have a number behind it."""
@@ -49,22 +50,14 @@ class Emitter:
             key = fragment.name, function.SerializeToString(deterministic=True)
             found = self._written.get(key)
             if found is None:
-                found = self._written[key] = function.name = self._free(fragment.name)
+                found = self._written[key] = function.name = self._free.take(fragment.name)
                 self.functions.append(function)
             self._names[fragment] = found
         return found
 
-    def _free(self, name: str) -> str:
-        found, k = name, 1
-        while found in self._taken:
-            k += 1
-            found = f"{name}_{k}"
-        self._taken.add(found)
-        return found
-
     def _written_out(self, fragment: Fragment) -> FunctionProto:
         """The function that a fragment is, before it has a name."""
-        block = Block(self, {*fragment.inputs, *fragment.outputs})
+        block = Block(self, FreeNames([*fragment.inputs, *fragment.outputs]))
         names = {k: k for k in (*fragment.inputs, *fragment.outputs)}
         for k, array in fragment.constants.items():
             names[k] = block.constant(k, array)
@@ -98,29 +91,20 @@ def without_data(name: str, array: np.ndarray[Any, Any]) -> TensorProto:
 class Block:
     """Nodes of a graph or of a function that are being put together, and the names that are taken there."""
 
-    def __init__(self, emitter: Emitter, taken: set[str], initializers: list[TensorProto] | None = None) -> None:
+    def __init__(self, emitter: Emitter, names: FreeNames, initializers: list[TensorProto] | None = None) -> None:
         self.nodes: list[NodeProto] = []
         self._initializers = initializers
         self._emitter = emitter
-        self._taken = taken
+        self.names = names
 
     def constant(self, name: str, array: np.ndarray[Any, Any]) -> str:
         """Put in a constant: a graph keeps it apart, a function has nodes only. Gives its name."""
-        name = self.keep(name)
+        name = self.names.take(name)
         if self._initializers is not None:
             self._initializers.append(tensor(name, array))
         else:
             self.nodes.append(helper.make_node("Constant", [], [name], name=name, value=tensor(name, array)))
         return name
-
-    def keep(self, name: str) -> str:
-        """A name, or the next one with a number that is free."""
-        found, k = name, 1
-        while found in self._taken:
-            k += 1
-            found = f"{name}_{k}"
-        self._taken.add(found)
-        return found
 
     def place(self, fragment: Fragment, inputs: Sequence[str], outputs: Sequence[str], name: str) -> NodeProto | None:
         """Put in a fragment between these values; the node that stands for all of it, if one does."""
@@ -145,7 +129,7 @@ class Block:
         """Put in a step whose values have ``names``; those it makes get theirs here."""
         for out in step.outputs:
             if out not in names:
-                names[out] = self.keep(within + out)
+                names[out] = self.names.take(within + out)
         inputs = [names[k] if k else "" for k in step.inputs]
         outputs = [names[k] for k in step.outputs]
         if isinstance(step.what, Fragment):
@@ -167,9 +151,9 @@ class Block:
 
     def _subgraph(self, fragment: Fragment, within: str) -> GraphProto:
         names: dict[str, str] = {}
-        inner = Block(self._emitter, self._taken)
+        inner = Block(self._emitter, self.names)
         for k in (*fragment.inputs, *fragment.outputs):
-            names[k] = self.keep(f"{within}/{k}")
+            names[k] = self.names.take(f"{within}/{k}")
         for step in fragment.steps:
             inner.step(step, names, f"{within}/")
         ins, outs = (

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from sdgraph.files.free_names import FreeNames
 from sdgraph.infer.aval import Shape
 from sdgraph.ops.precision import wide
 
@@ -110,7 +111,8 @@ class Recorder:
         self.steps: list[Step] = []
         self.constants: dict[str, np.ndarray[Any, Any]] = {}
         self.failed: list[Value] = []
-        self._taken = set(inputs)
+        self.names = FreeNames(inputs)
+        """Those of values."""
         self._known: dict[Any, Value] = {}
 
     def __getattr__(self, operator: str) -> Callable[..., Any]:
@@ -121,7 +123,7 @@ class Recorder:
     def _record(self, operator: str, operands: Sequence[Any], outputs: int = 1, **attrs: Any) -> Any:
         like = self._number_dtype(operator, operands)
         inputs = [self.value(x, like) if x is not None else None for x in operands]
-        names = tuple([self.free(operator.lower()) for _ in range(outputs)])
+        names = tuple([self.names.take(operator.lower()) for _ in range(outputs)])
         read = ["" if v is None else v.name for v in inputs]
         while read and not read[-1]:
             read.pop()
@@ -134,15 +136,6 @@ class Recorder:
     def _number_dtype(operator: str, operands: Sequence[Any]) -> np.dtype[Any]:
         values = operands[1:] if operator == "Where" else operands
         return next((v.dtype for v in values if isinstance(v, Value)), INT64)
-
-    def free(self, base: str) -> str:
-        """A name that no value has yet."""
-        name, k = base, 1
-        while name in self._taken:
-            k += 1
-            name = f"{base}_{k}"
-        self._taken.add(name)
-        return name
 
     # ------------------------------------------------------------------ constants
 
@@ -161,7 +154,7 @@ class Recorder:
         key = (array.dtype, array.shape, array.tobytes()) if not name and array.nbytes <= 1024 else None
         found = self._known.get(key)
         if key is None or found is None:
-            found = Value(self.free(name or "constant"), array.dtype, array.shape)
+            found = Value(self.names.take(name or "constant"), array.dtype, array.shape)
             self.constants[found.name] = array
             if key is not None:
                 self._known[key] = found

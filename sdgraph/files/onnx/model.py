@@ -19,6 +19,7 @@ from sdgraph.build.op import ITEM, PLACEHOLDER, STREAM
 from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
+from sdgraph.files.free_names import FreeNames
 from sdgraph.files.onnx.assemble import call_name
 from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor, without_data
 from sdgraph.files.onnx.fragments import Fragment
@@ -76,6 +77,8 @@ class _ModelWriter:
         imports = [helper.make_opsetid("", settings.opset)]
         self._ir = helper.find_min_ir_version_for(imports)
         self._emitter = Emitter(opset=settings.opset, functions=settings.functions)
+        avals = [self._nodes[i].aval for i in self._ids if self._nodes[i].op is PLACEHOLDER]
+        self._sizes = FreeNames(d for aval in avals for d in aval.shape if type(d) is str)
         self._unknown = 0
         self._places: dict[int, str] = {}
         self._items: dict[int, dict[int, list[str]]] = {}
@@ -86,8 +89,7 @@ class _ModelWriter:
     def model(self) -> ModelProto:
         nodes, fetched = self._nodes, [v.id for v in self._fetches]
         initializers: list[TensorProto] = []
-        taken = {nodes[i].name for i in self._ids}
-        block = Block(self._emitter, taken, initializers)
+        block = Block(self._emitter, FreeNames(nodes[i].name for i in self._ids), initializers)
         for i in self._ids:
             node = nodes[i]
             if i in self._calls:
@@ -136,7 +138,7 @@ class _ModelWriter:
         shape: list[Any] = []
         for d in node.aval.shape:
             if d is None:
-                d, self._unknown = f"unk_{self._unknown}", self._unknown + 1
+                d, self._unknown = self._sizes.take(f"unk_{self._unknown}"), self._unknown + 1
             shape.append(d)
         out = helper.make_tensor_value_info(node.name, elem_type(node.aval.dtype), shape)
         if self._ir >= METADATA_IR:
@@ -150,7 +152,7 @@ class _ModelWriter:
         inputs = [nodes[j].name for j in node.inputs if j >= 0]
         outputs = self._outputs(block, i, node)
         if fragment.bad:
-            outputs.append(block.keep(f"/{call_name(node)}/is_bad"))
+            outputs.append(block.names.take(f"/{call_name(node)}/is_bad"))
         start = len(block.nodes)
         whole = block.place(fragment, inputs, outputs, call_name(node))
         if whole is not None:
@@ -168,7 +170,9 @@ class _ModelWriter:
             return [node.name]
         items = self._items.get(i, {})
         avals: Any = node.aval
-        return [items[k][0] if k in items else block.keep(f"/{call_name(node)}/output_{k}") for k in range(len(avals))]
+        return [
+            items[k][0] if k in items else block.names.take(f"/{call_name(node)}/output_{k}") for k in range(len(avals))
+        ]
 
     # ------------------------------------------------------------------ what stands beside them
 

@@ -20,6 +20,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.names import are_full_names, check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import FormatError, SDGraphError, UnknownOpError, VariableNameError, shown
+from sdgraph.files.free_names import FreeNames
 from sdgraph.files.samediff import arrays
 from sdgraph.files.samediff.op_table import rows
 from sdgraph.files.samediff.reading.call import Call
@@ -103,13 +104,11 @@ class _Builder:
     def __init__(self, records: Mapping[str, Record], nodes: Iterable[Node]) -> None:
         self._records = records
         self._computed = {name for node in nodes for name in node.outputs}
-        self._taken = self._computed | records.keys()
+        self._free = FreeNames([*self._computed, *records])
         self._named_literals = any(name.startswith("constant") for name in self._computed)
         self._found: dict[str, SDVariable] = {}
         self._names: dict[str, str] = {}
         """What variables of the file are called."""
-        self._suffixes: dict[str, int] = {}
-        """Where to look for the next free name, so that many of one sort take no longer than others."""
         self._texts: set[str] = set()
         self._unreduced: list[str] = []
         """The losses of which the file does not say how they are reduced."""
@@ -124,10 +123,8 @@ class _Builder:
     def fresh(self, base: str) -> str:
         """A name like ``base`` that neither the graph nor the file has, nor will the further outputs of its op."""
         base = _well_formed(base)
-        k = self._suffixes.get(base, 0)
-        while (name := f"{base}_{k}" if k else base) in self._taken or self.sd.has(name):
-            k += 1
-        self._suffixes[base] = k + 1
+        while self.sd.has(name := self._free.take(base)):
+            pass
         return name
 
     def _here(self, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.files.free_names import FreeNames
 from sdgraph.files.samediff import arrays
 from sdgraph.files.samediff.op_table import rows
 from sdgraph.files.samediff.schema import CODES, KINDS, SHAPE_FLAGS, Record
@@ -101,7 +102,7 @@ class Records:
     def __init__(self, names: Iterable[str]) -> None:
         self.variables: list[Value] = []
         self.nodes: list[Record] = []
-        self._taken = set(names)
+        self._free = FreeNames(names)
         self._constants: dict[Any, Value] = {}
         self._next_id = 1
 
@@ -109,12 +110,7 @@ class Records:
 
     def fresh(self, base: str) -> str:
         """A name that no variable of the graph or of the file has."""
-        name, k = base, 0
-        while name in self._taken:
-            k += 1
-            name = f"{base}_{k}"
-        self._taken.add(name)
-        return name
+        return self._free.take(base)
 
     def rename(self, value: Value, name: str) -> None:
         """Give a variable another name; nodes refer to it by number."""
@@ -280,7 +276,7 @@ class Records:
 
     def _name_nodes(self) -> None:
         """Name each node after its first output, where that is a name of which SameDiff runs the node."""
-        self._taken |= {v.name for v in self.variables}
+        self._free.reserve(v.name for v in self.variables)
         for node in self.nodes:
             name = node["output_names"][0]
             node["name"] = self.fresh(name.replace(":", "_")) if ":" in name else name
