@@ -59,6 +59,7 @@ METHODS = [
     "to_networkx",
     "to_onnx",
     "trainable_variables",
+    "training",
     "user",
     "var",
     "variables",

@@ -21,6 +21,11 @@ from sdgraph.wording import byte_size, counted
 SUFFIX = ".sdg"
 SAMEDIFF = (".fb", ".bin", ".sdnb")
 """The suffixes of the files that SameDiff writes in Java."""
+_OF_MODELS: Final = (
+    ("opset", int, "version of the operators"),
+    ("target", str, "standard, or basic"),
+    ("weights", str, "inline, or external"),
+)
 _MAGIC: Final = b"PK\3\4"
 """How every file of `sd.save` begins, whatever its name."""
 
@@ -64,9 +69,9 @@ def add_commands(commands: Any) -> None:
     export.add_argument(
         "--fetch", action="append", metavar="NAME", help="what to compute (default: the losses); repeatable"
     )
-    export.add_argument("--opset", type=int, default=21, metavar="N", help="version of the operators (default: 21)")
-    export.add_argument("--target", default="standard", help="standard (default), or basic")
-    export.add_argument("--weights", default="inline", help="inline (default), or external")
+    # What is not given has the default of `SameDiff.to_onnx`.
+    for name, kind, meaning in _OF_MODELS:
+        export.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar=name.upper(), help=meaning)
 
 
 def add_ops(parser: argparse.ArgumentParser) -> None:
@@ -137,9 +142,10 @@ def _of_samediff(file: Path) -> bool:
 
 
 def _exported(given: argparse.Namespace, ops: Iterable[Any]) -> str:
-    sd = SameDiff.load(given.file, ops=ops)
+    sd = graph(given.file, ops)
     fetches = sd.loss_variables() if given.fetch is None else given.fetch
-    sd.to_onnx(fetches, given.out, given.opset, target=given.target, weights=given.weights)
+    settings = vars(given)
+    sd.to_onnx(fetches, given.out, **{name: settings[name] for name, *_ in _OF_MODELS if name in settings})
     return str(given.out)
 
 
@@ -149,7 +155,7 @@ class OtherDigest(Exception):
 
 def _checked(file: Path, ops: Iterable[Any], digest: str | None) -> Iterator[str]:
     with open(file, "rb") as opened:
-        # Both look at the same file, even if another one is put in its place meanwhile.
+        # Digest and graph are of one file of ours, even if another one is put in its place meanwhile.
         sd = graph(file) if _of_samediff(file) else read(SameDiff, opened, str(file), ops=ops, mmap=True, verify=True)
         opened.seek(0)
         found = hashlib.file_digest(opened, "sha256").hexdigest()

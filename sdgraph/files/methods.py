@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from sdgraph.build.variable import Variables
     from sdgraph.files.onnx.model import ModelProto
+    from sdgraph.files.samediff.training import Training
     from sdgraph.files.weights import Imported, Rename
 
 
 @told_in_calls("sd")
 class GraphFiles(GraphViews):
     """A graph that can be saved and read again."""
+
+    training: Training | None = None
+    """How SameDiff trained the graph, if it was read from one of its files; copies and pickles have it, too."""
 
     def save(
         self,

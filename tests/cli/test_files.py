@@ -96,6 +96,16 @@ def test_render_writes_one_file(arguments, capsys):
     assert "render FILE OUT" in capsys.readouterr().err
 
 
+def test_export_takes_a_file_of_samediff(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("flatbuffers")
+    from tests.files.samediff import real
+
+    out = tmp_path / "model.onnx"
+    assert main(["export", str(real.path("loss_huber")), str(out), "--fetch", "SUM"]) == 0
+    assert out.stat().st_size > 0
+
+
 def test_export_writes_a_model(saved, tmp_path, capsys):
     onnx = pytest.importorskip("onnx")
     sd, path = saved

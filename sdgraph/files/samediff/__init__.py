@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sdgraph.checks import as_path
 from sdgraph.errors import ArgumentTypeError, shown
@@ -25,7 +25,8 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
     The graph has the names, values and losses of the file, and computes what SameDiff computed before it saved, also
     what SameDiff itself cannot read back; the page for SameDiff's users tells what differs. Where an operation is
     several here, the others have the name of its output before a slash: ``y/floor``. Texts, which no variable holds,
-    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained says `load_training`.
+    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained is in ``sd.training``, a `Training`, from
+    where `save` takes it; ``sd.save`` does not keep it.
 
     Nothing in a file can run, and damage ends in an error. The format has no checksums, so not all of it is found.
 
@@ -71,7 +72,7 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
 def load_training(path: str | os.PathLike[str]) -> Training | None:
     """Read how a file's graph is trained: updater, regularization, counters, and what the updater keeps.
 
-    A graph of `load` does not have it, so neither does a file of ``sd.save``.
+    That is what a graph of `load` has as ``sd.training``, also of a file whose operations sdgraph does not have.
 
     Args:
         path: The file.
@@ -109,7 +110,7 @@ def save(
     path: str | os.PathLike[str],
     *,
     losses: Variables | None = None,
-    training: Training | None = None,
+    training: Training | Literal[False] | None = None,
 ) -> Path:
     """Write a graph that SameDiff 1.0.0-M2.1 reads: to serve in Java what was trained here, or to train on there.
 
@@ -128,7 +129,8 @@ def save(
             nothing, as ``()``, for a graph that is only evaluated, which may have ops whose gradient SameDiff has not.
             By default the losses of the graph. The file has none if those are not clear. A graph without any has its
             only output as one if that is a number, and SameDiff has its gradient.
-        training: Updater, counters and what the updater keeps, as `load_training` gives it, or made anew.
+        training: Updater, counters and what the updater keeps, or False to leave them out; by default those that the
+            graph was read with.
 
     Returns:
         The path.

@@ -65,8 +65,7 @@ def values_of_properties(node):
 @pytest.fixture(params=[name for name in READ if name not in NOT_HELD])
 def both(request, tmp_path):
     name = request.param
-    sd, training = samediff.load(real.path(name)), samediff.load_training(real.path(name))
-    samediff.save(sd, tmp_path / "again.fb", training=training)
+    samediff.save(samediff.load(real.path(name)), tmp_path / "again.fb")
     data = (tmp_path / "again.fb").read_bytes()
     return name, demands.File(real.path(name).read_bytes()), demands.check(data), tmp_path / "again.fb"
 

@@ -164,4 +164,5 @@ def test_states(tmp_path):
         file.write(path, training_config=text, updater_state=wrong)
         with pytest.raises(FormatError, match="updater keeps"):
             samediff.load_training(path)
-        samediff.load(path)
+        with pytest.raises(FormatError, match="updater keeps"):
+            samediff.load(path)

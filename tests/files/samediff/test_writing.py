@@ -4,7 +4,9 @@ A file is held against what SameDiff insists on (`tests.files.samediff.demands`)
 are those of the graph.
 """
 
+import dataclasses
 import json
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -520,6 +522,27 @@ def test_training_goes_on_from_there(tmp_path):
     # Without a state SameDiff starts at 0.
     file, _ = written(sd, tmp_path / "a.fb", training=Training({"updater": {"class": "Sgd", "learning_rate": 0.1}}))
     assert not file.state and json.loads(file.config)["iterationCount"] == 0
+
+
+def test_a_graph_that_was_read_takes_its_training_along(tmp_path):
+    sd, y, z, _ = regression()
+    sd.loss.mean_squared_error(y, z, name="loss")
+    assert sd.training is None
+    before, read = written(sd, tmp_path / "a.fb", training=adam(sd))
+    for again in (read, read.copy(), pickle.loads(pickle.dumps(read))):
+        file, _ = written(again, tmp_path / "b.fb")
+        assert file.config == before.config and file.state.keys() == before.state.keys() == {"w", "b"}
+        for name, kept in before.state.items():
+            for key, array in kept.items():
+                np.testing.assert_array_equal(demands.numbers(file.state[name][key]), demands.numbers(array))
+    file, _ = written(read, tmp_path / "b.fb", training=False)
+    assert file.config is None and not file.state
+    # A variable that came later has no state yet.
+    read.set_loss_variables(read["loss"] + read.var("more", 1.0))
+    with pytest.raises(errors.ArgumentError, match=r"(?s)'more'.*training=False"):
+        samediff.save(read, tmp_path / "b.fb")
+    file, _ = written(read, tmp_path / "b.fb", training=dataclasses.replace(read.training, state={}))
+    assert file.config is not None and not file.state
 
 
 @pytest.mark.parametrize(

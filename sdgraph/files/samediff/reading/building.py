@@ -6,6 +6,7 @@ graph cannot have is collected, so that one error names all of it. Must not know
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import re
@@ -29,6 +30,7 @@ from sdgraph.files.samediff.reading.nodes import Node, in_order, read_nodes
 from sdgraph.files.samediff.reading.stored import Unfit
 from sdgraph.files.samediff.schema import CONTROL_FLOW, KINDS, UTF8, Record
 from sdgraph.files.samediff.tables import Damaged
+from sdgraph.files.samediff.training import read_training
 from sdgraph.infer.names import is_short, is_writable
 from sdgraph.samediff import SameDiff
 from sdgraph.wording import listed
@@ -65,6 +67,7 @@ def build(graph: Record, shapes: Mapping[str, Any], name: str) -> SameDiff:
             builder.operation(node)
         builder.raise_problems(name)
         builder.losses(graph["losses"] or [])
+    builder.training(graph)
     builder.warn(name)
     return builder.sd
 
@@ -251,6 +254,13 @@ class _Builder:
                 self.sd.set_loss_variables([self._found[name] for name in names])
             except SDGraphError as e:
                 raise Damaged(f"it minimizes what is no loss: {e.message}") from e
+
+    def training(self, graph: Record) -> None:
+        """Keep with the graph how it was trained."""
+        found = read_training(graph)
+        if found is not None:
+            state = {self._here(name): kept for name, kept in found.state.items()}
+            self.sd.training = dataclasses.replace(found, state=state)
 
     def warn(self, name: str) -> None:
         """Say what the file leaves open."""

@@ -1,8 +1,7 @@
 """Operations of SameDiff's that are several of ours: what is read where no single op of sdgraph computes the same.
 
 Each function says what an operation of SameDiff is, with ops of ours, or that it is no other than its row of the table
-says (``NotImplemented``). Must not know in which file it stands, nor how
-files are read.
+says (``NotImplemented``). Must not know in which file it stands, nor how files are read.
 """
 
 from __future__ import annotations

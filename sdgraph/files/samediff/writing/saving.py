@@ -27,12 +27,14 @@ def save(sd: Any, path: Path, losses: Any, training: Any) -> Path:
     """Write a graph into a file; see `sdgraph.files.samediff.save`."""
     if not isinstance(sd, SameDiff):
         raise ArgumentTypeError("Only a graph can be saved.", given=shown(sd), expected="a SameDiff")
-    if training is not None and not isinstance(training, Training):
+    if training is None:
+        training = sd.training
+    elif training is not False and not isinstance(training, Training):
         raise ArgumentTypeError(
-            "This is no training.", given=shown(training), expected="what samediff.load_training returns"
+            "This is no training.", given=shown(training), expected="a samediff.Training, or False for none"
         )
     with sd.appending:
-        data = encode(flat_graph(sd, losses, training), GRAPH)
+        data = encode(flat_graph(sd, losses, training or None), GRAPH)
     return replaced(path, lambda file: file.write(data), fsync=True, keep=False)
 
 

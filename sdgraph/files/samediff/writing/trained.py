@@ -28,6 +28,9 @@ _KEYS: Final = {
 """What each updater keeps of a variable."""
 
 
+_WITHOUT: Final = "training=False writes the graph without it."
+
+
 def trained(training: Training, variables: Iterable[Value]) -> Record:
     """The fields of a file whose graph has these variables.
 
@@ -60,6 +63,7 @@ def _check_state(training: Training, updater: str, trained: dict[str, Value]) ->
             "The updater's state lacks variables that are trained.",
             given=", ".join(map(repr, training.state)),
             expected=f"entries for {', '.join(map(repr, lacking))} as well, or no state at all",
+            fix=_WITHOUT,
         )
     wanted = _KEYS.get(updater)
     for name, kept in training.state.items():
@@ -68,6 +72,7 @@ def _check_state(training: Training, updater: str, trained: dict[str, Value]) ->
                 f"The state of {name!r} is not that of {updater}.",
                 given=", ".join(kept) or "nothing",
                 expected=", ".join(sorted(wanted)) or "no arrays",
+                fix=_WITHOUT,
             )
         value = trained.get(name)
         for key, array in kept.items():
@@ -76,4 +81,5 @@ def _check_state(training: Training, updater: str, trained: dict[str, Value]) ->
                     f"The state {key!r} of {name!r} is not like the variable.",
                     given=f"{np.asarray(array).dtype} {np.shape(array)}",
                     expected=str(value.aval),
+                    fix=_WITHOUT,
                 )
