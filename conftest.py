@@ -10,6 +10,9 @@ from hypothesis import settings
 os.environ.setdefault("SDGRAPH_SPEC", "1")
 # What fails in a test is often the package itself, so its frames are shown.
 os.environ.setdefault("SDGRAPH_TRACEBACK", "full")
+# Results come from the code that programs run nearly all the time, not from what stands for it in a first call; whether
+# both have the same bits is a test of its own.
+os.environ.setdefault("SDGRAPH_QUICK", "0")
 
 # Doctests import every module; those that need an extra that is not installed are left out.
 _OPTIONAL = {
@@ -40,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # The measuring scripts are run by themselves and import each other so.
-collect_ignore_glob += ["tests/benchmarks/bench_*", "tests/benchmarks/draw_*", "tests/benchmarks/peer_*"]
+collect_ignore_glob += [f"tests/benchmarks/{which}_*" for which in ("bench", "draw", "limit", "peer")]
 
 # The default draws the same examples every time, so a failure is never news from somewhere else.
 # HYPOTHESIS_PROFILE=nightly searches further.

@@ -25,13 +25,12 @@ from sdgraph.build.variable import Operand, SDVariable
 from sdgraph.ops.losses.keras.on_arrays import compute_arrays_with as _compute_arrays_with
 from sdgraph.ops.losses.reduction import LossReduce
 from sdgraph.plan.plan import Plan
-from sdgraph.run.executable import Executable
+from sdgraph.run.executable import Executable, profile
 from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
-    from sdgraph import keras, losses, nd, testing, viz
+    from sdgraph import keras, losses, nd, testing, train, viz
     from sdgraph.run.engines.threads import set_num_threads
-    from sdgraph.run.profiling import profile
 
 __all__ = [
     "NOT_DIFFERENTIABLE",
@@ -54,11 +53,12 @@ __all__ = [
     "profile",
     "set_num_threads",
     "testing",
+    "train",
     "viz",
 ]
 
-_ON_FIRST_USE = ("keras", "losses", "nd", "testing", "viz")
-_FUNCTIONS_ON_FIRST_USE = {"profile": "sdgraph.run.profiling", "set_num_threads": "sdgraph.run.engines.threads"}
+_ON_FIRST_USE = ("keras", "losses", "nd", "testing", "train", "viz")
+_FUNCTIONS_ON_FIRST_USE = {"set_num_threads": "sdgraph.run.engines.threads"}
 
 
 def _arrays() -> Any:

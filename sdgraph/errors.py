@@ -36,6 +36,8 @@ __all__ = [
     "NotDefinedError",
     "NumericsError",
     "RendererNotFound",
+    "ResumeError",
+    "ResumeWarning",
     "SDGraphError",
     "ShapeError",
     "TakenBackError",
@@ -317,8 +319,16 @@ class UnknownOpError(FormatError):
         self.names = tuple(names)
 
 
+class ResumeError(SDGraphError, ValueError):
+    """A checkpoint of other training than what is to go on: says what differs."""
+
+
 class ChangedOpWarning(UserWarning):
     """A graph was read whose composites were written otherwise when it was saved."""
+
+
+class ResumeWarning(UserWarning):
+    """Training goes on from a checkpoint, and not quite as it would have: says why."""
 
 
 class EngineError(SDGraphError, ValueError):

@@ -21,18 +21,27 @@ from sdgraph.checks import flag
 from sdgraph.differentiate import jacobians
 from sdgraph.differentiate.answers import gradients_of, loss_gradients
 from sdgraph.differentiate.which_losses import check_loss, current_losses
-from sdgraph.files.methods import GraphFiles
 from sdgraph.lower.expansion import inside
 from sdgraph.run import checking
 from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.evaluate import evaluate, outputs_and_gradients
 from sdgraph.run.executable import Executable
+from sdgraph.trainable import TrainableGraph
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import EngineName
     from sdgraph.build.variable import Feeds, Variables
 
-_FOR_THE_LIBRARY = {"sd", "prefix", "scratch", "twin", "set_on_it", "display_bundle", "executable_bundle"}
+_FOR_THE_LIBRARY = {
+    "sd",
+    "prefix",
+    "scratch",
+    "twin",
+    "set_on_it",
+    "display_bundle",
+    "executable_bundle",
+    "training_kept",
+}
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 
 
@@ -47,7 +56,7 @@ class _Face(type):
 
 @readable
 @told_in_calls("sd")
-class SameDiff(GraphFiles, metaclass=_Face):
+class SameDiff(TrainableGraph, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
@@ -94,6 +103,27 @@ class SameDiff(GraphFiles, metaclass=_Face):
             ['var', 'square', 'sum', 'constant', 'mul']
         """
         return inside(self.own(v)).twin()
+
+    def inference_copy(self) -> SameDiff:
+        """An independent graph that is this one as it is used, not trained.
+
+        Dropout passes its input on, and every op with a rule for inference is what the rule makes of it, inside of
+        composites, too: what `predict`, `evaluate` and ``compile(..., inference=True)`` compute. Names, values and
+        losses are those of this graph; gradients, and what variables become after a step, are left out. Save it, or
+        export it to where only predictions are wanted.
+
+        Example:
+            >>> sd = SameDiff()
+            >>> x = sd.placeholder("x", (None,))
+            >>> y = sd.nn.dropout(3.0 * x, 0.5, name="y")
+            >>> used = sd.inference_copy()
+            >>> used["y"].eval({"x": [1.0, 2.0, 3.0]})
+            array([3., 6., 9.], dtype=float32)
+        """
+        # Only who asks for it needs it.
+        from sdgraph.lower.inference import at_inference
+
+        return at_inference(self)
 
     # ------------------------------------------------------------------ losses
 
@@ -325,10 +355,21 @@ array([ 6., 12.], dtype=float32))
             {'y': array(6., dtype=float32)}
         """
         vs = self.loss_variables() if fetches is None else self.several(fetches)
-        return evaluate(self, vs, feeds, engine, step)
+        if not self._listeners:
+            return evaluate(self, vs, feeds, engine, step)
+        # Only who has listeners needs it.
+        from sdgraph.train.callbacks.hearing import hearing
+
+        with hearing(self, "INFERENCE"):
+            return evaluate(self, vs, feeds, engine, step)
 
     def compile(
-        self, fetches: Variables, engine: EngineName | str = "auto", *, check_numerics: bool = False
+        self,
+        fetches: Variables,
+        engine: EngineName | str = "auto",
+        *,
+        check_numerics: bool = False,
+        inference: bool = False,
     ) -> Executable:
         """A function of the graph as it is now: ``f(feeds)`` or ``f(x=..., y=...)`` gives ``{name: array}``.
 
@@ -337,12 +378,15 @@ array([ 6., 12.], dtype=float32))
             engine: Name of the engine; ``"auto"`` for the fused engine where it is installed, else numpy.
             check_numerics: Raise NumericsError at the first node that produces NaN or infinity; such a function runs on
                 numpy.
+            inference: Whether the graph is used, not trained: what only hinders learning, such as dropout, passes its
+                input on, and whatever has a rule for it follows that.
 
         Raises:
             EngineError: If there is no such engine.
         """
         check = flag("check_numerics", check_numerics) or checking.is_checked(self)
-        return Executable(self, self.several(fetches), engine_name(engine), check_numerics=check)
+        chosen, name = self.several(fetches), engine_name(engine)
+        return Executable(self, chosen, name, check_numerics=check, inference=flag("inference", inference))
 
     def check_numerics(self) -> AbstractContextManager[None]:
         """In this block, evaluation raises NumericsError at the first node that produces NaN or infinity.

@@ -19,6 +19,7 @@ from sdgraph.build.feeding import as_mapping
 from sdgraph.build.initializers import as_seed
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.spelling.lacking import of_module as _of_module
+from sdgraph.build.values import Values
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_finite, is_whole
 from sdgraph.errors import (
@@ -207,7 +208,7 @@ class _Function:
         self._run, self._slots, self._step = program.run, Slots(plan, program.n_slots), step
 
     def __call__(self, point: Mapping[int, Any]) -> list[Any]:
-        return self._run(self._slots.filled(point, point, self._step))
+        return self._run(self._slots.filled(point, Values(point), self._step))
 
 
 def _wide_point(sd: SameDiff, y: SDVariable, feeds: Feeds | None, dtype: np.dtype[Any], step: int) -> dict[int, Any]:

@@ -123,12 +123,17 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression, seconds=30, session=None):
-        """Wait until an expression is true, and return its value."""
+        """Wait until an expression is true, and return its value; what it reads may not be there at first."""
         until = time.monotonic() + seconds
-        while not (found := self.evaluate(expression, session)):
+        while True:
+            try:
+                if found := self.evaluate(expression, session):
+                    return found
+            except AssertionError:
+                if time.monotonic() > until:
+                    raise
             assert time.monotonic() < until, f"in vain after {seconds} s: {expression}"
             time.sleep(0.05)
-        return found
 
     def wait_for_frame(self, expression, seconds=30):
         """Wait until an expression is true in a frame that the page keeps apart from itself."""

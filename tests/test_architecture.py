@@ -30,18 +30,20 @@ LAYERS = [
     {"plan"},
     {"run"},
     {"store"},
+    {"train"},
     {"show"},
     # What a user meets. Within a layer imports go one way, too.
-    {"samediff", "files", "losses", "nd", "testing", "keras", "viz", "data", "demo", "cli", ""},
+    {"samediff", "trainable", "files", "losses", "nd", "testing", "keras", "viz", "data", "demo", "cli", ""},
 ]
 """Folders and root modules, lowest first. An import goes to the same layer or down, also one for annotations only."""
 
-ROOT_MODULES = 9
+ROOT_MODULES = 10
 
 DOORS = {
     "networkx": "show",
     "graphviz": "show",
     "pygraphviz": "show",
+    "tqdm": "train.callbacks.progress",
     "llvmlite": "run.engines.llvm",
     "safetensors": "files.array_files",
     "onnx": "files.onnx",

@@ -11,7 +11,6 @@ from sdgraph import SameDiff, checks
 from sdgraph.errors import ArgumentError, ArgumentTypeError, EngineError, SDGraphError
 from sdgraph.keras import losses
 from sdgraph.run.engines.threads import get_num_threads
-from sdgraph.run.profiling import profile
 from sdgraph.testing import check_grads
 
 NO_NUMBERS = (True, np.True_, "3", None, 3j, [3], np.ones(2))
@@ -97,7 +96,7 @@ WHOLE = {
     "a depth of formulas": lambda sd, n: sd["loss"].to_latex(n),
     "a length": lambda sd, n: sd["loss"].to_latex(max_length=n),
     "nodes of a picture": lambda sd, n: sd.to_dot(max_nodes=n),
-    "runs": lambda sd, n: profile(sd.compile("loss"), FEEDS, repeat=n),
+    "runs": lambda sd, n: sdgraph.profile(sd.compile("loss"), FEEDS, repeat=n),
     "threads": lambda sd, n: sdgraph.set_num_threads(n),
     "a label": lambda sd, n: losses.SparseCategoricalCrossentropy(ignore_class=n)([0], [[0.5, 0.5]]),
     "an axis": lambda sd, n: sd.concat(sd["x"], sd["x"], axis=n),

@@ -13,7 +13,7 @@ from sdgraph.data import load_breast_cancer
 from sdgraph.demo import AIM, demo
 from sdgraph.demo.models import logistic_regression, two_layer_network
 from sdgraph.demo.speed import speed
-from sdgraph.demo.training import conjugate_gradient, gradient_descent, newton
+from sdgraph.demo.training import conjugate_gradient, fitted, newton
 from sdgraph.run.engines import choice
 from sdgraph.show.pictures.lay_out.programs import available
 
@@ -167,7 +167,14 @@ def test_conjugate_gradient_solves_a_linear_system():
     assert conjugate_gradient(lambda v: v, np.zeros(3), tolerance=0.0)[1] == 0
 
 
-def test_gradient_descent_trains_the_network():
-    feeds = the_feeds()
-    history = list(gradient_descent(two_layer_network(30), feeds, steps=60))
-    assert history[-1].accuracy >= AIM and history[-1].objective < history[0].objective / 4
+def test_fit_trains_the_network():
+    feeds, model = the_feeds(), two_layer_network(30)
+    history = fitted(model, feeds)
+    assert history[-1]["val_accuracy"] >= AIM and history[-1]["loss"] < history[0]["loss"] / 4
+    assert history.stopped is not None and 10 < len(history) < 100
+    # The weights are those of the best epoch: numpy computes the loss of the rows that were held out.
+    w1, b1, w2, b2 = (w.value for w in model.weights)
+    x, label = (a[int(0.8 * len(a)) :] for a in feeds.values())
+    logits = np.tanh(x @ w1 + b1) @ w2 + b2
+    loss = np.mean(np.logaddexp(0, logits) - label * logits)
+    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-9)

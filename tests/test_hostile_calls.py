@@ -250,6 +250,8 @@ ONE_ARGUMENT = {
     "a kind": lambda sd, a: sd.variables(a),
     "a function to profile": lambda sd, a: sdgraph.profile(a, FEEDS),
     "feeds to profile": lambda sd, a: sdgraph.profile(sd.compile("y"), a),
+    "feeds to measure": lambda sd, a: sd.compile("y").profile(a, repeat=1),
+    "feeds to explain": lambda sd, a: sd.compile("y").explain(a),
     "what to check": lambda sd, a: testing.check_grads(a),
     "feeds to check": lambda sd, a: testing.check_grads(sd["loss"], a),
     "an order to check": lambda sd, a: testing.check_grads(sd["loss"], FEEDS, order=a),

@@ -1,4 +1,4 @@
-r"""Fits the docstrings to Sphinx: LaTeX between dollars, fields of named tuples, and what a graph shows of itself.
+r"""Fits the docstrings to Sphinx: LaTeX in dollars, names of types, named tuples, and what a graph shows of itself.
 
 Docstrings hold LaTeX between dollars, as notebooks render it; Sphinx wants a directive for ``$$ ... $$`` and a role for
 ``$...$``. The fields of a named tuple are described in its class docstring, so Python's own text for each
@@ -7,6 +7,8 @@ one has: what users call.
 """
 
 import re
+
+from sphinx.addnodes import pending_xref
 
 from sdgraph import Executable, SameDiff, SDVariable
 
@@ -46,8 +48,19 @@ def _skip_member(app, what, name, obj, skip, options) -> bool | None:
     return True if type(obj).__name__ == "_tuplegetter" or (of and is_machinery(name, of)) else None
 
 
+_MEANT = {"History": "sdgraph.train.History"}
+"""Types that several pages have, as annotations without a module mean them."""
+
+
+def _name_types(app, doctree) -> None:
+    for reference in doctree.findall(pending_xref):
+        if reference.get("refdomain") == "py" and (meant := _MEANT.get(reference["reftarget"])):
+            reference["reftarget"] = meant
+
+
 def setup(app):
     # Before napoleon (priority 500), so that both see the same indentation.
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
     app.connect("autodoc-skip-member", _skip_member)
+    app.connect("doctree-read", _name_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The directive ``measured FILE``: figures that a benchmark wrote to ``_data`` as a table, with what made them.
+"""The directive ``measured FILE [PART]``: figures that a benchmark wrote to ``_data`` as a table, with what made them.
 
 The figures come from benchmarks with ``--json``, which each file names; nothing is typed by hand.
 """
@@ -82,9 +82,54 @@ def damage(rows):
     return grid(head, lines)
 
 
+def percent(share):
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def versions(rows):
+    """Two versions: what value and gradients take, what this machine needs at least, and how near both come."""
+    return grid(
+        ["", "before", "now", "gain", "limit", "before", "now"],
+        [
+            [r["row"], duration(r["old"]), duration(r["new"]), f"**{r['gain']:.1f}x**", duration(r["limit"])]
+            + [percent(r["limit"] and r["limit"] / r[which]) for which in ("old", "new")]
+            for r in rows
+        ],
+    )
+
+
+def pairs(rows, how):
+    """What two versions take, and by how much one differs."""
+    return grid(
+        ["", "before", "now", "now / before"],
+        [[r["row"], how(r["old"]), how(r["new"]), f"{r['new'] / r['old']:.2f}"] for r in rows],
+    )
+
+
+def machine(limits):
+    """What the machine can do, by number of threads."""
+    counts = sorted({one["threads"] for one in limits})
+    found = {}
+    for one in limits:
+        found.setdefault((one["what"], one["kind"]), {})[one["threads"]] = f"{one['rate'] / 1e9:.3g}"
+    head = ["", "", *(f"{n} thread{'s' if n > 1 else ''}" for n in counts)]
+    return grid(head, [[*kind, *(rates.get(n, "-") for n in counts)] for kind, rates in found.items()])
+
+
+PARTS = {
+    "rows": lambda rows: table(rows),
+    "limits": machine,
+    "first": lambda rows: pairs(rows, duration),
+    "memory": lambda rows: pairs(rows, lambda n: f"{n / 1e6:.1f} MB"),
+}
+"""The parts of a file's figures, by name; most files have rows only."""
+
+
 def table(rows):
     """The rows in the form that their figures have."""
     first = rows[0]
+    if "limit" in first:
+        return versions(rows)
     if "flips" in first:
         return damage(rows)
     if "nodes" in first:
@@ -94,12 +139,13 @@ def table(rows):
 
 class Measured(Directive):
     required_arguments = 1
+    optional_arguments = 1
 
     def run(self):
-        path = DATA / self.arguments[0]
+        path, part = DATA / self.arguments[0], (*self.arguments[1:], "rows")[0]
         self.state.document.settings.env.note_dependency(str(path))
         figures = json.loads(path.read_text())
-        lines = table(figures["rows"])
+        lines = PARTS[part](figures[part])
         lines += ["", f"{figures['machine']}. `{figures['command']}`"]
         holder = nodes.container(classes=["measured"])
         self.state.nested_parse(StringList(lines, str(path)), self.content_offset, holder)

@@ -122,6 +122,14 @@ def id_to_id(table: dict[int, int], new: Numbering) -> dict[int, int]:
     return table
 
 
+def pairs(table: dict[int, int], new: Numbering) -> dict[int, int]:
+    """One id for another, in any order: a pair may be made later than its nodes are."""
+    moved = [(k, table.pop(k)) for k in [k for k, x in table.items() if max(k, x) >= new.first]]
+    renumbered = [(new.node(k), new.node(x)) for k, x in moved]
+    table |= {i: j for i, j in renumbered if i is not None and j is not None}
+    return table
+
+
 def ranges(table: list[tuple[int, int]], new: Numbering) -> list[tuple[int, int]]:
     """Half-open ranges of ids."""
     taken = []

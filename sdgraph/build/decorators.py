@@ -33,6 +33,7 @@ class Facts(TypedDict, total=False):
     literals: Mapping[str, str]
     settle: Callable[..., Any] | None
     advice: str | None
+    inference: Callable[..., Any] | None
     passes_on: int | None
     commutes: bool
     shape_of: tuple[int, ...]
@@ -45,6 +46,8 @@ class PrimitiveFacts(Facts, total=False):
     selects: bool
     kernels: Mapping[str, Any]
     is_view: bool
+    is_strided: bool
+    places: Callable[..., Any] | None
     is_random: bool
     total: Callable[..., Any] | None
 

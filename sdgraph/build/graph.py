@@ -18,6 +18,7 @@ from sdgraph.build.marks import Marks
 from sdgraph.build.names import Names
 from sdgraph.build.neighbours import is_hidden, source
 from sdgraph.build.reach import reachable
+from sdgraph.build.values import Values
 from sdgraph.errors import TakenBackError, UnknownVariableError, shown
 from sdgraph.frames.origin import Origin, user_origin, user_place
 from sdgraph.infer.aval import Aval
@@ -134,13 +135,24 @@ class Graph:
         self.nodes: list[Node] = []
         self.names = Names(self.nodes)
         self.marks = Marks()
-        self.values: dict[int, np.ndarray[Any, Any]] = {}
-        """The values of leaves by id. It is never replaced by another one: compiled functions hold it."""
+        self._values = Values()
         self.version = 0
         """Grows when a node that exists already changes (rename, change of kind)."""
         self.table = NodeTable(self.nodes, self.names)
         self.journal: Journal | None = None
         """What an open `transaction` must undo if it fails; None outside of one."""
+
+    @property
+    def values(self) -> Values:
+        """The values of leaves by id. It is never replaced by another one: compiled functions hold it."""
+        found = self._values
+        if found.holder is not None:
+            found.holder.settle()
+        return found
+
+    @values.setter
+    def values(self, values: Values) -> None:
+        self._values = values
 
     # ------------------------------------------------------------------ appending
 

@@ -23,6 +23,8 @@ class Marks:
     """Variables that were said to be the losses."""
     extra_losses: list[int] = kept(list, bookkeeping.listed, saved=True)
     """Terms that count on top of the losses."""
+    updates: dict[int, int] = kept(dict, bookkeeping.pairs, saved=True)
+    """Variables that take a value after each step of training, with the node of that value."""
     frozen: set[int] = kept(set, bookkeeping.members)
     """Constants that were variables before they were converted."""
     literals: dict[Any, int] = kept(dict, bookkeeping.to_id)

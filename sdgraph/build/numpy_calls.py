@@ -69,7 +69,7 @@ def function(v: Any, name: str, meant: str | None) -> NoReturn:
     from sdgraph.build.spelling.lacking import asked_of
     from sdgraph.build.spelling.unknown import advice
 
-    told = None if meant is None else advice(asked_of(v, as_code(v.name)), meant)
+    told = None if meant is None else advice(asked_of(v, as_code(v.name)), meant, misspelt=False)
     raise ArgumentTypeError(
         f"numpy's {name} takes arrays, and {v.name!r} is a symbol: it has none until it is evaluated.",
         given=repr(v),

@@ -73,6 +73,10 @@ def ELEMENTWISE(mask: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
     return [mask] * len(operands)
 
 
+_MADE: Final = ("bodies", "ufunc", "at_inference")
+"""What an op makes of the rest that is said about it."""
+
+
 class GradientOf(NamedTuple):
     """A composite's gradient by one of its operands: what makes it, given the composite."""
 
@@ -113,6 +117,12 @@ class Op:
     """Whether the body holds as many numbers, or takes as many steps, as a size or a setting says. It has ``infer``."""
     is_view: bool = False
     """Whether the output may share memory with the first operand."""
+    is_strided: bool = False
+    """Whether it is a view of which the kernel looks at shapes alone: what numpy makes of an array that nobody wrote
+    tells where the elements lie, and an engine may read them there. Where numpy copies, it is none."""
+    places: Callable[..., Any] | None = None
+    """Where the operands go in the result, for an op that only puts them there: ``(y, *operands, **attrs)`` to one view
+    of ``y`` per operand, or None for one whose values do not matter, and the number that is left elsewhere, if any."""
     is_random: bool = False
     """Whether the output depends on the step as well."""
     literals: Mapping[str, str] = field(default_factory=dict)
@@ -146,6 +156,11 @@ class Op:
     gradient_of: GradientOf | None = None
     """What the op is the gradient of."""
 
+    # What it is outside of training.
+    inference: Callable[..., Any] | None = None
+    """Rule ``(*operands, **attrs)`` to the output where a graph is used, not trained, written with other ops: the first
+    operand for what only hinders learning, such as dropout. Without a rule it is the same op."""
+
     # What it is.
     is_loss: bool = False
     """Whether the output is an implicit loss of its graph."""
@@ -173,9 +188,12 @@ class Op:
     """The function of numpy's that its kernel is, if it is one."""
     bodies: dict[Any, Any] = field(init=False)
     """A composite's traced bodies, kept by `sdgraph.build.tracing`."""
+    at_inference: Op = field(init=False)
+    """The op itself, or the composite that its rule for inference makes of it."""
 
     def __post_init__(self) -> None:
         self.qualname = self.qualname or self.name
+        self.is_view = self.is_view or self.is_strided
         self.broadcasts = getattr(self.infer, "broadcasts", False)
         if self.reach is None and self.broadcasts:
             self.reach = ELEMENTWISE
@@ -183,6 +201,16 @@ class Op:
         found = getattr(np, self.kernel, None) if isinstance(self.kernel, str) else None
         self.ufunc = found if isinstance(found, np.ufunc) else None
         self.bodies = {}
+        self.at_inference = self if self.inference is None else self._inferring(self.inference)
+
+    def _inferring(self, rule: Callable[..., Any]) -> Op:
+        return Op(
+            self.name,
+            self.signature,
+            infer=self.infer,
+            body=lambda _, *operands, **attrs: rule(*operands, **attrs),
+            qualname=self.qualname,
+        )
 
     def __repr__(self) -> str:
         return self.qualname
@@ -206,7 +234,7 @@ class Op:
                 f"The op {self.qualname} cannot be pickled by itself: it is made of functions.",
                 fix="The graph that it stands in can be pickled, and makes it anew.",
             )
-        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("bodies", "ufunc")}
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _MADE}
         return _bare, (), said
 
     def __setstate__(self, said: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from sdgraph.errors import UnknownOpError
 from sdgraph.samediff import SameDiff
 from sdgraph.show.options import Order
-from sdgraph.store.load import read, structure
+from sdgraph.store.load import outline, read, structure
 from sdgraph.wording import byte_size, counted
 
 SUFFIX = ".sdg"
@@ -101,6 +101,7 @@ def run(arguments: argparse.Namespace) -> Iterator[str]:
         if arguments.command == "summary":
             sd = graph(file) if _of_samediff(file) else structure(SameDiff, file, ops)
             yield str(sd.summary(arguments.depth, arguments.sort, gradients=arguments.gradients))
+            yield from _training(file)
         elif arguments.command == "check":
             yield from _checked(file, ops, arguments.sha256)
         elif arguments.command == "export":
@@ -109,6 +110,16 @@ def run(arguments: argparse.Namespace) -> Iterator[str]:
             yield str(graph(file, ops).to_html(arguments.out))
     except UnknownOpError as e:
         raise named(e) from None
+
+
+def _training(file: Path) -> list[str]:
+    """What a file tells of training beside its graph."""
+    beside = None if _of_samediff(file) else outline(file)
+    if beside is None:
+        return []
+    from sdgraph.train.checkpoints.stored import told
+
+    return told(beside)
 
 
 def named(error: UnknownOpError) -> UnknownOpError:

@@ -3,6 +3,7 @@
 Knows the files beside it and their layout. Knows nothing of graphs.
 """
 
+import gzip
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from sdgraph.build.annotations import readable
 
-__all__ = ["BreastCancer", "load_breast_cancer"]
+__all__ = ["BreastCancer", "Digits", "load_breast_cancer", "load_digits"]
 
 
 def __dir__() -> list[str]:
@@ -78,3 +79,48 @@ def load_breast_cancer() -> BreastCancer:
     table = np.loadtxt(lines[1:], delimiter=",", dtype=np.float64)
     names = tuple(f"{part} {what}" for part in ("mean", "standard error of", "worst") for what in _MEASUREMENTS)
     return BreastCancer(table[:, :-1].copy(), table[:, -1].copy(), names, (zero, one))
+
+
+@readable
+class Digits(NamedTuple):
+    """1797 handwritten digits as images of 8 by 8 pixels.
+
+    Attributes:
+        images: Shape (1797, 8, 8), float64; a pixel counts the dark ones of 4 by 4 in the original, 0 to 16.
+        labels: Shape (1797,), int64; the digit.
+    """
+
+    images: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+@readable
+def load_digits() -> Digits:
+    """Read the test set of "Optical Recognition of Handwritten Digits", written by 13 people.
+
+    Returns:
+        Fresh arrays, so the caller may change them.
+
+    Source:
+        UCI Machine Learning Repository, as distributed in scikit-learn; attribution and licences are in
+        ``digits_LICENSE.md`` beside the data.
+
+    Example:
+        >>> from sdgraph.data import load_digits
+        >>> data = load_digits()
+        >>> data.images.shape, data.labels[:12].tolist()
+        ((1797, 8, 8), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
+        >>> for row in data.images[0]:
+        ...     print("".join(".-+#"[int(pixel) // 5] for pixel in row))
+        ..-+-...
+        ..+#+#-.
+        ..#..+-.
+        ..+..--.
+        .--..--.
+        ..+..+-.
+        ..+-++..
+        ..-++...
+    """
+    text = gzip.decompress(files(__name__).joinpath("digits.csv.gz").read_bytes()).decode("ascii")
+    table = np.loadtxt(text.splitlines(), delimiter=",", dtype=np.int64)
+    return Digits(table[:, :-1].reshape(-1, 8, 8).astype(np.float64), table[:, -1].copy())

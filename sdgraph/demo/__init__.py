@@ -18,8 +18,9 @@ from sdgraph.data import BreastCancer, load_breast_cancer
 from sdgraph.demo.models import Model, logistic_regression, two_layer_network
 from sdgraph.demo.pictures import draw
 from sdgraph.demo.speed import speed
-from sdgraph.demo.training import Progress, gradient_descent, newton
+from sdgraph.demo.training import Progress, fitted, newton
 from sdgraph.testing import check_grads
+from sdgraph.train import History
 
 __all__ = ["AIM", "AimMissed", "demo"]
 
@@ -66,8 +67,11 @@ def demo(out: Path) -> Iterator[str]:
     yield from _heading("Network with two layers")
     yield from _model(network, feeds)
     pictures += draw("two-layer network", network, feeds, out)
-    yield from _paragraph("Gradient descent with momentum. The gradient comes from the graph, the update is numpy.")
-    yield from _progress(gradient_descent(network, feeds, steps=100), [], every=20)
+    yield from _paragraph(
+        "Batches with sd.fit: Adam, the last fifth of the rows held out, and an end when the loss of these has not "
+        "improved for ten epochs. The weights of the best epoch stay.",
+    )
+    yield from _epochs(fitted(network, feeds))
 
     yield from _heading("Speed")
     yield from speed({"logistic regression": regression, "two-layer network": network}, feeds)
@@ -127,6 +131,17 @@ def _progress(
         if p.step % every == 0:
             line = f"  {p.step:>4}  {p.objective:>9.6f}  {p.gradient_norm:>10.1e}  {p.accuracy:>8.1%}"
             yield line + (f"  {p.products:>16}" if with_products else "")
+
+
+def _epochs(history: History, every: int = 5) -> Iterator[str]:
+    """A table of training, one line per ``every`` epochs, and why it ended."""
+    yield f"  {'epoch':>5}  {'loss':>8}  {'accuracy':>8}  {'held out: loss':>14}  {'accuracy':>8}"
+    for k, row in enumerate(history):
+        if k % every == 0 or k == len(history) - 1:
+            held_out = f"{row['val_loss']:>14.6f}  {row['val_accuracy']:>8.1%}"
+            yield f"  {k + 1:>5}  {row['loss']:>8.6f}  {row['accuracy']:>8.1%}  {held_out}"
+    yield ""
+    yield f"Ended: {history.stopped or 'that were all epochs'}."
 
 
 # ---------------------------------------------------------------------- layout of the report

@@ -134,6 +134,24 @@ def _unclear(sd: OpGraph, found: Losses) -> GradientError:
     )
 
 
+def _apart(sd: OpGraph) -> bytearray:
+    """A flag per node: whether it was made to hold a gradient, or only values after a step are computed from it."""
+    apart = sd.gradient_flags()
+    if not sd.marks.updates:
+        return apart
+    after, losses = set(sd.marks.updates.values()), {*sd.marks.losses, *sd.marks.extra_losses}
+    read, counts = bytearray(len(apart)), bytearray(len(apart))
+    for node in reversed(sd.nodes):
+        i = node.id
+        if not apart[i]:
+            apart[i] = i not in losses and not counts[i] and (i in after or bool(read[i]))
+            for j in node.inputs:
+                if j >= 0:
+                    read[j] = 1
+                    counts[j] |= not apart[i]
+    return apart
+
+
 class _Uses:
     """What is computed from what in the forward pass, where gradients can flow.
 
@@ -142,7 +160,8 @@ class _Uses:
 
     def __init__(self, sd: OpGraph) -> None:
         self.nodes: list[Node] = sd.nodes
-        self.gradient = sd.gradient_flags()
+        self.apart = _apart(sd)
+        """A flag per node: whether it is there for gradients, or for values after a step."""
         self.used = bytearray(len(sd.nodes))
         """A flag per node: whether another one is computed from it."""
         for node in reversed(sd.nodes):
@@ -163,7 +182,7 @@ class _Uses:
             node = self.nodes[i]
             if any(j >= first and reached[j] for j in node.inputs):
                 floats = type(node.aval) is not Aval or is_floating(node.aval.dtype)
-                reached[i] |= floats and not self.gradient[i] and not _stops(node)
+                reached[i] |= floats and not self.apart[i] and not _stops(node)
         return [i for i in range(first, len(self.nodes)) if reached[i] and self._is_output(i)]
 
     def needed(self, end: int) -> bytearray:
@@ -182,7 +201,7 @@ class _Uses:
 
     def _passes(self, node: Node, flags: bytearray) -> bool:
         """Whether a gradient could flow from a node to its operands; from one with several outputs, if one has it."""
-        if self.gradient[node.id] or _stops(node):
+        if self.apart[node.id] or _stops(node):
             return False
         return is_floating(node.aval.dtype) if type(node.aval) is Aval else bool(flags[node.id])
 
@@ -193,7 +212,7 @@ class _Uses:
 
     def _is_output(self, i: int) -> bool:
         node = self.nodes[i]
-        is_end = not self.used[i] and not self.gradient[i] and node.op.kind is VariableKind.ARRAY
+        is_end = not self.used[i] and not self.apart[i] and node.op.kind is VariableKind.ARRAY
         return is_end and type(node.aval) is Aval and is_floating(node.aval.dtype)
 
 

@@ -18,16 +18,12 @@ if TYPE_CHECKING:
 
     from sdgraph.build.variable import Variables
     from sdgraph.files.onnx.model import ModelProto
-    from sdgraph.files.samediff.training import Training
     from sdgraph.files.weights import Imported, Rename
 
 
 @told_in_calls("sd")
 class GraphFiles(GraphViews):
     """A graph that can be saved and read again."""
-
-    training: Training | None = None
-    """How SameDiff trained the graph, if it was read from one of its files; copies and pickles have it, too."""
 
     def save(
         self,
@@ -74,8 +70,14 @@ class GraphFiles(GraphViews):
         from sdgraph.store.save import save
 
         kept = self.user if user is None else user
-        options = {"origins": flag("origins", origins), "keep": flag("keep", keep), "fsync": flag("fsync", fsync)}
-        return save(self, as_path(path), user=kept, **options)
+        return save(
+            self,
+            as_path(path),
+            user=kept,
+            origins=flag("origins", origins),
+            keep=flag("keep", keep),
+            fsync=flag("fsync", fsync),
+        )
 
     @classmethod
     def load(

@@ -1,4 +1,4 @@
-"""What a Keras user knows by heart: `sdgraph.keras.losses` and `sdgraph.keras.utils`.
+"""What a Keras user knows by heart: `Model`, and the modules `losses`, `optimizers`, `callbacks` and `utils`.
 
 Example:
     >>> from sdgraph.keras import losses
@@ -14,23 +14,27 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.spelling.lacking import of_module
 
 if TYPE_CHECKING:
-    from sdgraph.keras import losses, utils
+    from sdgraph.keras import callbacks, losses, optimizers, utils
+    from sdgraph.keras.model import Model
 
-__all__ = ["losses", "utils"]
+_MODULES = ("callbacks", "losses", "optimizers", "utils")
+__all__ = ["Model", "callbacks", "losses", "optimizers", "utils"]
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.
 
     def __getattr__(name: str) -> Any:
         # Graphs have the formulas in this package, and `losses` builds graphs: it is loaded when it is asked for.
-        if name in __all__:
+        if name in _MODULES:
             return importlib.import_module(f"{__name__}.{name}")
+        if name == "Model":
+            return importlib.import_module(f"{__name__}.model").Model
         raise of_module("sdgraph.keras", name, __all__, elsewhere=_elsewhere)
 
 
 def _elsewhere() -> dict[str, str]:
     """What is one module further down."""
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in __all__]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in _MODULES]
     return {name: f"{module.__name__}.{name}" for module in modules for name in module.__all__}
 
 

@@ -1,17 +1,18 @@
-"""A copy of a graph in which chosen composite ops are replaced by their bodies, so that a picture shows what is inside.
+"""A copy of a graph in which chosen ops are replaced by their bodies.
 
-Must not know pictures.
+A picture shows what is inside of composites so, and a graph becomes its form for inference. Must not know either.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
-from sdgraph.build.kinds import ABSENT, AnyGraph
-from sdgraph.build.op import ITEM
+from sdgraph.build.kinds import ABSENT, NO_ATTRS, AnyGraph
+from sdgraph.build.op import ITEM, REGISTRY, Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import Body, trace
@@ -40,7 +41,7 @@ def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
                 given=repr(SDVariable(sd, i)),
                 expected="the only output of a composite op, such as a loss",
             )
-    return _replaced(sd, chosen, named=True)[0]
+    return replaced(sd, chosen, named=True)[0]
 
 
 def inside(v: SDVariable) -> AnyGraph:
@@ -70,7 +71,7 @@ def opened(body: Body) -> Body:
     """
     graph, params, outs = body.graph, body.params, body.outs
     while helpers := {i for i, node in enumerate(graph.nodes) if _is_helper(node)}:
-        graph, mapped = _replaced(graph, helpers, named=False)
+        graph, mapped = replaced(graph, helpers, named=False)
         params, outs = tuple(mapped[p] if p >= 0 else p for p in params), tuple(mapped[o] for o in outs)
     return body._replace(graph=graph, params=params, outs=outs, need=reachable(graph.nodes, list(outs)))
 
@@ -80,25 +81,52 @@ def _is_helper(node: Node) -> bool:
     return op.is_composite and op.name.startswith("_") and op.reads is None and type(node.aval) is Aval
 
 
-def _replaced(sd: OpGraph, chosen: set[int], *, named: bool) -> tuple[OpGraph, dict[int, int]]:
+def replaced(
+    sd: OpGraph,
+    chosen: set[int],
+    *,
+    named: bool,
+    op: Callable[[Op], Op] = lambda op: op,
+    without: Collection[int] = (),
+) -> tuple[OpGraph, dict[int, int]]:
     """The graph with bodies in place of composites, and where each variable is in it.
 
-    What is inside is ``named`` after the composite, or as if its body had been written where it is called.
+    Args:
+        sd: The graph.
+        chosen: The nodes whose bodies are put in their place.
+        named: Whether what is inside is named after the composite, or as if its body had been written where it is
+            called.
+        op: What makes the op whose body that is of the node's.
+        without: Nodes that are left out; no other reads them.
     """
     work = sd.scratch()
     firsts: list[int] = []
     mapped: dict[int, int] = {}
+    several: dict[int, tuple[int, ...]] = {}
     for i, node in enumerate(sd.nodes):
         firsts.append(len(work.nodes))
+        if i in without:
+            continue
+        if node.op is ITEM and node.inputs[0] in several:
+            mapped[i] = _same(work, node, several[node.inputs[0]][node.attrs["index"]])
+            continue
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
-        mapped[i] = _inline(sd, work, i, inputs, named) if i in chosen else _copy(work, node, inputs, node.name)
+        if i not in chosen:
+            mapped[i] = _copy(work, node, inputs, node.name)
+            continue
+        outs = _inline(sd, work, i, inputs, named, op(node.op))
+        if type(node.aval) is Aval:
+            mapped[i] = outs[0]
+        else:
+            several[i] = outs
     firsts.append(len(work.nodes))
     ids, given, values, implicit = work.names.ids, work.names.given, work.values, work.marks.literals
     carry(sd, work, Numbering(mapped.get, firsts.__getitem__))
     work.names.ids |= ids
     work.names.given |= given
     work.values |= values
-    work.marks.literals |= implicit
+    both = {**implicit, **work.marks.literals}
+    work.marks.literals = dict(sorted(both.items(), key=lambda entry: entry[1]))
     return work, mapped
 
 
@@ -108,13 +136,22 @@ def _copy(work: OpGraph, node: Node, inputs: tuple[int, ...], name: str) -> int:
     return i
 
 
-def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: bool) -> int:
-    """Append the body of node ``i``; its result takes the node's name, if what is inside is ``named`` after it."""
+def _same(work: OpGraph, node: Node, i: int) -> int:
+    """A node's value under its own name, where it is that of another."""
+    name = work.names.free(node.name) if node.name in work.names.ids else node.name
+    found = work.append(REGISTRY["identity"], (i,), NO_ATTRS, node.aval, name)
+    work.nodes[found].origin = node.origin
+    return found
+
+
+def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: bool, op: Op) -> tuple[int, ...]:
+    """Append the body of node ``i``; a result takes the node's name, if what is inside is ``named`` after it."""
     node = sd.nodes[i]
     avals = operand_avals(sd.nodes, node.inputs)
-    body = opened(trace(node.op, sd, avals, node.attrs))
+    body = opened(trace(op, sd, avals, node.attrs))
     mapped = {p: j for p, j in zip(body.params, inputs, strict=True) if p >= 0}
-    (out,) = body.outs
+    out = body.outs[0] if type(node.aval) is Aval else None
+    passed_on = out in mapped
     for k, inner in enumerate(body.graph.nodes[: len(body.need)]):
         if k in mapped or not body.need[k]:
             continue
@@ -127,7 +164,9 @@ def _inline(sd: OpGraph, work: OpGraph, i: int, inputs: tuple[int, ...], named: 
             work.names.given.add(mapped[k])
         if k in body.graph.values:
             work.values[mapped[k]] = body.graph.values[k]
-    for key, k in body.graph.marks.literals.items():
+    for (scope, dtype, value), k in body.graph.marks.literals.items():
         if k in mapped:
-            work.marks.literals[(node.name, key)] = mapped[k]
-    return mapped[out]
+            work.marks.literals[f"{node.name}/{scope}", dtype, value] = mapped[k]
+    if passed_on and named:
+        return (_same(work, node, mapped[body.outs[0]]),)
+    return tuple(mapped[k] for k in body.outs)

@@ -17,9 +17,10 @@ from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
-from sdgraph.build.tracing import Body, trace
-from sdgraph.errors import ExecutionError, SDGraphError
+from sdgraph.build.tracing import Body, output_aval, trace
+from sdgraph.errors import ExecutionError, SDGraphError, ShapeError
 from sdgraph.infer.aval import Aval
+from sdgraph.infer.shapes import known_to_differ
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.lower.rewrites import RULES, strip_broadcasts
 from sdgraph.lower.unknown_sizes import broadcast_of_unknown, check_gradient, operand_lines, unknown_broadcast
@@ -56,10 +57,13 @@ class _Frame:
 class Lowering:
     """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
 
-    def __init__(self, sd: OpGraph, leaf_avals: Mapping[int, Aval], *, fold: bool = True) -> None:
+    def __init__(
+        self, sd: OpGraph, leaf_avals: Mapping[int, Aval], *, fold: bool = True, inference: bool = False
+    ) -> None:
         self.sd = sd
         self.leaf_avals = leaf_avals
         self.fold = fold
+        self.inference = inference
         self.nodes: list[LoweredNode] = []
         self._seen: dict[Any, int] = {}
         self._source: Node | None = None
@@ -104,8 +108,10 @@ class Lowering:
             mapped[i] = inputs[0][node.attrs["index"]]
             return None
         try:
+            if self.inference and op.inference is not None:
+                return self._enter_inference(frame, i, node, inputs)
             if op.is_composite:
-                return self._enter(frame, i, node, inputs)
+                return self._enter(frame, i, node.op, node, inputs)
             mapped[i] = self._primitive(frame, node, inputs)
         except SDGraphError as e:
             self._located(e)
@@ -137,14 +143,31 @@ class Lowering:
         self.nodes.append(LoweredNode(node.op, (), NO_ATTRS, aval, node, i))
         return len(self.nodes) - 1
 
-    def _enter(self, frame: _Frame, i: int, node: Node, inputs: tuple[int, ...]) -> _Frame:
+    def _enter_inference(self, frame: _Frame, i: int, node: Node, inputs: tuple[int, ...]) -> _Frame:
+        """The frame of what an op is at inference.
+
+        Raises:
+            ShapeError: If its rule gives something of another shape or dtype.
+        """
+        entered = self._enter(frame, i, node.op.at_inference, node, inputs)
+        assert entered.body is not None
+        expected = output_aval(node.op, self.sd, operand_avals(frame.nodes, node.inputs), node.attrs)
+        if not _fits(entered.body.aval, expected):
+            raise ShapeError(
+                f"The inference rule of {node.op.qualname} gives something else than the op.",
+                given=_in_words(entered.body.aval),
+                expected=_in_words(expected),
+            )
+        return entered
+
+    def _enter(self, frame: _Frame, i: int, op: Op, node: Node, inputs: tuple[int, ...]) -> _Frame:
         """The frame of a composite's body, with its parameters bound."""
         avals = symbolic = operand_avals(frame.nodes, node.inputs)
-        if node.op.infer is not None:
+        if op.infer is not None:
             avals = operand_avals(self.nodes, inputs)
             if avals != symbolic:
                 self._infer(node, symbolic, inputs)
-        body = trace(node.op, self.sd, avals, node.attrs)
+        body = trace(op, self.sd, avals, node.attrs)
         entered = _Frame(body.graph.nodes, body.need, body.graph.values, frame.stream + node.attrs.get(STREAM, ()))
         entered.map = {p: x for p, x in zip(body.params, inputs, strict=True) if p >= 0}
         entered.body, entered.target = body, i
@@ -250,3 +273,20 @@ class Lowering:
             return None  # It fails again when the plan runs, where the error can name the node.
         value.flags.writeable = False
         return value
+
+
+def _fits(found: Any, expected: Any) -> bool:
+    """Whether the outputs of two bodies may stand for each other: where a size is not known it may be any."""
+    several, wanted = _each(found), _each(expected)
+    return len(several) == len(wanted) and all(
+        a.dtype == b.dtype and len(a.shape) == len(b.shape) and not any(map(known_to_differ, a.shape, b.shape))
+        for a, b in zip(several, wanted, strict=True)
+    )
+
+
+def _each(aval: Any) -> tuple[Aval, ...]:
+    return (aval,) if type(aval) is Aval else aval
+
+
+def _in_words(aval: Any) -> str:
+    return ", ".join(str(a) for a in _each(aval))

@@ -240,8 +240,7 @@ class SDActivations(Namespace, prefix="nn", shared={"x": "Real numbers of any sh
         """
         real(x.aval)  # type: ignore[union-attr]
         x, e = _decay(x)  # type: ignore[arg-type]
-        # The numerator is 1 for x >= 0 and e below: the larger of e and the truth value, without a branch.
-        return self.sd.math.max(e, x >= 0) / (1 + e)
+        return self.sd.where(x >= 0, 1.0, e) / (1 + e)
 
     @composite(vjp=lambda g, y, x: g * g.sd.nn.sigmoid(x), reach=ELEMENTWISE)
     def softplus(self, x: Operand, *, name: str | None = None) -> SDVariable:

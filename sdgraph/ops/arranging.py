@@ -383,7 +383,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, shape: xp.reshape(x, _sizes(shape)),
         vjp=lambda g, y, x, shape: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, shape: _as_before(mask, y, x)),
-        is_view=True,
+        is_strided=True,
         reads=BY_NAME,
         passes_on=0,
     )
@@ -430,7 +430,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, shape: xp.broadcast_to(x, _target(x.shape, as_shape(shape))),
         vjp=lambda g, y, x, shape: g,
         reach=ELEMENTWISE,
-        is_view=True,
+        is_strided=True,
         passes_on=0,
     )
     def broadcast_to(self, x: Operand, shape: Sequence[Dim] | int, *, name: str | None = None) -> SDVariable:
@@ -468,7 +468,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, axis: xp.expand_dims(x, axis),
         vjp=lambda g, y, x, axis: _without_axes(g, x, axis),
         reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: _without_axes(c, x, axis))),
-        is_view=True,
+        is_strided=True,
         passes_on=0,
     )
     def expand_dims(self, x: Operand, axis: int | Sequence[int], *, name: str | None = None) -> SDVariable:
@@ -491,7 +491,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, axis: xp.squeeze(x, axis),
         vjp=lambda g, y, x, axis: g.sd.reshape_like(g, x),
         reach=Linear(lambda mask, y, x, axis: _as_before(mask, y, x)),
-        is_view=True,
+        is_strided=True,
         passes_on=0,
     )
     def squeeze(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
@@ -513,7 +513,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, axes: xp.transpose(x, axes),
         vjp=lambda g, y, x, axes: _back(g, axes),
         reach=Linear(lambda mask, y, x, axes: mask.moved(lambda c: _back(c, axes))),
-        is_view=True,
+        is_strided=True,
         reads=Reading(written.permuted, "%(x_atom)sᵀ", "ᵀ"),
     )
     def permute(self, x: Operand, axes: Sequence[int] | None = None, *, name: str | None = None) -> SDVariable:
@@ -553,7 +553,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, axis: xp.flip(x, axis),
         vjp=lambda g, y, x, axis: g.sd.reverse(g, axis),
         reach=Linear(lambda mask, y, x, axis: mask.moved(lambda c: c.sd.reverse(c, axis))),
-        is_view=True,
+        is_strided=True,
     )
     def reverse(self, x: Operand, axis: Axis = None, *, name: str | None = None) -> SDVariable:
         """The elements along ``axis`` in reverse order; along all axes by default.
@@ -576,6 +576,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, *inputs, axis: xp.concatenate(inputs, axis=axis),
         vjp=_concat_vjp,
         reach=LINEAR,
+        places=lambda y, *inputs, axis: (_unconcat(np, y, *inputs, axis=axis), None),
     )
     def concat(self, *inputs: Operand | Sequence[Operand], axis: int = 0, name: str | None = None) -> SDVariable:
         """The operands one after another along ``axis``; give them one by one or as a list.
@@ -596,7 +597,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=_unconcat,
         vjp=lambda g, y, x, *inputs, axis: (x.sd.concat(*g, axis=axis), *(None,) * len(inputs)),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def unconcat(self, x: Operand, *inputs: Operand, axis: int, name: str | None = None) -> tuple[SDVariable, ...]:
         """What each of ``inputs`` became in ``x``, which has the shape of their `concat`; their values do not matter.
@@ -655,7 +656,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, num_split, axis: tuple(xp.split(x, num_split, axis=axis)),
         vjp=lambda g, y, x, num_split, axis: x.sd.concat(*g, axis=axis),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def split(self, x: Operand, num_split: int, axis: int = 0, *, name: str | None = None) -> tuple[SDVariable, ...]:
         """``x`` cut into ``num_split`` equal parts along ``axis``.
@@ -678,7 +679,7 @@ class SDArranging(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, axis, num: tuple(xp.moveaxis(x, axis, 0)),
         vjp=lambda g, y, x, axis, num: x.sd.stack(*g, axis=axis % x.ndim) if g else None,
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def unstack(
         self, x: Operand, axis: int = 0, num: int | None = None, *, name: str | None = None

@@ -182,7 +182,12 @@ class SDBase(SDReductions, SDRunning, SDArranging, SDSlicing, SDIndexing, SDCrea
     """Ops of the graph itself (``sd``)."""
 
     @primitive(
-        infer=shapes.same, kernel=lambda xp, x: x, vjp=lambda g, y, x: g, reach=ELEMENTWISE, is_view=True, passes_on=0
+        infer=shapes.same,
+        kernel=lambda xp, x: x,
+        vjp=lambda g, y, x: g,
+        reach=ELEMENTWISE,
+        is_strided=True,
+        passes_on=0,
     )
     def identity(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """``x`` under another name; gradients pass as they are.
@@ -202,7 +207,7 @@ class SDBase(SDReductions, SDRunning, SDArranging, SDSlicing, SDIndexing, SDCrea
         infer=shapes.same,
         kernel=lambda xp, x: x,
         vjp=ZERO_GRADIENT,
-        is_view=True,
+        is_strided=True,
         reads=BY_NAME,
         passes_on=0,
     )

@@ -120,7 +120,7 @@ class SDGuards(Namespace, prefix="", shared={}):
         kernel=lambda xp, x, mask: x,
         vjp=_unmasked_or_finite,
         reach=ELEMENTWISE,
-        is_view=True,
+        is_strided=True,
         passes_on=0,
     )
     def mask_gradient(self, x: Operand, mask: Operand, *, name: str | None = None) -> SDVariable:

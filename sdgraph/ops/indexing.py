@@ -6,6 +6,7 @@ errors, because in labels they are mistakes. Slices are in `sdgraph.ops.slicing`
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,9 +217,32 @@ def add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
     dtype = xp.result_type(ref, updates)
     if xp is not np:
         return ref.astype(wide(dtype)).at[at].add(updates).astype(dtype)
-    out = np.array(ref, wide(dtype))
-    np.add.at(out, at, updates)
+    out = np.array(ref, wide(dtype), order="C")
+    if updates.size >= _MANY and all(isinstance(k, np.ndarray) for k in at):
+        _add_one_by_one(out, at, updates)
+    else:
+        np.add.at(out, at, updates)
     return out.astype(dtype, copy=False)
+
+
+_MANY = 1024
+"""Numbers to add from which it pays to name the place of each of them."""
+_BLOCK = 1 << 14
+"""Of how many numbers the places are in memory at a time, unless one slice has more."""
+
+
+def _add_one_by_one(out: np.ndarray[Any, Any], at: Sequence[Any], updates: Any) -> None:
+    """Add in the same order with one place for each number: numpy does that several times as quickly as with slices."""
+    slices, n = np.broadcast_shapes(*(k.shape for k in at)), len(at)
+    size = math.prod(out.shape[n:])
+    if not size or 0 in slices:
+        return
+    first = np.ravel_multi_index(np.broadcast_arrays(*at), out.shape[:n]).reshape(-1) * size  # type: ignore[arg-type]
+    added = np.broadcast_to(updates, slices + out.shape[n:]).reshape(-1, size)
+    flat, behind, step = out.reshape(-1), np.arange(size), max(1, _BLOCK // size)
+    for k in range(0, len(first), step):
+        places = first[k : k + step, None] + behind
+        np.add.at(flat, places.reshape(-1), added[k : k + step].reshape(-1).astype(out.dtype, copy=False))
 
 
 def _set_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:

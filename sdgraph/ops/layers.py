@@ -162,6 +162,11 @@ def _top_k(xp: Any, x: Any, *, k: int, sorted: bool) -> tuple[Any, Any]:
     return xp.take_along_axis(x, order, axis=-1), order.astype(INT64)
 
 
+def _floating(x: SDVariable) -> SDVariable:
+    """The variable, or whole numbers in the dtype of their quotients."""
+    return x if x.dtype.kind in "fc" else x.sd.math.div(x, 1)
+
+
 def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
     """A parameter with one axis per entry of ``axes``, shaped to broadcast against ``x`` along them.
 
@@ -196,7 +201,8 @@ def _normalized(x: SDVariable, axes: tuple[int, ...], epsilon: float) -> SDVaria
     scale = 1 / m.max(sd.largest(m.abs(centred), axes), least)
     scaled = centred * scale
     spread = m.sqrt(sd.mean(m.square(scaled), axis=axes, keepdims=True) + m.square(root * scale))
-    return sd.cast(scaled / spread if epsilon else m.divide_no_nan(scaled, spread), work.narrow)
+    # The spread is far from the ends of the range, so that one division serves all elements.
+    return sd.cast(scaled * (1 / spread if epsilon else m.divide_no_nan(1, spread)), work.narrow)
 
 
 class SDLayers(Namespace, prefix="nn", shared={}):
@@ -341,7 +347,8 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         v = sd.as_variable(x)
         axes = normalize_axis(axis, v.ndim)
         spread = sd.math.sqrt(_along(sd.as_variable(variance), v, axes) + epsilon)
-        out = (v - _along(sd.as_variable(mean), v, axes)) / spread
+        # The reciprocal of a root is never out of range, so that one division serves all that share a parameter.
+        out = (v - _along(sd.as_variable(mean), v, axes)) * (1 / spread)
         if gamma is not None:
             out = out * _along(sd.as_variable(gamma), v, axes)
         return out if beta is None else out + _along(sd.as_variable(beta), v, axes)
@@ -397,7 +404,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
             out = out * _along(sd.as_variable(gain), v, channel)
         return out if bias is None else out + _along(sd.as_variable(bias), v, channel)
 
-    @composite(leaves_out=False)
+    @composite(leaves_out=False, inference=lambda x, **_: _floating(x))
     def dropout(
         self,
         x: Operand,
@@ -409,8 +416,9 @@ class SDLayers(Namespace, prefix="nn", shared={}):
     ) -> SDVariable:
         """Entries set to zero at random; those kept are divided by the probability of keeping, so that means stay.
 
-        As in SameDiff, ``inverted`` says how ``probability`` is to be read. Dropout acts in every evaluation: build the
-        graph for prediction without it, or with probability 0.
+        As in SameDiff, ``inverted`` says how ``probability`` is to be read. Dropout acts in every evaluation of a
+        variable. `SameDiff.predict`, `SameDiff.evaluate`, the validation of `SameDiff.fit`, and what is compiled with
+        ``inference=True`` pass ``x`` on as it is.
 
         Args:
             x: Any shape.
@@ -444,7 +452,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
                 expected="a chance of keeping an entry above 0 and up to 1",
             )
         if keep == 1:
-            return sd.identity(x)
+            return sd.identity(_floating(sd.as_variable(x)))
         return sd.where(sd.random.uniform_like(x, seed=seed) < keep, sd.math.div(x, keep), 0)
 
     # ------------------------------------------------------------------ padding
@@ -454,6 +462,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         kernel=_pad,
         vjp=lambda g, y, x, *, padding, mode, constant: g.sd.nn.unpad(g, x, padding=padding, mode=mode),
         reach=LINEAR,
+        places=lambda y, x, *, padding, mode, constant: ((_unpad(np, y, x, padding=padding, mode=mode),), constant),
     )
     def pad(
         self,
@@ -488,7 +497,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         kernel=_unpad,
         vjp=lambda h, y, g, x, *, padding, mode: (h.sd.nn.pad(h, padding, mode), None),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def unpad(
         self,

@@ -124,7 +124,7 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": 
         kernel=_diag_part_kernel,
         vjp=lambda g, y, x: g.sd.math.diag(g),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The diagonal that `diag` would fill.

@@ -571,7 +571,7 @@ class SDMatrices(Namespace, prefix="linalg", shared=_SHARED):
         kernel=lambda xp, x: xp.diagonal(x, axis1=-2, axis2=-1),
         vjp=lambda g, y, x: g.sd.linalg.on_diagonal(g, x),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
     )
     def diag_part(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """The main diagonals of matrices.

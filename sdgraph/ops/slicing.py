@@ -211,7 +211,7 @@ class SDSlicing(Namespace, prefix="", shared=_SHARED):
         kernel=lambda xp, x, key: x[_slices(key)],
         vjp=lambda g, y, x, key: g.sd.index_scatter(g, x, key=key),
         reach=LINEAR,
-        is_view=True,
+        is_strided=True,
         reads=Reading(written.index),
     )
     def index(self, x: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
@@ -234,6 +234,7 @@ class SDSlicing(Namespace, prefix="", shared=_SHARED):
         vjp=lambda g, y, x, like, key: (g.sd.index(g, key=key), None),
         total=total_of_slices,
         reach=LINEAR,
+        places=lambda y, x, like, key: ((y[_slices(key)], None), 0),
     )
     def index_scatter(self, x: Operand, like: Operand, *, key: tuple[Any, ...], name: str | None = None) -> SDVariable:
         """``x`` put at ``key`` into zeros of the shape of ``like``: the gradient of `index`.

@@ -23,6 +23,12 @@ def decay(x: SDVariable) -> SDVariable:
     return x.sd.math.exp(-x.sd.math.abs(x))
 
 
+def decay_of_twice(x: SDVariable) -> SDVariable:
+    """``exp(-2 |x|)``: what tanh and its slope share."""
+    size = x.sd.math.abs(x)
+    return x.sd.math.exp(-(size + size))
+
+
 @composite(
     vjp=lambda g, y, x: -(g * (y * g.sd.math.tanh(0.5 * x))),
     reach=ELEMENTWISE,
@@ -43,9 +49,8 @@ def sigmoid_slope(sd: GraphLike, x: Operand) -> SDVariable:
 )
 def tanh_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """``1 / cosh(x)^2``, the derivative of tanh, where ``1 - tanh(x)^2`` has lost its digits."""
-    m = sd.math
-    e = m.exp(m.mul(-2.0, m.abs(x)))
-    return 2 * e / (1 + e) * (2 / (1 + e))
+    e = decay_of_twice(sd.as_variable(x))
+    return 4.0 * (e / (1 + e) / (1 + e))
 
 
 GAUSS_VANISHES = 64.0

@@ -18,6 +18,25 @@ class Group(NamedTuple):
     """What it costs, in words, one short line each."""
     outs: tuple[int, ...]
     """The steps, by the slots of their results."""
+    holds: tuple[str, ...] = ()
+    """The variables whose operations it has."""
+    place: int = 0
+    """How many groups and single steps run before it."""
+
+
+class Alone(NamedTuple):
+    """A step that an engine runs by itself where others run together."""
+
+    title: str
+    out: int
+    """The slot of its result."""
+    name: str
+    """The variable that it belongs to."""
+    why: str
+    advice: str
+    """What can be done about it, if anything."""
+    place: int
+    """How many groups and single steps run before it."""
 
 
 @readable
@@ -29,6 +48,8 @@ class Made(Plan):
     """What the engine has to say, for printing."""
     groups: tuple[Group, ...] = ()
     """Steps that run together, where the engine does that, in the order they run."""
+    alone: tuple[Alone, ...] = ()
+    """Those that run by themselves between them."""
     remarks: Mapping[int, str] = field(default_factory=dict)
     """How and why a step runs by itself where others run together, by its slot."""
 

@@ -62,6 +62,8 @@ class Plan:
     """Names of the placeholders and variables by id, for printing."""
     leaf_avals: Mapping[int, Aval]
     """What the slots of feeds and variables hold."""
+    tiny: bool = True
+    """Whether numbers below the smallest normal one must be what they are. Without, an engine may take them for 0."""
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise ArgumentTypeError(

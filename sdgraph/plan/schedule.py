@@ -16,6 +16,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.lower import contracts
 from sdgraph.lower import spec as lowered
 from sdgraph.lower.accumulate import accumulate
+from sdgraph.lower.finite import with_finite
 from sdgraph.lower.lowering import STEP, Lowering
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.plan import spec
@@ -32,10 +33,20 @@ def make_plan(
     names: Sequence[str],
     *,
     fold: bool = True,
+    inference: bool = False,
+    watched: Sequence[int] = (),
 ) -> Plan:
-    """Lower the fetches for these leaf avals and schedule the result."""
-    lowering = Lowering(sd, leaf_avals, fold=fold)
-    return schedule(*accumulate(lowering.nodes, lowering.run(fetches)), names)
+    """Lower the fetches for these leaf avals and schedule the result.
+
+    With ``watched``, which are fetches, there is one result more: a number that is finite only if these are.
+    """
+    lowering = Lowering(sd, leaf_avals, fold=fold, inference=inference)
+    nodes, outs = lowering.nodes, lowering.run(fetches)
+    if watched:
+        lowered_as = dict(zip(fetches, outs, strict=True))
+        nodes, outs = with_finite(nodes, outs, [lowered_as[i] for i in watched])
+        names = [*names, "finite"]
+    return schedule(*accumulate(nodes, outs), names)
 
 
 def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]) -> Plan:

@@ -24,17 +24,22 @@ _MOST = 64
 """Executables that a graph keeps."""
 
 
-def executable_of(sd: OpGraph, fetches: Sequence[SDVariable], engine: EngineName | str = "auto") -> Executable:
-    """A compiled function for evaluating once, kept for the next call with the same fetches."""
-    name = engine_name(engine, once=True)
+def executable_of(
+    sd: OpGraph, fetches: Sequence[SDVariable], engine: EngineName | str = "auto", *, inference: bool = False
+) -> Executable:
+    """A compiled function for evaluating once, kept for the next call with the same fetches.
+
+    At ``inference`` it is one for going through data.
+    """
+    name = engine_name(engine, once=not inference)
     check = checking.is_checked(sd)
-    key = (tuple(v.id for v in fetches), name, check, sd.version)
+    key = (tuple(v.id for v in fetches), name, check, inference, sd.version)
     found = sd.marks.executables.get(key)
     if found is None:
         if len(sd.marks.executables) >= _MOST:
             # Other threads may add or drop entries meanwhile.
             sd.marks.executables.pop(next(iter(list(sd.marks.executables))), None)
-        found = sd.marks.executables[key] = Executable(sd, fetches, name, check_numerics=check)
+        found = sd.marks.executables[key] = Executable(sd, fetches, name, check_numerics=check, inference=inference)
     return found
 
 

@@ -7,9 +7,12 @@ arrays, so any number of threads may call one.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -19,8 +22,10 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.feeding import as_mapping
 from sdgraph.build.kinds import AnyGraph, VariableKind
 from sdgraph.build.spelling.lacking import of_object
+from sdgraph.build.values import Unsettled
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError
+from sdgraph.checks import whole
+from sdgraph.errors import ArgumentTypeError, EngineError, TakenBackError, shown
 from sdgraph.infer.aval import Aval
 from sdgraph.lower import contracts
 from sdgraph.plan.made import Made
@@ -28,8 +33,9 @@ from sdgraph.plan.plan import NO_SLOT, Plan
 from sdgraph.plan.schedule import make_plan
 from sdgraph.run import spec
 from sdgraph.run.engines.choice import compile_plan
-from sdgraph.run.engines.interface import Part, Program
+from sdgraph.run.engines.interface import Copies, Follows, Program, Standing, no_copies
 from sdgraph.run.feeds import Placeholder, as_array, check_named_dims, missing, unknown
+from sdgraph.run.repeated import Ready, picked
 from sdgraph.run.signatures import OfInstances, signature_of_calls
 from sdgraph.run.slots import Slots
 
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 
     from sdgraph.build.variable import Feeds
     from sdgraph.ops.graph import OpGraph
+    from sdgraph.run.explaining import Explanation
+    from sdgraph.run.profiling import Profile
 
 _MAX_PLANS = 64
 _CALLS = ("eval", "output", "predict", "forward", "apply")
@@ -59,11 +67,12 @@ class _Compiled:
         engine: str,
         placeholders: Sequence[Placeholder],
         avals: Sequence[Aval],
+        standing: Mapping[int, Any],
     ) -> None:
         self.program = program
         self.run = program.run
         self.engine = engine
-        self.slots = slots = Slots(plan, program.n_slots)
+        self.slots = slots = Slots(plan, program.n_slots, standing)
         self.template = slots.template
         self._made: Made | None = None
         slot_of = {i: slot for slot, i in plan.feeds}
@@ -100,12 +109,40 @@ class Executable:
         {'total': array(14., dtype=float32)}
     """
 
-    def __init__(self, sd: OpGraph, fetches: Sequence[SDVariable], engine: str, *, check_numerics: bool) -> None:
+    def __init__(
+        self,
+        sd: OpGraph,
+        fetches: Sequence[SDVariable],
+        engine: str,
+        *,
+        check_numerics: bool = False,
+        inference: bool = False,
+        tiny: bool = True,
+        standing: Mapping[int, np.ndarray[Any, Any]] = MappingProxyType({}),
+        watched: Sequence[SDVariable] = (),
+    ) -> None:
+        """Whoever compiles for users gives the first four.
+
+        Args:
+            sd: The graph.
+            fetches: What to compute.
+            engine: Name of the engine.
+            check_numerics: Whether to look at every result.
+            inference: Whether to compute what the graph is when it is used, not trained.
+            tiny: Whether numbers below the smallest normal one must be what they are; they are slow.
+            standing: By id arrays that stand for variables, and are read at each call as they are then, in place of
+                the graph's values.
+            watched: Fetches of which `run` tells at the end of its results by a number: it is finite only if all of
+                them are, and may be infinite where they are, too.
+        """
         self._sd = sd
-        self._values = sd.values
+        self._watched = [v.id for v in watched]
+        self._tiny, self._standing = tiny, standing
+        self._values = Unsettled(sd.values) if standing else sd.values
         self._ids = [v.id for v in fetches]
         self._names = tuple(v.name for v in fetches)
         self._check = check_numerics
+        self._inference = inference
         self._engine = engine
         need = sd.reachable(self._ids)
         leaves = [i for i, n in enumerate(need) if n]
@@ -157,7 +194,7 @@ class Executable:
 
     def __dir__(self) -> list[str]:
         """What a user calls."""
-        return sorted({*super().__dir__()} - {"parts", *_CALLS})
+        return sorted({*super().__dir__()} - {*_CALLS})
 
     def run(self, given: Mapping[Any, Any], step: int = 0) -> list[np.ndarray[Any, Any]]:
         """The values of the fetches, in order."""
@@ -195,10 +232,53 @@ class Executable:
             compiled = self._compile([Aval(a.shape, a.dtype) for a in fed], fed)
         return compiled, arrays
 
-    def parts(self, given: Mapping[Any, Any]) -> tuple[list[Any], Sequence[Part] | None]:
-        """For measuring: filled slots, and what the program does on them one after another, if the engine tells it."""
+    def profile(self, feeds: Feeds | None = None, /, *, repeat: int = 10, **named: ArrayLike) -> Profile:
+        """Run it part by part, measure each, and compare with what this computer can do.
+
+        A part is a region of fused operations or a single step. The limits are the bandwidths of the caches and of
+        memory, the rate of arithmetic, and what a call takes that does nothing. They are measured once, in a fraction
+        of a second, and kept beside compiled code; the environment variable ``SDGRAPH_CACHE=0`` measures them once in
+        each process. How many instructions the arithmetic of a region takes is an estimate.
+
+        Args:
+            feeds: Values by name or variable.
+            repeat: How many runs; the shortest time of each part counts.
+            **named: More feeds, by name.
+
+        Returns:
+            The parts with their times, and what each needs at least; a notebook and ``print`` show a table.
+
+        Raises:
+            FeedError: For feeds that are missing, unknown or do not fit.
+            EngineError: If the engine cannot tell its parts.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> f = sd.compile((sd.placeholder("x", ("n",)) ** 2).sum(name="total"), engine="llvm")
+            >>> f.profile(x=[1.0, 2.0])
+            part...holds...time...share...moves...needs...bound...of limit
+            ----...
+            region over (2,)  ...total...call...
+            ----...
+            1 part in ...; this computer needs ...
+            a whole call: ...
+            1 thread: L2 .../s, ...memory .../s for a + b -> c; ... GFLOP/s
+            ...
+        """
+        # Only who measures needs it.
+        from sdgraph.run import profiling
+
+        whole("repeat", repeat, least=1, message="repeat is a number of runs, 1 or more.")
+        given = as_mapping(feeds, named)
+        self.run(given)
         compiled, arrays = self._matched(given)
-        return compiled.slots.filled(arrays, self._values, 0), compiled.program.parts()
+        slots = compiled.slots.filled(arrays, self._values, 0)
+        program, alive = compiled.program, compiled.made().peak_bytes
+        ready = profiling.Measurable(
+            compiled.engine, lambda: self.run(given), program.settle, slots, program.parts(), alive
+        )
+        return profiling.profiled(ready, repeat)
 
     @property
     def engine(self) -> str:
@@ -219,6 +299,98 @@ class Executable:
                 fix="Call the function once, then ask for its plan.",
             )
         return self._last.made()
+
+    def explain(self, feeds: Feeds | None = None, /, **named: ArrayLike) -> Explanation:
+        """What runs together, what runs by itself, and why.
+
+        The fused engine makes regions of what it can; this names the variables that each holds, and of every step that
+        stays outside the reason and what can be done about it. `plan` has all steps one by one, `profile` times.
+
+        Args:
+            feeds: Values by name or variable, for whose shapes it is told; without any it is about the last call, or
+                the declared shapes where all are known.
+            **named: More feeds, by name.
+
+        Returns:
+            Regions and steps in the order they run; a notebook and ``print`` show a table.
+
+        Raises:
+            ArgumentTypeError: If some shape is unknown and nothing was fed or run yet.
+            FeedError: For feeds that are missing, unknown or do not fit.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff()
+            >>> x = sd.placeholder("x", (64, 30))
+            >>> w = sd.placeholder("w", (30, 4))
+            >>> y = sd.nn.softmax(sd.math.tanh(x @ w, name="z"), name="y")
+            >>> sd.compile(y, engine="llvm").explain()
+            part                              holds     what
+            ...
+            numpy linalg.matmul             matmul  a product of matrices
+            region over (64,) rows of (4,)    z, y      ... ops fused, 1 pass over memory, ...
+            ...
+            engine llvm: 1 region, 1 step by itself
+            numpy linalg.matmul matmul: BLAS does it, ...
+        """
+        from sdgraph.run.explaining import explained
+
+        given = as_mapping(feeds, named)
+        made = self._matched(given)[0].made() if given else self.plan
+        return explained(made, self.engine)
+
+    def stand(
+        self,
+        feeds: Mapping[str, np.ndarray[Any, Any] | None],
+        places: Sequence[str | None],
+        elsewhere: Callable[[int], np.ndarray[Any, Any]],
+        copies: Copies = no_copies,
+    ) -> Standing | None:
+        """The function on arrays that stay where they are, as `Program.stand` has it; all shapes are declared.
+
+        Args:
+            feeds: The arrays by the names of placeholders; None for what is given in each call, as planned and in C
+                order. More are named than it has, if that is simpler.
+            places: For each fetch the feed whose place it takes.
+            elsewhere: What makes the array of a fetch that is written over none.
+            copies: From the arrays of fetches to pairs, the second of which is copied to the first before each run.
+        """
+        assert self._last is not None and self._all_static
+        for p in self.placeholders:
+            a = feeds[p.name]
+            assert a is None or (p.aval == (a.shape, a.dtype) and a.flags.c_contiguous and a.flags.writeable)
+        ids = {p.name: p.id for p in self.placeholders}
+        given = {i: feeds[name] for name, i in ids.items()}
+        taken = [None if name is None else ids.get(name) for name in places]
+        found = self._last.program.stand(given, taken, elsewhere, copies)
+        if found is None:
+            return None
+        names = {i: name for name, i in ids.items()}
+        return found._replace(given=[names[i] for i in found.given])
+
+    @property
+    def latest(self) -> object:
+        """What tells the plan of the last call from those of other shapes."""
+        return self._last
+
+    def again(self, away: int, follows: Follows) -> Ready | None:
+        """The plan of the last call for one caller who calls it again and again; None if there is no quicker way.
+
+        Args:
+            away: How many of the results, the first ones, are the caller's own.
+            follows: What is called after it.
+        """
+        compiled = self._last
+        assert compiled is not None
+        slots, expected = compiled.slots, compiled.expected
+        given: list[tuple[int, Any, Any]] = [*(e[1:] for e in expected), *slots.variables]
+        again = compiled.program.again(compiled.template, given, slots.step, away, follows)
+        if again is None:
+            return None
+        if slots.reads_graph:
+            again = again._replace(both=None, code=None)
+        names, read = [name for name, *_ in expected], partial(slots.current, self._values)
+        return Ready(compiled, len(names), picked(names), read, again)
 
     def source(self) -> str:
         """The code that the engine made for the last call.
@@ -259,7 +431,8 @@ class Executable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The function with its graph; it makes its plans where it comes out of the pickle."""
-        return _restored, (type(self), self._sd, self._ids, self._engine, self._check)
+        settings = {"check_numerics": self._check, "inference": self._inference}
+        return _restored, (type(self), self._sd, self._ids, self._engine, settings)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         graph: AnyGraph = self._sd  # It is shown by what stands above: the graph knows how.
@@ -287,9 +460,18 @@ class Executable:
 
     def _build(self, avals: list[Aval]) -> _Compiled:
         leaf_avals = {p.id: a for p, a in zip(self.placeholders, avals, strict=True)}
-        plan = make_plan(self._sd, self._ids, leaf_avals, self._names, fold=not self._check)
+        plan = make_plan(
+            self._sd,
+            self._ids,
+            leaf_avals,
+            self._names,
+            fold=not self._check,
+            inference=self._inference,
+            watched=self._watched,
+        )
+        plan = plan if self._tiny else dataclasses.replace(plan, tiny=False)
         program, engine = compile_plan(plan, self._engine, check_numerics=self._check)
-        return _Compiled(plan, program, engine, self.placeholders, avals)
+        return _Compiled(plan, program, engine, self.placeholders, avals, self._standing)
 
     def _by_name(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -309,6 +491,27 @@ class Executable:
             if i is None or sd.nodes[i].op.kind is not VariableKind.PLACEHOLDER:
                 kind = None if i is None else sd.nodes[i].op.kind
                 raise unknown(name, {v.name: v for v in sd.placeholders()}, kind)
+
+
+@readable
+def profile(f: Executable, feeds: Feeds | None = None, *, repeat: int = 10) -> Profile:
+    """`Executable.profile` as a function.
+
+    Args:
+        f: A compiled function.
+        feeds: Its feeds.
+        repeat: How many runs; the shortest time of each part counts.
+
+    Returns:
+        The time of each part, and what it needs at least.
+
+    Raises:
+        ArgumentTypeError: If ``f`` is no compiled function.
+        EngineError: If the engine cannot tell its parts.
+    """
+    if not isinstance(f, Executable):
+        raise ArgumentTypeError("Only compiled functions are measured.", given=shown(f), fix="Use sd.compile(...).")
+    return f.profile(feeds, repeat=repeat)
 
 
 class _Called:
@@ -344,8 +547,10 @@ class _TakenBack(Executable):
     __repr__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __call__
 
 
-def _restored(make: type[Executable], sd: AnyGraph, ids: Sequence[int], engine: str, check: bool) -> Executable:
-    return make(sd, [sd.handle(i) for i in ids], engine, check_numerics=check)
+def _restored(
+    make: type[Executable], sd: AnyGraph, ids: Sequence[int], engine: str, settings: Mapping[str, Any]
+) -> Executable:
+    return make(sd, [sd.handle(i) for i in ids], engine, **settings)
 
 
 def _refuse(f: Executable) -> NoReturn:

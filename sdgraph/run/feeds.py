@@ -63,7 +63,8 @@ def _shape_fix(shape: Shape, given: tuple[int, ...]) -> str | None:
     if len(given) == len(shape) - 1 and compatible(shape[1:], given):
         return "Add the leading dimension: array[None]."
     if len(given) == len(shape) - 1 and compatible(shape[:-1], given):
-        return "Add the last dimension: array[..., None]."
+        n = shape[-1]
+        return _columns(n) if isinstance(n, int) and n != 1 else "Add the last dimension: array[..., None]."
     return None
 
 
@@ -121,3 +122,8 @@ def unknown(name: Any, known: Mapping[str, Any], kind: VariableKind | None = Non
         expected=f"feeds for {listed(known, 'and')}" if known else "no feeds: the graph has no placeholders",
         fix=fix,
     )
+
+
+def _columns(n: int) -> str:
+    """What to do with one number where several belong: often it is that of a class."""
+    return f"Give {n} numbers for each. Of numbers of classes np.eye({n})[array] makes them."

@@ -80,7 +80,7 @@ def _pour(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> 
 
 
 def _replace(target: Path, mode: int | None, write: Callable[[BinaryIO], object], *, fsync: bool, keep: bool) -> None:
-    _remove_leftovers(target)
+    remove_leftovers(target.parent, _label(target.name).__eq__)
     temporary, second = _temporary(target), _temporary(target)
     allowed = 0o666 if mode is None else stat.S_IMODE(mode)
     try:
@@ -150,13 +150,13 @@ def _host() -> str:
     return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:4]
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove what processes that are gone left of this file; never what one that lives is writing."""
-    now, label = time.time(), _label(target.name)
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+def remove_leftovers(folder: Path, label: Callable[[str], object]) -> None:
+    """Remove what processes that are gone left of files whose label is wanted; never what one that lives is writing."""
+    now = time.time()
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            if match is None or match["name"] != label:
+            if match is None or not label(match["name"]):
                 continue
             with contextlib.suppress(OSError):
                 if now - entry.stat(follow_symlinks=False).st_mtime > _DAY or not (

@@ -132,6 +132,8 @@ def has_ops(x: Any) -> bool:
 
 
 def _ops_in(x: Any) -> list[Op]:
+    if isinstance(x, Op):
+        return [x]
     members = (x, *getattr(x, "__dict__", {}).values())
     return [op for member in members if isinstance(op := getattr(member, "op", None), Op)]
 

@@ -135,7 +135,7 @@ class NodeReader:
             check_table(rows[name], column, name)
         most_operands = max(columns.n_inputs, default=0) + 1
         self.ops = read_ops(rows["ops"], given, dict.fromkeys(columns.op), most_operands)
-        self.avals = [_read_aval(row) for row in rows["avals"]]
+        self.avals = [read_aval(row) for row in rows["avals"]]
         self.settings = [_read_settings(row) for row in rows["settings"]]
         self.origins = [*map(_read_origin, rows["origins"]), None]
         self._calls: dict[tuple[int, tuple[int, ...], int], None] = {}
@@ -287,11 +287,16 @@ def _rows(x: Any) -> list[Any]:
     return x
 
 
-def _read_aval(row: Any) -> Any:
+def read_aval(row: Any) -> Any:
+    """A shape with its dtype, or several of them.
+
+    Raises:
+        NotPlain: If it is none.
+    """
     if type(row) is dict and row.keys() == {"outputs"}:
         if any(type(a) is not list for a in _rows(row["outputs"])):
             raise NotPlain("an output is none")
-        return tuple([_read_aval(a) for a in row["outputs"]])
+        return tuple([read_aval(a) for a in row["outputs"]])
     if type(row) is not list or len(row) != 2 or any(type(d) not in (int, str, type(None)) for d in _rows(row[0])):
         raise NotPlain("a shape with its dtype is none")
     try:

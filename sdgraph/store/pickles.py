@@ -22,8 +22,12 @@ G = TypeVar("G", bound=OpGraph)
 
 def reduced(sd: G, own: dict[str, Any]) -> tuple[Callable[..., G], tuple[Any, ...], dict[str, Any] | None]:
     """What a pickle keeps of a graph: how to make it again, and what was set on it."""
-    ops = {op: None for node in sd.nodes for op in _users(node.op)}
-    return _restored, (type(sd), to_bytes(sd), [_place(op) for op in ops]), own or None
+    return _restored, (type(sd), to_bytes(sd), [_place(op) for op in users_ops(sd)]), own or None
+
+
+def users_ops(sd: OpGraph) -> list[Op]:
+    """The ops of a user's that a graph has, each once."""
+    return list({op: None for node in sd.nodes for op in _users(node.op)})
 
 
 def _restored(make: type[G], data: bytes, places: list[Any]) -> G:

@@ -17,6 +17,7 @@ from sdgraph.store.atomic import replaced
 from sdgraph.store.container import Writer
 from sdgraph.store.nodes import write_nodes
 from sdgraph.store.plain import NotPlain, checked_text, dtype_name, dumps
+from sdgraph.store.record import FOLDER, Record, write_record
 from sdgraph.store.sums import Summer
 from sdgraph.store.tables import write_tables
 
@@ -41,9 +42,14 @@ def save(
     origins: bool,
     keep: bool,
     fsync: bool,
+    record: Record | None = None,
 ) -> Path:
-    """Write a graph into a file; see `SameDiff.save`."""
-    return replaced(path, lambda file: write(sd, file, user=user, origins=origins, fsync=fsync), fsync=fsync, keep=keep)
+    """Write a graph into a file, and what is to be kept beside it; see `SameDiff.save`."""
+
+    def fill(file: BinaryIO) -> None:
+        write(sd, file, user=user, origins=origins, fsync=fsync, record=record)
+
+    return replaced(path, fill, fsync=fsync, keep=keep)
 
 
 def to_bytes(sd: OpGraph) -> bytes:
@@ -53,8 +59,16 @@ def to_bytes(sd: OpGraph) -> bytes:
     return file.getvalue()
 
 
-def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool, fsync: bool = False) -> None:
-    """Write a graph into an empty file.
+def write(
+    sd: OpGraph,
+    file: BinaryIO,
+    *,
+    user: Mapping[str, str],
+    origins: bool,
+    fsync: bool = False,
+    record: Record | None = None,
+) -> None:
+    """Write a graph into an empty file, and what is to be kept beside it.
 
     With ``fsync``, the disk begins to work before the file is complete.
 
@@ -65,13 +79,18 @@ def write(sd: OpGraph, file: BinaryIO, *, user: Mapping[str, str], origins: bool
         with sd.appending:
             # Other threads may go on with the graph while its values are written.
             values, content = sorted(sd.values.items()), _content(sd, user, origins)
+        members = member_names((i, sd.nodes[i].name) for i, _ in values)
+        arrays = [(members[i], array) for i, array in values]
+        if record is not None:
+            beside = record_members(record.arrays)
+            content["record"] = write_record(record, beside)
+            arrays += [(beside[name], array) for name, array in record.arrays.items()]
     except NotPlain as e:
         raise ArgumentError(f"This graph cannot be saved: {e}.") from None
-    members = member_names((i, sd.nodes[i].name) for i, _ in values)
     with Summer() as summer:
         writer = Writer(file, summer)
-        for i, array in values:
-            writer.add(members[i], array_parts(array))
+        for member, array in arrays:
+            writer.add(member, array_parts(array))
         digests = writer.digests(fsync=fsync)
         text = dumps({**content, "values": [[i, members[i]] for i, _ in values], "sha256": digests})
         writer.add(GRAPH, [text])
@@ -92,13 +111,20 @@ def _content(sd: OpGraph, user: Mapping[str, str], origins: bool) -> dict[str, A
     }
 
 
-def member_names(variables: Iterable[tuple[int, str]]) -> dict[int, str]:
-    """A member's name for each variable: its own, where every system and every zip program can have it as a file."""
+def record_members(names: Iterable[str]) -> dict[str, str]:
+    """The member of each array of a record."""
+    listed = [*names]
+    found = member_names(enumerate(listed), FOLDER)
+    return {name: found[k] for k, name in enumerate(listed)}
+
+
+def member_names(variables: Iterable[tuple[int, str]], folder: str = "tensors") -> dict[int, str]:
+    """A member's name for each array: its own, where every system and every zip program can have it as a file."""
     taken: set[str] = set()
     found: dict[int, str] = {}
     for i, name in variables:
         plain = len(name) <= 200 and _PLAIN_NAME.fullmatch(name) is not None and name.lower() not in taken
-        found[i] = f"tensors/{name}.npy" if plain else f"tensors/#{i}.npy"
+        found[i] = f"{folder}/{name}.npy" if plain else f"{folder}/#{i}.npy"
         if plain:
             taken.add(name.lower())
     return found

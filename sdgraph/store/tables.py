@@ -53,6 +53,13 @@ def _id_to_id(x: Any, size: int) -> dict[int, int]:
     return found
 
 
+def _in_any_order(x: Any, size: int) -> dict[int, int]:
+    found = {_id(k, size): _id(v, size) for k, v in _pairs(x)}
+    if len(found) != len(x):
+        raise NotPlain("a table of pairs has a node twice")
+    return found
+
+
 def _ranges(x: Any, size: int) -> list[tuple[int, int]]:
     last, found = 0, []
     for start, end in _pairs(x):
@@ -112,6 +119,7 @@ CODECS: Final[Mapping[Form | None, Codec]] = {
     bookkeeping.listed: Codec(list, _ids),
     bookkeeping.members: Codec(sorted, lambda x, size: set(_ids(x, size))),
     bookkeeping.id_to_id: Codec(lambda table: [[k, v] for k, v in table.items()], _id_to_id),
+    bookkeeping.pairs: Codec(lambda table: [[k, v] for k, v in table.items()], _in_any_order),
     bookkeeping.ranges: Codec(lambda table: [list(pair) for pair in table], _ranges),
     bookkeeping.answers: Codec(
         lambda t: [[list(ys), list(wrt), list(found)] for (ys, wrt), found in t.items()], _answers
@@ -120,13 +128,17 @@ CODECS: Final[Mapping[Form | None, Codec]] = {
     None: Codec(dict, _suffixes),
 }
 
+_WHERE_NEEDED: Final = frozenset({"updates"})
+"""Tables that files have only if there is something in them: the first files had none of these."""
+
 _APART: Final = {bookkeeping.by_id, bookkeeping.names}
 """Forms of what the columns of nodes say already: values and names."""
 
 
 def write_tables(sd: OpGraph) -> dict[str, Any]:
     """All tables of a graph that a copy of it has, by name."""
-    return {t.name: CODECS[t.form].write(getattr(record, t.name)) for record, t in _saved(sd)}
+    held = [(t, getattr(record, t.name)) for record, t in _saved(sd)]
+    return {t.name: CODECS[t.form].write(table) for t, table in held if table or t.name not in _WHERE_NEEDED}
 
 
 def read_tables(sd: OpGraph, given: Any, size: int) -> None:
@@ -136,10 +148,12 @@ def read_tables(sd: OpGraph, given: Any, size: int) -> None:
         NotPlain: If they are not those of any graph.
     """
     saved = _saved(sd)
-    if type(given) is not dict or given.keys() != {t.name for _, t in saved}:
+    known = {t.name for _, t in saved}
+    if type(given) is not dict or not known - _WHERE_NEEDED <= given.keys() <= known:
         raise NotPlain("the tables of the graph are other ones")
     for record, table in saved:
-        setattr(record, table.name, CODECS[table.form].read(given[table.name], size))
+        if table.name in given:
+            setattr(record, table.name, CODECS[table.form].read(given[table.name], size))
 
 
 def _saved(sd: OpGraph) -> list[tuple[Any, Any]]:

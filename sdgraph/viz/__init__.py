@@ -1,4 +1,4 @@
-"""Losses as plots, in the style of the graph pictures, and what the machine can draw graphs with.
+"""Losses, training and evaluations as plots in the style of the graph pictures, and what can draw graphs here.
 
 The graph pictures themselves are methods of a graph: ``sd.plot``, ``sd.render``, ``sd.explore``. The plots here need
 matplotlib, which is loaded when something is drawn, not when this is imported.
@@ -13,14 +13,28 @@ from sdgraph.build.spelling.lacking import of_module as _of_module
 from sdgraph.show.options import set_defaults, takes_options
 from sdgraph.viz.contributions import plot_contributions
 from sdgraph.viz.curves import plot_loss
+from sdgraph.viz.evaluations import plot_calibration, plot_confusion, plot_roc
 from sdgraph.viz.surface import loss_surface
+from sdgraph.viz.training import LivePlot, plot_history, plot_norms
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from sdgraph.show.keywords import PictureOptions
 
-__all__ = ["engines", "loss_surface", "plot_contributions", "plot_loss", "set_options"]
+__all__ = [
+    "LivePlot",
+    "engines",
+    "loss_surface",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_contributions",
+    "plot_history",
+    "plot_loss",
+    "plot_norms",
+    "plot_roc",
+    "set_options",
+]
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ from sdgraph.show.pictures.dress import theme as colours
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
 
 Theme: TypeAlias = Literal["light", "dark"]
 means("Theme", Theme)
@@ -39,6 +40,14 @@ def pyplot() -> Any:
     except ImportError as e:
         raise MissingDependencyError("Plots need matplotlib.", fix="pip install matplotlib") from e
     return plt
+
+
+def sheet(size: tuple[float, float]) -> Figure:
+    """A figure that belongs to no window, and that no notebook shows by itself."""
+    pyplot()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="tight")
 
 
 def check_theme(theme: str) -> str:
@@ -101,3 +110,17 @@ def loss_map(theme: str) -> LinearSegmentedColormap:
     if theme == "dark":
         steps = [colours.PAGE, colours.FILL["loss"], colours.STROKE["loss"]]
     return LinearSegmentedColormap.from_list("sdgraph_loss", [tone.of(theme) for tone in steps])
+
+
+def lightness(colour: Any) -> float:
+    """How light a colour is, from 0 to 1, as screens mix it.
+
+    Example:
+        >>> lightness("#ffffff"), lightness("#000000")
+        (1.0, 0.0)
+    """
+    pyplot()
+    from matplotlib.colors import to_rgb
+
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 6)

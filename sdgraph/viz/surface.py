@@ -6,7 +6,7 @@ landscape of neural nets"). The user's graph is not touched: everything happens 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,9 @@ from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.show.views import GraphViews
+from sdgraph.train.callbacks.recording import TrainingPath
 from sdgraph.viz import style
+from sdgraph.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,10 +52,10 @@ def loss_surface(
     *,
     loss: SDVariable | str | None = None,
     feeds: Feeds | None = None,
-    span: float | tuple[float, float] = 1.0,
+    span: float | tuple[float, float] | None = None,
     points: int = 41,
     log: bool = False,
-    path: ArrayLike | None = None,
+    path: TrainingPath | ArrayLike | None = None,
     seed: int = 0,
     ax: Axes | None = None,
     theme: style.Theme = "light",
@@ -70,10 +72,13 @@ def loss_surface(
         b: The same for the vertical axis; None for another random direction in the same variables as ``a``.
         loss: The scalar to draw; the sum of the current losses by default.
         feeds: Values of the placeholders.
-        span: How far to go from the present values either way, one number or one per axis.
+        span: How far to go from the present values either way, one number or one per axis; 1 by default, or as far as
+            the path of a training goes.
         points: How many points to compute along each axis.
         log: Whether the colours follow the logarithm of the loss.
-        path: Points ``(k, 2)`` to draw as a line, in the units of the axes: the way an optimiser took.
+        path: The way that training took: a `sdgraph.train.TrainingPath`, or points ``(k, 2)`` in the units of the axes.
+            Without ``a`` and ``b``, the directions are those two in which a path of a training goes furthest, its
+            principal components, in units of distance.
         seed: Seed of the random directions.
         ax: The axes to draw on; a new figure by default.
         theme: ``"light"`` or ``"dark"``.
@@ -97,12 +102,18 @@ def loss_surface(
         ('u', 'v')
     """
     style.check_theme(theme)
-    spans = _spans(span)
     whole("points", points, least=3, message="A map has three points along each side at least.")
     if not isinstance(sd, GraphViews):
         raise ArgumentTypeError("Not a graph.", given=shown(sd), expected="a SameDiff")
     copy = sd.twin()
-    first, second = _sides(copy, a, b, np.random.default_rng(as_seed(seed)))
+    random = np.random.default_rng(as_seed(seed))
+    if not isinstance(path, TrainingPath):
+        (first, second), way, far = _sides(copy, a, b, random), path, 1.0
+    else:
+        first, second = _along(copy, path, random) if a is None and b is None else _sides(copy, a, b, random)
+        way = _placed(copy, path, first, second)
+        far = _reach(way, first, second)
+    spans = _spans(far if span is None else span)
     total = _total(copy, loss)
     xs = first.origin + np.linspace(-spans[0], spans[0], points)
     ys = second.origin + np.linspace(-spans[1], spans[1], points)
@@ -110,7 +121,7 @@ def loss_surface(
     z = _values(copy, total, feeds, first, second, xs, ys)
     ax = style.axes(ax, theme, (5.8, 4.8))
     _draw(ax, theme, xs, ys, z, log=log)
-    _mark(ax, theme, (first.origin, second.origin), downhill, spans, path)
+    _mark(ax, theme, (first.origin, second.origin), downhill, spans, way)
     style.say(ax, theme, title=total.name if loss is not None else "loss", x=first.text, y=second.text)
     return ax
 
@@ -194,6 +205,77 @@ def filter_normalised(direction: _Array, value: _Array) -> _Array:
     have = np.sqrt(np.sum(np.square(direction, dtype="float64"), axis=axes, keepdims=True))
     want = np.sqrt(np.sum(np.square(value, dtype="float64"), axis=axes, keepdims=True))
     return np.asarray(direction * (want / np.where(have == 0, 1.0, have)))
+
+
+# ---------------------------------------------------------------------- the path of a training
+
+
+def _flat(arrays: Mapping[str, _Array], names: Sequence[str]) -> _Array:
+    """Values of variables as one vector."""
+    return np.concatenate([np.asarray(arrays[n], "float64").reshape(-1) for n in names])
+
+
+def _away(sd: SameDiff, path: TrainingPath, names: Sequence[str]) -> _Array:
+    """Where a path is, as vectors from the present values of some variables; one that it does not have stays there."""
+    rows = np.zeros((len(path), sum(sd[n].value.size for n in names)))
+    start = 0
+    for n in names:
+        here = np.asarray(sd[n].value, "float64")
+        if n in path.names():
+            rows[:, start : start + here.size] = (path[n].astype("float64") - here).reshape(len(path), -1)
+        start += here.size
+    return rows
+
+
+def _along(sd: SameDiff, path: TrainingPath, random: np.random.Generator) -> tuple[_Axis, _Axis]:
+    """The two directions in which a path goes furthest from the present values."""
+    names = [v.name for v in _chosen(sd, path.names())]
+    rows = _away(sd, path, names)
+    _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
+    found = [d for d, length in zip(directions, lengths, strict=True) if length > _STRAIGHT * lengths[0] > 0][:2]
+    while len(found) < 2:
+        # A path that is a line, or a point, leaves the rest to chance.
+        found.append(_beside(random.standard_normal(rows.shape[1]), found))
+    shares = [*(lengths**2 / max(np.sum(lengths**2), _TINY)), 0.0]
+    sides = []
+    for which, direction, share in zip(("first", "second"), found, shares, strict=False):
+        parts = np.split(direction, np.cumsum([sd[n].value.size for n in names])[:-1])
+        spread = {n: part.reshape(sd[n].value.shape) for n, part in zip(names, parts, strict=True)}
+        sides.append(_Axis(f"{which} direction of the path, {share:.0%} of it", 0.0, spread))
+    return sides[0], sides[1]
+
+
+_STRAIGHT = 1e-9
+_TINY = 1e-300
+
+
+def _beside(direction: _Array, others: Sequence[_Array]) -> _Array:
+    """A direction of length 1 at right angles to others, if there is room for one."""
+    for other in others:
+        direction = direction - other * (other @ direction)
+    length = float(np.linalg.norm(direction))
+    return direction / length if length > 0 else direction
+
+
+def _placed(sd: SameDiff, path: TrainingPath, first: _Axis, second: _Axis) -> _Array:
+    """The path in the units of the axes: the nearest points of their plane.
+
+    Raises:
+        ArgumentError: If nothing of what spans the map was kept.
+    """
+    names = sorted({*first.direction, *second.direction})
+    if not set(names) & set(path.names()):
+        raise ArgumentError(f"The path does not have {listed(names)}.", expected=f"some of {listed(path.names())}")
+    none = {n: np.zeros(sd[n].value.shape) for n in names}
+    plane = np.stack([_flat({**none, **side.direction}, names) for side in (first, second)], 1)
+    steps = np.linalg.lstsq(plane, _away(sd, path, names).T, rcond=None)[0].T
+    return np.asarray(steps + np.array([first.origin, second.origin]))
+
+
+def _reach(path: Any, first: _Axis, second: _Axis) -> tuple[float, float]:
+    """How far a path goes from the present values, and some way beyond."""
+    far = 1.15 * np.abs(path - [first.origin, second.origin]).max(axis=0)
+    return tuple(float(x) if x > _STRAIGHT * far.max() else float(far.max()) or 1.0 for x in far)  # type: ignore[return-value]
 
 
 # ---------------------------------------------------------------------- computing

@@ -23,8 +23,8 @@ from peer_engines import ENGINES, FUSED, PEERS, installed
 from peer_problems import all_rows
 
 from sdgraph import SameDiff, set_num_threads
-from sdgraph.run import profiling
-from sdgraph.run.engines.threads import usable_cores
+from sdgraph.run.engines import choice
+from sdgraph.run.engines.threads import get_num_threads, usable_cores
 
 WARM = 1e-2
 """Seconds of calls at the start of a turn that do not count: caches fill, other threads fall asleep."""
@@ -81,6 +81,11 @@ def moved_bytes(row):
     """Bytes of operands and results, each once: what any engine must move."""
     size = sum(a.nbytes for a in row.operands.values())
     return size + sum(row.operands[k].nbytes for k in ((row.hvp,) if row.hvp else row.wrt))
+
+
+def copied():
+    """Bytes per second that copying large arrays moves, read and written, with all threads that compiled code uses."""
+    return 1 / choice.limits(get_num_threads(), again=True).places[-1].seconds[2]
 
 
 def duration(seconds):
@@ -185,7 +190,7 @@ def main():
     if options.threads:
         set_num_threads(options.threads)
     engines = [k for k in options.engines.split(",") if installed(ENGINES[k][0])]
-    bandwidth = profiling.memory_bandwidth()
+    bandwidth = copied()
     print(machine_line())
     print(f"memory bandwidth {bandwidth / 1e9:.1f} GB/s")
     if options.growth:

@@ -11,6 +11,7 @@ from sdgraph import SameDiff
 from sdgraph.store.load import from_bytes, read
 from sdgraph.store.save import to_bytes, write
 from tests.benchmarks.bench_files import graph, peak_bytes
+from tests.groups import first_and_slow
 
 SMALL, LARGE = 500, 4_000
 MOST_BYTES = {"save": 3000, "load": 4000}
@@ -127,7 +128,7 @@ def costs(make, n):
 
 
 @pytest.mark.any_engine
-@pytest.mark.parametrize("make", GRAPHS)
+@pytest.mark.parametrize("make", first_and_slow(GRAPHS, 4))
 def test_cost_per_node_does_not_grow(make):
     small, large = costs(make, SMALL), costs(make, LARGE)
     for what, per_node in large.items():

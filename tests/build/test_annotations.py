@@ -11,7 +11,23 @@ from sdgraph import LossReduce, Namespace, Operand, SameDiff, SDVariable, compos
 from sdgraph.build.annotations import written
 from sdgraph.build.op import REGISTRY
 
-PUBLIC = ["", "data", "errors", "keras.losses", "keras.utils", "losses", "nd", "testing", "viz"]
+PUBLIC = [
+    "",
+    "data",
+    "errors",
+    "keras",
+    "keras.callbacks",
+    "keras.losses",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+    "keras.utils",
+    "losses",
+    "nd",
+    "testing",
+    "train",
+    "train.evaluation",
+    "viz",
+]
 GIVEN = {
     "sdgraph.show.pictures.picture": "GraphView",
     "sdgraph.show.pictures.explorer": "Explorer",

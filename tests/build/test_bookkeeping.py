@@ -33,6 +33,8 @@ def a_graph() -> SameDiff:
     loss = sd.loss.mean_squared_error(y, logits * 2.5, name="loss")
     sd.set_loss_variables(loss)
     sd.add_loss(sd.math.mul(w.squared_difference(1.0).sum(), 0.5, name="penalty"))
+    mean = sd.var("mean", 0.0)
+    sd.update(mean, sd.math.add(mean, sd.mean(logits), name="moved"))
     sd.calculate_gradients(FEEDS)
     logits.eval(FEEDS)
     return sd
@@ -48,10 +50,12 @@ def test_every_attribute_of_a_graph_is_listed():
     sd = SameDiff()
     tables = [t.name for _, t in bookkeeping.tables_of(sd)]
     assert len(set(tables)) == len(tables)
-    assert (
-        vars(sd).keys()
-        == {t.name for t in SameDiff.tables} | {"nodes", "table", "names", "marks"} | LASTING | OF_BLOCKS
-    )
+    assert {"values" if name == "_values" else name for name in vars(sd)} == {t.name for t in SameDiff.tables} | {
+        "nodes",
+        "table",
+        "names",
+        "marks",
+    } | LASTING | OF_BLOCKS
     for record in (sd.names, sd.marks):
         assert {f.name for f in dataclasses.fields(record)} <= {*tables, "nodes"}
 
@@ -331,6 +335,8 @@ F_USES = {
     "placeholders": lambda f: f.placeholders,
     "has_plan": lambda f: f.has_plan,
     "profile": lambda f: sdgraph.profile(f, FEEDS),
+    "measure": lambda f: f.profile(FEEDS),
+    "explain": lambda f: f.explain(FEEDS),
     "deepcopy": copy.deepcopy,
     "pickle": pickle.dumps,
 }
@@ -630,3 +636,14 @@ def test_what_is_copied_together_stays_together():
     expected = f(x=FEEDS["x"])["logits"]
     assert (other["f"](x=FEEDS["x"])["logits"] == 0.5).all() and not (expected == 0.5).all()
     assert copy.copy(sd["layer/w"]) == sd["layer/w"] and copy.copy(f) is f
+
+
+def test_pairs_in_any_order_follow_nodes_that_move_into_each_others_places():
+    table = {1: 2, 7: 5, 5: 6, 6: 9, 0: 8}
+    moved = {5: 4, 6: 5, 7: 6, 8: 7, 9: None}
+    assert bookkeeping.pairs(table, bookkeeping.Numbering(lambda i: i if i < 4 else moved[i], lambda i: i, 4)) == {
+        1: 2,
+        6: 4,
+        4: 5,
+        0: 7,
+    }

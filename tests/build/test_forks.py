@@ -18,6 +18,7 @@ from sdgraph.run.engines import threads
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Python's, of forks beside threads.
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),  # JAX's, of the same.
 ]
 
 

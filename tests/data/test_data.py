@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from sdgraph.data import BreastCancer, load_breast_cancer
+from sdgraph.data import BreastCancer, load_breast_cancer, load_digits
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,32 @@ def test_each_call_returns_its_own_arrays(data):
     assert data.labels.sum() == 357
 
 
-def test_attribution_and_licences_stand_beside_the_data():
-    text = files("sdgraph.data").joinpath("breast_cancer_LICENSE.md").read_text(encoding="utf-8")
-    for words in ("Wolberg", "Mangasarian", "CC BY 4.0", "BSD 3-Clause", "scikit-learn developers"):
-        assert words in text
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("breast_cancer", ("Wolberg", "Mangasarian", "CC BY 4.0", "BSD 3-Clause", "scikit-learn developers")),
+        ("digits", ("Alpaydin", "Kaynak", "CC BY 4.0", "scikit-learn", "breast_cancer_LICENSE.md")),
+    ],
+)
+def test_attribution_and_licences_stand_beside_the_data(name, words):
+    text = files("sdgraph.data").joinpath(f"{name}_LICENSE.md").read_text(encoding="utf-8")
+    for word in words:
+        assert word in text
+
+
+# ---------------------------------------------------------------------- digits
+
+
+def test_digits_are_those_that_were_published():
+    data = load_digits()
+    assert data.images.shape == (1797, 8, 8) and data.images.dtype == np.float64
+    # "Class: No of examples in testing set" of the published description.
+    assert np.bincount(data.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert data.images.min() == 0 and data.images.max() == 16 and (data.images % 1 == 0).all()
+    first = [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0]
+    assert data.images[0, :2].ravel().tolist() == first and data.labels[0] == 0
+
+
+def test_each_call_returns_its_own_digits():
+    load_digits().images[:] = -1
+    assert load_digits().images.min() == 0

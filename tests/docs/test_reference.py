@@ -17,11 +17,17 @@ PUBLIC = {
     "sdgraph.data",
     "sdgraph.errors",
     "sdgraph.files.samediff",
+    "sdgraph.keras",
+    "sdgraph.keras.callbacks",
     "sdgraph.keras.losses",
+    "sdgraph.keras.optimizers",
+    "sdgraph.keras.optimizers.schedules",
     "sdgraph.keras.utils",
     "sdgraph.losses",
     "sdgraph.nd",
     "sdgraph.testing",
+    "sdgraph.train",
+    "sdgraph.train.evaluation",
     "sdgraph.viz",
 }
 """What a program may import. Everything else may move."""
@@ -29,6 +35,10 @@ PUBLIC = {
 RETURNED = {
     "sdgraph.build.operation.Operation",
     "sdgraph.frames.origin.Origin",
+    "sdgraph.run.engines.limits.Limits",
+    "sdgraph.run.engines.limits.Place",
+    "sdgraph.run.explaining.ExplainedPart",
+    "sdgraph.run.explaining.Explanation",
     "sdgraph.run.profiling.PartTime",
     "sdgraph.run.profiling.Profile",
     "sdgraph.show.pictures.explorer.Explorer",

@@ -62,8 +62,8 @@ MODES = ["Plain", "Context", "Verbose", "Minimal"]
 
 
 def ours(text):
-    """The files of the package that a text names."""
-    return re.findall(r"sdgraph/[\w/]+\.py", text)
+    """The files of the package that a text names; a checkout may be called sdgraph, too."""
+    return re.findall(r"sdgraph/(?!tests/)[\w/]+\.py", text)
 
 
 # ---------------------------------------------------------------------- IPython

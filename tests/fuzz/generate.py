@@ -59,7 +59,8 @@ def _grown(g: Growth) -> list[Ref]:
     ends = g.ends()
     terms = [_weighted(g, motifs.MOTIFS)(g) for _ in range(g.integer(1, 3))]
     terms += [g.scalar(r) for r in ends[: g.integer(1, 4)]]
-    for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12)]:
+    for motif, p in [(motifs.recurrence, 0.04), (motifs.repeated, 0.03), (motifs.ctc, 0.03), (motifs.meeting, 0.12),
+                     (motifs.channels, 0.15)]:  # fmt: skip
         if g.chance(p):
             terms.append(motif(g))
     halves = motifs.many_halves(g) if half else None

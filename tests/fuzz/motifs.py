@@ -372,6 +372,26 @@ def meeting(g: Growth) -> Ref | None:
     return y and g.scalar(y)
 
 
+# ---------------------------------------------------------------------- axes in the middle
+
+
+def channels(g: Growth) -> Ref | None:
+    """Images or sequences: something along an axis in the middle, and what belongs to some axes only."""
+    shape = g.choice([("n", 3, 9), ("n", 2, 3, 8), (2, "n", 17), ("n", 4, 1, 16), (3, 2, 10), ("n", 3, 5, 2)])
+    x = g.leaf(shape, -1.5, 1.5)
+    axis = g.integer(0, len(shape) - 2)
+    others = tuple(k for k in range(len(shape)) if k != axis)
+    beside = tuple(d if g.chance(0.5) else 1 for d in shape)
+    y: Ref | None = g.call(g.choice(["math.add", "math.mul", "math.max"]), x, g.leaf(beside, 0.5, 1.5, nameless=False))
+    if y is not None and g.chance(0.5):
+        y = g.call(g.choice(["nn.softmax", "nn.log_softmax"]), y, axis=axis)
+    if y is not None and g.chance(0.7):
+        along = g.choice([axis, others, (0, len(shape) - 1)])
+        summed = g.call(g.choice(["sum", "mean", "max", "min", "variance"]), y, axis=along, keepdims=True)
+        y = summed and g.call(g.choice(["math.sub", "math.mul"]), y, summed)
+    return y and g.scalar(y)
+
+
 # ---------------------------------------------------------------------- many numbers of half precision
 
 

@@ -1,10 +1,14 @@
 """Lowering: equal nodes are one, others are not; what is folded; which numbers random ops draw."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from sdgraph import SameDiff
-from sdgraph.errors import ExecutionError
+from sdgraph import Namespace, Operand, SameDiff, composite, primitive
+from sdgraph.errors import ExecutionError, ShapeError
+from sdgraph.infer.shapes import elementwise
 
 
 @pytest.fixture
@@ -90,3 +94,44 @@ def test_a_body_that_finds_no_memory_is_an_error_of_ours():
     y = sd.repeat(x, repeats=2**46, axis=0, name="y")
     with pytest.raises(ExecutionError, match=r"MemoryError(.|\n)*'y'"):
         y.eval({"x": np.ones((2, 3))})
+
+
+# ---------------------------------------------------------------------- the form for inference
+
+
+class Regularisers(Namespace, prefix="regularisers_of_test_lowering"):
+    @primitive(
+        infer=elementwise,
+        kernel=lambda xp, x, *, strength: x * strength,
+        vjp=lambda g, y, x, *, strength: g * strength,
+        inference=lambda x, *, strength: x + strength,
+    )
+    def shaken(self, x: Operand, strength: float = 2.0, *, name=None): ...
+
+    @composite
+    def layer(self, x: Operand, *, name=None):
+        return self.sd.nn.dropout(self.shaken(x, 3.0), 0.5)
+
+    @composite(inference=lambda x: x.sum())
+    def wrong(self, x: Operand, *, name=None):
+        return 2 * x
+
+
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+def test_at_inference_ops_follow_their_rules_inside_composites_too(sd, engine):
+    x = sd.placeholder("x", (None,))
+    outs = [Regularisers(sd).shaken(x, name="a"), Regularisers(sd).layer(x, name="b")]
+    values = np.array([1.0, -2.0, 0.25])
+    used = sd.compile(outs, engine, inference=True)
+    for f in (used, pickle.loads(pickle.dumps(used)), copy.deepcopy(used)):
+        found = f(x=values)
+        np.testing.assert_array_equal(found["a"], values + 2)
+        np.testing.assert_array_equal(found["b"], values + 3)
+    np.testing.assert_array_equal(sd.compile(outs[0], engine)(x=values)["a"], values * 2)
+
+
+def test_a_rule_for_inference_gives_what_the_op_gives(sd):
+    f = sd.compile(Regularisers(sd).wrong(sd.placeholder("x", (3,)), name="y"), inference=False)
+    assert f(x=[1, 2, 3])["y"].tolist() == [2, 4, 6]
+    with pytest.raises(ShapeError, match=r"inference rule(.|\n)*regularisers_of_test_lowering.wrong(.|\n)*'y'"):
+        sd.compile("y", inference=True)(x=[1, 2, 3])

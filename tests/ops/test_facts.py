@@ -21,6 +21,7 @@ pytestmark = pytest.mark.any_engine
 
 SAYS_ITS_NUMBERS = [name for name in OPS if REGISTRY[name].passes_on is not None]
 COMMUTES = [name for name in OPS if REGISTRY[name].commutes]
+INFERS = [name for name in OPS if REGISTRY[name].inference is not None]
 READS_A_SHAPE = [name for name in OPS if REGISTRY[name].shape_of]
 READS = [name for name in OPS if REGISTRY[name].reads is not None]
 
@@ -42,6 +43,18 @@ def test_an_op_that_passes_on_numbers_does(name):
     for sample in samples_of(name):
         (out,) = evaluate(sample)
         assert has_the_numbers(out, given(sample)[REGISTRY[name].passes_on]), sample
+
+
+@pytest.mark.parametrize("name", INFERS)
+def test_at_inference_an_op_gives_arrays_of_the_same_kind_and_draws_nothing(name):
+    assert "nn.dropout" in INFERS
+    for sample in samples_of(name):
+        sd = SameDiff("float64")
+        outs, feeds = apply(sd, sample)
+        f = sd.compile(outs, engine="numpy", inference=True)
+        for out, value in zip(outs, f(feeds).values(), strict=True):
+            assert (value.dtype, value.shape) == (out.dtype, out.eval(feeds).shape), sample
+        assert not any(step.op.is_random for step in f.plan.steps)
 
 
 @pytest.mark.parametrize("name", [name for name in OPS if name not in SAYS_ITS_NUMBERS and REGISTRY[name].n_operands])
@@ -122,26 +135,20 @@ def test_decorators_take_what_an_op_has():
 def tables() -> dict[str, set[str]]:
     found = {"rewrites": {*rewrites.RULES, *rewrites._RESHAPES}}
     try:
-        from sdgraph.run.engines.llvm.divide import partition, taken_apart
+        from sdgraph.run.engines.llvm.divide import taken_apart
         from sdgraph.run.engines.llvm.scalars import scalar_ops
     except ImportError:
         return found
     powers = {op for steps in taken_apart._POWERS.values() for op in steps}
     return found | {
         "scalar_ops": {*scalar_ops.RULES, *scalar_ops._EXACT_IN_HALF},
-        "partition": {*partition._RESHAPES, *taken_apart._REDUCTIONS, *powers},
+        "taken_apart": {*taken_apart._REDUCTIONS, *powers},
     }
 
 
 @pytest.mark.parametrize("table", tables())
 def test_tables_name_ops(table):
     assert tables()[table] <= set(OPS)
-
-
-def test_what_only_looks_at_memory_passes_it_on():
-    partition = pytest.importorskip("sdgraph.run.engines.llvm.divide.partition")
-    for name in partition._RESHAPES:
-        assert (REGISTRY[name].passes_on, REGISTRY[name].is_view) == (0, True), name
 
 
 # ---------------------------------------------------------------------- a user's op with a name of ours

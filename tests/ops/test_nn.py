@@ -255,6 +255,23 @@ def test_batch_norm_along_two_axes():
     np.testing.assert_allclose(got, gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta)
 
 
+@pytest.mark.parametrize("variance", [0.0, 1e-45, 1e-38, 1e-20, 1.0, 3.0, 7e15, 3e38, np.inf, np.nan])
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+def test_batch_norm_with_any_variance(engine, variance):
+    if engine == "llvm":
+        pytest.importorskip("llvmlite")
+    x = np.array([0.0, -0.0, 1e-40, 1e-22, 1.0, -7.0, 49.0, 1e20, 3e38, np.inf, np.nan], np.float32)[:, None]
+    variances = np.array([variance], np.float32)
+    sd = SameDiff()
+    v = sd.placeholder("x", (None, 1))
+    with np.errstate(all="ignore"):
+        f = sd.compile(sd.nn.batch_norm(v, np.zeros(1, np.float32), variances, epsilon=0.0), engine=engine)
+        got = np.concatenate([*f(x=x).values()])
+        want = (x.astype("float64") / np.sqrt(variances.astype("float64"))).astype("float32")
+    np.testing.assert_allclose(got, want, rtol=3e-7, atol=1.5e-45)
+    assert (np.signbit(got) == np.signbit(want))[want == 0].all()
+
+
 def test_layer_norm_channels_first():
     rng = np.random.default_rng(3)
     x, gain, bias = rng.normal(size=(2, 3, 4)), rng.normal(size=3), rng.normal(size=3)

@@ -11,7 +11,8 @@ import numpy as np
 from sdgraph import SameDiff
 from sdgraph.store.container import Writer
 from sdgraph.store.plain import dumps
-from sdgraph.store.save import DIGEST, GRAPH, to_bytes
+from sdgraph.store.record import Record
+from sdgraph.store.save import DIGEST, GRAPH, to_bytes, write
 from sdgraph.store.sums import Summer
 
 NUMBERS = [-1, 0, 1, 2, 7, 2**31, 2**53 + 1, 2**63, -(2**63), 10**40, 0.5, float("1e300"), True, False, None]
@@ -78,6 +79,18 @@ def rich() -> SameDiff:
     b.convert_to_constant()
     sd.constant("k", np.arange(6).reshape(2, 3))
     return sd
+
+
+def recorded() -> tuple[bytes, Record]:
+    """The file of a graph with a record beside it, and the record."""
+    facts = {"z": [1, -2.5, {"b": None, "a": [True, ""]}], "a": {}, "big": 2**60, "nan": float("nan"), "text": "é\n"}
+    arrays = {"slot/M": np.arange(6.0).reshape(2, 3), "no path?": np.array(7), "none": np.zeros((0, 2), "float32"),
+              "flags": np.array([True, False])}  # fmt: skip
+    file, record = io.BytesIO(), Record("test", facts, arrays)
+    sd = SameDiff(seed=1)
+    sd.math.tanh(sd.var("w", [1.0, 2.0]) * sd.placeholder("x", (None, 2)))
+    write(sd, file, user={}, origins=True, record=record)
+    return file.getvalue(), record
 
 
 CONTENT, MEMBERS = parts(to_bytes(rich()))

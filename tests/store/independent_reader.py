@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ class Read(NamedTuple):
     seed: int
     writer: str
     user: dict
+    record: tuple[str, Any, dict[str, np.ndarray]] | None
+    """Kind, facts and arrays of what stands beside the graph."""
 
 
 def read(data: bytes) -> Read:
@@ -60,16 +63,20 @@ def read(data: bytes) -> Read:
     assert members["graph.json.sha256"] == sha256(text).hexdigest().encode()
     graph = json.loads(text.decode("utf-8"))
     assert canonical(graph) == text
-    assert set(graph) == {
+    assert set(graph) - {"record"} == {
         *("format", "min_reader", "writer", "dtype", "seed", "nodes", "values", "sha256", "tables", "user")
     }
     assert graph["format"] == graph["min_reader"] == 1
     nodes = nodes_of(graph["nodes"])
     assert graph["sha256"] == {name: sha256(members[name]).hexdigest() for name in names[:-2]}
-    assert [name for _, name in graph["values"]] == names[:-2] == member_names(nodes)
+    record = record_of(graph["record"], members) if "record" in graph else None
+    n_beside = 0 if record is None else len(record[2])
+    assert [name for _, name in graph["values"]] == names[: len(names) - 2 - n_beside] == member_names(nodes)
+    assert n_beside == 0 or names[-2 - n_beside : -2] == [row[1] for row in graph["record"]["arrays"]]
     values = {nodes[i].name: array_of(members[name], nodes[i].avals) for i, name in graph["values"]}
     user, seed = graph["user"], int(graph["seed"])
-    return Read(nodes, values, graph["tables"], graph["nodes"]["bodies"], graph["dtype"], seed, graph["writer"], user)
+    bodies, writer = graph["nodes"]["bodies"], graph["writer"]
+    return Read(nodes, values, graph["tables"], bodies, graph["dtype"], seed, writer, user, record)
 
 
 # ---------------------------------------------------------------------- the graph
@@ -139,22 +146,45 @@ def setting(x: Any) -> Any:
     return Setting(kind, value)
 
 
+# ---------------------------------------------------------------------- the record
+
+
+def record_of(given: dict, members: dict[str, bytes]) -> tuple[str, Any, dict[str, np.ndarray]]:
+    assert set(given) == {"kind", "facts", "arrays"}
+    names = [row[0] for row in given["arrays"]]
+    assert [row[1] for row in given["arrays"]] == named_members(enumerate(names), "record")
+    arrays = {name: array_of(members[member], [(tuple(s), dtype)]) for name, member, s, dtype in given["arrays"]}
+    assert len(arrays) == len(names)
+    return given["kind"], fact(given["facts"]), arrays
+
+
+def fact(x: Any) -> Any:
+    if isinstance(x, list):
+        return [*map(fact, x)]
+    if isinstance(x, dict) and set(x) == {"map"}:
+        return {key: fact(value) for key, value in x["map"]}
+    return setting(x)
+
+
 # ---------------------------------------------------------------------- arrays
 
 
 def member_names(nodes: list[Node]) -> list[str]:
+    leaves = [(i, node.name) for i, node in enumerate(nodes) if node.op[0] in (":variable", ":constant")]
+    return named_members(leaves, "tensors")
+
+
+def named_members(numbered: Iterable[tuple[int, str]], folder: str) -> list[str]:
     part = r"(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))[a-z0-9_]([a-z0-9_.-]*[a-z0-9_-])?"
     found, taken = [], set()
-    for i, node in enumerate(nodes):
-        if node.op[0] not in (":variable", ":constant"):
-            continue
-        lower = node.name.lower()
-        plain = node.name.isascii() and len(lower) <= 200 and lower not in taken
+    for i, name in numbered:
+        lower = name.lower()
+        plain = name.isascii() and len(lower) <= 200 and lower not in taken
         if plain and all(re.fullmatch(part, piece) for piece in lower.split("/")):
             taken.add(lower)
-            found.append(f"tensors/{node.name}.npy")
+            found.append(f"{folder}/{name}.npy")
         else:
-            found.append(f"tensors/#{i}.npy")
+            found.append(f"{folder}/#{i}.npy")
     return found
 
 

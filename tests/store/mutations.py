@@ -16,7 +16,7 @@ from sdgraph.store.plain import dumps
 from sdgraph.store.save import to_bytes
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import OPS, apply
-from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, made, parts, places
+from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, made, parts, places, recorded
 
 _SIZES = [0, 1, 2, 3, 7, 1000, 10**6, 10**9, 2**31, 2**40, 2**53, 2**63, 2**64, 10**30]
 _DTYPES = ["bool", "int8", "int64", "uint64", "float16", "float32", "float64", "complex64", "object", "<f4", "bfloat16"]
@@ -41,6 +41,8 @@ def base(name: str) -> tuple[dict, dict[str, bytes]]:
     """What the file of a small graph says that has an op, its gradients, and gradients of those."""
     if name == "rich":
         return CONTENT, MEMBERS
+    if name == "record":
+        return parts(recorded()[0])
     samples = [*samples_of(name)]
     sample = samples[len(samples) // 2]
     return parts(to_bytes(with_gradients(sample)[0]))
@@ -49,7 +51,8 @@ def base(name: str) -> tuple[dict, dict[str, bytes]]:
 def whole(seed: int) -> tuple[str, dict, dict[str, bytes]]:
     """The file that a seed begins with."""
     rng = np.random.default_rng(seed)
-    name = "rich" if rng.random() < 0.2 else OPS[rng.integers(len(OPS))]
+    kind = rng.random()
+    name = "rich" if kind < 0.16 else "record" if kind < 0.2 else OPS[rng.integers(len(OPS))]
     return name, *base(name)
 
 

@@ -15,6 +15,7 @@ from sdgraph.store.arrays import mapped
 from sdgraph.store.container import Reader
 from sdgraph.store.load import structure
 from sdgraph.store.sums import LARGE
+from tests.groups import first_and_slow
 
 posix = pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
 
@@ -162,7 +163,7 @@ def peak(call):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("shape", [(HUGE // 4,), (8, HUGE // 32)])
+@pytest.mark.parametrize("shape", first_and_slow([(HUGE // 4,), (8, HUGE // 32)], 1))
 def test_values_are_never_twice_in_memory(tmp_path, shape):
     path = tmp_path / "m.sdg"
     sd = saved(path, a=np.zeros(shape, "float32"))

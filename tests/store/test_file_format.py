@@ -17,7 +17,7 @@ from tests.fuzz.generate import generate
 from tests.golden.files.graphs import GRAPHS
 from tests.golden.files.make import written
 from tests.store import independent_reader
-from tests.store.hostile_files import rich
+from tests.store.hostile_files import recorded, rich
 
 
 def graph_of(data):
@@ -102,6 +102,14 @@ def test_a_graph_of_all_sorts():
     check(to_bytes(rich()))
 
 
+def test_a_record():
+    data, record = recorded()
+    check(data)
+    kind, facts, arrays = independent_reader.read(data).record
+    assert kind == record.kind and repr(facts) == repr(record.facts) and list(arrays) == list(record.arrays)
+    assert all(np.array_equal(arrays[name], array) for name, array in record.arrays.items())
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_random_programs(seed):
     check(to_bytes(build(generate(seed)).sd))
@@ -111,5 +119,7 @@ def test_the_page_names_every_part():
     """Whatever a file has, the page tells of."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "file_format.md").read_text()
     content = graph_of(written(GRAPHS["model"]()))
-    for name in (*content, *content["nodes"], *content["nodes"]["columns"], *content["tables"]):
+    record = graph_of(recorded()[0])
+    parts = [*record, *record["record"]]
+    for name in (*content, *parts, *content["nodes"], *content["nodes"]["columns"], *content["tables"]):
         assert f"`{name}`" in page or f"`nodes.{name}`" in page, name

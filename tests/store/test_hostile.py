@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sdgraph import SameDiff, errors
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import DIGEST, GRAPH, to_bytes
+from tests.groups import first_and_slow
 from tests.store.hostile_files import CONTENT, MEMBERS, NUMBERS, OTHERS, PLACES, changed, made, parts
 from tests.store.judging import judge
 from tests.store.mutations import OPS, base, in_order, mutated
@@ -27,7 +28,7 @@ def test_what_was_not_changed_is_a_graph():
     assert judge(made(CONTENT, MEMBERS)) is not None
 
 
-@pytest.mark.parametrize("part", range(16))
+@pytest.mark.parametrize("part", first_and_slow(range(16), 6))
 def test_every_place_changed_in_every_way(part):
     rng = np.random.default_rng(part)
     for path in PLACES[part::16]:
@@ -55,7 +56,7 @@ def test_several_changes_at_once(changes):
     judge(made(content, MEMBERS))
 
 
-@pytest.mark.parametrize("first", range(0, 1600, 100))
+@pytest.mark.parametrize("first", first_and_slow(range(0, 1600, 100), 4))
 def test_files_of_all_ops_changed_at_random(first):
     """More of them: ``python -m tests.fuzz_files``."""
     read = 0

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from sdgraph import SameDiff, viz
 from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.train import Sgd, TrainingPath
 from sdgraph.viz import surface
 
 mpl = pytest.importorskip("matplotlib")
@@ -140,3 +141,58 @@ def test_errors(options, error, text):
     sd.math.add(u + v, -9.0, name="below")
     with pytest.raises(error, match=text):
         viz.loss_surface(sd, **{"loss": "bowl", **options})
+
+
+def trained(*names, every=1):
+    """A bowl over two vectors that was trained, with its path."""
+    sd = SameDiff("float64")
+    x = sd.placeholder("x", (None,))
+    a, b = sd.var("a", np.array([3.0, 1.0, -1.0])), sd.var("b", np.array([[2.0], [1.0]]))
+    u, v = sd.var("u", 2.0), sd.var("v", -1.0)
+    scale = np.array([1.0, 4.0, 0.5])
+    sd.add_loss((a**2 * scale).sum() + (b**2).sum() + u**2 + 3 * v**2 + 0 * x.sum())
+    path = TrainingPath(list(names) or None, every=every)
+    sd.fit(np.zeros(12), updater=Sgd(0.05), batch_size=1, callbacks=[path])
+    return sd, path, {"x": [0.0]}
+
+
+def drawn_path(ax):
+    return max((line.get_xydata() for line in ax.get_lines()), key=len)
+
+
+def test_the_path_of_a_training_over_two_scalars():
+    sd, path, feeds = trained()
+    ax = viz.loss_surface(sd, "u", "v", feeds=feeds, path=path, points=5)
+    np.testing.assert_allclose(drawn_path(ax), np.stack([path["u"], path["v"]], 1), atol=1e-12)
+    low, high = ax.get_xlim()
+    assert low < 0 < 2 < high
+
+
+def test_a_path_spans_the_map_where_nothing_else_does():
+    """Distances in the plane of the two principal components are those of the best approximation of rank two."""
+    sd, path, feeds = trained()
+    ax = viz.loss_surface(sd, feeds=feeds, path=path, points=5)
+    away = np.concatenate([path[n].reshape(13, -1) - sd[n].value.reshape(1, -1) for n in ("a", "b", "u", "v")], 1)
+    u, s, _ = np.linalg.svd(away, full_matrices=False)
+    np.testing.assert_allclose(np.abs(drawn_path(ax)), np.abs(u[:, :2] * s[:2]), atol=1e-9)
+    assert ax.get_xlabel() == f"first direction of the path, {s[0] ** 2 / (s**2).sum():.0%} of it"
+    for at, (low, high) in zip(drawn_path(ax).T, (ax.get_xlim(), ax.get_ylim()), strict=True):
+        assert low < at.min() and at.max() < high
+
+
+def test_a_path_along_a_line_leaves_one_direction_to_chance():
+    sd, path, feeds = trained("u")
+    with pytest.raises(ArgumentError, match=r"does not have 'v'|spanned"):
+        viz.loss_surface(sd, "v", feeds=feeds, path=path, points=5)
+    sd, path, feeds = trained("a", every=100)
+    ax = viz.loss_surface(sd, feeds=feeds, path=path, points=5)
+    np.testing.assert_allclose(drawn_path(ax)[:, 1], 0, atol=1e-9)
+    assert ax.get_ylabel() == "second direction of the path, 0% of it"
+
+
+def test_a_path_in_the_plane_of_given_variables():
+    sd, path, feeds = trained()
+    ax = viz.loss_surface(sd, "a", feeds=feeds, path=path, points=5, span=3.0)
+    assert len(drawn_path(ax)) == 13 and drawn_path(ax)[-1] == pytest.approx([0, 0], abs=1e-12)
+    with pytest.raises(ArgumentError, match="The path does not have"):
+        viz.loss_surface(sd, "a", feeds=feeds, path=trained("b")[1], points=5)

@@ -45,12 +45,12 @@ class Asked(NamedTuple):
         return self.graph is not None or self.root == "nd"
 
 
-def advice(asked: Asked, name: str) -> str | None:
-    """What to write instead of an attribute that is not there, or None."""
+def advice(asked: Asked, name: str, *, misspelt: bool = True) -> str | None:
+    """What to write instead of an attribute that is not there, or None; names that may be misspelt have likely ones."""
     # A variable has few names of its own, and those of arrays elsewhere mean no operation of that name.
     first = (_other_library,) if asked.operand else ()
-    others = (_namespace, _same_row, _same_name, _other_row, _variable, _other_method, _other_library, _near)
-    for found in (_own, *first, _same_method, *others):
+    others = (_namespace, _same_row, _same_name, _other_row, _variable, _other_method, _other_library)
+    for found in (_own, *first, _same_method, *others, *((_near,) if misspelt else ())):
         text = found(asked, name)
         if text:
             graph = " Here sd is a graph: sd = SameDiff()." if not asked.namespace and " sd." in text else ""

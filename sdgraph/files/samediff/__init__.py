@@ -25,8 +25,9 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
     The graph has the names, values and losses of the file, and computes what SameDiff computed before it saved, also
     what SameDiff itself cannot read back; the page for SameDiff's users tells what differs. Where an operation is
     several here, the others have the name of its output before a slash: ``y/floor``. Texts, which no variable holds,
-    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained is in ``sd.training``, a `Training`, from
-    where `save` takes it; ``sd.save`` does not keep it.
+    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained and evaluated, and how far, is in
+    ``sd.training_config`` and ``sd.updater_state``: ``sd.fit`` goes on from there as SameDiff would, and `save`
+    writes it; ``sd.save`` does not keep it.
 
     Nothing in a file can run, and damage ends in an error. The format has no checksums, so not all of it is found.
 
@@ -72,7 +73,7 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
 def load_training(path: str | os.PathLike[str]) -> Training | None:
     """Read how a file's graph is trained: updater, regularization, counters, and what the updater keeps.
 
-    That is what a graph of `load` has as ``sd.training``, also of a file whose operations sdgraph does not have.
+    That is what a graph of `load` goes on from, as plain values, also of a file whose operations sdgraph does not have.
 
     Args:
         path: The file.
@@ -129,8 +130,8 @@ def save(
             nothing, as ``()``, for a graph that is only evaluated, which may have ops whose gradient SameDiff has not.
             By default the losses of the graph. The file has none if those are not clear. A graph without any has its
             only output as one if that is a number, and SameDiff has its gradient.
-        training: Updater, counters and what the updater keeps, or False to leave them out; by default those that the
-            graph was read with.
+        training: Updater, counters and what the updater keeps, as plain values, or False to leave them out; by default
+            the graph's training configuration and where its updater is.
 
     Returns:
         The path.

@@ -20,6 +20,10 @@ from sdgraph.files.samediff.schema import Record
 from sdgraph.files.samediff.tables import Damaged
 
 _PACKAGES: Final = {
+    "org.nd4j.evaluation.classification": (
+        *("Evaluation", "EvaluationBinary", "EvaluationCalibration", "ROC", "ROCBinary", "ROCMultiClass"),
+    ),
+    "org.nd4j.evaluation.regression": ("RegressionEvaluation",),
     "org.nd4j.linalg.learning.config": (
         *("AMSGrad", "AdaBelief", "AdaDelta", "AdaGrad", "AdaMax", "Adam"),
         *("Nadam", "Nesterovs", "NoOp", "RmsProp", "Sgd"),

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from sdgraph.build.decorators import composite
 from sdgraph.build.docstrings import Meaning
-from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import ELEMENTWISE
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.reading import Derived, Reading
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import not_negative
@@ -21,9 +20,9 @@ from sdgraph.infer.aval import Dim, is_floating, shape_str
 from sdgraph.infer.shapes import known_to_differ, normalize_axis, same_sizes
 from sdgraph.ops.losses.class_numbers import check_class_numbers, refuse_class_numbers
 from sdgraph.ops.losses.ctc import CTC_LITERALS, ctc_negative_log_likelihood, infer_ctc
+from sdgraph.ops.losses.curves import cross_entropy, huber
 from sdgraph.ops.losses.reduction import LossReduce, floats, reduce_loss, reduction, rounded, symbols
 from sdgraph.ops.precision import widened
-from sdgraph.ops.slopes import decay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,31 +130,6 @@ def _half_log_two_pi(y: SDVariable) -> SDVariable:
     """Stirling's approximation of ``log(y!)``, for y > 1."""
     m = y.sd.math
     return y * m.log(y) - y + 0.5 * m.log(2 * math.pi * y)
-
-
-def _cross_entropy_vjp(
-    g: SDVariable, e: SDVariable, labels: SDVariable, logits: SDVariable, positive: SDVariable | None
-) -> tuple[SDVariable, SDVariable, SDVariable | None]:
-    nn = g.sd.nn
-    weight = labels if positive is None else positive
-    slope = (1 - labels) * nn.sigmoid(logits) - weight * nn.sigmoid(-logits)
-    if positive is None:
-        return -(g * logits), g * slope, None
-    return -(g * nn.softplus(logits)), g * slope, g * nn.softplus(-logits)
-
-
-@composite(vjp=_cross_entropy_vjp, reach=ELEMENTWISE)
-def _cross_entropy(sd: GraphLike, labels: Operand, logits: Operand, positive: Operand | None = None) -> SDVariable:
-    """``(1 - labels) softplus(logits) + positive softplus(-logits)``, where ``positive`` is the labels by default.
-
-    Written as ``|logits|`` times what it is wrong by, and what softplus is above its corner: no term cancels another at
-    any logit, and a label that agrees with an infinite one makes it 0.
-    """
-    z, x = sd.as_variable(labels), sd.as_variable(logits)
-    m, against = sd.math, 1 - z
-    wrong = sd.where(x >= 0, against, z if positive is None else positive)
-    rest = m.log1p(decay(x))
-    return m.multiply_no_nan(m.abs(x), wrong) + (rest if positive is None else (against + positive) * rest)
 
 
 _SHARED = {
@@ -378,13 +352,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         """
         not_negative("delta", delta)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
-        sd = self.sd
-        d = p - y
-        size = sd.math.abs(d)
-        near = size <= delta
-        # Selecting before squaring keeps a huge difference from overflowing in the branch that is not taken.
-        close = sd.where(near, d, 0)
-        return reduced(sd.where(near, 0.5 * sd.math.square(close), delta * (size - 0.5 * delta)))
+        return reduced(huber(p - y, delta))
 
     @composite(is_loss=True)
     def l2_loss(self, var: Operand, *, name: str | None = None) -> SDVariable:
@@ -446,13 +414,17 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         """
         not_negative("epsilon", epsilon)
         y, p, reduced = _elementwise(label, predictions, weights, loss_reduce, _NAMES)
-        sd, m = self.sd, self.sd.math
-        # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
-        high = p > 0.5
-        far = sd.where(high, (1 - p) + epsilon, 1)
-        near = sd.where(high, 0, epsilon - p)
+        m, against = self.sd.math, 1 - y
+        if epsilon:
+            # log(1 - p + epsilon) two ways: 1 - p is exact above one half, and log1p keeps a tiny p below.
+            high = p > 0.5
+            far = self.sd.where(high, (1 - p) + epsilon, 1)
+            near = self.sd.where(high, 0, epsilon - p)
+            logs = m.xlogy(y, p + epsilon) + (m.xlogy(against, far) + m.xlog1py(against, near))
+        else:
+            logs = m.xlogy(y, p) + m.xlog1py(against, -p)
         # Not the negative of the sum: a loss of nothing is 0.0, not -0.0.
-        return reduced(0.0 - (m.xlogy(y, p + epsilon) + (m.xlogy(1 - y, far) + m.xlog1py(1 - y, near))))
+        return reduced(0.0 - logs)
 
     @composite(is_loss=True)
     def log_poisson(
@@ -612,7 +584,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         z, x, reduced = _elementwise(label, prediction_logits, weights, loss_reduce, _LOGIT_NAMES)
         if label_smoothing:
             z = (1 - label_smoothing) * z + 0.5 * label_smoothing
-        return reduced(_cross_entropy(self.sd, z, x))
+        return reduced(cross_entropy(z, x))
 
     @composite(is_loss=True, reads=_plain("softmax({p}) − {y}"))
     def softmax_cross_entropy(
@@ -761,7 +733,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
         _same_shape(targets=targets, inputs=inputs)
         x, z = floats(inputs, targets, like=inputs)
         if weights is None:
-            return rounded(_cross_entropy(self.sd, z, x), inputs, targets)
+            return rounded(cross_entropy(z, x), inputs, targets)
         (q,) = floats(weights, like=x)
         if q.ndim > x.ndim and q.shape in _SCALARS:
             q = self.sd.reshape(q, ())
@@ -772,7 +744,7 @@ class SDLoss(Namespace, prefix="loss", shared=_SHARED):
                 given=f"weights {shape_str(q.shape)}, targets {shape_str(x.shape)}",
                 fix="Give a scalar, or one weight per output (the last dimension).",
             )
-        return rounded(_cross_entropy(self.sd, z, x, q * z), inputs, targets, weights)
+        return rounded(cross_entropy(z, x, q * z), inputs, targets, weights)
 
 
 def _fit_row_weights(weights: SDVariable, shape: tuple[Dim, ...]) -> SDVariable:

@@ -15,7 +15,11 @@ LARGE = 1 << 20
 KEPT = 1 << 28
 """Bytes of unused memory kept, at most."""
 
-_ALIGN = 64
+ALIGN = 64
+"""A line of the caches, at whose start a large array begins."""
+_PAGE, _INTO_PAGE = 1 << 12, 1 << 10
+"""Large arrays of numpy's begin where a page does. One that began there too would be written just where, within a page,
+the next elements of the others are read, and CPUs take addresses for equal that are equal within a page."""
 
 # Memory comes back whenever an array dies: in any thread, amid a call of `empty`, in a signal's handler. So there are
 # no locks and no counters here, only single operations on lists.
@@ -23,7 +27,7 @@ _free: dict[int, list[_Memory]] = {}
 
 
 class _Memory(NamedTuple):
-    """Bytes and their first aligned address."""
+    """Bytes, and the address among the first of them where an array begins."""
 
     array: np.ndarray[Any, Any]
     address: int
@@ -61,7 +65,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         size *= d
     if size < LARGE:
         return np.empty(shape, dtype)
-    loan = _Loan(_memory(_rounded(size) + _ALIGN), size)
+    loan = _Loan(_memory(_rounded(size) + _PAGE), size)
     return np.ndarray(shape, dtype, np.asarray(loan))
 
 
@@ -71,7 +75,7 @@ def _memory(size: int) -> _Memory:
     except (KeyError, IndexError):
         fresh = np.empty(size, np.uint8)
     address = fresh.ctypes.data
-    return _Memory(fresh, address + -address % _ALIGN)
+    return _Memory(fresh, address + (_INTO_PAGE - address) % _PAGE)
 
 
 def kept() -> int:

@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdgraph.build.kinds import EngineName
 from sdgraph.checks import one_of
@@ -16,6 +16,9 @@ from sdgraph.errors import EngineError, MissingDependencyError
 from sdgraph.infer.aval import Aval
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines.interface import Engine, Program
+
+if TYPE_CHECKING:
+    from sdgraph.run.engines.limits import Limits
 
 
 class Known(NamedTuple):
@@ -101,10 +104,13 @@ def _installed(package: str) -> bool:
 
 @functools.cache
 def _version(package: str) -> str:
-    # Imported here: it takes longer than the rest of this package together, and most programs never ask.
-    from importlib import metadata
+    # Packages say it quickly themselves. To read what was installed takes as long as to compile a loss.
+    try:
+        return importlib.import_module(package).__version__
+    except Exception:  # Whether the engine works is asked later.
+        from importlib import metadata
 
-    return metadata.version(package)
+        return metadata.version(package)
 
 
 def compile_plan(plan: Plan, engine: str, *, check_numerics: bool) -> tuple[Program, str]:
@@ -139,6 +145,17 @@ def _working(engine: str) -> Engine | None:
         )
         return None
     return found
+
+
+def limits(threads: int, *, again: bool = False) -> Limits:
+    """What so many threads of this computer can do, measured by compiled loops or, where there are none, by numpy's."""
+    if _installed("llvmlite") and _working("llvm") is not None:
+        from sdgraph.run.engines.llvm import measured
+
+        return measured.limits(threads, again=again)
+    from sdgraph.run.engines.reference import measured as by_numpy
+
+    return by_numpy.limits(threads)
 
 
 def _computed(plan: Plan) -> int:

@@ -6,14 +6,28 @@ Must not know any engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
 
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
 
+if TYPE_CHECKING:
+    from sdgraph.run.engines.limits import Work
+
 Run = Callable[[list[Any]], list[Any]]
 """From filled slots, which it may change, to the arrays of the results, which are the caller's own."""
+
+
+Copies = Callable[[Sequence["np.ndarray[Any, Any]"]], "Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]"]
+"""From the arrays of results to pairs, the second of which is copied to the first before each run."""
+
+
+def no_copies(results: Sequence[np.ndarray[Any, Any]]) -> Sequence[Any]:
+    """Nothing is copied before a run."""
+    return ()
 
 
 class Part(NamedTuple):
@@ -24,6 +38,48 @@ class Part(NamedTuple):
     """What it reads and writes of memory."""
     run: Callable[[list[Any]], None]
     """Does it, on the slots that the parts before have left."""
+    holds: tuple[str, ...] = ()
+    """The variables that it computes, by name."""
+    does: Work | None = None
+    """What it does at least, where more is known than its bytes."""
+    engine: str = "numpy"
+    """The engine whose call it is: a call that does nothing takes some time."""
+
+
+Follows = Callable[[Sequence["np.ndarray[Any, Any]"]], "Callable[[], object] | None"]
+"""From the arrays of results that are not the caller's own to what is called next, if the last of them is a number that
+is finite."""
+
+
+class Standing(NamedTuple):
+    """A plan on arrays that stay where they are from call to call, so that a call has nothing to lay out.
+
+    A call is not stopped halfway: signals are handled before it or after it.
+    """
+
+    run: Callable[..., object]
+    """Computes the results from what is in the arrays now; it takes the arrays of feeds that do not stand."""
+    given: Sequence[Any]
+    """These feeds, in this order."""
+    fits: Callable[..., bool]
+    """Whether these arrays are as planned and in C order."""
+    results: list[np.ndarray[Any, Any]]
+    """Where it writes the results, in order. One that takes the place of a feed may be that feed's own array."""
+    on: Follows
+    """What computes the results where the arrays of `given` stand, too."""
+
+
+class Again(NamedTuple):
+    """A program for one caller, who calls it one time after the other."""
+
+    run: Callable[[Sequence[Any], int], list[Any] | None]
+    """From what is given and the step to the results; None if other arrays are given than are expected, or a check
+    failed: `Program.run` tells why."""
+    both: Callable[[Sequence[Any]], list[Any] | None] | None = None
+    """It and what follows, in one call that is not stopped between; None if not both were done, and the long way is to
+    be gone."""
+    code: Callable[..., object] | None = None
+    """The compiled code of `both`, for measuring; it takes what is given and the arrays of the caller's results."""
 
 
 class Program(Protocol):
@@ -40,6 +96,44 @@ class Program(Protocol):
         """The plan with what the engine made of it."""
         ...
 
+    def stand(
+        self,
+        feeds: Mapping[int, np.ndarray[Any, Any] | None],
+        places: Sequence[int | None],
+        elsewhere: Callable[[int], np.ndarray[Any, Any]],
+        copies: Copies = no_copies,
+    ) -> Standing | None:
+        """The program on arrays that stay where they are; None where there is no such way.
+
+        Args:
+            feeds: The arrays of placeholders by their ids, in C order; None for those that are given in each call.
+            places: For each result the placeholder whose place it takes, if any. It is written over that array if all
+                that reads the old value has done so by then.
+            elsewhere: What makes the array of a result that is written over none, from its number among the results.
+            copies: From the arrays of the results to pairs, the second of which is copied to the first before each run.
+        """
+        return None
+
+    def again(
+        self,
+        slots: Sequence[Any],
+        given: Sequence[tuple[int, tuple[int, ...], np.dtype[Any]]],
+        step: int,
+        away: int,
+        follows: Follows,
+    ) -> Again | None:
+        """The program for one caller, who calls it one time after the other; None where there is no quicker way.
+
+        Args:
+            slots: What every run starts from: constants, and arrays that stay where they are.
+            given: Slot, shape and dtype of each array that is given in a call.
+            step: The slot of the step; negative where there is none.
+            away: How many of the results, the first ones, are the caller's own. Others may stand in memory that the
+                next call writes over.
+            follows: What follows.
+        """
+        return None
+
     def source(self) -> str | None:
         """The code that the engine made; None where it makes none."""
         return None
@@ -47,6 +141,9 @@ class Program(Protocol):
     def parts(self) -> Sequence[Part] | None:
         """What runs one after another, for `profile`; None where the engine cannot tell."""
         return None
+
+    def settle(self) -> None:
+        """Wait until the program is as quick as it becomes, where something goes on in the background."""
 
 
 class Engine(Protocol):

@@ -1,7 +1,8 @@
 """The threads that share large loops.
 
 Results do not depend on how many there are: a loop is cut into chunks by its size alone. A caller takes the workers
-that are idle and never waits for those of another caller. Must not know regions.
+that are idle and never waits for those of another caller. Compiled code has a quicker way to hand loops over, see
+``llvm/translate/crew.py``; these threads then only go where it does so. Must not know regions.
 
 An exception may leave a caller anywhere: Ctrl-C, a signal handler, whatever a debugger raises in a thread. So nothing
 here depends on a caller's coming to its end. Whoever works on a job holds it, and the job holds the memory that it
@@ -10,6 +11,8 @@ reads and writes; workers fetch jobs and go back by themselves.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import os
 import sys
@@ -28,16 +31,26 @@ _T = TypeVar("_T")
 _PARTS = 4
 """Parts per thread: who is done early takes the next one."""
 
+_MOST = 1 << 30
+"""No setting is larger for compiled code."""
+
 _STACK = 8 << 20
 """Bytes of a thread's stack, at least, where a program has chosen another size than the system's."""
 
 _count: int | None = None
-_jobs: SimpleQueue[_Job] = SimpleQueue()
+setting = ctypes.c_int64(0)
+"""How many threads work on one large region, where compiled code can read it; 0 before anybody asked."""
+_jobs: SimpleQueue[_Job | Errand] = SimpleQueue()
 """A job as many times as workers are asked to help with it."""
 _idle: list[threading.Thread] = []
 _workers = 0
 _lock = threading.Lock()
 """Held while workers are started. Callers do not take it: an interrupt may fall into one's taking a lock."""
+
+recall: Callable[[], object] = int
+"""Calls back those who are on an errand. Whoever sends them puts it here."""
+forgotten: list[Callable[[], None]] = []
+"""What is to be done where the threads are gone."""
 
 forks.renew(sys.modules[__name__], "_lock", threading.Lock)
 
@@ -58,11 +71,15 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Set how many threads work on one large region; the default is the number of usable cores.
 
+    Results have the same bits with any number. A thread that has helped waits for more work for a tenth of a
+    millisecond without leaving its core, unless there are more threads than cores; with 1 there are no such threads.
+
     Raises:
         ArgumentError: If it is not a whole number of at least 1.
     """
     global _count
     _count = whole("n", n, least=1, message="A number of threads is a whole number, at least 1.")
+    setting.value = min(_count, _MOST)
 
 
 class _Job:
@@ -95,12 +112,27 @@ class _Job:
         self._keep = None
 
 
-def _run_worker(jobs: SimpleQueue[_Job], idle: list[threading.Thread]) -> None:
+class Errand:
+    """Where workers are sent, of which nobody hears again. Who is there still counts as idle and can be called back."""
+
+    __slots__ = ("go",)
+
+    def __init__(self, go: Callable[[], None]) -> None:
+        self.go = go
+
+
+def _run_worker(jobs: SimpleQueue[_Job | Errand], idle: list[threading.Thread]) -> None:
     global _workers
     me = threading.current_thread()
     try:
         while True:
-            _help(jobs.get(), idle, me)
+            job = jobs.get()
+            if isinstance(job, Errand):
+                with contextlib.suppress(BaseException):
+                    job.go()
+            else:
+                _help(job, idle, me)
+            del job
     finally:  # Nothing here raises, but debuggers can make any thread raise.
         _leave(idle, me)
         with _lock:
@@ -125,7 +157,7 @@ def _leave(idle: list[threading.Thread], worker: threading.Thread) -> None:
         idle.remove(worker)
 
 
-def _start(thread: threading.Thread) -> None:
+def start(thread: threading.Thread) -> None:
     """Start a thread with a stack that compilers and loops can do with, whatever size a program asks for its own."""
     size = threading.stack_size()
     if not 0 < size < _STACK:
@@ -146,7 +178,7 @@ def _start_workers(n: int) -> None:
             worker = threading.Thread(target=_run_worker, args=(_jobs, _idle), name="sdgraph", daemon=True)
             _idle.append(worker)
             try:
-                _start(worker)
+                start(worker)
             except RuntimeError:
                 _leave(_idle, worker)
                 return
@@ -158,6 +190,20 @@ def _forget() -> None:
     """After a fork the threads are gone."""
     global _jobs, _idle, _workers
     _jobs, _idle, _workers = SimpleQueue(), [], 0
+    for forget in forgotten:
+        forget()
+
+
+def _see_to(n: int) -> None:
+    if n > _workers:
+        apart(partial(_start_workers, n))
+
+
+def send(errand: Errand, n: int, workers: int) -> None:
+    """Send n of so many workers on an errand as soon as they have nothing else to do; those on the way count."""
+    _see_to(workers)
+    for _ in range(min(n, _workers) - _jobs.qsize()):
+        _jobs.put(errand)
 
 
 def share(loop: Callable[[int, int, int], None], block: int, chunks: int, keep: Any = None) -> None:
@@ -172,8 +218,7 @@ def share(loop: Callable[[int, int, int], None], block: int, chunks: int, keep: 
         keep: Whatever owns memory that the loop reads or writes, the block included. It lives until no thread uses it.
     """
     wanted = min(get_num_threads(), chunks) - 1
-    if wanted > _workers:
-        apart(partial(_start_workers, wanted))
+    _see_to(wanted)
     helpers = min(wanted, len(_idle))
     if helpers <= 0:
         loop(block, 0, chunks)
@@ -182,6 +227,7 @@ def share(loop: Callable[[int, int, int], None], block: int, chunks: int, keep: 
     try:
         for _ in range(helpers):
             _jobs.put(job)
+        recall()
         error = None if job.work() else job.outcome.get()
     except BaseException:
         job.stop()
@@ -206,7 +252,7 @@ def apart(function: Callable[[], _T]) -> _T:
             outcome.put(e)
 
     try:
-        _start(threading.Thread(target=run, name="sdgraph apart"))
+        start(threading.Thread(target=run, name="sdgraph apart"))
     except RuntimeError:
         return function()
     result = outcome.get()

@@ -176,8 +176,8 @@ def name(text: str) -> str:
     r"""A variable's name as it is written.
 
     Example:
-        >>> name("x"), name("w1"), name("lambda"), name("σ_2"), name("y_pred"), name("data_loss"), name("layer_2")
-        ('x', 'w_{1}', '\\lambda', '\\sigma_{2}', 'y_{\\mathrm{pred}}', '\\mathrm{data\\_loss}', '\\mathrm{layer}_{2}')
+        >>> name("x"), name("w1"), name("lambda"), name("σ_2"), name("y_pred"), name("data_loss"), name("weight_2")
+        ('x', 'w_{1}', '\\lambda', '\\sigma_{2}', 'y_{\\mathrm{pred}}', '\\mathrm{data\\_loss}', '\\mathrm{weight}_{2}')
     """
     return label(text).term.text
 

@@ -162,6 +162,20 @@ def gradients() -> Golden:
     )
 
 
+def after_steps() -> Golden:
+    """Values that variables take after each step: one that is made later than what takes it, and the other way."""
+    sd = SameDiff("float64")
+    x = sd.placeholder("x", (2, 3))
+    mean, w = sd.var("mean", np.zeros(3)), sd.var("w", W)
+    moved = sd.math.add(0.9 * mean, 0.1 * sd.mean(x, axis=0), name="moved")
+    sd.math.square(x @ w, name="squares").mean(name="loss").mark_as_loss()
+    late = sd.var("late", W)
+    sd.update(late, w)
+    sd.update(mean, moved)
+    values = {"moved": 0.1 * X.mean(0), "loss": np.mean((X @ W) ** 2)}
+    return Golden(sd, values, feeds={"x": X}, losses=["loss"], trainable=["mean", "w", "late"])
+
+
 def outputs() -> Golden:
     """Ops with several outputs, used and unused ones."""
     sd = SameDiff("float64")
@@ -326,5 +340,6 @@ def origins() -> Golden:
 
 
 GRAPHS: dict[str, Callable[[], Golden]] = {
-    f.__name__: f for f in (empty, model, gradients, outputs, dtypes, names, settings, random, own_ops, origins)
+    f.__name__: f
+    for f in (empty, model, gradients, after_steps, outputs, dtypes, names, settings, random, own_ops, origins)
 }

@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import numpy as np
@@ -173,6 +175,33 @@ def test_an_old_llvmlite_is_one_clear_error_and_under_auto_one_warning(sd, monke
     assert f.engine == "numpy"
     sd.compile("y")(x=[0.0])  # Silent: warnings are errors here.
     choice._working.cache_clear()
+
+
+@needs_llvm
+def test_the_version_is_that_of_what_is_installed():
+    choice._version.cache_clear()
+    assert choice._version("llvmlite") == metadata.version("llvmlite")
+
+
+def test_the_version_of_a_package_that_does_not_say_it_or_fails_is_that_of_its_files(monkeypatch):
+    monkeypatch.setattr(metadata, "version", {"silent": "1.2", "broken": "3.4"}.__getitem__)
+    monkeypatch.setitem(sys.modules, "silent", ModuleType("silent"))
+    monkeypatch.setitem(sys.modules, "broken", None)
+    assert choice._version.__wrapped__("silent") == "1.2"
+    assert choice._version.__wrapped__("broken") == "3.4"
+
+
+@needs_llvm
+def test_a_first_call_loads_nothing_that_only_tells():
+    program = """if True:
+        import sys
+        import sdgraph
+        sd = sdgraph.SameDiff()
+        sd.compile(sd.placeholder("x", (2,)) * 2.0, engine="llvm")(x=[1.0, 2.0])
+        told = ("importlib.metadata", "sdgraph.run.engines.llvm.describe", "sdgraph.run.engines.llvm.work")
+        sys.exit(any(name in sys.modules for name in told))
+    """
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 @needs_llvm

@@ -6,7 +6,6 @@ graph cannot have is collected, so that one error names all of it. Must not know
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import re
@@ -23,6 +22,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import FormatError, SDGraphError, UnknownOpError, VariableNameError, shown
 from sdgraph.files.free_names import FreeNames
 from sdgraph.files.samediff import arrays
+from sdgraph.files.samediff.configs import to_config
 from sdgraph.files.samediff.op_table import rows
 from sdgraph.files.samediff.reading.call import Call
 from sdgraph.files.samediff.reading.making import is_there, make
@@ -33,6 +33,7 @@ from sdgraph.files.samediff.tables import Damaged
 from sdgraph.files.samediff.training import read_training
 from sdgraph.infer.names import is_short, is_writable
 from sdgraph.samediff import SameDiff
+from sdgraph.train.updating.updater_state import UpdaterState
 from sdgraph.wording import listed
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -256,11 +257,12 @@ class _Builder:
                 raise Damaged(f"it minimizes what is no loss: {e.message}") from e
 
     def training(self, graph: Record) -> None:
-        """Keep with the graph how it was trained."""
+        """Keep with the graph how it was trained, and how far."""
         found = read_training(graph)
         if found is not None:
-            state = {self._here(name): kept for name, kept in found.state.items()}
-            self.sd.training = dataclasses.replace(found, state=state)
+            self.sd.training_config = to_config(found.settings, self._here)
+            slots = {self._here(name): kept for name, kept in found.state.items()}
+            self.sd.updater_state = UpdaterState(found.iteration, found.epoch, slots)
 
     def warn(self, name: str) -> None:
         """Say what the file leaves open."""

@@ -11,7 +11,7 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.files.samediff.encoding import encode
 from sdgraph.files.samediff.schema import GRAPH, Record
 from sdgraph.files.samediff.training import Training
-from sdgraph.files.samediff.writing.trained import trained
+from sdgraph.files.samediff.writing.trained import trained, training_of
 from sdgraph.files.samediff.writing.walk import Obstacle, Walk
 from sdgraph.samediff import SameDiff
 from sdgraph.store.atomic import replaced
@@ -28,7 +28,7 @@ def save(sd: Any, path: Path, losses: Any, training: Any) -> Path:
     if not isinstance(sd, SameDiff):
         raise ArgumentTypeError("Only a graph can be saved.", given=shown(sd), expected="a SameDiff")
     if training is None:
-        training = sd.training
+        training = training_of(sd)
     elif training is not False and not isinstance(training, Training):
         raise ArgumentTypeError(
             "This is no training.", given=shown(training), expected="a samediff.Training, or False for none"

@@ -9,26 +9,40 @@ import numpy as np
 
 from sdgraph.errors import ArgumentError
 from sdgraph.files.samediff import arrays
+from sdgraph.files.samediff.configs import slots_of, to_settings
 from sdgraph.files.samediff.schema import Record
 from sdgraph.files.samediff.training import Training, write_settings
 from sdgraph.files.samediff.writing.records import Value
-
-_KEYS: Final = {
-    "AMSGrad": {"M", "V", "V_HAT"},
-    "AdaDelta": {"msg", "msdx"},
-    "AdaGrad": {"grad"},
-    "AdaMax": {"M", "U"},
-    "Adam": {"M", "V"},
-    "Nadam": {"M", "V"},
-    "Nesterovs": {"V"},
-    "NoOp": set(),
-    "RmsProp": {"G"},
-    "Sgd": set(),
-}
-"""What each updater keeps of a variable."""
-
+from sdgraph.infer.aval import is_floating
+from sdgraph.samediff import SameDiff
+from sdgraph.train.updating.updater_state import UpdaterState
+from sdgraph.train.updating.updaters import Updater
 
 _WITHOUT: Final = "training=False writes the graph without it."
+
+
+def training_of(sd: SameDiff) -> Training | None:
+    """How a graph is trained, and how far that is; None if it has no configuration.
+
+    Raises:
+        ArgumentError: If Java has nothing that trains so.
+    """
+    if sd.training_config is None:
+        return None
+    state = sd.updater_state or UpdaterState()
+    settings = to_settings(sd.training_config, state.iteration, state.epoch)
+    slots = {name: dict(kept) for name, kept in state.slots.items()}
+    updater = sd.training_config.updater
+    if slots and _was_trained(sd) and isinstance(updater, Updater):
+        # Java trains all variables, also those that the losses did not depend on here.
+        for v in sd.trainable_variables():
+            if v.name not in slots and is_floating(v.dtype):
+                slots[v.name] = {slot: np.full_like(v.value, start) for slot, start in updater.slots().items()}
+    return Training(settings, slots)
+
+
+def _was_trained(sd: SameDiff) -> bool:
+    return sd.training_kept is not None and sd.training_kept.step is not None
 
 
 def trained(training: Training, variables: Iterable[Value]) -> Record:
@@ -65,7 +79,7 @@ def _check_state(training: Training, updater: str, trained: dict[str, Value]) ->
             expected=f"entries for {', '.join(map(repr, lacking))} as well, or no state at all",
             fix=_WITHOUT,
         )
-    wanted = _KEYS.get(updater)
+    wanted = slots_of(updater)
     for name, kept in training.state.items():
         if wanted is not None and kept.keys() != wanted:
             raise ArgumentError(

@@ -17,6 +17,7 @@ from sdgraph.ops.losses.keras.definition import keras_loss
 from sdgraph.ops.losses.keras.op_loss import MEAN, OpLoss, function
 from sdgraph.ops.losses.keras.weighting import EPSILON, Reduction, per_sample
 from sdgraph.ops.losses.reduction import LossReduce
+from sdgraph.ops.slopes import decay_of_twice
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 @composite(vjp=lambda g, y, e: g * g.sd.math.tanh(e), reach=ELEMENTWISE)
 def _log_cosh(sd: GraphLike, e: Operand) -> SDVariable:
     """``log(cosh(e))``, with full relative accuracy near 0 and without overflow."""
-    m = sd.math
+    m, e = sd.math, sd.as_variable(e)
     size = m.abs(e)
     near = size < 1
-    half = m.sinh(0.5 * sd.where(near, size, 0.0))
-    # cosh(e) = 1 + 2 sinh(e/2)^2 keeps small e; |e| + log1p(exp(-2|e|)) - log 2 keeps large ones.
-    return sd.where(near, m.log1p(2 * m.square(half)), size + (m.log1p(m.exp(-2 * size)) - math.log(2)))
+    # 1 - tanh(e)^2 = 1 / cosh(e)^2 keeps small e; |e| + log1p(exp(-2|e|)) - log 2 keeps large ones. Both logarithms are
+    # one, and tanh is the derivative.
+    log = m.log1p(sd.where(near, -m.square(m.tanh(e)), decay_of_twice(e)))
+    return sd.where(near, -0.5 * log, size + (log - math.log(2)))
 
 
 def _unit(x: SDVariable) -> SDVariable:

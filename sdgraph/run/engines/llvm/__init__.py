@@ -5,21 +5,26 @@ Needs llvmlite. Results equal the numpy engine's up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
-from sdgraph.run.engines.interface import Part, Program
-from sdgraph.run.engines.llvm import describe, running
+from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Standing, no_copies
+from sdgraph.run.engines.llvm import running, standing
 from sdgraph.run.engines.llvm.divide.partition import divide
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.llvm.translate import machine
+from sdgraph.run.engines.llvm.translate.entry import entry
 
 
 def probe() -> None:
     """Raise if LLVM cannot compile and load code on this computer."""
-    machine.kernel("define i64 @.probe() {\n  ret i64 7\n}")
+    if entry() is None:  # Otherwise that was compiled, and every program needs it.
+        machine.kernel("define i64 @.probe() {\n  ret i64 7\n}")
 
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program | None:
@@ -33,20 +38,51 @@ class _Fused(Program):
         self._plan = plan
         self._division = division = divide(plan)
         self._runners = {
-            k: _runner(part, division) for k, part in enumerate(division.parts) if isinstance(part, Segment)
+            k: _runner(part, division, plan) for k, part in enumerate(division.parts) if isinstance(part, Segment)
         }
         self.n_slots = division.n_slots
         self.run = running.run_of(plan, division, self._runners)
 
+    def stand(
+        self,
+        feeds: Mapping[int, np.ndarray[Any, Any] | None],
+        places: Sequence[int | None],
+        elsewhere: Callable[[int], np.ndarray[Any, Any]],
+        copies: Copies = no_copies,
+    ) -> Standing | None:
+        return standing.stand(self._plan, self._division, self._runners, feeds, places, elsewhere, copies)
+
+    def again(
+        self,
+        slots: Sequence[Any],
+        given: Sequence[tuple[int, tuple[int, ...], np.dtype[Any]]],
+        step: int,
+        away: int,
+        follows: Follows,
+    ) -> Again | None:
+        from sdgraph.run.engines.llvm import repeating
+
+        return repeating.again(self._plan, self._division, self._runners, slots, given, step, away, follows)
+
+    def settle(self) -> None:
+        machine.settled()
+
+    # What tells of a program is loaded when somebody asks, as the first call waits for all that is loaded here.
     def explain(self) -> Made:
+        from sdgraph.run.engines.llvm import describe
+
         return describe.described(self._plan, self._division, self._runners)
 
     def source(self) -> str:
+        from sdgraph.run.engines.llvm import describe
+
         return describe.source(self._plan, self._division, self._runners)
 
     def parts(self) -> Sequence[Part]:
-        return running.measurable(self._plan, self._division, self._runners)
+        from sdgraph.run.engines.llvm import parts
+
+        return parts.measurable(self._plan, self._division, self._runners)
 
 
-def _runner(segment: Segment, division: Division) -> Runner:
-    return Runner(segment.regions, segment.reads, segment.writes, division.dtypes, division.shapes, division.constants)
+def _runner(segment: Segment, division: Division, plan: Plan) -> Runner:
+    return Runner(segment, division.dtypes, division.shapes, division.constants, tiny=plan.tiny)

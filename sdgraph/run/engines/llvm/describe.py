@@ -6,84 +6,95 @@ Must not know LLVM.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sdgraph.infer.aval import shape_str
-from sdgraph.plan.made import Group, Made
+from sdgraph.plan.made import Alone, Group, Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
-from sdgraph.run.engines.llvm.divide.phases import schedule
-from sdgraph.run.engines.llvm.divide.region import COLUMN, ELEMENT, ONCE, ROW, Node, Region, size_of
+from sdgraph.run.engines.llvm import work
+from sdgraph.run.engines.llvm.divide.advice import VIEW, advice
+from sdgraph.run.engines.llvm.divide.cuts import COLUMN, ELEMENT, ONCE, OUTER, ROW
+from sdgraph.run.engines.llvm.divide.region import Region, is_scan
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.liveness import peak_bytes
-from sdgraph.run.engines.llvm.scalars.scalar_ops import rule_of
-from sdgraph.run.engines.llvm.segment import Runner
+from sdgraph.run.engines.llvm.segment import Compiled, Runner
 from sdgraph.wording import byte_size
 
+_NAMES_IN_A_LINE = 8
 _WHERE = {ELEMENT: "each element", ROW: "each row", ONCE: "once"}
 
 
-class Cost(NamedTuple):
-    """What a part does at least: bytes it reads and writes, floating operations."""
-
-    bytes: int
-    operations: int
+_REDUCED = {ROW: "over its row", ONCE: "over all", COLUMN: "over rows", OUTER: "over columns and some rows"}
 
 
-def cost(region: Region, division: Division, stored: set[int]) -> Cost:
-    """The cost of a region: every array is read once per phase that uses it, every result written once."""
-    phases, _ = schedule(region, stored)
-    inside = {n.id for n in region.nodes}
-    moved = operations = 0
-    for phase in phases:
-        nodes = [n for p in phase.passes for n in (*p.elements, *p.sums, *p.rows)]
-        nodes += [*phase.first_rows, *phase.element_roots, *phase.row_roots]
-        known = inside | division.constants.keys()
-        read = {x.value for n in nodes for x in n.operands} - known
-        moved += sum(_bytes(v, division) for v in read)
-        operations += sum(_work(n) * size_of(n.space if n.reduce else n.shape) for n in nodes)
-    moved += sum(_bytes(n.id, division) for n in region.nodes if n.id in stored)
-    return Cost(moved, operations)
+def stored(one: Compiled) -> set[int]:
+    """The results of a region that it leaves in memory."""
+    kept = {p.value for p in one.code.pointers}
+    return {n.id for n in one.region.nodes if n.memory in kept}
 
 
-def _work(node: Node) -> int:
-    rule = rule_of(node.op)
-    return rule.cost if rule is not None else 1
+def title(region: Region) -> str:
+    """What a region is called."""
+    return f"region over {_space(region)}"
 
 
-def _bytes(value: int, division: Division) -> int:
-    return size_of(division.shapes[value]) * division.dtypes[value].itemsize
+def holds(region: Region) -> tuple[str, ...]:
+    """The variables of the graph whose operations a region has, in its order."""
+    return tuple(dict.fromkeys(n.source for n in region.nodes if n.source))
 
 
 def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Made:
     """The plan as this engine runs it."""
     groups: list[Group] = []
-    remarks: dict[int, str] = {}
+    alone: list[Alone] = []
     labels = plan.labels()
     lines = ["engine llvm:"]
     for k, part in enumerate(division.parts):
         if type(part) is Segment:
-            for one, region in zip(runners[k].regions, part.regions, strict=True):
-                inside = {n.id for n in region.nodes}
-                stored = {p.value for p in one.code.pointers if p.value in inside}
-                spent = cost(region, division, stored)
-                title, fused = f"region over {_space(region)}", _fused(region, one.code.phases)
-                facts = fused, f"{byte_size(spent.bytes)} moved, {spent.operations:,} operations"
-                groups.append(Group(title, facts, tuple(i for i in sorted(inside) if i < plan.n_slots)))
-                lines.append(f"  {title}: {fused}, {spent.bytes} bytes, {spent.operations} operations")
-                lines += [f"      {line}" for line in pseudo_code(region, labels, division.constants)]
+            for one in runners[k].regions:
+                group = _group(one, plan, division, len(groups) + len(alone))
+                groups.append(group)
+                lines.append(f"  {group.title}: {', '.join(group.facts)}")
+                lines += [f"    holds {', '.join(several)}" for several in _in_lines(group.holds)]
+                lines += [f"      {line}" for line in pseudo_code(one.region, labels, division.constants)]
+            lines += [f"  {c.step.op.qualname}  u{c.nodes[-1].id} must be 0, else numpy tells why" for c in part.checks]
         else:
             assert isinstance(part, Step)
-            reason = division.reasons.get(part.out, "a view that is needed as an array")
-            remarks[part.out] = f"numpy kernel: {reason}"
-            lines.append(f"  numpy {part.op.qualname} {_aval(part)}  not fused: {reason}")
+            step = _alone(part, division, len(groups) + len(alone))
+            alone.append(step)
+            name = f"  # {step.name}" if step.name else ""
+            lines.append(f"  {step.title} {_aval(part)}{name}  not fused: {step.why}")
+            lines += [f"    {step.advice}"] if step.advice else []
+    remarks = {step.out: f"numpy kernel: {step.why}" for step in alone}
     return Made.of(
         plan,
         steps=_steps(plan, division),
         peak_bytes=peak_bytes(division, runners),
         notes="\n".join(lines),
         groups=_with_views(plan, groups, remarks),
+        alone=tuple(alone),
         remarks=remarks,
     )
+
+
+def _in_lines(names: Sequence[str]) -> list[Sequence[str]]:
+    return [names[k : k + _NAMES_IN_A_LINE] for k in range(0, len(names), _NAMES_IN_A_LINE)]
+
+
+def _group(one: Compiled, plan: Plan, division: Division, place: int) -> Group:
+    region, kept = one.region, stored(one)
+    moved = sum(t.read + t.written for t in work.touches(region, kept, work.Values.of(division)))
+    facts = (
+        _fused(region, one.code.phases),
+        f"{byte_size(moved)} moved, {work.operations(region, kept):,} operations",
+    )
+    outs = tuple(i for i in sorted({i for n in region.nodes for i in (n.id, n.memory)}) if i < plan.n_slots)
+    return Group(title(region), facts, outs, holds(region), place)
+
+
+def _alone(step: Step, division: Division, place: int) -> Alone:
+    why = division.reasons.get(step.out, VIEW)
+    name = step.source.name if step.source is not None else ""
+    return Alone(f"numpy {step.op.qualname}", step.out, name, why, advice(why, step.op.key), place)
 
 
 def _steps(plan: Plan, division: Division) -> tuple[Step, ...]:
@@ -119,7 +130,9 @@ def _space(region: Region) -> str:
     if region.dims is None:
         return "numbers"
     if region.split:
-        return f"{shape_str(region.dims[: region.split])} rows of {shape_str(region.dims[region.split :])}"
+        columns = region.dims[region.cut.first : region.cut.last]
+        how = "rows side by side" if region.turned else "rows"
+        return f"{shape_str(region.row_dims)} {how} of {shape_str(columns)}"
     return shape_str(region.dims)
 
 
@@ -142,8 +155,12 @@ def pseudo_code(region: Region, labels: Sequence[str], constants: Mapping[int, f
         operands = ", ".join(label(x.value) for x in n.operands)
         where = _WHERE[region.works[n.id]]
         if n.reduce is not None and region.level[n.id] != region.works[n.id]:
-            to = {ROW: "over its row", ONCE: "over all", COLUMN: "over rows"}[region.level[n.id]]
+            to = _REDUCED[region.level[n.id]]
             where = f"{where}, {to}"
+        if is_scan(n):
+            where = f"{where}, {'from the last' if n.attrs['backward'] else 'in order'}"
+        if n.target is not None:
+            where = f"{where}, a part of {label(n.memory)}"
         source = f"  # {n.source}" if n.source else ""
         lines.append(f"{label(n.id)} = {n.op}({operands})  {where}{source}")
     return lines
@@ -158,5 +175,5 @@ def source(plan: Plan, division: Division, runners: dict[int, Runner]) -> str:
             continue
         for one, region in zip(runners[k].regions, part.regions, strict=True):
             text = [f"; {line}" for line in pseudo_code(region, labels, division.constants)]
-            blocks.append("\n".join([*text, one.code.text]))
+            blocks.append("\n".join([*text, one.source()]))
     return "\n\n".join(blocks)

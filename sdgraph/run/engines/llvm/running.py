@@ -1,8 +1,12 @@
-"""Running a divided plan: each part as a function of the slots, and all of them in turn. Must not know LLVM."""
+"""Running a divided plan: each part as a function of the slots, and all of them in turn.
+
+Where a check fails, numpy does the whole call over, step by step, and raises what it finds. Must not know LLVM.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,30 +14,31 @@ import numpy as np
 from sdgraph.errors import ExecutionError
 from sdgraph.infer.aval import shape_str
 from sdgraph.plan.plan import Plan, Step
-from sdgraph.run.engines import buffers
+from sdgraph.run.engines import buffers, reference
 from sdgraph.run.engines.failures import reraise
-from sdgraph.run.engines.interface import Part, Run
-from sdgraph.run.engines.llvm import describe
+from sdgraph.run.engines.interface import Run
 from sdgraph.run.engines.llvm.divide.region import size_of
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
 from sdgraph.run.engines.results import outputs
 
-_Do = Callable[[list[Any]], None]
-_Place = tuple[int, tuple[int, ...], np.dtype[Any]]
+_BY_BLAS = {np.dtype("float32"), np.dtype("float64")}
+Do = Callable[[list[Any]], bool | None]
+"""Does a part on the slots, and tells if a check failed."""
+Place = tuple[int, tuple[int, ...], np.dtype[Any]]
 """A slot, and the shape and dtype of the array in it."""
 
 
 def run_of(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> Run:
-    """What runs the plan: one call where it is one small segment, else segments and numpy steps in turn."""
+    """What runs the plan: one call where it is one segment and not long, else segments and numpy steps in turn."""
     if len(division.parts) == 1 and runners and not any(plan.copied):
         runner = runners[0]
-        if runner.call is not None and runner.small and set(plan.outs) == set(runner.writes):
+        if runner.call is not None and not runner.long and set(plan.outs) == set(runner.writes):
             return _one_call(plan, division, runner, runner.call)
     return _in_turn(plan, division, runners)
 
 
-def _one_call(plan: Plan, division: Division, runner: Runner, call: Callable[..., None]) -> Run:
+def _one_call(plan: Plan, division: Division, runner: Runner, call: Callable[..., bool | None]) -> Run:
     feeds = {slot for slot, _ in plan.feeds}
     variables = [k for k, j in enumerate(runner.reads) if j not in feeds]
     reads, program = runner.reads, runner.program
@@ -48,60 +53,122 @@ def _one_call(plan: Plan, division: Division, runner: Runner, call: Callable[...
             if not arrays[k].flags.c_contiguous:
                 arrays[k] = np.array(arrays[k], order="C")
         outs = [empty(shape, dtype) for shape, dtype in makes]
-        call(program, *arrays, *outs)
+        if call(program, *arrays, *outs):
+            return _by_numpy(plan, slots)
         return outs if in_order else [outs[k] for k in order]
 
     return run
 
 
 def _in_turn(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> Run:
-    parts, finish = _parts(plan, division, runners), outputs(plan)
+    parts, finish = parts_of(plan, division, runners), outputs(plan)
+    checks = any(part.checks for part in division.parts if isinstance(part, Segment))
 
     def run(slots: list[Any]) -> list[Any]:
-        with np.errstate(all="ignore"):
-            for do in parts:
-                do(slots)
+        leaves = slots.copy() if checks else slots
+        for do in parts:
+            if do(slots):
+                slots.clear()
+                return _by_numpy(plan, leaves)
         return finish(slots)
 
-    return run
+    def muted(slots: list[Any]) -> list[Any]:
+        with np.errstate(all="ignore"):
+            return run(slots)
+
+    # To mute numpy takes as long as a small segment.
+    return run if all(isinstance(part, Segment) or part.op.is_view for part in division.parts) else muted
 
 
-def _parts(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> list[_Do]:
+def _by_numpy(plan: Plan, slots: list[Any]) -> list[Any]:
+    """The whole plan by numpy, on what is fed, variables and constants: it tells which number is bad."""
+    return reference.compile_plan(plan, check_numerics=False).run(slots)
+
+
+def parts_of(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> list[Do]:
     """The parts in the order they run, each of which then drops what nobody reads any more."""
-    found: list[_Do] = []
+    found: list[Do] = []
+    sure = as_planned(plan, division)
     for k, (part, dead) in enumerate(zip(division.parts, division.frees, strict=True)):
         freed = tuple(map(division.slot, dead))
-        found.append(_loops(plan, division, runners[k], freed) if isinstance(part, Segment) else _kernel(part, freed))
+        if isinstance(part, Segment):
+            runner = runners[k]
+            arrays = arrays_of(division, runner.reads, runner.writes, sure)
+            found.append(loops(plan, called(runner), *arrays, freed))
+        else:
+            found.append(kernel(part, division, freed))
     return found
 
 
-def _loops(plan: Plan, division: Division, runner: Runner, freed: tuple[int, ...]) -> _Do:
-    reads, writes = (
-        tuple((division.slot(i), division.shapes[i], division.dtypes[i]) for i in values)
-        for values in (runner.reads, runner.writes)
-    )
+def as_planned(plan: Plan, division: Division) -> set[int]:
+    """Values whose arrays need no look before compiled code reads them: what is fed, and what segments make."""
+    made = (i for part in division.parts if isinstance(part, Segment) for i in part.writes)
+    return {*made, *(slot for slot, _ in plan.feeds)}
 
-    def do(slots: list[Any]) -> None:
+
+def called(runner: Runner) -> Callable[..., bool | None]:
+    """What runs a segment on its arrays."""
+    call, program = runner.call, runner.program
+    return (lambda *arrays: runner.run(arrays)) if call is None else partial(call, program)
+
+
+def loops(
+    plan: Plan,
+    call: Callable[..., bool | None],
+    makes: Sequence[Place],
+    arrays: Callable[[list[Any]], list[np.ndarray[Any, Any]]],
+    freed: tuple[int, ...] = (),
+) -> Do:
+    """A segment as a function of the slots: the call of arrays that it reads and makes."""
+
+    def do(slots: list[Any]) -> bool | None:
         try:
-            arrays = [_plain(slots[j], shape, dtype) for j, shape, dtype in reads]
-            for i, shape, dtype in writes:
-                a = slots[i] = buffers.empty(shape, dtype)
-                arrays.append(a)
-            runner.run(arrays)
+            failed = call(*arrays(slots))
         except MemoryError as e:
-            raise _no_memory(plan, writes, e) from e
+            raise _no_memory(plan, makes, e) from e
         for j in freed:
             slots[j] = None
+        return failed
 
     return do
 
 
-def _kernel(step: Step, freed: tuple[int, ...]) -> _Do:
-    fn, inputs, out = step.op.bind_kernel(np, "numpy", step.attrs), step.inputs, step.out
+def arrays_of(
+    division: Division, read: Sequence[int], made: Sequence[int], sure: Container[int]
+) -> tuple[tuple[Place, ...], Callable[[list[Any]], list[np.ndarray[Any, Any]]]]:
+    """What a segment makes, and what takes the arrays it reads from the slots and puts those that it makes there."""
+    reads, writes = (
+        tuple((division.slot(i), division.shapes[i], division.dtypes[i]) for i in values) for values in (read, made)
+    )
+    slots_read = tuple(j for j, _, _ in reads)
+    unsure = tuple((k, *reads[k][1:]) for k, i in enumerate(read) if i not in sure)
+    small = [size_of(shape) * dtype.itemsize < buffers.LARGE for _, shape, dtype in writes]
+    makes = tuple((np.empty if few else buffers.empty, *place) for few, place in zip(small, writes, strict=True))
+
+    def arrays(slots: list[Any]) -> list[np.ndarray[Any, Any]]:
+        found = [slots[j] for j in slots_read]
+        for k, shape, dtype in unsure:
+            found[k] = _plain(found[k], shape, dtype)
+        for empty, i, shape, dtype in makes:
+            a = slots[i] = empty(shape, dtype)
+            found.append(a)
+        return found
+
+    return writes, arrays
+
+
+def kernel(step: Step, division: Division, freed: tuple[int, ...] = ()) -> Do:
+    """A step as a function of the slots."""
+    fn, inputs, out = quick(step, division), step.inputs, step.out
+
+    a, b = inputs if len(inputs) == 2 and min(inputs) >= 0 else (-1, -1)
 
     def do(slots: list[Any]) -> None:
         try:
-            slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+            if a >= 0:
+                slots[out] = fn(slots[a], slots[b])
+            else:
+                slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
         except Exception as e:
             reraise(e, step, slots)
         for j in freed:
@@ -110,31 +177,20 @@ def _kernel(step: Step, freed: tuple[int, ...]) -> _Do:
     return do
 
 
-def measurable(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> list[Part]:
-    """Each part by itself, for measuring."""
-    found: list[Part] = []
-    for part, do in zip(division.parts, _parts(plan, division, runners), strict=True):
-        if isinstance(part, Segment):
-            moved = sum(describe.cost(r, division, set(part.writes)).bytes for r in part.regions)
-            title = f"region of {sum(len(r.nodes) for r in part.regions)} ops"
-        else:
-            looked_at = () if part.op.is_view else (*part.inputs, part.out)
-            slots = [j for j in looked_at if j >= 0 and division.dtypes[j].kind != "O"]
-            moved = sum(int(np.prod(division.shapes[j])) * division.dtypes[j].itemsize for j in slots)
-            title = f"numpy {part.op.qualname}"
-        found.append(Part(title, moved, _quiet(do)))
-    return found
+def quick(step: Step, division: Division) -> Callable[..., Any]:
+    """The kernel of a step, or what does the same with less on the way: small arrays take less time than that."""
+    if step.op.key == "permute":
+        axes = step.attrs["axes"]
+        return lambda x: x.transpose(axes)
+    fn = step.op.bind_kernel(np, "numpy", step.attrs)
+    if fn is np.matmul and all(len(division.shapes.get(j, ())) == 2 for j in step.inputs):
+        of = {division.dtypes.get(j) for j in step.inputs}
+        # Between matrices of one such type both are a product by BLAS.
+        return np.dot if len(of) == 1 and of <= _BY_BLAS else fn
+    return fn
 
 
-def _quiet(do: _Do) -> _Do:
-    def run(slots: list[Any]) -> None:
-        with np.errstate(all="ignore"):
-            do(slots)
-
-    return run
-
-
-def _no_memory(plan: Plan, makes: tuple[_Place, ...], e: MemoryError) -> ExecutionError:
+def _no_memory(plan: Plan, makes: Sequence[Place], e: MemoryError) -> ExecutionError:
     """The error of a segment whose results found no room."""
     words = ", ".join(f"{dtype.name} {shape_str(shape)}" for _, shape, dtype in makes)
     error = ExecutionError(f"MemoryError: {e}", given=f"fused loops that make {words:.200}")

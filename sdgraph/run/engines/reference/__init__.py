@@ -6,7 +6,8 @@ one compiled plan serves any number of threads.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from sdgraph.errors import NumericsError
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines.failures import described, locate, reraise
-from sdgraph.run.engines.interface import Program, Run
+from sdgraph.run.engines.interface import Part, Program, Run
 from sdgraph.run.engines.results import outputs
+
+if TYPE_CHECKING:
+    from sdgraph.run.engines.limits import Work
 
 # These two ufuncs want the array to write into by name only.
 _OUT_BY_NAME: dict[Any, Any] = {
@@ -38,16 +42,36 @@ class _Stepwise(Program):
         code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
         self.run = _checked(plan, code) if check_numerics else _plain(plan, code)
         self.n_slots = plan.n_slots
-        self._plan = plan
+        self._plan, self._code = plan, code
 
     def explain(self) -> Made:
         return Made.of(self._plan)
 
+    def parts(self) -> Sequence[Part]:
+        # Only who measures needs it.
+        from sdgraph.run.engines.steps import avals_of, memory_of, work_of
+
+        avals, memory = avals_of(self._plan), memory_of(self._plan)
+        return [
+            _part(step, one, work_of(step, avals, memory))
+            for step, one in zip(self._plan.steps, self._code, strict=True)
+        ]
+
 
 def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
-    finish = outputs(plan)
+    finish, do = outputs(plan), _steps(plan.steps, code)
 
     def run(slots: list[Any]) -> list[Any]:
+        do(slots)
+        return finish(slots)
+
+    return run
+
+
+def _steps(steps: Sequence[Step], code: Sequence[tuple[Any, ...]]) -> Callable[[list[Any]], None]:
+    """What does steps one after another."""
+
+    def do(slots: list[Any]) -> None:
         k = 0
         try:
             with np.errstate(all="ignore"):
@@ -64,10 +88,14 @@ def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
                         slots[j] = None
                     k += 1
         except Exception as e:
-            reraise(e, plan.steps[k], slots)
-        return finish(slots)
+            reraise(e, steps[k], slots)
 
-    return run
+    return do
+
+
+def _part(step: Step, one: tuple[Any, ...], does: Work) -> Part:
+    names = (step.source.name,) if step.source is not None else ()
+    return Part(step.op.qualname, does.bytes, _steps([step], [one]), names, does)
 
 
 def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:

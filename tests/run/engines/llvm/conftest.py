@@ -1,58 +1,18 @@
-"""Computers that can do less, whose code must be as right as that of this one; and compiling as a new process would."""
-
-import platform
+"""The oldest CPU, and compiling as a new process would."""
 
 import pytest
-
-_OF_AVX2 = [
-    "sse2",
-    "sse3",
-    "ssse3",
-    "sse4.1",
-    "sse4.2",
-    "popcnt",
-    "avx",
-    "avx2",
-    "fma",
-    "f16c",
-    "bmi",
-    "bmi2",
-    "lzcnt",
-    "movbe",
-]
-
-
-def _other_cpu(monkeypatch, name, features):
-    """Compile for another CPU than this one."""
-    llvm = pytest.importorskip("llvmlite.binding")
-    from sdgraph.run.engines.llvm import segment
-    from sdgraph.run.engines.llvm.translate import machine
-
-    machine.host()  # Start LLVM before its answers are changed.
-    known = type(llvm.get_host_cpu_features())(dict.fromkeys(features, True))
-    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
-    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: known)
-    other = machine._Host()
-    monkeypatch.setattr(machine, "host", lambda: other)
-    monkeypatch.setattr(machine, "_kernels", {})
-    monkeypatch.setattr(segment, "_codes", {})
-    return other
 
 
 @pytest.fixture
 def plain_cpu(monkeypatch):
     """The oldest CPU of this architecture: short registers, no instructions beyond arithmetic."""
-    return _other_cpu(monkeypatch, "", ())
+    pytest.importorskip("llvmlite")
+    from sdgraph.run.engines.llvm.translate import machine
+    from tests.run.engines.llvm import computers
 
-
-@pytest.fixture
-def avx2_cpu(monkeypatch):
-    """A CPU with registers of 256 bits and no masks; this one must be able to run its code."""
-    llvm = pytest.importorskip("llvmlite.binding")
-    here = llvm.get_host_cpu_features()
-    if platform.machine() not in ("x86_64", "AMD64") or not all(here.get(k) for k in _OF_AVX2):
-        pytest.skip("this CPU has no AVX2")
-    return _other_cpu(monkeypatch, "haswell", _OF_AVX2)
+    oldest = machine.computer()._replace(cpu="", features=frozenset(), missing=frozenset())
+    with computers.on(oldest, monkeypatch):
+        yield oldest
 
 
 @pytest.fixture
@@ -60,10 +20,28 @@ def compiled_anew(monkeypatch):
     """A function that asks for one kernel as a new process would; it returns how many were compiled for that."""
     from sdgraph.run.engines.llvm.translate import machine
 
+    machine.settled()  # What other tests have left to do is not to be found among this one's files.
+
     def ask():
         monkeypatch.setattr(machine, "_kernels", {})
         before = machine.compiled_count
         assert machine.kernel("define i64 @.answer() {\n  ret i64 42\n}").addresses["answer"]
+        machine.settled()
         return machine.compiled_count - before
 
     return ask
+
+
+@pytest.fixture
+def last_level(monkeypatch):
+    """Set the size of the last cache; arrays count as large from 64 bytes on, and every loop is shared."""
+    pytest.importorskip("llvmlite")
+    from sdgraph.run.engines import buffers, threads
+    from sdgraph.run.engines.caches import Caches
+    from sdgraph.run.engines.llvm import segment
+
+    monkeypatch.setattr(buffers, "LARGE", 64)
+    monkeypatch.setattr(buffers, "_free", {})
+    monkeypatch.setattr(segment, "SHARED", 0)
+    yield lambda n: monkeypatch.setattr(segment, "caches", lambda: Caches(last=n))
+    monkeypatch.setattr(threads, "_count", None)

@@ -19,7 +19,7 @@ from sdgraph.run.engines.llvm.translate import machine
 @pytest.fixture
 def any_number_of_threads(monkeypatch):
     """Share every loop, however small, and put the number of threads back."""
-    monkeypatch.setattr("sdgraph.run.engines.llvm.segment.SHARED", 0)
+    monkeypatch.setattr("sdgraph.run.engines.llvm.segment._INSTRUCTION", 1e6)
     yield
     monkeypatch.setattr(threads, "_count", None)
 

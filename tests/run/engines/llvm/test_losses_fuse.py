@@ -15,7 +15,8 @@ LOSSES = [name for name, op in REGISTRY.items() if op.is_loss or name.startswith
 
 _CTC = {
     "checked_ctc_labels",
-    "linear_recurrence",
+    "checked_labels",
+    "checked_lengths",
     "index",
     "index_scatter",
     "gather",
@@ -23,10 +24,10 @@ _CTC = {
     "take_along_axis",
     "add_along_axis",
 }
-BETWEEN = {"loss.ctc_loss": _CTC, "keras.ctc": _CTC, "keras.circle": {"linalg.matmul", "cumsum"}}
-"""Steps between regions that are meant: products of matrices, and what goes along an axis."""
-MOVES = {"permute", "broadcast_to", "reshape", "expand_dims", "squeeze", "checked_labels", "checked_lengths"}
-"""Looking at an array otherwise, or looking for bad labels, is no computation."""
+BETWEEN = {"loss.ctc_loss": _CTC, "keras.ctc": _CTC, "keras.circle": {"linalg.matmul"}}
+"""Steps between regions that are meant: products of matrices, and picking by indices."""
+MOVES = {"permute", "broadcast_to", "reshape", "expand_dims", "squeeze"}
+"""Looking at an array otherwise is no computation."""
 
 
 def several_samples(name):

@@ -1,5 +1,6 @@
 """Large arrays from many Python threads, which share the same workers; a fork after they were used."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ pytest.importorskip("llvmlite")
 import sdgraph
 from sdgraph import SameDiff
 from sdgraph.run.engines import threads
+from sdgraph.run.engines.llvm.segment import Runner
+from sdgraph.run.engines.llvm.translate import crew, machine
+from tests.run.engines.test_threads import interrupted
 
 N = 300_001
 """Elements whose loops are worth sharing."""
@@ -230,8 +234,22 @@ def test_forks_beside_threads_that_compile_and_run():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threads, monkeypatch):
-    functions, given, wanted = problems
+@pytest.fixture
+def no_crew(monkeypatch):
+    """A system on which nobody can watch: loops are handed over in Python."""
+    monkeypatch.setattr(crew, "can_watch", lambda: False)
+
+
+def test_the_same_where_nobody_can_watch(problems, number_of_threads, no_crew):
+    _, given, wanted = problems
+    number_of_threads(2)
+    for f, want in zip((cross_entropy(), rows()), wanted, strict=True):
+        assert all(same_bits(f(x), w) for x, w in zip(given, want, strict=True))
+
+
+def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threads, no_crew, monkeypatch):
+    _, given, wanted = problems
+    functions = cross_entropy(), rows()
     number_of_threads(2)
     share, seen = threads.share, []
 
@@ -242,7 +260,8 @@ def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threa
     def checked(loop, block, chunks, keep=None):
         (words,) = (m for m in keep if isinstance(m, np.ndarray) and m.ctypes.data == block)
         # What is as large as an address is one: sizes and strides here are small, constants are floats.
-        pointers = [int(w) for w in words if 1 << 32 < w < 1 << 56]
+        code = {address for kernel in machine._kernels.values() for address in kernel.addresses.values()}
+        pointers = [int(w) for w in words if 1 << 32 < w < 1 << 56 and int(w) not in code]
         assert pointers and all(owned(p, keep) for p in pointers)
         seen.append(block)
         share(loop, block, chunks, keep)
@@ -251,6 +270,35 @@ def test_a_job_owns_all_memory_that_its_code_points_to(problems, number_of_threa
     for f, want in zip(functions, wanted, strict=True):
         assert same_bits(f(given[0]), want[0])
     assert seen
+
+
+def test_an_interrupt_at_any_bytecode_of_a_call_leaves_the_next_one_right(problems, number_of_threads):
+    functions, given, wanted = problems
+    number_of_threads(2)
+    places = [Runner._lead, crew.run, crew.ended, crew.gather, crew._recall, threads.send, threads._see_to]
+    for steps in itertools.count(1):
+        if steps % 5 == 1:
+            threads._forget()  # So that workers are started again.
+        if not interrupted(lambda: functions[0](given[0]), steps, places):
+            break
+        assert same_bits(functions[0](given[0]), wanted[0][0])
+    assert steps > 50
+
+
+@pytest.mark.parametrize("n", [2, 8193, 20_000, 70_000])
+def test_short_calls_have_the_same_bits_with_and_without_help(number_of_threads, n):
+    """Of one and of several regions, with scratch memory on the stack and elsewhere."""
+    sd = SameDiff()
+    x, y = sd.placeholder("x", (None,)), sd.placeholder("y", (None,))
+    loss = sd.loss.mean_squared_error(y, x, name="loss")
+    f = sd.compile([loss, sd.grad(loss, x), sd.cumsum(sd.mean(x * y) + x, name="after")], engine="llvm")
+    g = sd.compile([loss, sd.grad(loss, x)], engine="llvm")
+    given = {k: v[:n] for k, v in feeds(0).items()}
+    number_of_threads(1)
+    wanted = [h(given) for h in (f, g)]
+    number_of_threads(3)
+    for _ in range(200):
+        assert all(same_bits(h(given), want) for h, want in zip((f, g), wanted, strict=True))
 
 
 SMALL_STACKS = """

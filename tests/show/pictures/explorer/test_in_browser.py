@@ -234,7 +234,7 @@ def test_a_stage_without_a_size_is_filled_when_it_gets_one(page, browser, tmp_pa
     visit(browser, sd.explore(feeds=feeds).html.replace(*BEGINS_HIDDEN), tmp_path)
     browser.wait_for(f"{LOST} === 'no size'")
     browser.evaluate("off.remove()")
-    browser.wait_for(SETTLED, 5)
+    browser.wait_for(SETTLED)
 
 
 def test_a_variable_in_the_address_is_found_when_there_is_room(page, browser, tmp_path):
@@ -252,7 +252,7 @@ def test_a_variable_in_the_address_is_found_when_there_is_room(page, browser, tm
       const stage = document.querySelector("#stage").getBoundingClientRect();
       const x = (card.x + card.width / 2) / stage.width, y = (card.y + card.height / 2 - stage.y) / stage.height;
       return card.height > 25 && x > 0.1 && x < 0.9 && y > 0.1 && y < 0.9;
-    })()""", 5)  # fmt: skip
+    })()""")
     assert browser.evaluate("document.querySelector('#panel h1').textContent") == "loss"
 
 
@@ -268,10 +268,10 @@ def test_what_the_reader_moved_stays_when_the_page_is_resized_or_hidden(page, br
     for style in ("width: 300px", "display: none", "height: 200px; flex: none"):
         browser.evaluate(f"document.querySelector('main').style = '{style}'")
         if "none" not in style or "flex" in style:
-            browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) > 100", 5)
+            browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) > 100")
         assert browser.evaluate(VIEW)[:2] == pytest.approx(moved[:2])
     browser.evaluate("document.querySelector('main').style = ''")
-    browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) < 0.1", 5)
+    browser.wait_for(f"Math.abs({VIEW}[2] - {moved[2]}) + Math.abs({VIEW}[3] - {moved[3]}) < 0.1")
     assert browser.evaluate(VIEW) == pytest.approx(moved)
 
 
@@ -288,7 +288,7 @@ def test_opening_the_panel_moves_no_card(page, browser, tmp_path):
     x, y, width, height = before = browser.evaluate(at)
     seen = browser.evaluate(VIEW)
     browser.click(x + width / 2, y + height / 2)
-    browser.wait_for(f"{VIEW}[2] < {seen[2] - 100}", 5)
+    browser.wait_for(f"{VIEW}[2] < {seen[2] - 100}")
     assert browser.evaluate("document.querySelector('#panel h1').textContent") == "z"
     assert browser.evaluate(at) == pytest.approx(before, abs=0.5)
 

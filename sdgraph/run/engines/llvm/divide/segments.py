@@ -10,7 +10,7 @@ import numpy as np
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.run.engines.llvm.divide.region import Node, Region
 from sdgraph.run.engines.llvm.divide.stages import FIRST_SEGMENT, LEAVES, Stage
-from sdgraph.run.engines.llvm.divide.values import Values
+from sdgraph.run.engines.llvm.divide.values import Check, Values
 
 _LOOK_BACK = 8
 """Among how many of the last regions a node looks for a place."""
@@ -26,6 +26,10 @@ class Segment(NamedTuple):
     """Values that come from outside, as arrays."""
     writes: tuple[int, ...]
     """Values that steps, later segments or the caller need."""
+    alone: tuple[int, ...]
+    """Those that no step or later segment reads."""
+    checks: tuple[Check, ...] = ()
+    """What must hold once it has run, else numpy tells what is wrong."""
 
 
 class Division(NamedTuple):
@@ -51,8 +55,10 @@ class Division(NamedTuple):
 
 def in_order(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> list[Segment | Step]:
     """The nodes of each stage as one segment, and between them the steps in the order of the plan."""
+    _drop_unread(plan, values, steps)
     _sink(plan, values, steps)
-    regions = {stage: grouped(nodes) for stage, nodes in values.nodes.items()}
+    checks = _by_stage(values)
+    regions = {stage: grouped(nodes, checks.get(stage, ())) for stage, nodes in values.nodes.items()}
     users = _users(plan, regions, steps)
     place = {step.out: k for k, step in enumerate(plan.steps)}
     parts: list[Segment | Step] = []
@@ -60,8 +66,24 @@ def in_order(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> l
         if stage.is_steps:
             parts += sorted(steps[stage], key=lambda s: place[s.out])
         else:
-            parts.append(_segment(regions[stage], values, users, stage))
+            segment = _segment(regions[stage], values, users, stage)
+            parts.append(segment._replace(checks=tuple(checks.get(stage, ()))))
     return parts
+
+
+def _drop_unread(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> None:
+    """Leave out nodes that nobody reads, since others were made of what they are made of."""
+    read = {*plan.outs, *(j for several in steps.values() for step in several for j in step.inputs)}
+    for check in values.checks:
+        read.update((check.beside, *(x.memory for n in check.nodes for x in n.operands)))
+    for stage in sorted(values.nodes, reverse=True):
+        kept: list[Node] = []
+        for n in reversed(values.nodes[stage]):
+            if n.memory in read:
+                read.update(x.memory for x in n.operands)
+                kept.append(n)
+        values.nodes[stage] = kept[::-1]
+    values.nodes = {stage: nodes for stage, nodes in values.nodes.items() if nodes}
 
 
 def _sink(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> None:
@@ -70,7 +92,7 @@ def _sink(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> None
     nodes = [n for stage in sorted(values.nodes) for n in values.nodes[stage]]
     movable: set[int] = set()
     for n in nodes:
-        if all(stages[x.value] == LEAVES or x.value in movable for x in n.operands):
+        if n.target is None and all(stages[x.memory] == LEAVES or x.memory in movable for x in n.operands):
             movable.add(n.id)
     first: dict[int, Stage] = dict.fromkeys(plan.outs, FIRST_SEGMENT)
     for several in steps.values():
@@ -79,10 +101,18 @@ def _sink(plan: Plan, values: Values, steps: Mapping[Stage, list[Step]]) -> None
         if n.id in movable:
             stages[n.id] = max(stages[n.id], first.get(n.id, FIRST_SEGMENT))
         for x in n.operands:
-            first[x.value] = min(first.get(x.value, stages[n.id]), stages[n.id])
+            first[x.memory] = min(first.get(x.memory, stages[n.id]), stages[n.id])
     values.nodes = {}
     for n in nodes:
         values.nodes.setdefault(stages[n.id], []).append(n)
+
+
+def _by_stage(values: Values) -> dict[Stage, list[Check]]:
+    """The checks of each segment: it has the nodes beside which they are counted."""
+    found: dict[Stage, list[Check]] = {}
+    for check in values.checks:
+        found.setdefault(values.stage[check.beside], []).append(check)
+    return found
 
 
 def _users(plan: Plan, regions: Mapping[Stage, list[Region]], steps: Mapping[Stage, list[Step]]) -> _Users:
@@ -91,7 +121,7 @@ def _users(plan: Plan, regions: Mapping[Stage, list[Region]], steps: Mapping[Sta
         for region in several:
             for n in region.nodes:
                 for x in n.operands:
-                    users.setdefault(x.value, set()).add(stage)
+                    users.setdefault(x.memory, set()).add(stage)
     for stage, several in steps.items():
         for step in several:
             for j in step.inputs:
@@ -102,35 +132,55 @@ def _users(plan: Plan, regions: Mapping[Stage, list[Region]], steps: Mapping[Sta
 
 
 def _segment(regions: list[Region], values: Values, users: _Users, stage: Stage) -> Segment:
-    made = {n.id for region in regions for n in region.nodes}
+    made = {n.memory for region in regions for n in region.nodes}
     reads = dict.fromkeys(
-        x.value
+        x.memory
         for region in regions
         for n in region.nodes
         for x in n.operands
-        if x.value not in made and x.value not in values.constants
+        if x.memory not in made and x.memory not in values.constants
     )
     writes = [i for i in sorted(made) if users.get(i, set()) - {stage}]
-    return Segment(tuple(regions), tuple(reads), tuple(writes))
+    alone = [i for i in writes if users[i] <= {stage, None}]
+    return Segment(tuple(regions), tuple(reads), tuple(writes), tuple(alone))
 
 
-def grouped(nodes: list[Node]) -> list[Region]:
-    """Put each node into the first region that takes it and comes after all its operands' regions."""
+def grouped(nodes: list[Node], checks: Sequence[Check] = ()) -> list[Region]:
+    """Put each node into the first region that takes it and comes after all its operands' regions.
+
+    What counts for checks comes when all else has its place, next to the node beside which it belongs if it fits
+    there: how a region goes through its space is not for a check to say.
+    """
     regions: list[Region] = []
     home: dict[int, int] = {}
     for node in nodes:
-        first = max((home.get(x.value, 0) for x in node.operands), default=0)
-        for k in range(max(first, len(regions) - _LOOK_BACK), len(regions)):
-            if regions[k].add(node):
-                home[node.id] = k
-                break
-        else:
-            region = Region()
-            taken = region.add(node)
-            assert taken, node
-            regions.append(region)
-            home[node.id] = len(regions) - 1
+        before = [x.memory for x in node.operands] + [node.memory] * node.over
+        first = max((home.get(i, 0) for i in before), default=0)
+        _place(node, regions, home, max(first, len(regions) - _LOOK_BACK))
+    for check in checks:
+        for node in check.nodes:
+            _place(
+                node,
+                regions,
+                home,
+                max(home[i] for i in (check.beside, *(x.memory for x in node.operands)) if i in home),
+            )
     return regions
+
+
+def _place(node: Node, regions: list[Region], home: dict[int, int], first: int) -> None:
+    """Into one of the regions from the first that may have it, or into a new one."""
+    for k in range(first, len(regions)):
+        if regions[k].add(node):
+            break
+    else:
+        region = Region()
+        taken = region.add(node)
+        assert taken, node
+        regions.append(region)
+        k = len(regions) - 1
+    # What has parts is there when the last of them is.
+    home[node.memory] = max(k, home.get(node.memory, 0))
 
 
 def last_uses(plan: Plan, parts: Sequence[Segment | Step]) -> list[tuple[int, ...]]:

@@ -13,17 +13,13 @@ import numpy as np
 
 from sdgraph.infer.aval import normalize_axis
 from sdgraph.plan.plan import Step
-from sdgraph.run.engines.llvm.divide.region import (
-    COLUMN_INDEX,
-    ELEMENT,
-    Operand,
-    divisible,
-    reduction_split,
-    size_of,
-    squeezed,
-)
-from sdgraph.run.engines.llvm.divide.values import Values
+from sdgraph.run.engines.llvm.divide import log_softmax, sums, takes
+from sdgraph.run.engines.llvm.divide.cuts import kept, size_of
+from sdgraph.run.engines.llvm.divide.region import COLUMN_INDEX, Operand, readable
+from sdgraph.run.engines.llvm.divide.scans import scan
+from sdgraph.run.engines.llvm.divide.values import Logs, Softmax, Values
 from sdgraph.run.engines.llvm.scalars.ranges import Range
+from sdgraph.run.engines.llvm.scalars.scans import SCANS
 
 _REDUCTIONS = {"sum": "sum", "max": "max", "largest": "max", "min": "min", "all": "min", "any": "max"}
 """Ops that reduce, and how."""
@@ -53,22 +49,28 @@ def softmax(v: Values, step: Step) -> str | None:
     if len(shape) == 0 or size_of(shape) == 0 or v.dtypes[x.value] != dtype or dtype.kind != "f":
         return "dtype"
     axis = normalize_axis(step.attrs["axis"], len(shape))[0]
-    if size_of(shape[axis + 1 :]) != 1 or shape[axis] == 1:
-        return "softmax over an axis that is not the last"
-    if not divisible((x.shape,), shape, (axis,)):
-        return "broadcast neither rows nor columns"
-    kept = (*shape[:axis], 1, *shape[axis + 1 :])
+    if shape[axis] == 1:
+        return "softmax of single elements"
+    if not readable([x], shape, (axis,), per_row=True):
+        return "no rows along its axis"
+    _write_softmax(v, step, x, axis)
+    return None
+
+
+def _write_softmax(v: Values, step: Step, x: Operand, axis: int) -> None:
+    shape, dtype = step.aval.shape, step.aval.dtype
+    left = (*shape[:axis], 1, *shape[axis + 1 :])
     axes = (axis,)
     wide = np.result_type(dtype, np.float32)
 
     def node(
         op: str, *operands: Operand, reduce: bool = False, row: bool = False, dt: Any = wide, known: Any = None
     ) -> Operand:
-        out_shape = kept if reduce or row else shape
-        space = kept if row else shape
+        out_shape = left if reduce or row else shape
+        space = left if row else shape
         how, over = (op, axes) if reduce else (None, ())
         attrs = {} if known is None else {"range": known}
-        return v.node(v.new(), op, operands, attrs, dt, out_shape, space, how, over, step=step)
+        return v.node(v.new(), op, operands, attrs, dt, out_shape, space, how, over, step=step, per_row=reduce)
 
     zero, one = v.number(0.0, wide), v.number(1.0, wide)
     shifted = node("math.sub", x, node("max", x, reduce=True), known=_NEGATIVE)
@@ -77,18 +79,19 @@ def softmax(v: Values, step: Step) -> str | None:
     others = node("sum", node("where", largest, zero, powers), reduce=True)
     ties = node("sum", largest, reduce=True)
     rest = node("math.add", others, node("math.sub", ties, one, row=True), row=True, known=_COUNTED)
-    attrs: dict[str, Any] = {}
+    total = node("math.add", one, rest, row=True)
     if step.op.key == "nn.softmax":
-        last, b = "math.div", node("math.add", one, rest, row=True)
-        a = powers
+        last, a, b, known = "math.div", powers, total, {}
     else:
-        last, a, b = "math.sub", shifted, node("math.log1p", rest, row=True)
-        attrs = {"range": _NEGATIVE}
-    out = step.out if dtype == wide else v.new()
-    result = v.node(out, last, [a, b], attrs, wide, shape, shape, step=step)
-    if out != step.out:
+        log = node("math.log1p", rest, row=True)
+        if dtype == wide:
+            v.logs[step.out] = Logs(Softmax(axis, shifted, powers, rest, total, log))
+        last, a, b, known = "math.sub", shifted, log, {"range": _NEGATIVE}
+    if dtype == wide:
+        v.node(step.out, last, [a, b], known, wide, shape, shape, step=step)
+    else:
+        result = v.node(v.new(), last, [a, b], known, wide, shape, shape, step=step)
         v.node(step.out, "cast", [result], {}, dtype, shape, shape, step=step)
-    return None
 
 
 def reduction(v: Values, step: Step) -> str | None:
@@ -104,17 +107,20 @@ def reduction(v: Values, step: Step) -> str | None:
         return "dtype"
     if how != "sum" and (dtype.kind == "u" or kind != dtype.kind):
         return "dtype"
-    split = reduction_split(space, axes)
-    if split is None or not divisible((x.shape,), space, axes):
-        return "axes neither lead nor trail"
+    if not readable([x], space, axes):
+        return "no rows or columns along its axes"
+    if how == "sum" and log_softmax.weighted_sum(v, step, axes):
+        return None
     shape = step.aval.shape
-    if split[0] == ELEMENT or not squeezed(space):
+    if all(kept(space, axes)):
         # Nothing is reduced: axes of size 1.
-        v.node(step.out, "cast", [Operand(x.value, x.shape)], {}, dtype, shape, space, step=step)
+        v.node(step.out, "cast", [x], {}, dtype, shape, space, step=step)
         return None
     counted = v.truths.get(x.value) if how == "sum" else None
-    if counted is not None and counted.shape == x.shape:
+    if counted is not None and counted.shape == x.shape and readable([counted], space, axes):
         x = counted
+    if how == "sum" and sums.again(v, step, x, space, axes):
+        return None
     v.node(step.out, how, [x], {}, dtype, shape, space, how, axes, step=step)
     return None
 
@@ -127,6 +133,8 @@ def product(v: Values, step: Step) -> str | None:
         return "a batch of products"
     if step.aval.dtype.kind != "f" or any(v.dtypes[m.value].kind != "f" for m in (x, y)):
         return "dtype"
+    if x.window or y.window:
+        return "a part of a larger array"
     rows = shapes[0][0] if len(shapes[0]) == 2 else 1
     columns = shapes[1][1] if len(shapes[1]) == 2 else 1
     inner = shapes[0][-1]
@@ -161,33 +169,47 @@ def _outer(v: Values, step: Step, x: Operand, y: Operand, rows: int, columns: in
 
 
 def picked(v: Values, step: Step) -> str | None:
-    """One entry per row read or added to, by checked class: rows are worked through anyway."""
+    """One entry per row read or added to: rows are worked through anyway. Others are read from a table."""
     x, k, *rest = (v.operand(j) for j in step.inputs)
     shape = v.shapes[step.inputs[0]]
     classes = shape[-1] if shape else 1
-    if v.classes.get(k.value) != classes or v.dtypes[x.value].kind != "f":
-        return "indices are not known to be classes"
+    if any(y.window for y in (x, k, *rest)):
+        return "a part of a larger array"
     along = normalize_axis(step.attrs["axis"], len(shape))[0]
-    used = tuple(y.shape for y in (x, k, *rest))
     one_per_row = along == len(shape) - 1 and k.shape == (*shape[:-1], 1)
-    if classes == 1 or not one_per_row or not divisible(used, shape, (along,)):
+    in_rows = v.dtypes[x.value].kind == "f" and classes > 1 and one_per_row and readable([x, k, *rest], shape, (along,))
+    # What a region makes need not become an array for that.
+    made = not v.stage[x.value].is_steps or classes in v.classes.get(k.value, ())
+    if step.op.key == "take_along_axis" and not (in_rows and made):
+        return takes.take(v, step)
+    if not in_rows:
         return "not one index per row"
+    if not takes.look_at(v, step, k, classes):
+        return "dtype"
     dtype = step.aval.dtype
 
-    def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype) -> Operand:
-        return v.node(v.new(), op, operands, {}, dt, shape, shape, step=step)
+    def node(op: str, *operands: Operand, dt: np.dtype[Any] = dtype, counts: Any = ()) -> Operand:
+        return v.node(v.new(), op, operands, {}, dt, shape, shape, step=step, counts=counts)
 
     # Few bits may hold all labels that occur, but not the number of every class.
     labels = v.dtypes[k.value]
-    places = node(COLUMN_INDEX, dt=labels if labels.itemsize >= 4 else np.dtype("int32"))
+    counting = labels if labels.itemsize >= 4 else np.dtype("int32")
+    places = node(COLUMN_INDEX, dt=counting, counts=(shape[-1:],))
     here = node("eq", places, k, dt=np.dtype(bool))
     if step.op.key == "add_along_axis":
         added = node("math.add", x, rest[0])
+        if v.constants.get(x.value) == 0:
+            v.row_sums[step.out, shape, (along,)] = rest[0]
+            v.spikes[step.out] = here, rest[0]
         v.node(step.out, "where", [here, added, x], {}, dtype, shape, shape, step=step)
         return None
-    only = node("where", here, x, v.number(0.0, dtype))
-    axes = (along,)
-    v.node(step.out, "sum", [only], {}, dtype, step.aval.shape, shape, "sum", axes, step=step)
+    logs = log_softmax.plain(v, step.inputs[0])
+    only = node("where", here, logs.softmax.shifted if logs else x, v.number(0.0, dtype))
+    if logs is None:
+        v.node(step.out, "sum", [only], {}, dtype, step.aval.shape, shape, "only", (along,), step=step)
+    else:
+        distance = v.node(v.new(), "sum", [only], {}, dtype, k.shape, shape, "only", (along,), step=step)
+        log_softmax.entry(v, step, logs, distance)
     return None
 
 
@@ -197,7 +219,7 @@ def power(v: Values, step: Step) -> bool:
     x = base = v.operand(step.inputs[0])
     dtype, shape = step.aval.dtype, step.aval.shape
     steps = _POWERS.get(exponent) if exponent is not None else None
-    if steps is None or v.dtypes[x.value] != dtype or not divisible((x.shape,), shape):
+    if steps is None or v.dtypes[x.value] != dtype or not readable([x], shape):
         return False
     if exponent not in (1, 2) and (dtype.kind != "f" or dtype.itemsize == 2):
         return False  # In half precision each product would be rounded.
@@ -223,5 +245,7 @@ TAKEN_APART: dict[str, Callable[[Values, Step], str | None]] = {
     "linalg.matmul": product,
     "take_along_axis": picked,
     "add_along_axis": picked,
+    "gather": takes.take,
+    **dict.fromkeys(SCANS, scan),
 }
 """Who takes which op apart."""

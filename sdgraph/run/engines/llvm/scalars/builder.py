@@ -6,8 +6,10 @@ their operands was made in, so that what does not change in a loop stands before
 
 from __future__ import annotations
 
+import contextlib
+import math
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +43,10 @@ def float_literal(value: float, type_: str) -> str:
     What is too large for float is infinite, as an operand of a kernel would be.
     """
     if type_ == "float":
-        with np.errstate(over="ignore"):
-            value = float(np.float32(value))
+        try:
+            (value,) = struct.unpack("<f", struct.pack("<f", value))
+        except OverflowError:
+            value = math.copysign(math.inf, value)
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
@@ -56,26 +60,33 @@ def const(value: float, type_: str) -> Val:
 
 
 class _Scope:
-    __slots__ = ("cache", "lines")
+    __slots__ = ("cache", "label", "lines")
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self.label = label
         self.lines: list[str] = []
         self.cache: dict[str, Val] = {}
 
 
+_COMMUTING = frozenset(("add", "mul", "and", "or", "xor", "fadd", "fmul"))
+"""Instructions whose operands may change places."""
 _RANGE_OF_CALL = {"fabs": ranges.absolute, "minnum": ranges.smaller, "maxnum": ranges.larger}
 
 
 class Builder:
-    """Emits the body of one function; ``width`` is the number of lanes, ``features`` what the CPU can do."""
+    """Emits the body of one function; ``width`` is the number of lanes, ``features`` what the CPU can do.
 
-    def __init__(self, width: int, features: Collection[str] = ()) -> None:
+    Where it is to be ``brief``, less code is better than quick code.
+    """
+
+    def __init__(self, width: int, features: Collection[str] = (), *, brief: bool = False) -> None:
         self.width = width
         self.features = features
+        self.brief = brief
         self.known: dict[str, Range] = {}
         self.divisors: set[str] = set()
-        """Values that several others are divided by."""
-        self.scopes = [_Scope()]
+        """Operands of what is being written by which others are divided, too."""
+        self.scopes = [_Scope("entry")]
         self.allocas: list[str] = []
         self.intrinsics: dict[str, str] = {}
         self._negated: dict[str, Val] = {}
@@ -88,17 +99,41 @@ class Builder:
         """Index of the innermost scope."""
         return len(self.scopes) - 1
 
-    def open(self) -> None:
-        """Begin a scope: the body of a loop."""
-        self.scopes.append(_Scope())
+    @property
+    def label(self) -> str:
+        """The block that the next line of the innermost scope is in."""
+        return self.scopes[-1].label
+
+    def open(self, label: str = "") -> None:
+        """Begin a scope: the body of a loop or branch, which begins with the block of that name."""
+        self.scopes.append(_Scope(label))
 
     def close(self) -> list[str]:
         """End the innermost scope and return its lines; the caller puts them where they belong."""
         return self.scopes.pop().lines
 
+    def lines(self, *texts: str) -> None:
+        """Raw lines in the innermost scope, of which the last one begins a block."""
+        scope = self.scopes[-1]
+        scope.lines += texts
+        scope.label = texts[-1][:-1]
+
     def line(self, text: str, depth: int | None = None) -> None:
         """One raw line in a scope, the innermost by default."""
         self.scopes[self.depth if depth is None else depth].lines.append("  " + text)
+
+    def here(self) -> int:
+        """A place in the innermost scope to come `back` to."""
+        return len(self.scopes[-1].lines)
+
+    @contextlib.contextmanager
+    def back(self, place: int) -> Iterator[None]:
+        """Let the lines of the innermost scope stand at a place before others, in the block that this is in."""
+        lines = self.scopes[-1].lines
+        after = lines[place:]
+        del lines[place:]
+        yield
+        lines += after
 
     def fresh(self, stem: str = "v") -> str:
         """A new local name."""
@@ -115,15 +150,21 @@ class Builder:
 
     def instruction(self, text: str, type_: str, vec: bool, *operands: Val, depth: int | None = None) -> Val:
         """A pure instruction: an equal one in an open scope is used again."""
-        at = max((v.depth for v in operands), default=0) if depth is None else depth
-        for scope in self.scopes[: at + 1]:
-            found = scope.cache.get(text)
-            if found is not None:
-                return found
-        name = self.fresh()
-        self.line(f"{name} = {text}", at)
-        out = self.scopes[at].cache[text] = Val(name, type_, vec, at)
-        return out
+        at = depth
+        if at is None:
+            at = 0
+            for v in operands:
+                if v.depth > at:
+                    at = v.depth
+        # An equal one has the same operands, so it stands in the same scope.
+        scope = self.scopes[at]
+        found = scope.cache.get(text)
+        if found is None:
+            self._n += 1
+            name = f"%v{self._n}"
+            scope.lines.append(f"  {name} = {text}")
+            found = scope.cache[text] = Val(name, type_, vec, at)
+        return found
 
     def effect(self, text: str, type_: str, vec: bool) -> Val:
         """An instruction that reads memory that changes: never merged, stays in the innermost scope."""
@@ -141,9 +182,12 @@ class Builder:
 
     def range(self, v: Val) -> Range:
         """What is known of a floating value."""
+        found = self.known.get(v.text)
+        if found is not None:
+            return found
         if v.text.startswith("0x"):
             return ranges.number(struct.unpack("<d", struct.pack("<Q", int(v.text, 16)))[0])
-        return self.known.get(v.text, ANY)
+        return ANY
 
     # ------------------------------------------------------------------ lanes
 
@@ -152,8 +196,7 @@ class Builder:
         if v.vec:
             return v
         if v.text[0] != "%":
-            lanes = ", ".join([f"{v.type} {v.text}"] * self.width)
-            return self.know(Val(f"<{lanes}>", v.type, True, 0), self.range(v))
+            return self.know(Val(f"splat ({v.type} {v.text})", v.type, True, 0), self.range(v))
         t = self.type(v.type, True)
         one = self.instruction(f"insertelement {t} poison, {v.type} {v.text}, i32 0", v.type, True, v)
         zeros = f"<{self.width} x i32> zeroinitializer"
@@ -163,8 +206,9 @@ class Builder:
 
     def alike(self, *vs: Val) -> tuple[bool, tuple[Val, ...]]:
         """All operands uniform, or all with lanes."""
-        if any(v.vec for v in vs):
-            return True, tuple(self.splat(v) for v in vs)
+        for v in vs:
+            if v.vec:
+                return True, tuple([v if v.vec else self.splat(v) for v in vs])
         return False, vs
 
     # ------------------------------------------------------------------ instructions
@@ -172,6 +216,8 @@ class Builder:
     def binary(self, op: str, a: Val, b: Val) -> Val:
         """``op`` on two operands of one type."""
         vec, (a, b) = self.alike(a, b)
+        if op in _COMMUTING and a.text > b.text:
+            a, b = b, a  # So that equal ones look equal.
         return self.instruction(f"{op} {self.typed(a)}, {b.text}", a.type, vec, a, b)
 
     def number(self, value: float, like: Val) -> Val:

@@ -28,12 +28,10 @@ def has(name: str) -> bool:
 
 def vector_symbol(name: str, type_: str, lanes: int, arguments: int) -> str | None:
     """The name of a function on vectors of exactly that many lanes, or None if the system has none."""
-    host = machine.host()
+    computer = machine.computer()
     bits = lanes * FLOAT_BITS[type_]
-    letter = next(
-        (x for size, feature, x in _LETTERS if size == bits and (feature is None or host.features.get(feature))), None
-    )
-    if letter is None or not host.triple.startswith("x86_64") or not machine.load_library(_VECTOR_LIBRARY):
+    letter = next((x for size, needed, x in _LETTERS if size == bits and needed in (None, *computer.features)), None)
+    if letter is None or not computer.is_x86_64 or not machine.load_library(_VECTOR_LIBRARY):
         return None
     symbol = f"_ZGV{letter}N{lanes}{'v' * arguments}_{_symbol(name, type_)}"
     return symbol if machine.has_symbol(symbol) else None

@@ -11,8 +11,8 @@ from sdgraph.run.engines.llvm.translate import machine
 
 def has_half() -> bool:
     """Whether this CPU converts halves. Elsewhere LLVM calls functions that are not there."""
-    host = machine.host()
-    return bool(host.features.get("f16c")) or host.triple.startswith(("aarch64", "arm64"))
+    computer = machine.computer()
+    return "f16c" in computer.features or computer.is_arm64
 
 
 def rounded_to_half(b: Builder, v: Val) -> Val:

@@ -205,6 +205,15 @@ def _library(name: str, cost: int) -> Rule:
     return Rule(lambda b, *xs, **_: libm.call(b, name, *xs), cost=cost, calls=name)
 
 
+def _in_single(function: Callable[[Builder, Val], Val], name: str, cost: int) -> Rule:
+    """Arithmetic in single precision, a function of the C library in double."""
+
+    def emit(b: Builder, x: Val, **_: Any) -> Val:
+        return function(b, x) if x.type == "float" else libm.call(b, name, x)
+
+    return Rule(emit, cost=cost, calls=name)
+
+
 def _on_kind(on_float: Callable[[Builder, Val, Val], Val], on_int: Emit) -> Emit:
     """Two ways, by the kind of the operands."""
 
@@ -217,13 +226,6 @@ def _on_kind(on_float: Callable[[Builder, Val, Val], Val], on_int: Emit) -> Emit
 def _whole(name: str) -> Emit:
     """Rounding, which leaves integers as they are."""
     return lambda b, x, **_: b.call(name, x) if x.type in FLOAT_BITS else x
-
-
-def _relu(b: Builder, x: Val, *, cutoff: float, **_: Any) -> Val:
-    zero = const(0, x.type)
-    if cutoff == 0:
-        return maximum(b, x, zero)
-    return b.select(b.compare("fcmp olt", x, const(cutoff, x.type)), zero, x)
 
 
 def _relu6(b: Builder, x: Val, *, cutoff: float, **_: Any) -> Val:
@@ -239,7 +241,9 @@ def _leaky_relu(b: Builder, x: Val, *, alpha: float, **_: Any) -> Val:
 
 
 def _elu(b: Builder, x: Val, *, alpha: float, **_: Any) -> Val:
-    return b.select(_positive(b, x), x, b.fmul(const(alpha, x.type), functions.expm1(b, x)))
+    # Of the number that the derivative takes the exponential of.
+    below = b.select(_positive(b, x), const(0, x.type), x)
+    return b.select(_positive(b, x), x, b.fmul(const(alpha, x.type), functions.expm1(b, below)))
 
 
 def _softsign(b: Builder, x: Val, **_: Any) -> Val:
@@ -332,8 +336,8 @@ RULES: dict[str, Rule] = {
     "math.asinh": _library("asinh", 30),
     "math.acosh": _library("acosh", 30),
     "math.atanh": _library("atanh", 30),
-    "math.erf": _library("erf", 30),
-    "math.erfc": _library("erfc", 40),
+    "math.erf": _in_single(functions.erf, "erf", 30),
+    "math.erfc": _in_single(functions.erfc, "erfc", 40),
     "math.fmod": Rule(_on_kind(libm.remainder, integers.remainder), "out", "fiu", 300, "fmod"),
     "math.floor_mod": Rule(_on_kind(libm.floor_remainder, integers.floor_remainder), "out", "fiu", 320, "fmod"),
     "math.floor_div": Rule(_on_kind(libm.floor_quotient, integers.floor_quotient), "out", "fiu", 320, "fmod"),
@@ -345,10 +349,7 @@ RULES: dict[str, Rule] = {
     "bitwise.right_shift": Rule(integers.right_shift, kinds="iu"),
     "bitwise.left_shift_cyclic": Rule(integers.rotate("fshl"), kinds="iu", cost=3),
     "bitwise.right_shift_cyclic": Rule(integers.rotate("fshr"), kinds="iu", cost=3),
-    "nn.sigmoid": Rule(_unary(functions.sigmoid), cost=16),
-    "nn.softplus": Rule(_unary(functions.softplus), cost=30),
     "nn.softsign": Rule(_softsign, cost=5),
-    "nn.relu": Rule(_relu),
     "nn.relu6": Rule(_relu6, cost=2),
     "nn.leaky_relu": Rule(_leaky_relu),
     "nn.elu": Rule(_elu, cost=15),

@@ -5,6 +5,8 @@ Each falls back to ordinary arithmetic. Must not know ops.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const
 
 SHORT, LONG = "avx512vl", "avx512f"
@@ -45,6 +47,24 @@ def scale(b: Builder, v: Val, orders: Val) -> Val:
     return b.instruction(f"call {full} {symbol}({arguments})", v.type, True, v, orders)
 
 
+LANES = 16
+"""Numbers that `look_up` chooses from."""
+
+
+def can_look_up(b: Builder, v: Val) -> bool:
+    """Whether `look_up` is one instruction here."""
+    return b.width == LANES and v.type == "float" and bool(_register(b, v))
+
+
+def look_up(b: Builder, numbers: Sequence[float], index: Val) -> Val:
+    """For each lane the number at its index, of which only the lowest four bits count, where `can_look_up`."""
+    full, places = b.type("float", True), b.type("i32", True)
+    table = ", ".join(b.typed(const(number, "float")) for number in numbers)
+    symbol = "@llvm.x86.avx512.permvar.sf.512"
+    b.declare(f"declare {full} {symbol}({full}, {places})")
+    return b.instruction(f"call {full} {symbol}({full} <{table}>, {b.typed(index)})", "float", True, index)
+
+
 def has_reciprocal(b: Builder, v: Val) -> bool:
     """Whether `reciprocal` avoids a division here."""
     return v.type == "float" and bool(_register(b, v))
@@ -62,3 +82,18 @@ def reciprocal(b: Builder, v: Val) -> Val:
     rough = b.instruction(f"call {full} {symbol}({b.typed(v)}, {full} zeroinitializer, {mask})", v.type, True, v)
     # One step of Newton's method doubles the 14 bits.
     return b.fma(rough, b.fma(b.neg(v), rough, one), rough)
+
+
+_FUSING = frozenset(("fma", "neon"))
+"""CPU features, of which one tells that products and sums are fused."""
+_UPPER_HALF = -(1 << 12)
+"""The bits of a float that leave a number whose square is exact."""
+
+
+def lost_by_square(b: Builder, x: Val, square: Val) -> Val:
+    """``x x - square``, what rounding the square of a float lost, where that is not too large nor too small."""
+    if _FUSING & set(b.features):
+        return b.call("fma", x, x, b.neg(square))
+    upper = b.reinterpret(b.binary("and", b.reinterpret(x, "i32"), const(_UPPER_HALF, "i32")), x.type)
+    lower = b.fsub(x, upper)
+    return b.fadd(b.fsub(b.fmul(upper, upper), square), b.fmul(lower, b.fadd(x, upper)))

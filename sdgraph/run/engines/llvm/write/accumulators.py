@@ -7,21 +7,26 @@ own type and remember apart whether there was a NaN. Must not know loops, region
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from sdgraph.run.engines.llvm.scalars.builder import FLOAT_BITS, Builder, Val, const, type_of
 from sdgraph.run.engines.llvm.scalars.scalar_ops import convert
-from sdgraph.run.engines.llvm.write.memory import alloca
+from sdgraph.run.engines.llvm.write.memory import alloca, any_lane, when_any
 
 
 class Variable:
     """A local variable that loops change."""
 
-    def __init__(self, b: Builder, start: Val, vec: bool) -> None:
+    def __init__(self, b: Builder, start: Val, vec: bool, place: str | None = None) -> None:
         self.b = b
         self.type, self.vec = start.type, vec
+        if place is not None:
+            self.place = place  # In an array, with the value it has there.
+            return
         self.place = alloca(b, start.type, vec)
         self.set(b.splat(start) if vec else start)
 
@@ -37,22 +42,57 @@ class Variable:
 class State:
     """What one reduction has gathered so far, per lane or altogether."""
 
-    def __init__(self, b: Builder, kind: Accumulator, vec: bool) -> None:
+    def __init__(self, b: Builder, kind: Accumulator, vec: bool, places: Sequence[str] | None = None) -> None:
         self.b, self.kind, self.vec = b, kind, vec
-        self.variables = [Variable(b, v, vec) for v in kind.start(vec)]
+        starts = kind.start(vec)
+        self.variables = [Variable(b, v, vec, p) for v, p in zip(starts, places or [None] * len(starts), strict=True)]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        for variable, start in zip(self.variables, self.kind.start(self.vec), strict=True):
+            variable.set(self.b.splat(start) if self.vec else start)
 
     def take(self, v: Val, mask: Val | None) -> None:
         """Gather a value; where ``mask`` is given, its lanes only."""
         self.kind.take(self.b, self.variables, self.b.splat(v) if self.vec else v, mask)
 
+    def take_all(self, values: Sequence[tuple[Val, Val | None]]) -> None:
+        """Gather several values with their masks."""
+        if len(values) == 1:
+            self.take(*values[0])
+        else:
+            self.kind.take_all(self.b, self.variables, [self.b.splat(v) for v, _ in values])
+
     def total(self) -> Val:
         """One number, in the type of partial results."""
-        v = self.kind.gathered(self.b, self.variables)
-        return self.kind.across(self.b, v) if self.vec else v
+        if self.vec:
+            return self.kind.total(self.b, self.variables)
+        return self.kind.gathered(self.b, self.variables)
 
     def lanes(self) -> Val:
         """The lanes' results, each for itself."""
         return self.kind.gathered(self.b, self.variables)
+
+    def doubtful(self) -> Val | None:
+        """In which lanes the result may be wrong, or None where none can be."""
+        return self.kind.doubtful(self.b, self.variables)
+
+
+class Merged(State):
+    """What several states have gathered, put together lane by lane."""
+
+    def __init__(self, b: Builder, kind: Accumulator) -> None:
+        self.b, self.kind, self.vec = b, kind, True
+        self.variables = [Variable(b, kind.identity, vec=True)]
+
+    def merge(self, lanes: Val) -> None:
+        """Take what another state has gathered."""
+        [gathered] = self.variables
+        gathered.set(self.kind.merge(self.b, gathered.get(), lanes))
+
+    def total(self) -> Val:
+        """One number, in the type of partial results."""
+        return self.kind.across(self.b, self.variables[0].get())
 
 
 class Accumulator(abc.ABC):
@@ -65,9 +105,18 @@ class Accumulator(abc.ABC):
         self.operand, self.out = operand, out
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """What the code depends on by which it gathers."""
+        return type(self), self.operand.char, self.out.char
+
+    @property
     def identity(self) -> Val:
         """The partial result of nothing."""
         return const(0, self.type)
+
+    def blank(self, v: Val) -> Val:
+        """An operand that changes nothing, of the type of another."""
+        return const(0, v.type)
 
     def start(self, vec: bool) -> list[Val]:
         """What local variables begin with."""
@@ -86,13 +135,30 @@ class Accumulator(abc.ABC):
         v = self.widen(b, v)
         state[0].set(self.merge(b, state[0].get(), v if mask is None else b.select(mask, v, self.identity)))
 
+    def take_all(self, b: Builder, state: list[Variable], vs: Sequence[Val]) -> None:
+        """Gather several values of all lanes."""
+        for v in vs:
+            self.take(b, state, v, None)
+
     def gathered(self, b: Builder, state: list[Variable]) -> Val:
         """The state as a partial result."""
         return state[0].get()
 
+    def of_few(self) -> Accumulator:
+        """A way to reduce a few values that may be quicker, and tells where it failed."""
+        return self
+
+    def doubtful(self, b: Builder, state: list[Variable]) -> Val | None:
+        """In which lanes the state may be wrong, or None where none can be."""
+        return None
+
     def across(self, b: Builder, v: Val) -> Val:
         """All lanes of a partial result as one."""
         return _fold(b, v, lambda x, y: self.merge(b, x, y))
+
+    def total(self, b: Builder, state: list[Variable]) -> Val:
+        """All lanes of the state as one partial result."""
+        return self.across(b, self.gathered(b, state))
 
     def narrow(self, b: Builder, v: Val) -> Val:
         """A partial result in the dtype of the result."""
@@ -115,9 +181,50 @@ class _FloatSum(Accumulator):
     def merge(self, b: Builder, old: Val, v: Val) -> Val:
         return b.binary("fadd", old, v)
 
+    def take_all(self, b: Builder, state: list[Variable], vs: Sequence[Val]) -> None:
+        # Sums of a few are rounded in their own type, since to widen a vector takes five instructions. Where they are
+        # too large for it, each is widened first.
+        total = tree(vs, b.fadd)
+        if self.operand.char == "d":
+            self.take(b, state, total, None)
+            return
+        if b.range(total).bounded:
+            self.take(b, state, total, None)
+            return
+        doubtful = _not_finite(b, total)
+        before = state[0].get()
+        self.take(b, state, total, None)
+
+        def again() -> None:
+            state[0].set(before)
+            for v in vs:
+                self.take(b, state, v, None)
+
+        when_any(b, doubtful, again)
+
+    def of_few(self) -> Accumulator:
+        narrow = self.operand.kind == "f" and self.operand.char != "d"
+        return _FewFloats(self.operand, self.out) if narrow else self
+
     def across(self, b: Builder, v: Val) -> Val:
         # The order among lanes is free, but it is this one for good.
         return _sum_of_lanes(b, v, "reassoc ", f"fadd.v{b.width}f{FLOAT_BITS[v.type]}", f"{v.type} 0.0")
+
+
+class _FewFloats(_FloatSum):
+    """A sum rounded in the values' own type, which is finite where they and it are not too large for that."""
+
+    def start(self, vec: bool) -> list[Val]:
+        return [const(0, type_of(self.operand))]
+
+    def take(self, b: Builder, state: list[Variable], v: Val, mask: Val | None) -> None:
+        state[0].set(b.fadd(state[0].get(), v if mask is None else b.select(mask, v, const(0, v.type))))
+
+    def gathered(self, b: Builder, state: list[Variable]) -> Val:
+        return self.widen(b, state[0].get())
+
+    def doubtful(self, b: Builder, state: list[Variable]) -> Val | None:
+        return _not_finite(b, state[0].get())
 
 
 class _IntegerSum(Accumulator):
@@ -143,7 +250,7 @@ class _Count(_IntegerSum):
         if mask is not None:
             v = b.binary("and", mask, v)
         old = state[0].get()
-        state[0].set(b.binary("add", old, b.convert("zext", v, old.type)))
+        state[0].set(b.select(v, b.binary("add", old, const(1, old.type)), old))
 
     def gathered(self, b: Builder, state: list[Variable]) -> Val:
         v = state[0].get()
@@ -159,8 +266,15 @@ class _FloatExtreme(Accumulator):
         self.worst = float("-inf") if largest else float("inf")
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        return *super().key, self.order
+
+    @property
     def identity(self) -> Val:
         return const(self.worst, "double")
+
+    def blank(self, v: Val) -> Val:
+        return const(self.worst, v.type)
 
     def start(self, vec: bool) -> list[Val]:
         return [const(self.worst, type_of(self.operand)), const(0, "i1")]
@@ -181,8 +295,30 @@ class _FloatExtreme(Accumulator):
         if b.range(v).nan:
             bad.set(b.binary("or", bad.get(), b.compare("fcmp uno", v, v)))
 
+    def take_all(self, b: Builder, state: list[Variable], vs: Sequence[Val]) -> None:
+        best, bad = state
+        better = f"fcmp {self.order}"
+        top = tree(vs, lambda x, y: b.select(b.compare(better, x, y), x, y))
+        old = best.get()
+        best.set(b.select(b.compare(better, top, old), top, old))
+        doubtful = [v for v in vs if b.range(v).nan]
+        if doubtful:
+            # One comparison finds a NaN in either of two.
+            pairs = zip(doubtful[::2], [*doubtful[1::2], doubtful[-1]], strict=False)
+            found = [b.compare("fcmp uno", x, y) for x, y in pairs]
+            bad.set(tree([bad.get(), *found], lambda x, y: b.binary("or", x, y)))
+
     def gathered(self, b: Builder, state: list[Variable]) -> Val:
         best, bad = (s.get() for s in state)
+        return self._marked(b, best, bad)
+
+    def total(self, b: Builder, state: list[Variable]) -> Val:
+        # In the operand's own type there are half as many registers to fold.
+        best, bad = (s.get() for s in state)
+        best = _fold(b, best, lambda x, y: b.select(b.compare(f"fcmp {self.order}", y, x), y, x))
+        return self._marked(b, best, any_lane(b, bad))
+
+    def _marked(self, b: Builder, best: Val, bad: Val) -> Val:
         return self.widen(b, b.select(bad, const(float("nan"), best.type), best))
 
 
@@ -192,8 +328,20 @@ class _IntegerExtreme(_IntegerSum):
         self.largest = largest
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        return *super().key, self.largest
+
+    @property
     def identity(self) -> Val:
         return const(-(2**63) if self.largest else 2**63 - 1, "i64")
+
+    def blank(self, v: Val) -> Val:
+        if v.type == "i64":
+            return self.identity
+        if v.type == "i1":
+            return const(not self.largest, v.type)
+        limits = np.iinfo(self.operand)
+        return const(limits.min if self.largest else limits.max, v.type)
 
     def merge(self, b: Builder, old: Val, v: Val) -> Val:
         return b.select(b.compare(f"icmp {'sgt' if self.largest else 'slt'}", v, old), v, old)
@@ -202,8 +350,61 @@ class _IntegerExtreme(_IntegerSum):
         return _fold(b, v, lambda x, y: self.merge(b, x, y))
 
 
+class _Only(Accumulator):
+    """The one value that is not 0. Bits are joined: that is exact, and shorter than a sum."""
+
+    type = "i64"
+
+    def start(self, vec: bool) -> list[Val]:
+        return [const(0, f"i{FLOAT_BITS[type_of(self.operand)]}")]
+
+    def widen(self, b: Builder, v: Val) -> Val:
+        bits = self._bits(b, v)
+        return bits if bits.type == "i64" else b.convert("zext", bits, "i64")
+
+    def _bits(self, b: Builder, v: Val) -> Val:
+        return b.reinterpret(v, f"i{FLOAT_BITS[v.type]}")
+
+    def merge(self, b: Builder, old: Val, v: Val) -> Val:
+        return b.binary("or", old, v)
+
+    def take(self, b: Builder, state: list[Variable], v: Val, mask: Val | None) -> None:
+        bits = self._bits(b, v if mask is None else b.select(mask, v, const(0, v.type)))
+        state[0].set(self.merge(b, state[0].get(), bits))
+
+    def gathered(self, b: Builder, state: list[Variable]) -> Val:
+        v = state[0].get()
+        return v if v.type == "i64" else b.convert("zext", v, "i64")
+
+    def across(self, b: Builder, v: Val) -> Val:
+        return _sum_of_lanes(b, v, "", f"or.v{b.width}{v.type}")
+
+    def total(self, b: Builder, state: list[Variable]) -> Val:
+        v = self.across(b, state[0].get())
+        return v if v.type == "i64" else b.convert("zext", v, "i64")
+
+    def narrow(self, b: Builder, v: Val) -> Val:
+        t = type_of(self.out)
+        bits = v if t == "double" else b.convert("trunc", v, "i32")
+        return b.reinterpret(bits, t)
+
+
+def _not_finite(b: Builder, v: Val) -> Val:
+    """Whether it is infinite or NaN."""
+    return b.compare("fcmp uge", b.abs(v), const(math.inf, v.type))
+
+
+def tree(vs: Sequence[Val], join: Callable[[Val, Val], Val]) -> Val:
+    """Values joined in pairs, and these in pairs: the order does not depend on what they are."""
+    while len(vs) > 1:
+        vs = [*(join(x, y) for x, y in zip(vs[::2], vs[1::2], strict=False)), *(vs[-1:] if len(vs) % 2 else [])]
+    return vs[0]
+
+
 def accumulator(reduction: str, operand: np.dtype, out: np.dtype) -> Accumulator:
-    """The way to reduce: ``reduction`` is ``"sum"``, ``"max"`` or ``"min"``."""
+    """The way to reduce: ``"sum"``, ``"max"``, ``"min"``, or ``"only"``: a sum of floats of which one is not 0."""
+    if reduction == "only":
+        return _Only(operand, out)
     if reduction == "sum":
         if operand.kind == "b":
             return _Count(operand, out)

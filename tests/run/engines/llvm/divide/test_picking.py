@@ -32,12 +32,12 @@ def test_sparse_cross_entropy(rows, classes, dtype, tolerance, integers):
     np.testing.assert_allclose(got["gradient"], gradient, atol=tolerance)
 
 
-def test_rows_of_classes_are_one_region_after_the_check():
+def test_rows_of_classes_and_their_check_are_one_region():
     f = sparse_loss(10, "float32", "int32")
     f(x=np.zeros((4, 10), "float32"), k=np.zeros(4, "int32"))
     notes = str(f.plan).split("engine llvm:")[1]
     assert notes.count("region over") == 1
-    assert notes.count("  numpy ") == notes.count("  numpy checked_labels") == 1
+    assert "  numpy " not in notes
 
 
 def test_a_class_out_of_range_is_an_error():

@@ -97,5 +97,5 @@ def test_only_a_permutation_that_turns_a_matrix_is_read_as_turned():
     for axes, want in (((1, 0), rows.T @ vector), ((0, 1), rows @ vector), ((-1, -2), rows.T @ vector)):
         steps = tuple(s._replace(attrs={"axes": axes}) if s.op.qualname == "permute" else s for s in plan.steps)
         program = compile_plan(replace(plan, steps=steps), check_numerics=False)
-        slots = Slots(plan, program.n_slots).filled({x.id: rows, v.id: vector}, {}, 0)
+        slots = Slots(plan, program.n_slots).filled({x.id: rows, v.id: vector}, sd.values, 0)
         assert np.array_equal(program.run(slots)[0], want)

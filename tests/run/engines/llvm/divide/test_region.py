@@ -11,6 +11,7 @@ from scipy.special import logsumexp, softmax
 
 from sdgraph import SameDiff
 from sdgraph.run.engines.llvm.divide.region import MAX_NODES, MAX_PHASES, Node, Operand, Region
+from tests.groups import first_and_slow
 from tests.run.engines.llvm.terms import difference
 
 
@@ -84,7 +85,7 @@ def test_losses_of_classes_beside_norms(shape, others, axis, penalty_first):
     np.testing.assert_allclose(got["grad/x"], slope, atol=1e-14)
 
 
-@pytest.mark.parametrize("first", (0, 30))
+@pytest.mark.parametrize("first", first_and_slow((0, 30), 1))
 def test_sums_of_unrelated_terms(first):
     found = {seed: text for seed in range(first, first + 30) if (text := difference(seed))}
     assert not found

@@ -16,14 +16,16 @@ from sdgraph.run.engines.llvm.divide.segments import Segment
 
 @pytest.fixture
 def divided():
-    """Two segments around a product of matrices, rows with sums, and a value of the engine's own between segments."""
+    """Two segments around a product of matrices, rows with sums, a check, a value of the engine's own between them."""
     sd = SameDiff("float32")
     x, w = sd.placeholder("x", (40, 3)), sd.var("w", np.ones((3, 3), "float32"))
+    k = sd.placeholder("k", (40,), "int32")
     many = sd.math.merge_add(*[x * float(k) for k in range(MAX_OPERANDS // 8)])
     rows = sd.sum(sd.nn.softmax(many), axis=-1, keepdims=True)
     product = (many / rows) @ w
-    total = sd.sum(sd.math.exp(product) * rows, name="total")
-    plan = make_plan(sd, [total.id, product.id], {v.id: v.aval for v in (x, w)}, ["total", "product"])
+    lost = sd.loss.sparse_softmax_cross_entropy(product, k)
+    total = sd.sum(sd.math.exp(product) * rows + sd.expand_dims(lost, -1), name="total")
+    plan = make_plan(sd, [total.id, product.id], {v.id: v.aval for v in (x, w, k)}, ["total", "product"])
     division = divide(plan)
     assert len(segments(division)) == 2 and len(division.parts) > 2
     return plan, division
@@ -66,6 +68,11 @@ def a_segment_that_does_not_read_enough(division):
 def a_segment_that_writes_what_it_does_not_make(division):
     first, second = segments(division)
     return with_part(division, second, division.parts[second]._replace(writes=division.parts[first].writes))
+
+
+def a_value_left_alone_that_is_read(division):
+    k = segments(division)[0]
+    return with_part(division, k, division.parts[k]._replace(alone=division.parts[k].writes))
 
 
 def a_node_made_twice(division):
@@ -126,7 +133,7 @@ def a_node_on_another_level(division):
 
 def rows_that_end_elsewhere(division):
     region = next(r for k in segments(division) for r in division.parts[k].regions if r.split)
-    region.split += 1
+    region.cuts = None
     return division
 
 
@@ -149,12 +156,30 @@ def a_node_without_operands(division):
     return changed_node(division, operands=())
 
 
+def a_node_that_knows_places_it_does_not_use(division):
+    return changed_node(division, counts=((3,),))
+
+
+def a_check_that_nobody_makes(division):
+    k = segments(division)[-1]
+    assert division.parts[k].checks
+    return with_part(division, k, division.parts[k]._replace(checks=()))
+
+
+def a_count_of_each_row(division):
+    k = segments(division)[-1]
+    part = division.parts[k]
+    [check] = part.checks
+    return with_part(division, k, part._replace(checks=(check._replace(nodes=check.nodes[:-1]),)))
+
+
 BROKEN = {
     a_part_that_reads_too_early: spec.parts_read_what_is_there,
     a_result_that_nobody_leaves: spec.parts_read_what_is_there,
     a_node_before_its_operand: spec.segments_are_whole,
     a_segment_that_does_not_read_enough: spec.segments_are_whole,
     a_segment_that_writes_what_it_does_not_make: spec.segments_are_whole,
+    a_value_left_alone_that_is_read: spec.nobody_reads_what_is_left_alone,
     a_node_made_twice: spec.segments_are_whole,
     a_step_that_runs_twice: spec.every_step_is_done,
     a_step_of_another_plan: spec.every_step_is_done,
@@ -164,17 +189,20 @@ BROKEN = {
     a_value_freed_too_early: spec.freed_once,
     a_value_freed_twice: spec.freed_once,
     a_result_freed: spec.freed_once,
+    a_check_that_nobody_makes: spec.checks_are_counted,
+    a_count_of_each_row: spec.checks_are_counted,
     a_region_of_another_space: spec.nodes_fit,
     a_node_on_another_level: spec.nodes_fit,
     rows_that_end_elsewhere: spec.nodes_fit,
     a_node_that_reads_another_shape: spec.shapes_fit,
     a_node_that_makes_another_shape: spec.shapes_fit,
     a_node_without_operands: spec.shapes_fit,
+    a_node_that_knows_places_it_does_not_use: spec.shapes_fit,
 }
 
 
 def found(predicate, plan, division):
-    if predicate is spec.segments_are_whole:
+    if predicate in (spec.segments_are_whole, spec.nobody_reads_what_is_left_alone):
         return list(predicate(division))
     if predicate in (spec.nodes_fit, spec.shapes_fit):
         regions = [r for k in segments(division) for r in division.parts[k].regions]

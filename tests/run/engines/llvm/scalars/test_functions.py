@@ -8,7 +8,19 @@ pytest.importorskip("llvmlite")
 
 from sdgraph import SameDiff
 
-MOST_ULP = 4.0
+BOUND = {
+    "exp": (1.2, 1.0),
+    "expm1": (2.1, 2.0),
+    "ln": (1.0, 1.0),
+    "log1p": (1.0, 1.0),
+    "tanh": (1.8, 2.5),
+    "sqrt": (0.5, 0.5),
+    "erf": (2.6, 4.0),
+    "erfc": (5.3, 4.0),
+    "sigmoid": (3.4, 2.5),
+    "softplus": (3.0, 2.5),
+}
+"""Most units in the last place that a value may be off, in single and double precision. The page says so."""
 
 TRUE = {
     "exp": mpmath.exp,
@@ -17,6 +29,8 @@ TRUE = {
     "log1p": mpmath.log1p,
     "tanh": mpmath.tanh,
     "sqrt": mpmath.sqrt,
+    "erf": mpmath.erf,
+    "erfc": lambda x: mpmath.erfc(min(max(x, -200), 200)),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
 }
@@ -51,6 +65,7 @@ def points(name, dtype):
 def in_ulp(got, function, dtype, *operands):
     """The error of each value in units of its last digit; infinity where it should be finite or the other way round."""
     info = np.finfo(dtype)
+    below = np.nextafter(info.max, dtype(0))  # The largest has no next one to be so far from.
     errors = np.empty(got.size)
     with mpmath.workdps(40):
         for k, (g, *v) in enumerate(zip(got, *operands, strict=True)):
@@ -60,19 +75,19 @@ def in_ulp(got, function, dtype, *operands):
             if not np.isfinite(rounded) or not np.isfinite(g):
                 errors[k] = 0.0 if g == rounded else (1.0 if abs(want) > info.max * 0.9999 else np.inf)
                 continue
-            unit = max(float(np.spacing(min(np.abs(rounded), info.max / dtype(2)))), float(info.smallest_subnormal))
+            unit = max(float(np.spacing(min(np.abs(rounded), below))), float(info.smallest_subnormal))
             errors[k] = float(abs(mpmath.mpf(float(g)) - want) / unit)
     return errors
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", TRUE)
-def test_within_four_units_in_the_last_place(name, dtype):
+def test_within_the_bound(name, dtype):
     f, _ = compiled(name, dtype)
     x = points(name, dtype)
     errors = in_ulp(f(x=x)["y"], TRUE[name], dtype, x)
     worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULP, (x[worst], errors[worst])
+    assert errors[worst] <= BOUND[name][dtype is np.float64], (x[worst], errors[worst])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -45,16 +47,16 @@ def test_a_kernel_knows_all_its_functions():
 
 def test_code_outlives_the_compiler(monkeypatch):
     try:
-        machine.host.cache_clear()
+        machine.host_of.cache_clear()
         monkeypatch.setattr(machine, "_kernels", {})
         kernel = machine.kernel("define i64 @.forty() {\n  ret i64 40\n}")
-        machine.host.cache_clear()
+        machine.host_of.cache_clear()
         gc.collect()
         for k in range(20):
             machine.kernel(f"define i64 @.other() {{\n  ret i64 {k}\n}}")
         assert ctypes.CFUNCTYPE(ctypes.c_int64)(kernel.addresses["forty"])() == 40
     finally:
-        machine.host.cache_clear()
+        machine.host_of.cache_clear()
 
 
 def with_another(feature, features):
@@ -77,7 +79,7 @@ def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeyp
     name, changed = OTHER_COMPUTERS[what]
     answer = changed(getattr(llvm, name)())
     monkeypatch.setattr(llvm, name, lambda: answer)
-    identity = machine._Host().identity
+    identity = machine.host_of(machine.computer.__wrapped__()).identity
     monkeypatch.undo()
     monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(machine.host(), "identity", identity)
@@ -87,13 +89,14 @@ def test_another_computer_has_entries_of_its_own_on_disk(what, tmp_path, monkeyp
 
 def test_threads_that_need_the_same_code_compile_it_once(monkeypatch):
     monkeypatch.setenv("SDGRAPH_CACHE", "0")
+    monkeypatch.setenv("SDGRAPH_QUICK", "1")
     host = machine.host()
     compile_, texts = host.compile, []
 
-    def slowly(text):
-        texts.append(text)
+    def slowly(text, level):
+        texts.append((text, level))
         time.sleep(0.2)
-        return compile_(text)
+        return compile_(text, level)
 
     monkeypatch.setattr(host, "compile", slowly)
     text = "define i64 @.once() {\n  ret i64 1\n}"
@@ -109,7 +112,8 @@ def test_threads_that_need_the_same_code_compile_it_once(monkeypatch):
     for t in several:
         t.join(60)
     assert len(found) == 3 and all(k is found[0] for k in found)
-    assert len(texts) == 1
+    machine.settled()
+    assert len(texts) == len({level for _, level in texts}) == 2
 
 
 @pytest.mark.parametrize("ask", ["kernel", "has_symbol", "host"])
@@ -128,8 +132,9 @@ def test_nothing_that_uses_llvm_runs_where_an_interrupt_falls(ask, monkeypatch):
         elif ask == "has_symbol":
             machine.has_symbol.__wrapped__("exp")
         else:
-            kept = machine.host.__wrapped__()
+            kept = machine.host_of.__wrapped__(machine.computer.__wrapped__())
             assert kept is not machine.host()
+        machine.settled()
     finally:
         ffi.unregister_lock_callback(note, note)
     assert users and threading.current_thread() not in users
@@ -140,3 +145,23 @@ def test_code_that_llvm_refuses_is_an_error_of_the_engine(text):
     with pytest.raises(EngineError, match="engine='numpy'"):
         machine.kernel(text)
     assert machine.kernel("define i64 @.fine() {\n  ret i64 1\n}").addresses["fine"]
+
+
+def test_functions_of_the_c_library_are_known_before_any_code_is_made():
+    question = "from sdgraph.run.engines.llvm.translate import machine; print(machine.has_symbol('tgamma'))"
+    done = subprocess.run([sys.executable, "-c", question], timeout=60, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_what_another_edition_has_kept_is_not_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDGRAPH_CACHE", "1")
+    monkeypatch.setenv("SDGRAPH_CACHE_DIR", str(tmp_path))
+    text = "define i64 @.kept() {\n  ret i64 5\n}"
+    compiled = []
+    for edition in ("first", "first", "second"):
+        monkeypatch.setattr(machine, "_kernels", {})
+        before = machine.compiled_count
+        assert machine.kernel(text, lambda: text, edition).addresses["kept"]
+        machine.settled()
+        compiled.append(machine.compiled_count - before)
+    assert compiled == [1, 0, 1]

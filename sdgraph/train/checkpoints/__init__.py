@@ -1,0 +1,1 @@
+"""Files of runs, from which it goes on to the same bits."""

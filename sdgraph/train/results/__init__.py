@@ -1,0 +1,1 @@
+"""What training has come to: measures of batches and epochs, histories."""

@@ -1,0 +1,1 @@
+"""What changes variables: rules, updaters, schedules, what gradients go through first, the second half of a step."""
