@@ -153,7 +153,10 @@ def _kept(factors: list[Factor], without: tuple[int, ...], result: Labels) -> se
     return {*result, *(c for k, v in enumerate(factors) if k not in without for c in v.labels)}
 
 
-class SDEinsum(Namespace, prefix=""):
+_SHARED = {"inputs": "Numbers, one by one or as a list."}
+
+
+class SDEinsum(Namespace, prefix="", shared=_SHARED):
     """Sums of products of the base namespace."""
 
     @composite(infer=_einsum, advice='The equation comes first: sd.einsum("ij,jk->ik", x, y).')
@@ -167,7 +170,6 @@ class SDEinsum(Namespace, prefix=""):
 
         Args:
             equation: The letters of each operand, and behind an arrow those of the result.
-            inputs: Numbers, one by one or as a list.
 
         Example:
             >>> from sdgraph import SameDiff

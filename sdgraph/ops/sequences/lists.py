@@ -78,7 +78,10 @@ def places_not_in(sd: GraphLike, x: Operand, y: Operand, size: int) -> SDVariabl
     ...
 
 
-class SDLists(Namespace, prefix="math"):
+_SHARED = {"x": "A vector.", "y": "A vector.", "indices": "Whole numbers, counted from 0; negative ones are errors."}
+
+
+class SDLists(Namespace, prefix="math", shared=_SHARED):
     """Lists and tables of ``sd.math``."""
 
     @composite(infer=_left, settle=_count)
@@ -90,8 +93,6 @@ class SDLists(Namespace, prefix="math"):
         If there are fewer than ``size``, 0 and the place -1 fill up the rest. The gradient goes to the entries.
 
         Args:
-            x: A vector.
-            y: A vector.
             size: How long the results are; may be left out where both lists are constants.
 
         Example:
@@ -114,7 +115,6 @@ class SDLists(Namespace, prefix="math"):
 
         Args:
             x: The table, of rank 1 or more.
-            indices: Whole numbers, counted from 0; negative ones are errors.
             partition_mode: ``"mod"`` or ``"div"``: how the rows lie in several tables. For one table both are the same.
 
         Returns:

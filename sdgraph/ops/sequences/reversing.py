@@ -90,7 +90,10 @@ def _dense(indices: Aval, values: Aval, default_value: Aval, *, shape: Any) -> A
     return Aval(sizes, promote(values.dtype, default_value.dtype))
 
 
-class SDSequences(Namespace, prefix=""):
+_SHARED = {"x": "An array of any shape and dtype."}
+
+
+class SDSequences(Namespace, prefix="", shared=_SHARED):
     """Sequences and sparse arrays of the base namespace."""
 
     @primitive(
@@ -177,9 +180,6 @@ class SDSequences(Namespace, prefix=""):
     )
     def is_numeric_tensor(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Whether ``x`` holds numbers: True unless it holds bools.
-
-        Args:
-            x: An array of any shape and dtype.
 
         Returns:
             A bool. There is no gradient.
