@@ -174,7 +174,6 @@ MISUSE = {
         (((2, 3),), {"equation": 7}, T),
     ],
     "math.list_diff": [(((2, 2), (2,)), {"size": 2}, S), (((2,), (2,)), {}, T), (((2,), (2,)), {"size": -1}, A)],
-    "math.embedding_lookup": [(((3, 2), (2,)), {}, D), (((3, 2), ((2,), INT)), {"partition_mode": "all"}, A)],
     "slice": [(((3, 4),), {"begin": (0, 2), "size": (1, 3)}, A)],
     "linalg.solve": [(((2, 3), (2, 1)), {}, S), (((3, 3), (2, 1)), {}, S)],
     **{f"linalg.{k}": _MATRIX for k in ("matrix_inverse", "matrix_determinant", "cofactors", "logdet", "cholesky")},

@@ -460,7 +460,6 @@ REFERENCES = {
     "replace_where": lambda x, new, condition, value=0.0: np.where(_CONDITIONS[condition](x, value), new, x),
     "einsum": lambda *xs, equation: np.einsum(equation, *xs),
     "math.list_diff": _list_diff,
-    "math.embedding_lookup": lambda x, indices, partition_mode="mod": x[np.asarray(indices)],
     "unstack": lambda x, axis=0: tuple(np.moveaxis(x, axis, 0)), "tile": np.tile,
     "repeat": lambda x, repeats, axis=None: np.repeat(x, repeats, axis),
     "fill": lambda shape, value, dtype="float64": np.full(shape, value, dtype),

@@ -421,8 +421,6 @@ REDUCTIONS = {
     "math.list_diff": [s(f(4), ints([1, 2]), size=4), s(np.array([1.0, 2.0, 1.0, 4.0]), np.array([2.0]), size=5),
                        s(ints([3, 1, 2]), ints([1]), size=2), s(Literal([1.0, 2.0, 3.0]), Literal([2.0])),
                        s(f(0), f(2), size=1)],
-    "math.embedding_lookup": [s(f(3, 2), ints([2, 0, 2])), s(f(3, 2), ints([[0, 1], [1, 1]]), partition_mode="div"),
-                              s(f(3), Literal([1, 2]))],
     "math.merge_add": [s(f(2, 3), f(2, 3), f(2, 3)), s(f(3)), s(f(2, 3), f(3)), s(f(), f()), s(f(0, 3), f(0, 3)),
                        s(f(2), f(2), f(2), f(2), f(2))],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lists without what another one holds, and rows of tables by number: one part of ``sd.math``.
+"""Lists without what another one holds: one part of ``sd.math``.
 
 How long such a list is follows from values, and a graph knows shapes before: it is read off constants, or given.
 """
@@ -14,7 +14,7 @@ from sdgraph.build.decorators import composite, primitive
 from sdgraph.build.namespace import GraphLike, Namespace
 from sdgraph.build.op import NOT_DIFFERENTIABLE
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import is_whole, one_of
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, known_size, shape_str
@@ -78,11 +78,11 @@ def places_not_in(sd: GraphLike, x: Operand, y: Operand, size: int) -> SDVariabl
     ...
 
 
-_SHARED = {"x": "A vector.", "y": "A vector.", "indices": "Whole numbers, counted from 0; negative ones are errors."}
+_SHARED = {"x": "A vector.", "y": "A vector."}
 
 
 class SDLists(Namespace, prefix="math", shared=_SHARED):
-    """Lists and tables of ``sd.math``."""
+    """Lists of ``sd.math``."""
 
     @composite(infer=_left, settle=_count)
     def list_diff(
@@ -106,31 +106,3 @@ class SDLists(Namespace, prefix="math", shared=_SHARED):
         places = places_not_in(sd, x, y, size)  # type: ignore[arg-type]
         with_hole = sd.concat(x, np.zeros(1, x.dtype))
         return sd.gather(with_hole, sd.where(places < 0, sd.axis_size(x, 0, "int64"), places)), places
-
-    @composite(literals={"indices": "int64"})
-    def embedding_lookup(
-        self, x: Operand, indices: Operand, partition_mode: str = "mod", *, name: str | None = None
-    ) -> SDVariable:
-        """The rows of a table that ``indices`` name, in that order.
-
-        Args:
-            x: The table, of rank 1 or more.
-            partition_mode: ``"mod"`` or ``"div"``: how the rows lie in several tables. For one table both are the same.
-
-        Returns:
-            Shape ``indices.shape + x.shape[1:]``, the same dtype.
-
-        Raises:
-            DTypeError: If the indices are not integers.
-            ArgumentError: If the table is a number, or the mode another one.
-            LabelError: At run time, for an index out of range.
-
-        Example:
-            >>> from sdgraph import SameDiff
-            >>> sd = SameDiff(dtype="float64")
-            >>> sd.math.embedding_lookup([[1.0, 2.0], [3.0, 4.0]], [1, 1]).eval()
-            array([[3., 4.],
-                   [3., 4.]])
-        """
-        one_of("partition_mode", partition_mode, ("mod", "div"))
-        return self.sd.gather(x, indices)
