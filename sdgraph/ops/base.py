@@ -29,6 +29,7 @@ from sdgraph.ops.reductions import SDReductions
 from sdgraph.ops.running import SDRunning
 from sdgraph.ops.segments.reducing import SDSegments
 from sdgraph.ops.segments.scattering import SDScattering
+from sdgraph.ops.segments.within import SDWithin
 from sdgraph.ops.selecting.conditions import SDConditions
 from sdgraph.ops.sequences.parts import SDParts
 from sdgraph.ops.sequences.reversing import SDSequences
@@ -192,6 +193,7 @@ class SDBase(
     SDIndexing,
     SDScattering,
     SDSegments,
+    SDWithin,
     SDParts,
     SDSequences,
     SDConditions,

@@ -133,6 +133,13 @@ MISUSE = {
     **{f"scatter_nd_{k}": _SCATTER_ND for k in ("sub", "update")},
     **{f"segment_{k}": _SEGMENTS for k in ("max", "min", "mean", "prod")},
     **{f"unsorted_segment_{k}": _SEGMENTS for k in ("max", "min", "mean", "prod", "sqrt_n")},
+    "moved_in_segments": [(((3, 2), (3,)), {}, D), (((3, 2), ((2,), INT)), {}, S)],
+    "recurrence_in_segments": [(((3, 2), (3, 2), (3,)), {}, D), (((3, 2), (3, 1), ((3,), INT)), {}, S)],
+    "rows_by_part": [
+        (((3,),), {"sizes": (3,)}, D),
+        ((((3,), INT),), {"sizes": (2,)}, S),
+        ((((3,), INT),), {"sizes": (-3,)}, A),
+    ],
     "dynamic_partition": [
         (((3, 2), (3,)), {"num_partitions": 2, "sizes": (1, 2)}, D),
         (((3, 2), ((2,), INT)), {"num_partitions": 2, "sizes": (1, 2)}, S),

@@ -179,6 +179,28 @@ def _segments(combine, empty):
     return reference
 
 
+def _in_segments(step):
+    """What goes through the rows of each segment: ``step`` from the last result and row, if any, and a row."""
+
+    def reference(*operands, reverse):
+        *rows, ids = operands
+        rows = [np.reshape(x, (np.size(ids), -1) if np.size(ids) else (0, 1)) for x in rows]
+        out, last = np.zeros(rows[-1].shape), {}
+        order = range(len(rows[-1]))
+        for k in reversed(order) if reverse else order:
+            i = np.reshape(ids, -1)[k]
+            here = tuple(x[k] for x in rows)
+            out[k] = step(*last.get(i, (None, None)), *here)
+            last[i] = out[k], here[-1]
+        return out.reshape(operands[-2].shape)
+
+    return reference
+
+
+_MOVED = _in_segments(lambda before, row, x: 0.0 if row is None else row)
+_RECURRENCE = _in_segments(lambda before, row, a, b: b if before is None else a * before + b)
+
+
 def _largest_rows(rows):
     return np.max(rows, axis=0)
 
@@ -480,6 +502,10 @@ REFERENCES = {
     "scatter_sub": _scatter(np.subtract), "scatter_mul": _scatter(np.multiply), "scatter_div": _scatter(np.divide),
     "scatter_max": _scatter(np.maximum), "scatter_min": _scatter(np.minimum),
     "scatter_nd_sub": _scatter_nd(np.subtract), "scatter_nd_update": _scatter_nd(lambda old, new: new),
+    "moved_in_segments": lambda x, ids, back=False: _MOVED(x, ids, reverse=back),
+    "recurrence_in_segments": lambda a, b, ids, reverse=False: _RECURRENCE(a, b, ids, reverse=reverse),
+    "rows_by_part": lambda partitions, sizes: np.array(
+        sorted(range(np.size(partitions)), key=lambda k: np.reshape(partitions, -1)[k]), np.int64),
     "segment_max": _segments(_largest_rows, 0.0), "segment_min": _segments(_smallest_rows, 0.0),
     "segment_mean": _segments(lambda rows: sum(rows) / len(rows), 0.0), "segment_prod": _segments(math.prod, 1.0),
     "unsorted_segment_max": _segments(_largest_rows, np.finfo("float64").min),

@@ -44,7 +44,14 @@ ON_PURPOSE = {
     "largest": "a constant to gradients: the shift of stable formulas",
 }
 # Ops without a gradient that take nothing one could ask a gradient for.
-NO_FLOATS = {"sequence_mask", "last_occurrence", "invert_permutation", "checked_lengths", "checked_ctc_labels"}
+NO_FLOATS = {
+    "sequence_mask",
+    "last_occurrence",
+    "rows_by_part",
+    "invert_permutation",
+    "checked_lengths",
+    "checked_ctc_labels",
+}
 # Ops whose draws are others for another dtype.
 DRAWS_LIKE = {name for name in OPS if name.startswith("random.") and name.endswith("_like")}
 DRAWS_BY_DTYPE = {"nn.dropout", "random.draw", *DRAWS_LIKE}

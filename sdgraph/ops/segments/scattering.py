@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
-from sdgraph.build.namespace import GraphLike, Namespace
-from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
+from sdgraph.build.namespace import Namespace
+from sdgraph.build.op import LINEAR
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import DTypeError
-from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, promote, ufunc_dtype
 from sdgraph.ops.indexing import (
     INDICES,
@@ -95,18 +94,6 @@ def _set_nd(xp: Any, ref: Any, indices: Any, updates: Any) -> Any:
     return np.array(all_of_it[-1] if len(all_of_it) else ref, np.result_type(ref, updates))
 
 
-def _last_rows(xp: Any, indices: Any) -> Any:
-    """Compared as sorted rows: the last of those that are equal is the last of them in the array, too."""
-    lead, depth = indices.shape[:-1], indices.shape[-1]
-    rows = np.reshape(indices, (math.prod(lead), depth))
-    order = np.lexsort(rows.T[::-1]) if depth else np.arange(len(rows))
-    is_last = np.ones(len(rows), bool)
-    is_last[:-1] = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
-    out = np.empty(len(rows), bool)
-    out[order] = is_last
-    return np.reshape(out, lead)
-
-
 # ---------------------------------------------------------------------- gradients
 
 
@@ -153,26 +140,25 @@ def _extreme_vjp(
     return kept * each, None, taken * sd.gather(each, indices, axis)
 
 
+def _flat_places(ref: SDVariable, indices: SDVariable) -> SDVariable:
+    """Each row of coordinates as one number."""
+    sd, depth = ref.sd, indices.shape[-1]
+    flat = sd.sum(sd.cast(indices, "int64")[..., :0], -1)
+    for k in range(depth):  # type: ignore[arg-type]
+        flat = flat * sd.axis_size(ref, k, "int64") + sd.cast(indices[..., k], "int64")
+    return flat
+
+
 def _set_nd_vjp(
     g: SDVariable, y: SDVariable, ref: SDVariable, indices: SDVariable, updates: SDVariable
 ) -> tuple[SDVariable, None, SDVariable]:
     """Of updates to the same place only the last one counts."""
-    sd, last = g.sd, last_rows(g.sd, indices)
+    sd = g.sd
+    last = sd.last_occurrence(_flat_places(ref, indices))
     rest = updates.ndim - last.ndim
     last = sd.expand_dims(last, tuple(range(last.ndim, updates.ndim))) if rest else last
     there = sd.where(last, sd.gather_nd(g, indices), 0.0)
     return sd.scatter_nd_update(g, indices, sd.zeros_like(updates)), None, there
-
-
-def _rows_apart(indices: Aval) -> Aval:
-    shapes.integer_index(indices, "Indices")
-    return Aval(indices.shape[:-1], shapes.BOOL)
-
-
-@primitive(infer=_rows_apart, kernel=_last_rows, vjp=NOT_DIFFERENTIABLE, literals=INDICES)
-def last_rows(sd: GraphLike, indices: Operand) -> SDVariable:
-    """Whether each row of coordinates is not repeated later."""
-    ...
 
 
 def _minus(updates: Any, ref: Any) -> SDVariable:

@@ -1,6 +1,6 @@
 """What runs through the rows of each segment, one after the other: gradients of products are written with it.
 
-Each segment is on its own: an infinite or NaN row does no harm to the rows of others. Must not know namespaces.
+Each segment is on its own: an infinite or NaN row does no harm to others. Must not know what is made of it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,51 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sdgraph.build.decorators import primitive
-from sdgraph.build.namespace import GraphLike
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR
 from sdgraph.build.variable import SDVariable
-from sdgraph.infer.aval import Aval
+from sdgraph.errors import ShapeError
+from sdgraph.infer import shapes
+from sdgraph.infer.aval import Aval, promote, shape_str
+from sdgraph.ops.indexing import SEGMENTS
 from sdgraph.ops.precision import wide
 
 if TYPE_CHECKING:
     from sdgraph.build.masks import Mask
     from sdgraph.build.variable import Operand
+
+
+def _per_row(x: Aval, segment_ids: Aval, **_: Any) -> Aval:
+    """The same shape and dtype; there is one id per row.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        DTypeError: If the ids are not integers.
+        ShapeError: If there is not one id per row.
+    """
+    shapes.integer_index(segment_ids, "Segment ids")
+    if not shapes.same_sizes(x.shape[: len(segment_ids.shape)], segment_ids.shape):
+        raise ShapeError(
+            "There must be one segment id per row.",
+            given=f"rows {shape_str(x.shape)}, segment ids {shape_str(segment_ids.shape)}",
+        )
+    return x
+
+
+def _recurring(a: Aval, b: Aval, segment_ids: Aval, *, reverse: bool) -> Aval:
+    """The shape of both; there is one id per row.
+
+    Returns:
+        The same shape, the promoted dtype.
+
+    Raises:
+        DTypeError: If the ids are not integers.
+        ShapeError: If the shapes differ, or there is not one id per row.
+    """
+    shapes.must_have(a, b.shape, "Both have one shape.")
+    return Aval(_per_row(b, segment_ids).shape, promote(a.dtype, b.dtype))
 
 
 class Order(NamedTuple):
@@ -87,21 +123,15 @@ def _recurrence_vjp(
     g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, segment_ids: SDVariable, reverse: bool
 ) -> tuple[SDVariable, SDVariable, None]:
     sd = g.sd
-    s = recurrence_in_segments(sd, moved_in_segments(sd, a, segment_ids, not reverse), g, segment_ids, not reverse)
-    return s * moved_in_segments(sd, y, segment_ids, reverse), s, None
-
-
-def _moved_vjp(
-    g: SDVariable, y: SDVariable, x: SDVariable, segment_ids: SDVariable, back: bool
-) -> tuple[SDVariable, None]:
-    return moved_in_segments(g.sd, g, segment_ids, not back), None
+    s = sd.recurrence_in_segments(sd.moved_in_segments(a, segment_ids, not reverse), g, segment_ids, not reverse)
+    return s * sd.moved_in_segments(y, segment_ids, reverse), s, None
 
 
 def _later(live: SDVariable, y: SDVariable, segment_ids: SDVariable, reverse: bool) -> SDVariable:
     """Whether a row's own result counts, or one of its segment further on."""
     sd = y.sd
     counts = sd.cast(sd.broadcast_like(live, y), y.dtype)
-    return recurrence_in_segments(sd, sd.ones_like(counts), counts, segment_ids, not reverse).neq(0)
+    return sd.recurrence_in_segments(sd.ones_like(counts), counts, segment_ids, not reverse).neq(0)
 
 
 def _recurrence_reach(
@@ -127,37 +157,73 @@ def _recurrence_masked_vjp(
     return sd.where(later, da, 0.0), db, None
 
 
-@primitive(
-    infer=lambda x, segment_ids, back: x,
-    kernel=_moved,
-    vjp=_moved_vjp,
-    reach=LINEAR,
-)
-def moved_in_segments(sd: GraphLike, x: Operand, segment_ids: Operand, back: bool) -> SDVariable:
-    """Each row in the place of the next one of its segment, 0 in that of the first; the other way with ``back``."""
-    ...
-
-
-@primitive(
-    infer=lambda a, b, segment_ids, reverse: Aval(b.shape, np.result_type(a.dtype, b.dtype)),
-    kernel=_recurrence,
-    vjp=_recurrence_vjp,
-    reach=_recurrence_reach,
-    masked_vjp=_recurrence_masked_vjp,
-)
-def recurrence_in_segments(sd: GraphLike, a: Operand, b: Operand, segment_ids: Operand, reverse: bool) -> SDVariable:
-    """``r_k = a_k r_{k-1} + b_k`` through the rows of each segment, from ``r_0 = b_0``; from the end in reverse."""
-    ...
-
-
 def product_of_others(x: SDVariable, segment_ids: SDVariable) -> SDVariable:
     """For each row the product of all others of its segment; no division, so zeros do no harm."""
     sd = x.sd
 
     def those(behind: bool) -> SDVariable:
         """The product of the rows before, or of those behind."""
-        is_first = moved_in_segments(sd, sd.ones_like(x), segment_ids, behind).eq(0)
-        factors = moved_in_segments(sd, x, segment_ids, behind)
-        return recurrence_in_segments(sd, factors, sd.cast(is_first, x.dtype), segment_ids, behind)
+        is_first = sd.moved_in_segments(sd.ones_like(x), segment_ids, behind).eq(0)
+        factors = sd.moved_in_segments(x, segment_ids, behind)
+        return sd.recurrence_in_segments(factors, sd.cast(is_first, x.dtype), segment_ids, behind)
 
     return those(False) * those(True)
+
+
+_SHARED = {
+    "x": "Rows of numbers.",
+    "segment_ids": "One integer per row.",
+    "back": "Move towards the beginning.",
+    "reverse": "Run from the end.",
+}
+
+
+class SDWithin(Namespace, prefix="", shared=_SHARED):
+    """What runs through the rows of segments, in the base namespace."""
+
+    @primitive(
+        infer=_per_row,
+        kernel=_moved,
+        vjp=lambda g, y, x, segment_ids, back: (g.sd.moved_in_segments(g, segment_ids, not back), None),
+        reach=LINEAR,
+        literals=SEGMENTS,
+    )
+    def moved_in_segments(
+        self, x: Operand, segment_ids: Operand, back: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """Each row in the place of the next one of its segment, 0 in that of the first; the other way with ``back``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.moved_in_segments([1.0, 2.0, 3.0, 4.0], [0, 1, 0, 1]).eval()
+            array([0., 0., 1., 2.])
+        """
+        ...
+
+    @primitive(
+        infer=_recurring,
+        kernel=_recurrence,
+        vjp=_recurrence_vjp,
+        reach=_recurrence_reach,
+        masked_vjp=_recurrence_masked_vjp,
+        literals=SEGMENTS,
+    )
+    def recurrence_in_segments(
+        self, a: Operand, b: Operand, segment_ids: Operand, reverse: bool = False, *, name: str | None = None
+    ) -> SDVariable:
+        """``r_k = a_k r_{k-1} + b_k`` through the rows of each segment, from ``r_0 = b_0``; from the end in reverse.
+
+        Segments do not meet: an infinite or NaN row of one changes no other.
+
+        Args:
+            a: Factors; that of the first row of a segment does not matter.
+            b: What is added, of the shape of ``a``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.recurrence_in_segments([2.0, 2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 5.0], [0, 0, 0, 1]).eval()
+            array([1., 3., 7., 5.])
+        """
+        ...

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.decorators import composite, primitive
-from sdgraph.build.namespace import GraphLike, Namespace
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR, NOT_DIFFERENTIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole, one_of
 from sdgraph.errors import ArgumentError, LabelError, ShapeError
 from sdgraph.infer import shapes
-from sdgraph.infer.aval import Aval, Dim, known_size, promote, shape_str
+from sdgraph.infer.aval import Aval, known_size, promote, shape_str
 from sdgraph.ops.indexing import check_range, must_be_given
+from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,28 @@ def _dealt_out(x: Aval, partitions: Aval, *, num_partitions: int, sizes: Any) ->
     return tuple(Aval((known_size(k), *x.shape[n:]), x.dtype) for k in sizes)
 
 
+def _in_order(partitions: Aval, *, sizes: Any) -> Aval:
+    """One number per row.
+
+    Returns:
+        A vector of int64. There is no gradient.
+
+    Raises:
+        DTypeError: If the partitions are not integers.
+        ShapeError: If there are more or fewer of them than the sizes say.
+        ArgumentError: If a size is none.
+        LabelError: At run time, for a partition without a size, or a part of another size.
+    """
+    shapes.integer_index(partitions, "Partitions")
+    if not isinstance(sizes, tuple) or not all(is_whole(k, 0) for k in sizes):
+        raise ArgumentError("There is one size per part.", given=repr(sizes))
+    if partitions.is_static and partitions.size != sum(sizes):
+        raise ShapeError(
+            "The sizes do not add up to the number of rows.", given=f"{shape_str(partitions.shape)}, sizes {sizes}"
+        )
+    return Aval((known_size(sum(sizes)),), shapes.INT64)
+
+
 def _order(xp: Any, partitions: Any, *, sizes: tuple[int, ...]) -> Any:
     check_range(xp, partitions, len(sizes), "Partition")
     ids = np.reshape(partitions, -1)
@@ -76,17 +99,6 @@ def _order(xp: Any, partitions: Any, *, sizes: tuple[int, ...]) -> Any:
         if found[k] != size:
             raise LabelError(f"Part {k} has {found[k]} rows.", expected=f"{size}, as sizes says")
     return np.argsort(ids, kind="stable")
-
-
-@primitive(
-    infer=lambda partitions, sizes: Aval((sum(sizes),), shapes.INT64),
-    kernel=_order,
-    vjp=NOT_DIFFERENTIABLE,
-    literals={"partitions": "int64"},
-)
-def rows_by_part(sd: GraphLike, partitions: Operand, sizes: Sequence[int]) -> SDVariable:
-    """The numbers of the rows of the first part, of the second, and so on."""
-    ...
 
 
 # ---------------------------------------------------------------------- putting together
@@ -186,6 +198,27 @@ _SHARED = {"x": "An array of any dtype.", "axis": "The axis to cut."}
 class SDParts(Namespace, prefix="", shared=_SHARED):
     """Taking apart and putting together, in the base namespace."""
 
+    @primitive(
+        infer=_in_order,
+        kernel=_order,
+        vjp=NOT_DIFFERENTIABLE,
+        literals={"partitions": "int64"},
+    )
+    def rows_by_part(self, partitions: Operand, sizes: Sequence[int], *, name: str | None = None) -> SDVariable:
+        """The numbers of the rows of the first part, in their order, then of the second, and so on.
+
+        Args:
+            partitions: One integer per row.
+            sizes: How many rows each part has.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.rows_by_part([1, 0, 1], (1, 2)).eval()
+            array([1, 0, 2])
+        """
+        ...
+
     @composite(infer=_dealt_out, settle=_counted, literals={"partitions": "int64"})
     def dynamic_partition(
         self,
@@ -213,7 +246,7 @@ class SDParts(Namespace, prefix="", shared=_SHARED):
         sd, x, ids = self.sd, self.sd.as_variable(x), self.sd.as_variable(partitions)
         rest: Any = x.shape[ids.ndim :]
         rows = sd.reshape(x, (math.prod(ids.shape), *rest))  # type: ignore[arg-type]
-        return sd.split_v(sd.gather(rows, rows_by_part(sd, ids, sizes)), sizes)  # type: ignore[arg-type]
+        return sd.split_v(sd.gather(rows, sd.rows_by_part(ids, sizes)), sizes)  # type: ignore[arg-type]
 
     @composite(
         infer=_stitched,
@@ -243,9 +276,11 @@ class SDParts(Namespace, prefix="", shared=_SHARED):
         row = rows[0].shape[indices[0].ndim :]
         dtype = _stitched(*(v.aval for v in (*indices, *rows)), size=size).dtype
         places = sd.concat(*[sd.reshape(sd.cast(i, "int64"), (-1,)) for i in indices])
-        several: list[Dim] = [math.prod(i.shape) for i in indices]  # type: ignore[arg-type]
-        parts = [sd.reshape(x, (n, *row)) for n, x in zip(several, rows, strict=True)]
-        return sd.scatter_update(sd.fill((size, *row), value=0, dtype=dtype), places, sd.concat(*parts))
+        parts = [x if i.ndim == 1 else sd.reshape(x, (-1, *row)) for i, x in zip(indices, rows, strict=True)]
+        updates = cast_to(sd.concat(*parts), dtype)
+        # As many rows of zeros, whose sizes may be unknown.
+        zeros = sd.sum(sd.zeros_like(updates, dtype), 0, True)
+        return sd.scatter_update(sd.broadcast_to(cast_to(zeros, dtype), (size, *row)), places, updates)
 
     @primitive(infer=_cut, kernel=_split_at, vjp=_split_vjp, reach=LINEAR, is_strided=True)
     def split_v(

@@ -169,7 +169,8 @@ class SDSequences(Namespace, prefix="", shared=_SHARED):
         dtype = promote(values.dtype, default.dtype)
         if places.ndim < 2:
             places = sd.reshape(places, (-1, 1))
-        values = sd.broadcast_to(cast_to(values, dtype), places.shape[:1])
+        values = cast_to(values, dtype)
+        values = values if values.ndim else sd.broadcast_like(values, places[:, 0])
         return sd.scatter_nd_update(sd.broadcast_to(cast_to(default, dtype), shape), places, values)
 
     @primitive(

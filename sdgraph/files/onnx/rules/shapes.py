@@ -83,6 +83,7 @@ def _unconcat(b: Recorder, x: Value, *inputs: Value, axis: int) -> tuple[Value, 
 
 
 def split_at(b: Recorder, x: Value, sizes: Value | None, n: int, axis: int) -> tuple[Value, ...]:
+    """The parts of an axis, of these sizes or of equal ones."""
     attrs = {"num_outputs": n} if sizes is None else {}
     found = b.Split(x, sizes, outputs=n, axis=axis, **attrs)
     return (found,) if n == 1 else found
