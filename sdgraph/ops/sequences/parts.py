@@ -119,18 +119,7 @@ def _with_size(attrs: Any, avals: Any, values: Sequence[np.ndarray[Any, Any] | N
 
 
 def _stitched(*inputs: Aval, size: int | None) -> Aval:
-    """The rows at their places.
-
-    Returns:
-        ``size`` rows of the shape of a row; the promoted dtype of the arrays of rows.
-
-    Raises:
-        DTypeError: If indices are not integers.
-        ShapeError: If there is not one index per row, or rows differ in shape.
-        ArgumentError: If there are not as many arrays of indices as of rows, or ``size`` is no size.
-        ArgumentTypeError: If it is left out, and the indices are no constants.
-        LabelError: At run time, for an index outside ``0 ... size - 1``.
-    """
+    """The rows at their places; raises what `SDParts.dynamic_stitch` tells."""
     if not inputs or len(inputs) % 2:
         raise ArgumentError(
             "Each array of rows needs its indices.",
@@ -249,7 +238,6 @@ class SDParts(Namespace, prefix="", shared=_SHARED):
         return sd.split_v(sd.gather(rows, sd.rows_by_part(ids, sizes)), sizes)  # type: ignore[arg-type]
 
     @composite(
-        infer=_stitched,
         settle=_with_size,
         advice="The arrays of indices come first, then the arrays of rows: sd.dynamic_stitch(i, j, x, y).",
     )
@@ -264,6 +252,16 @@ class SDParts(Namespace, prefix="", shared=_SHARED):
             inputs: The arrays of indices, then as many arrays of rows, one by one or as a list.
             size: How many rows the result has; may be left out for constant indices: one more than the largest.
 
+        Returns:
+            ``size`` rows of the shape of a row; the promoted dtype of the arrays of rows.
+
+        Raises:
+            DTypeError: If indices are not integers.
+            ShapeError: If there is not one index per row, or rows differ in shape.
+            ArgumentError: If there are not as many arrays of indices as of rows, or ``size`` is no size.
+            ArgumentTypeError: If it is left out, and the indices are no constants.
+            LabelError: At run time, for an index outside ``0 ... size - 1``.
+
         Example:
             >>> import numpy as np
             >>> from sdgraph import SameDiff
@@ -272,9 +270,9 @@ class SDParts(Namespace, prefix="", shared=_SHARED):
             array([1., 5., 2.])
         """
         sd = self.sd
-        indices, rows = _halves([sd.as_variable(v) for v in inputs])
-        row = rows[0].shape[indices[0].ndim :]
-        dtype = _stitched(*(v.aval for v in (*indices, *rows)), size=size).dtype
+        variables = [sd.as_variable(v) for v in inputs]
+        (_, *row), dtype = _stitched(*(v.aval for v in variables), size=size)
+        indices, rows = _halves(variables)
         places = sd.concat(*[sd.reshape(sd.cast(i, "int64"), (-1,)) for i in indices])
         parts = [x if i.ndim == 1 else sd.reshape(x, (-1, *row)) for i, x in zip(indices, rows, strict=True)]
         updates = cast_to(sd.concat(*parts), dtype)

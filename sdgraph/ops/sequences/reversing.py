@@ -59,17 +59,7 @@ def _reverse(xp: Any, x: Any, seq_lengths: Any, *, seq_dim: int, batch_dim: int)
 
 
 def _dense(indices: Aval, values: Aval, default_value: Aval, *, shape: Any) -> Aval:
-    """An array of the shape.
-
-    Returns:
-        An array of ``shape``, of the promoted dtype of the values and the default.
-
-    Raises:
-        DTypeError: If the indices are not integers.
-        ShapeError: If there is not one value per index, an index does not name each axis, or the default has axes.
-        ArgumentError: If a size is unknown.
-        LabelError: At run time, for an index out of range.
-    """
+    """An array of the shape, of the promoted dtype; raises what `SDSequences.sparse_to_dense` tells."""
     shapes.integer_index(indices, "Indices")
     sizes = as_shape(shape)
     if any(type(d) is not int for d in sizes):
@@ -126,10 +116,7 @@ class SDSequences(Namespace, prefix="", shared=_SHARED):
         """
         ...
 
-    @composite(
-        infer=lambda indices, values, default_value, shape: _dense(indices, values, default_value, shape=shape),
-        literals={"indices": "int64"},
-    )
+    @composite(literals={"indices": "int64"})
     def sparse_to_dense(
         self,
         indices: Operand,
@@ -166,7 +153,7 @@ class SDSequences(Namespace, prefix="", shared=_SHARED):
         """
         sd = self.sd
         places, values, default = (sd.as_variable(v) for v in (indices, values, default_value))
-        dtype = promote(values.dtype, default.dtype)
+        dtype = _dense(places.aval, values.aval, default.aval, shape=shape).dtype
         if places.ndim < 2:
             places = sd.reshape(places, (-1, 1))
         values = cast_to(values, dtype)

@@ -10,13 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from sdgraph.files.onnx.fragments import BOOL, INT64, LAST, Recorder, Step, Value, adding, carrier
+from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Step, Value, adding, carrier
 from sdgraph.files.onnx.registry import exports, refuses
 from sdgraph.files.onnx.rules.indexing import rows_back, rows_first
 from sdgraph.files.onnx.rules.reductions import moved_on, scanned, step_of
 from sdgraph.files.onnx.rules.shapes import padded, split_at
 from sdgraph.infer import shapes
-from sdgraph.ops.precision import wide
 from sdgraph.ops.segments.reducing import finite_end
 
 _RANGE: Final = "an index out of range is no error that names it; a negative one counts from the end"
@@ -192,17 +191,16 @@ def _moved_in_segments(b: Recorder, x: Value, segment_ids: Value, *, back: bool)
 
 @exports("recurrence_in_segments")
 def _recurrence_in_segments(b: Recorder, a: Value, x: Value, segment_ids: Value, *, reverse: bool) -> Value:
-    order, work = _ordered(b, segment_ids, reverse), wide(b.out.dtype)
+    order, work = _ordered(b, segment_ids, reverse), adding(b.out.dtype)
     factors, rows = (_in_order(b, b.cast(v, work), segment_ids, order) for v in (a, x))
     if rows.shape[0] == 0:
         return b.cast(x, b.out.dtype)
     edges = b.expand(order.edges(b, rows.rank), b.sizes(rows)).shaped(rows.shape)
-    times, plus = ("And", "Or") if work == BOOL else ("Mul", "Add")
     step = step_of(
         "recurrence_in_segments",
         ("before", "a", "b", "edge"),
-        Step(times, ("a", "before"), ("scaled",)),
-        Step(plus, ("scaled", "b"), ("sum",)),
+        Step("Mul", ("a", "before"), ("scaled",)),
+        Step("Add", ("scaled", "b"), ("sum",)),
         Step("Where", ("edge", "b", "sum"), ("row",)),
     )
     first = b.filled(b.sizes(rows)[1:], 0, work)
