@@ -32,6 +32,7 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
     *("linalg.matmul_where", "linalg.svd", "math.list_diff"),
+    *("moved_in_segments", "recurrence_in_segments", "rows_by_part"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
