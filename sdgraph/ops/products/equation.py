@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import Dim, Shape, shape_str
+from sdgraph.infer.shapes import known_to_differ
 
 Labels = tuple[str, ...]
 """One label per axis."""
@@ -88,7 +89,7 @@ def sizes_of(found: Equation, shapes: Sequence[Shape]) -> dict[str, Dim]:
             known = sizes.get(label)
             if label not in sizes or (is_shared(label) and known == 1) or (type(known) is not int and size != 1):
                 sizes[label] = size
-            elif type(size) is int and type(known) is int and size != known and not (is_shared(label) and size == 1):
+            elif known_to_differ(size, known) and not (is_shared(label) and size == 1):
                 raise ShapeError(
                     f"Axes with the label {label[:3]!r} differ in size: {known} and {size}.",
                     given=", ".join(map(shape_str, shapes)),

@@ -159,13 +159,14 @@ def _recurrence_masked_vjp(
 
 def product_of_others(x: SDVariable, segment_ids: SDVariable) -> SDVariable:
     """For each row the product of all others of its segment; no division, so zeros do no harm."""
-    sd = x.sd
+    sd, rest = x.sd, tuple(range(segment_ids.ndim, x.ndim))
 
     def those(behind: bool) -> SDVariable:
         """The product of the rows before, or of those behind."""
-        is_first = sd.moved_in_segments(sd.ones_like(x), segment_ids, behind).eq(0)
+        is_first = sd.moved_in_segments(sd.ones_like(segment_ids), segment_ids, behind).eq(0)
+        is_first = sd.expand_dims(is_first, rest) if rest else is_first
         factors = sd.moved_in_segments(x, segment_ids, behind)
-        return sd.recurrence_in_segments(factors, sd.cast(is_first, x.dtype), segment_ids, behind)
+        return sd.recurrence_in_segments(factors, sd.broadcast_like(sd.cast(is_first, x.dtype), x), segment_ids, behind)
 
     return those(False) * those(True)
 

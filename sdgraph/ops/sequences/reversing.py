@@ -164,7 +164,6 @@ class SDSequences(Namespace, prefix="", shared=_SHARED):
         infer=lambda x: Aval((), shapes.BOOL),
         kernel=lambda xp, x: xp.asarray(x.dtype.kind in "iufc"),
         vjp=NOT_DIFFERENTIABLE,
-        shape_of=(0,),
     )
     def is_numeric_tensor(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Whether ``x`` holds numbers: True unless it holds bools.
