@@ -27,6 +27,7 @@ extensions = [
     "onnx_ops",
     "samediff_differences",
     "samediff_names",
+    "samediff_lacking",
     "source_links",
     "source_tree",
 ]

@@ -23,12 +23,9 @@ COMPUTED = [c for c in CASES if c not in DRAWN]
 
 # Operations of SameDiff that sdgraph does not have under a name of its own; the porting page says what to write.
 NOT_THERE = {
-    "sd": "create createView dynamicPartition dynamicStitch flatten isNumericTensor matchCondition matchConditionCount"
-    " merge minMax replaceWhere reverseSequence scalarSet scatterDiv scatterMax scatterMin scatterMul scatterNdSub"
-    " scatterNdUpdate scatterSub segmentMax segmentMean segmentMin segmentProd setShape sparseToDense splitV switchOp"
-    " unsortedSegmentMax unsortedSegmentMean unsortedSegmentMin unsortedSegmentProd unsortedSegmentSqrtN whereNumpy",
+    "sd": "create createView merge minMax setShape switchOp",
     "math": "clipByAvgNorm countZero embeddingLookup firstIndex hammingDistance iamax iamin isNonDecreasing"
-    " isStrictlyIncreasing jaccardDistance lastIndex lgamma listDiff logEntropy mergeAvg mergeMax mergeMaxIndex"
+    " isStrictlyIncreasing jaccardDistance lastIndex lgamma logEntropy mergeAvg mergeMax mergeMaxIndex"
     " meshgrid normalizeMoments rationalTanh rectifiedTanh reduceAmean reduceAmin setDiag shannonEntropy",
     "nn": "dotProductAttentionV2 hardTanhDerivative leakyReluDerivative sigmoidDerivative softsignDerivative",
     "cnn": "avgPooling2d avgPooling3d batchToSpace col2Im conv1d conv2d conv3d deconv2d deconv3d depthToSpace"
@@ -39,7 +36,7 @@ NOT_THERE = {
     " nonMaxSuppression pad randomCrop resizeBiCubic resizeBiLinear rgbToHsv rgbToYiq rgbToYuv yiqToRgb yuvToRgb",
 }
 # There, but without a case in the file; losses have a file of their own.
-WITHOUT_CASES = {"sd.scatterNdAdd", "math.divNoNan"}
+WITHOUT_CASES = {"sd.scatterNdAdd", "sd.scatterNdSub", "sd.scatterNdUpdate", "math.divNoNan"}
 
 
 def test_every_operation_is_mapped_or_named_as_not_there():
@@ -139,6 +136,7 @@ FORMULAS = {
     "concat": lambda inputs, axis: np.concatenate(inputs, axis),
     "cumprod": lambda x, axis=None: np.cumprod(x).reshape(-1),
     "cumsum": lambda x, axis=None: np.cumsum(x).reshape(-1),
+    "is_numeric_tensor": lambda x: np.array(x.dtype != bool),
     "fill": lambda shape, dtype, value: np.full(shape, value, dtype),
     "linalg.diag_part": lambda x: np.diagonal(x),
     "linalg.eig": lambda x: (None, None),  # in any order and of any length: a test of its own
@@ -173,6 +171,63 @@ FORMULAS = {
     "variance": lambda x, axis, **_: x.sum(axis=tuple(axis)) * np.nan,
     "where": lambda condition, x, y: np.where(condition, x, y),
 }
+
+
+def row_by_row(combine, empty):
+    """Segments of rows whose ids are a matrix."""
+
+    def reference(data, segment_ids, num_segments):
+        rest = data.shape[segment_ids.ndim :]
+        found = [data[segment_ids == k] for k in range(num_segments)]
+        return np.array([combine(rows) if len(rows) else np.full(rest, empty) for rows in found])
+
+    return reference
+
+
+FORMULAS |= {
+    f"unsorted_segment_{name}": row_by_row(combine, empty)
+    for name, combine, empty in [
+        ("max", lambda rows: rows.max(0), np.finfo(float).min), ("min", lambda rows: rows.min(0), np.finfo(float).max),
+        ("sum", lambda rows: rows.sum(0), 0.0), ("mean", lambda rows: rows.mean(0), 0.0),
+        ("prod", lambda rows: rows.prod(0), 1.0), ("sqrt_n", lambda rows: rows.sum(0) / np.sqrt(len(rows)), 0.0),
+    ]
+}  # fmt: skip
+
+
+def shared_at_places(case, cotangents):
+    """The largest or smallest of each place, in what was there and in what comes there: all that are tied share it."""
+    given, _ = operands(case)
+    if "ref" in given:
+        out = (np.maximum if "Max" in case["op"] else np.minimum).at
+        y = given["ref"].copy()
+        out(y, given["indices"], given["updates"])
+        kept, taken = given["ref"] == y, given["updates"] == y[given["indices"]]
+        n = kept.astype(float)
+        np.add.at(n, given["indices"], taken)
+        return {"ref": cotangents[0] * kept / n, "u": taken * (cotangents[0] / n)[given["indices"]]}
+    data, ids = given["data"], given["segment_ids"]
+    out = np.zeros(data.shape)
+    for k in set(ids.tolist()):
+        rows = data[ids == k]
+        best = rows == (rows.max if "Max" in case["op"] else rows.min)(0)
+        out[ids == k] = cotangents[0][k] * best / best.sum(0)
+    return {"d": out}
+
+
+def not_replaced(case, cotangents):
+    """The derivative by x: 0 wherever it is replaced."""
+    x, value = arrays(case)[0], case["call"]["args"]["condition"]["value"]
+    met = {"absGreaterThan": abs(x) > value, "absGreaterThanOrEqual": abs(x) >= value, "absLessThan": abs(x) < value,
+           "absLessThanOrEqual": abs(x) <= value}[case["call"]["args"]["condition"]["condition"]]  # fmt: skip
+    return {"x": cotangents[0] * ~met}
+
+
+def per_row(case):
+    return case.get("note") == "condition per row" or case["call"]["inputs"].get("c", {}).get("shape") == [2]
+
+
+EXTREMES = ("sd.segmentMax", "sd.segmentMin", "sd.unsortedSegmentMax", "sd.unsortedSegmentMin", "sd.scatterMax",
+            "sd.scatterMin")  # fmt: skip
 
 
 def quotients(case):
@@ -290,15 +345,15 @@ SHIFTS = ("math.bitShift", "math.bitShiftRight", "bitwise.bitShift", "bitwise.bi
           "bitwise.rightShift")  # fmt: skip
 WRONG_CALLS = noted(
     "singular", "not positive definite", "not symmetric", "negative index", "index out of range", "too large",
-    "zero in the shape",
+    "zero in the shape", "length too large", "negative segment", "unsorted",
 )  # fmt: skip
 CONVENTIONS = [
     # what only one of the two accepts
     Row(
         "an error, or memory outside the array is read or written",
         "an error",
-        9,
-        both(WRONG_CALLS, lambda c: refused_there(c) or "crash" in c),
+        18,
+        both(WRONG_CALLS, lambda c: refused_there(c) or "crash" in c or "outside the array" in c.get("suspect", "")),
         refused=True,
     ),
     Row(
@@ -316,9 +371,16 @@ CONVENTIONS = [
         refused=True,
     ),
     Row(
+        "where takes one condition per row",
+        "the condition broadcasts as in numpy: reshape it to [rows, 1]",
+        2,
+        both(is_one_of("sd.where", "sd.whereNumpy"), per_row),
+        refused=True,
+    ),
+    Row(
         "an error: other shapes, data types or ranks than the operation takes there",
         "computed: broadcast, promoted to floats, along all axes",
-        36,
+        41,
         both(refused_there, lambda c: samediff_calls.op_of(c).qualname in FORMULAS),
         values=in_numpy,
         differences=True,
@@ -332,10 +394,10 @@ CONVENTIONS = [
         differences=True,
     ),
     Row(
-        "where takes one condition per row",
-        "the condition broadcasts as in numpy: reshape it to [rows, 1]",
+        "a size of splitV may be -1, but fails",
+        "all sizes are given",
         1,
-        both(is_one_of("sd.where"), noted("condition per row")),
+        both(is_one_of("sd.splitV"), refused_there),
         refused=True,
     ),
     # values
@@ -420,6 +482,20 @@ CONVENTIONS = [
         gradients=shared,
     ),
     Row(
+        "of what is tied each gets the whole gradient; where segments are empty it is wrong",
+        "all that are tied share it",
+        5,
+        both(is_one_of(*EXTREMES), noted("ties", "zero and ties", "empty segments", "number as a variable")),
+        gradients=shared_at_places,
+    ),
+    Row(
+        "replaceWhere by a condition on sizes has a gradient at -value, where it replaces",
+        "0 wherever it is replaced",
+        2,
+        both(is_one_of("sd.replaceWhere"), lambda c: c["call"]["args"]["condition"]["condition"].startswith("abs")),
+        gradients=not_replaced,
+    ),
+    Row(
         "clipByValue at a bound: gradient 0",
         "1: the bound is reached, not passed",
         2,
@@ -470,7 +546,7 @@ def rows_of(case):
 
 
 def test_the_conventions_do_not_spread():
-    assert (len(COMPUTED), len(DRAWN)) == (792, 14)
+    assert (len(COMPUTED), len(DRAWN)) == (901, 14)
     counted = Counter(row for c in COMPUTED for row in rows_of(c))
     assert {row.there: counted[row] for row in CONVENTIONS} == {row.there: row.count for row in CONVENTIONS}
 
@@ -550,7 +626,7 @@ TYPES = [
         "sums and products of integers are INT, their norms DOUBLE",
         "as wide as numpy's sums",
         "int64",
-        7,
+        8,
         both(
             is_one_of(
                 "sd.sum",
@@ -566,6 +642,8 @@ TYPES = [
                 "math.squaredNorm",
                 "sd.unsortedSegmentSum",
                 "sd.segmentSum",
+                "sd.segmentProd",
+                "sd.unsortedSegmentProd",
             ),
             all_integers,
         ),
@@ -607,6 +685,9 @@ TYPES = [
         2,
         both(is_one_of("sd.variance", "sd.standardDeviation"), all_integers),
     ),
+    TypeRow(
+        "sparseToDense gives the type of the indices", "that of the values", "float64", 3, is_one_of("sd.sparseToDense")
+    ),
     TypeRow("eig gives [real, imaginary] pairs", "complex numbers", "complex128", 2, is_one_of("linalg.eig")),
 ]
 
@@ -630,8 +711,8 @@ def test_data_types(case):
     for k, (out, spec) in enumerate(zip(outs, case["outputs"], strict=True)):
         if spec is not None:
             wanted_type = row.dtype if row else cases.DTYPES[spec["dtype"]]
-            # The indices that come with the largest values.
-            assert out.dtype == ("int64" if case["op"] == "topK" and k == 1 else wanted_type)
+            # The indices that come with the largest values, or with those that are left.
+            assert out.dtype == ("int64" if case["op"] in ("topK", "listDiff") and k == 1 else wanted_type)
 
 
 # ---------------------------------------------------------------------- gradients

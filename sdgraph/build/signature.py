@@ -64,6 +64,11 @@ class Signature(NamedTuple):
         return self.written.return_annotation
 
     @property
+    def leading(self) -> tuple[str, ...]:
+        """The settings that come before the operands of an op that takes any number of them."""
+        return tuple(k for k in self.positional if k in self.attr_names) if self.variadic else ()
+
+    @property
     def operands_first(self) -> bool:
         """Whether the operands may be given by position before everything else."""
         return self.variadic or self.positional[: len(self.operand_names)] == self.operand_names
@@ -87,7 +92,8 @@ class Signature(NamedTuple):
         Written out because inspect.Signature.bind takes ten times as long as appending the node.
         """
         if self.variadic:
-            return _flatten(args), keywords
+            ahead = [k for k in self.leading if k not in keywords][: len(args)]
+            return _flatten(args[len(ahead) :]), {**dict(zip(ahead, args, strict=False)), **keywords}
         positional = self.positional
         if len(args) > len(positional):
             raise ArgumentTypeError(

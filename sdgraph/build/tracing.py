@@ -40,7 +40,10 @@ def trace(op: Op, sd: AnyGraph, avals: tuple[Any, ...], attrs: Mapping[str, Any]
     ]
     receiver = op.owner(scratch) if op.owner is not None else scratch
     keywords = {k: v for k, v in attrs.items() if k != STREAM}
-    if op.signature.operands_first:
+    if op.variadic:
+        leading = [keywords.pop(k) for k in op.signature.leading]
+        result = op.body(receiver, *leading, *operands, **keywords)
+    elif op.signature.operands_first:
         result = op.body(receiver, *operands, **keywords)
     else:
         result = op.body(receiver, **dict(zip(names, operands, strict=True)), **keywords)

@@ -24,8 +24,15 @@ from sdgraph.ops.arranging import SDArranging
 from sdgraph.ops.creation import SDCreation
 from sdgraph.ops.indexing import SDIndexing
 from sdgraph.ops.matrices import swap_last
+from sdgraph.ops.products.einsum import SDEinsum
 from sdgraph.ops.reductions import SDReductions
 from sdgraph.ops.running import SDRunning
+from sdgraph.ops.segments.reducing import SDSegments
+from sdgraph.ops.segments.scattering import SDScattering
+from sdgraph.ops.segments.within import SDWithin
+from sdgraph.ops.selecting.conditions import SDConditions
+from sdgraph.ops.sequences.parts import SDParts
+from sdgraph.ops.sequences.reversing import SDSequences
 from sdgraph.ops.slicing import SDSlicing
 
 if TYPE_CHECKING:
@@ -178,7 +185,23 @@ _SHARED = {
 }
 
 
-class SDBase(SDReductions, SDRunning, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
+class SDBase(
+    SDReductions,
+    SDRunning,
+    SDArranging,
+    SDSlicing,
+    SDIndexing,
+    SDScattering,
+    SDSegments,
+    SDWithin,
+    SDParts,
+    SDSequences,
+    SDConditions,
+    SDEinsum,
+    SDCreation,
+    prefix="",
+    shared=_SHARED,
+):
     """Ops of the graph itself (``sd``)."""
 
     @primitive(

@@ -7,7 +7,7 @@ errors, because in labels they are mistakes. Slices are in `sdgraph.ops.slicing`
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from sdgraph.build.variable import Operand
 
-_INDICES = {"indices": "int64"}
-_SEGMENTS = {"segment_ids": "int64"}
+INDICES: Final = {"indices": "int64"}
+"""What a Python literal becomes as indices."""
+SEGMENTS: Final = {"segment_ids": "int64"}
+"""What it becomes as segment ids."""
 
 
 # ---------------------------------------------------------------------- shape rules
@@ -53,7 +55,7 @@ def _gathered(x: Aval, indices: Aval, *, axis: int) -> Aval:
     return Aval(x.shape[:k] + indices.shape + x.shape[k + 1 :], x.dtype)
 
 
-def _scattered(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> Aval:
+def scattered(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> Aval:
     """The shape of ``ref``.
 
     Returns:
@@ -94,7 +96,7 @@ def _gathered_nd(x: Aval, indices: Aval) -> Aval:
     return Aval(indices.shape[:-1] + x.shape[depth:], x.dtype)
 
 
-def _scattered_nd(ref: Aval, indices: Aval, updates: Aval) -> Aval:
+def scattered_nd(ref: Aval, indices: Aval, updates: Aval) -> Aval:
     """The shape of ``ref``.
 
     Returns:
@@ -148,7 +150,7 @@ def _added_along_axis(ref: Aval, indices: Aval, updates: Aval, *, axis: int) -> 
     return Aval(ref.shape, promote(ref.dtype, updates.dtype))
 
 
-def _segmented(data: Aval, segment_ids: Aval, *, num_segments: int | None) -> Aval:
+def segmented(data: Aval, segment_ids: Aval, *, num_segments: int | None) -> Aval:
     """One row per segment.
 
     Returns:
@@ -217,11 +219,16 @@ def add_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
     dtype = xp.result_type(ref, updates)
     if xp is not np:
         return ref.astype(wide(dtype)).at[at].add(updates).astype(dtype)
+    return change_at(np.add, ref, at, updates, dtype)
+
+
+def change_at(ufunc: np.ufunc, ref: Any, at: tuple[Any, ...], updates: Any, dtype: np.dtype[Any]) -> Any:
+    """A copy of ``ref`` as ``dtype``, changed in place by one update after the other: ``ref[k] = ufunc(ref[k], u)``."""
     out = np.array(ref, wide(dtype), order="C")
     if updates.size >= _MANY and all(isinstance(k, np.ndarray) for k in at):
-        _add_one_by_one(out, at, updates)
+        _change_one_by_one(ufunc, out, at, updates)
     else:
-        np.add.at(out, at, updates)
+        ufunc.at(out, at, updates)
     return out.astype(dtype, copy=False)
 
 
@@ -231,8 +238,8 @@ _BLOCK = 1 << 14
 """Of how many numbers the places are in memory at a time, unless one slice has more."""
 
 
-def _add_one_by_one(out: np.ndarray[Any, Any], at: Sequence[Any], updates: Any) -> None:
-    """Add in the same order with one place for each number: numpy does that several times as quickly as with slices."""
+def _change_one_by_one(ufunc: np.ufunc, out: np.ndarray[Any, Any], at: Sequence[Any], updates: Any) -> None:
+    """The same order with one place for each number: numpy does that several times as quickly as with slices."""
     slices, n = np.broadcast_shapes(*(k.shape for k in at)), len(at)
     size = math.prod(out.shape[n:])
     if not size or 0 in slices:
@@ -242,10 +249,11 @@ def _add_one_by_one(out: np.ndarray[Any, Any], at: Sequence[Any], updates: Any) 
     flat, behind, step = out.reshape(-1), np.arange(size), max(1, _BLOCK // size)
     for k in range(0, len(first), step):
         places = first[k : k + step, None] + behind
-        np.add.at(flat, places.reshape(-1), added[k : k + step].reshape(-1).astype(out.dtype, copy=False))
+        ufunc.at(flat, places.reshape(-1), added[k : k + step].reshape(-1).astype(out.dtype, copy=False))
 
 
-def _set_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
+def set_at(xp: Any, ref: Any, at: tuple[Any, ...], updates: Any) -> Any:
+    """A copy of ``ref`` with ``updates`` in the places of others; of an index that occurs again the last one counts."""
     dtype = xp.result_type(ref, updates)
     if xp is not np:
         return ref.astype(dtype).at[at].set(updates)
@@ -267,7 +275,8 @@ def _scatter(combine: Any) -> Any:
     return kernel
 
 
-def _nd(xp: Any, x: Any, indices: Any) -> tuple[Any, ...]:
+def coordinates(xp: Any, x: Any, indices: Any) -> tuple[Any, ...]:
+    """Rows of coordinates as one array of indices per axis, which are in range."""
     parts = tuple(indices[..., k] for k in range(indices.shape[-1]))
     for k, part in enumerate(parts):
         check_range(xp, part, x.shape[k], f"Index of axis {k},")
@@ -277,13 +286,13 @@ def _nd(xp: Any, x: Any, indices: Any) -> tuple[Any, ...]:
 def _gather_nd(xp: Any, x: Any, indices: Any) -> Any:
     if not indices.shape[-1]:
         return xp.broadcast_to(x, indices.shape[:-1] + x.shape) + xp.zeros((), x.dtype)
-    return x[_nd(xp, x, indices)]
+    return x[coordinates(xp, x, indices)]
 
 
 def _scatter_nd_add(xp: Any, ref: Any, indices: Any, updates: Any) -> Any:
     if not indices.shape[-1]:
         return ref + xp.sum(updates, axis=tuple(range(indices.ndim - 1)))
-    return add_at(xp, ref, _nd(xp, ref, indices), updates)
+    return add_at(xp, ref, coordinates(xp, ref, indices), updates)
 
 
 def _open_grid(xp: Any, indices: Any, axis: int) -> tuple[Any, ...]:
@@ -311,13 +320,18 @@ def _segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> 
     return add_at(xp, out, (segment_ids,), data).astype(dtype)
 
 
-def _sorted_segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
+def check_sorted(xp: Any, segment_ids: Any, unsorted: str) -> None:
+    """Raise LabelError if a segment id is smaller than the one before it."""
     if xp is np and np.any(segment_ids[1:] < segment_ids[:-1]):
         k = int(np.argmax(segment_ids[1:] < segment_ids[:-1])) + 1
         raise LabelError(
             f"Segment id {segment_ids[k]} at position {k} is smaller than the one before it.",
-            fix="Sort the rows by segment, or use sd.unsorted_segment_sum.",
+            fix=f"Sort the rows by segment, or use sd.{unsorted}.",
         )
+
+
+def _sorted_segment_sum(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
+    check_sorted(xp, segment_ids, "unsorted_segment_sum")
     return _segment_sum(xp, data, segment_ids, num_segments=num_segments)
 
 
@@ -349,7 +363,7 @@ def _scatter_update_vjp(
     )
 
 
-_SHARED = {
+SHARED = {
     "x": "An array of any dtype.",
     "ref": "What the result starts from; it keeps its own values.",
     "indices": "Whole numbers, counted from 0; negative ones are errors.",
@@ -358,9 +372,10 @@ _SHARED = {
     "segment_ids": "One integer per row.",
     "num_segments": "Number of segments; may be left out for a constant: one more than its largest id.",
 }
+"""What the parameters mean."""
 
 
-class SDIndexing(Namespace, prefix="", shared=_SHARED):
+class SDIndexing(Namespace, prefix="", shared=SHARED):
     """Gathering and scattering of the base namespace."""
 
     @primitive(
@@ -371,7 +386,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
             None,
         ),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
         reads=Reading(written.gathered),
     )
     def gather(self, x: Operand, indices: Operand, axis: int = 0, *, name: str | None = None) -> SDVariable:
@@ -393,7 +408,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         kernel=_gather_nd,
         vjp=lambda g, y, x, indices: (g.sd.scatter_nd_add(g.sd.zeros_like(x, g.dtype), indices, g), None),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
     )
     def gather_nd(self, x: Operand, indices: Operand, *, name: str | None = None) -> SDVariable:
         """The slices of ``x`` whose leading coordinates are the rows of ``indices``.
@@ -417,7 +432,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
             None,
         ),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
     )
     def take_along_axis(self, x: Operand, indices: Operand, axis: int = -1, *, name: str | None = None) -> SDVariable:
         """One element of ``x`` per index: ``y[i, j] = x[i, indices[i, j]]`` for ``axis=1``.
@@ -440,7 +455,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         kernel=_add_along,
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.take_along_axis(g, indices, axis)),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
         total=total_of_added,
     )
     def add_along_axis(
@@ -462,11 +477,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
     @primitive(
-        infer=_scattered,
+        infer=scattered,
         kernel=_scatter(add_at),
         vjp=lambda g, y, ref, indices, updates, axis: (g, None, g.sd.gather(g, indices, axis)),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
         total=total_of_added,
     )
     def scatter_add(
@@ -487,11 +502,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
     @primitive(
-        infer=_scattered,
-        kernel=_scatter(_set_at),
+        infer=scattered,
+        kernel=_scatter(set_at),
         vjp=_scatter_update_vjp,
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
     )
     def scatter_update(
         self, ref: Operand, indices: Operand, updates: Operand, axis: int = 0, *, name: str | None = None
@@ -515,7 +530,7 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         infer=lambda indices: Aval(indices.shape, shapes.BOOL),
         kernel=_last_occurrence,
         vjp=NOT_DIFFERENTIABLE,
-        literals=_INDICES,
+        literals=INDICES,
     )
     def last_occurrence(self, indices: Operand, *, name: str | None = None) -> SDVariable:
         """Whether each value is not repeated later, in row order.
@@ -535,11 +550,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
     @primitive(
-        infer=_scattered_nd,
+        infer=scattered_nd,
         kernel=_scatter_nd_add,
         vjp=lambda g, y, ref, indices, updates: (g, None, g.sd.gather_nd(g, indices)),
         reach=LINEAR,
-        literals=_INDICES,
+        literals=INDICES,
         total=total_of_added,
     )
     def scatter_nd_add(
@@ -560,11 +575,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
     @primitive(
-        infer=_segmented,
+        infer=segmented,
         kernel=_sorted_segment_sum,
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
         reach=LINEAR,
-        literals=_SEGMENTS,
+        literals=SEGMENTS,
         settle=one_above("num_segments", 1),
     )
     def segment_sum(
@@ -590,11 +605,11 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
         ...
 
     @primitive(
-        infer=_segmented,
+        infer=segmented,
         kernel=_segment_sum,
         vjp=lambda g, y, data, segment_ids, num_segments: (g.sd.gather(g, segment_ids), None),
         reach=LINEAR,
-        literals=_SEGMENTS,
+        literals=SEGMENTS,
         settle=one_above("num_segments", 1),
     )
     def unsorted_segment_sum(
@@ -609,6 +624,3 @@ class SDIndexing(Namespace, prefix="", shared=_SHARED):
             array([2., 0., 5.])
         """
         ...
-
-
-__all__ = ["SDIndexing", "add_at", "check_range", "must_be_given", "one_above"]

@@ -22,6 +22,7 @@ from sdgraph.ops.arithmetic import SDArithmetic
 from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import add_at, check_range, must_be_given, one_above
 from sdgraph.ops.measures import SDMeasures
+from sdgraph.ops.sequences.lists import SDLists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def _diag_part_kernel(xp: Any, x: Any) -> Any:
     return xp.reshape(xp.diagonal(xp.reshape(x, (n, n))), half)
 
 
-class SDMath(SDArithmetic, SDFunctions, SDMeasures, prefix="math", shared={"x": "Numbers of any shape."}):
+class SDMath(SDArithmetic, SDFunctions, SDMeasures, SDLists, prefix="math", shared={"x": "Numbers of any shape."}):
     """Mathematics (``sd.math``)."""
 
     @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g), reach=LINEAR)

@@ -41,6 +41,12 @@ SIZED = {
     "gather_nd": lambda n: s(f(n, 3), ints([[k % n, k % 3] for k in range(2 * n)])),
     "scatter_nd_add": lambda n: s(f(n, 3), ints([[k % n, k % 3] for k in range(2 * n)]), f(2 * n)),
     "segment_sum": lambda n: s(f(n, 3), ints([k // 2 for k in range(n)]), num_segments=n),
+    **{
+        f"segment_{name}": lambda n: s(f(n, 3), ints([k // 2 for k in range(n)]), num_segments=n)
+        for name in ("max", "min", "mean", "prod")
+    },
+    "dynamic_partition": lambda n: s(f(2 * n, 3), ints([k % 2 for k in range(2 * n)]), num_partitions=2, sizes=(n, n)),
+    "split_v": lambda n: s(f(2 * n, 3), sizes=(n, n)),
     "linalg.cross": lambda n: s(f(n, 3), f(n, 3)),
     "linalg.matmul_like": lambda n: s(f(n, 4, 3), f(n, 3, 5), f(4, 5)),
     "nn.unpad": lambda n: s(f(n + 4, n + 3), f(n, n), padding=((2, 2), (1, 2))),

@@ -27,6 +27,8 @@ _EXACT = {
     "zeros_like", "ones_like", "axis_size", "stop_gradient", "mask_gradient", "max", "min", "largest",
     "math.neg", "math.abs", "math.sign", "math.step", "math.floor", "math.ceil", "math.round", "math.max", "math.min",
     "math.diag", "math.diag_part", "math.eye_like", "linalg.diag", "linalg.diag_part",
+    "split_v", "reverse_sequence", "scatter_nd_update", "scatter_max", "scatter_min", "segment_max", "segment_min",
+    "unsorted_segment_max", "unsorted_segment_min", "moved_in_segments", "rows_by_part",
     "linalg.matrix_band_part", "linalg.triu", "linalg.tril", "nn.top_k", "random.draw",
 }  # fmt: skip
 """Ops whose results are operands or whole numbers: nothing is rounded."""

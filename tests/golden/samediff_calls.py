@@ -16,6 +16,7 @@ RENAMED = {
     "dimension": "axis",
     "axes": "axis",
     "keepDims": "keepdims",
+    "keepDim": "keepdims",
     "dataType": "dtype",
     "datatype": "dtype",
     "splitDim": "axis",
@@ -38,6 +39,8 @@ RENAMED_IN = {
     ("nn", "dropout"): {"inputRetainProbability": "probability"},
     ("nn", "pad"): {"PadMode": "mode"},
     ("sd", "unstack"): {"value": "x"},
+    ("sd", "scalarSet"): {"set": "value"},
+    ("sd", "replaceWhere"): {"update": "x", "from": "replacement", "number": "replacement"},
 }
 # Names of the first operand, which is not called by name here.
 FIRST = {"in", "input", "arg", "df", "x"}
@@ -64,6 +67,11 @@ def parameter(case, op, name):
         return "y"
     if name in RENAMED and name not in op.signature.parameters:
         return RENAMED[name]
+    return snake_case(name)
+
+
+def snake_case(name):
+    """A name of Java as one of Python."""
     return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()
 
 
@@ -81,6 +89,9 @@ def call(case, variables):
     operands, attrs = {}, {}
     for name, given in case["call"]["args"].items():
         if name in DROPPED:
+            continue
+        if name == "condition" and "condition" in given:
+            attrs |= {"condition": snake_case(given["condition"]), "value": given.get("value", 0.0)}
             continue
         known = parameter(case, op, name)
         if known in op.operand_names or (op.variadic and isinstance(given, list)):
@@ -136,7 +147,7 @@ def results(sd, case, variables):
         ]
         return [sd.linalg.matmul(a, b) for a, b in zip(*transposed, strict=True)]
     method = getattr(getattr(sd, op.namespace) if op.namespace else sd, op.name)
-    (several,) = operands.values() if op.variadic else ((),)
+    several = [v for vs in operands.values() for v in vs] if op.variadic else ()
     out = method(*several, **attrs) if op.variadic else method(**operands, **attrs)
     outs = list(out) if isinstance(out, tuple) else [out]
     return outs[: RETURNED.get(f"{case['namespace']}.{case['op']}")]

@@ -195,34 +195,35 @@ def gather_nd(t, x, indices, *, batch_dims):
     return t.sd.gather_nd(x, _coordinates(t, x, indices, batch_dims))
 
 
-def _scattered(t, x, reduction, add):
-    """Updates put where they belong, or added there."""
-    if reduction == "add":
-        return add(x)
-    assert reduction == "none", reduction
-    # Exact, as no number is added to another one: each place has one update at most.
-    touched = add(t.sd.zeros_like(x)), add(t.sd.zeros_like(x), ones=True)
-    return t.sd.where(touched[1] > 0, touched[0], x)
+REDUCTIONS = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
+
+
+def _scattered(t, rows, places, updates, reduction):
+    """Updates put to rows that numbers name, or combined with what is there."""
+    return getattr(t.sd, f"scatter_{REDUCTIONS[reduction]}")(rows, places, updates)
 
 
 @onnx_op("Scatter", "ScatterElements")
 def scatter_elements(t, x, indices, updates, *, axis, reduction="none"):
     places = _from_the_start(t, indices, x.shape[axis])
-
-    def add(ref, ones=False):
-        return t.sd.add_along_axis(ref, places, t.sd.ones_like(updates) if ones else updates, axis=axis)
-
-    return _scattered(t, x, reduction, add)
+    grid = np.indices(indices.shape)
+    strides = [int(np.prod(x.shape[k + 1 :])) for k in range(len(x.shape))]
+    others = sum(grid[k] * n for k, n in enumerate(strides) if k != axis % len(x.shape))
+    flat = places * strides[axis] + others
+    changed = _scattered(t, t.sd.flatten(x), t.sd.flatten(flat), t.sd.flatten(updates), reduction)
+    return t.sd.reshape(changed, x.shape)
 
 
 @onnx_op("ScatterND")
 def scatter_nd(t, x, indices, updates, *, reduction):
     places = _coordinates(t, x, indices)
-
-    def add(ref, ones=False):
-        return t.sd.scatter_nd_add(ref, places, t.sd.ones_like(updates) if ones else updates)
-
-    return _scattered(t, x, reduction, add)
+    if reduction == "none":
+        return t.sd.scatter_nd_update(x, places, updates)
+    depth = indices.shape[-1]
+    strides = np.array([int(np.prod(x.shape[k + 1 : depth])) for k in range(depth)])
+    flat = t.sd.sum(places * strides, axis=-1)
+    rows = t.sd.reshape(x, (-1, *x.shape[depth:]))
+    return t.sd.reshape(_scattered(t, rows, flat, updates, reduction), x.shape)
 
 
 @onnx_op("Compress")
@@ -233,13 +234,7 @@ def compress(t, x, condition, *, axis):
 
 @onnx_op("ReverseSequence")
 def reverse_sequence(t, x, lengths, *, batch_axis, time_axis):
-    time = np.arange(x.shape[time_axis])
-    lengths = t.sd.expand_dims(lengths, axis=1)
-    places = t.sd.where(time < lengths, lengths - 1 - time, time)
-    if batch_axis > time_axis:
-        places = t.sd.transpose(places)
-    places = t.sd.reshape(places, (*places.shape, *(1 for _ in x.shape[2:])))
-    return t.sd.take_along_axis(x, t.sd.broadcast_to(places, x.shape), axis=time_axis)
+    return t.sd.reverse_sequence(x, lengths, time_axis, batch_axis)
 
 
 # ---------------------------------------------------------------------- arrays made of settings

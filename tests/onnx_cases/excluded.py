@@ -28,11 +28,6 @@ NO_OPERATION = {op: reason for reason, ops in _OPERATORS.items() for op in ops.s
 _CASES = {
     "Each library draws random numbers of its own.": "test_training_dropout test_training_dropout_mask"
     " test_training_dropout_default test_training_dropout_default_mask",
-    "Sums are scattered, and values put; there is no such operation for products, largest and smallest values.": (
-        "test_scatter_elements_with_reduction_mul test_scatter_elements_with_reduction_max"
-        " test_scatter_elements_with_reduction_min test_scatternd_multiply test_scatternd_max test_scatternd_min"
-        " test_scatternd_max_with_element_indices test_scatternd_min_with_element_indices"
-    ),
     "The first form of this operator, with batches.": "test_scan_sum",
 }
 CASES = {name: reason for reason, names in _CASES.items() for name in names.split()}

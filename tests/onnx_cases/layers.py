@@ -44,33 +44,7 @@ def quantized_matmul(t, a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero)
 
 @onnx_op("Einsum")
 def einsum(t, *operands, equation):
-    terms, _, result = equation.replace(" ", "").partition("->")
-    terms = terms.split(",")
-    if "..." in equation:
-        rank = len(operands[0].shape) - len(terms[0].replace("...", ""))
-        around = "".join(chr(ord("A") + k) for k in range(rank))
-        terms, result = [term.replace("...", around) for term in terms], result.replace("...", around)
-    if "->" not in equation:
-        letters = "".join(terms)
-        result = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
-    inner = sorted({c for term in terms for c in term if c not in result})
-    order = [*result, *inner]
-    product = None
-    for x, term in zip(operands, terms, strict=True):
-        factor = _spread(t, x, term, order)
-        product = factor if product is None else product * factor
-    axes = tuple(range(len(result), len(order)))
-    return t.sd.sum(product, axis=axes) if axes else product
-
-
-def _spread(t, x, term, order):
-    """An operand with one axis per letter, in their order."""
-    for c in {c for c in term if term.count(c) == 2}:
-        assert term.endswith(c + c), "Only the last two axes are known to be the same."
-        x, term = t.sd.linalg.diag_part(x), term[:-1]
-    x = t.sd.permute(x, [term.index(c) for c in order if c in term]) if term else x
-    sizes = iter(x.shape)
-    return t.sd.reshape(x, [next(sizes) if c in term else 1 for c in order])
+    return t.sd.einsum(equation, *operands)
 
 
 # ---------------------------------------------------------------------- losses

@@ -74,6 +74,22 @@ KINKS = {
     "normmax": [at([2.0, -2.0, 1.0], gives=[0.5, -0.5, 0.0]), at([0.0, 0.0], gives=[0.0, 0.0])],
     "standard_deviation": at([2.0, 2.0], gives=[0.0, 0.0]),
     "scatter_update": at([1.0, 1.0], [0, 0], [5.0, 6.0], gives=([0.0, 1.0], None, [0.0, 1.0])),
+    "scatter_mul": at([3.0, 1.0], [0, 0], [0.0, 2.0], gives=([0.0, 1.0], None, [6.0, 0.0])),
+    "scatter_max": at([2.0, 1.0], [0, 0], [2.0, 1.0], gives=([0.5, 1.0], None, [0.5, 0.0])),
+    "scatter_min": at([2.0, 1.0], [0, 0], [2.0, 2.0], gives=([1 / 3, 1.0], None, [1 / 3, 1 / 3])),
+    "scatter_nd_update": at([1.0, 1.0], [[0], [0]], [5.0, 6.0], gives=([0.0, 1.0], None, [0.0, 1.0])),
+    **dict.fromkeys(
+        ("segment_max", "unsorted_segment_max"),
+        at([2.0, 2.0, 1.0], [0, 0, 2], gives=([0.5, 0.5, 1.0], None), num_segments=3),
+    ),
+    **dict.fromkeys(
+        ("segment_min", "unsorted_segment_min"),
+        at([2.0, 1.0, 1.0], [0, 0, 0], gives=([0.0, 0.5, 0.5], None), num_segments=1),
+    ),
+    **dict.fromkeys(
+        ("segment_prod", "unsorted_segment_prod"),
+        at([0.0, 3.0, 0.0, 0.0], [0, 0, 1, 1], gives=([3.0, 0.0, 0.0, 0.0], None), num_segments=2),
+    ),
     "nn.relu": at([0.0], gives=[0.0]),
     "nn.relu6": at([0.0, 6.0], gives=[0.0, 0.0]),
     "nn.leaky_relu": at([0.0], gives=[0.25], alpha=0.25),

@@ -24,6 +24,14 @@ def _weighted(unit=(2, 3), **attrs):
 
 
 _BINARY = [(((2, 3), (2, 4)), {}, S), (((3,), (4,)), {}, S), (((2, 3), (2,)), {}, S)]
+_SCATTER = [(((3, 2), ((2,), INT), (3, 2)), {}, S), (((3, 2), (2,), (2, 2)), {}, D)]
+_SCATTER_ND = [(((3, 2), ((2, 2), INT), (3,)), {}, S), (((3, 2), (2, 2), (2,)), {}, D)]
+_SEGMENTS = [
+    (((3, 2), (3,)), {"num_segments": 2}, D),
+    (((3, 2), ((2,), INT)), {"num_segments": 2}, S),
+    (((3, 2), ((3,), INT)), {"num_segments": -1}, A),
+    (((3, 2), ((3,), INT)), {}, T),
+]
 _REDUCTION = [
     (((2, 3),), {"axis": 2}, A),
     (((2, 3),), {"axis": (0, 0)}, A),
@@ -121,6 +129,58 @@ MISUSE = {
     "gather": [(((3, 2), (2,)), {}, D), (((3, 2), ((2,), INT)), {"axis": 2}, A)],
     "take_along_axis": [(((2, 3), (2, 2)), {}, D), (((2, 3), ((3, 2), INT)), {}, S)],
     "scatter_add": [(((3, 2), ((2,), INT), (3, 2)), {}, S), (((3, 2), (2,), (2, 2)), {}, D)],
+    **{f"scatter_{k}": _SCATTER for k in ("sub", "mul", "div", "max", "min")},
+    **{f"scatter_nd_{k}": _SCATTER_ND for k in ("sub", "update")},
+    **{f"segment_{k}": _SEGMENTS for k in ("max", "min", "mean", "prod")},
+    **{f"unsorted_segment_{k}": _SEGMENTS for k in ("max", "min", "mean", "prod", "sqrt_n")},
+    "moved_in_segments": [(((3, 2), (3,)), {}, D), (((3, 2), ((2,), INT)), {}, S)],
+    "recurrence_in_segments": [(((3, 2), (3, 2), (3,)), {}, D), (((3, 2), (3, 1), ((3,), INT)), {}, S)],
+    "rows_by_part": [
+        (((3,),), {"sizes": (3,)}, D),
+        ((((3,), INT),), {"sizes": (2,)}, S),
+        ((((3,), INT),), {"sizes": (-3,)}, A),
+    ],
+    "dynamic_partition": [
+        (((3, 2), (3,)), {"num_partitions": 2, "sizes": (1, 2)}, D),
+        (((3, 2), ((2,), INT)), {"num_partitions": 2, "sizes": (1, 2)}, S),
+        (((3, 2), ((3,), INT)), {"num_partitions": 2, "sizes": (3,)}, A),
+        (((3, 2), ((3,), INT)), {"num_partitions": 2}, T),
+    ],
+    "dynamic_stitch": [
+        (((2,), (2, 2)), {"size": 3}, D),
+        ((((2,), INT), (3, 2)), {"size": 3}, S),
+        ((((2,), INT), (2, 2)), {}, T),
+        ((((2,), INT), (2, 2), (3,)), {"size": 3}, A),
+    ],
+    "split_v": [(((4, 3),), {"sizes": (1, 2)}, A), (((4, 3),), {"sizes": (4,), "num_split": 2}, A)],
+    "flatten": [((), {}, A), (((2, 3),), {"order": "a"}, A)],
+    "reverse_sequence": [
+        (((2, 3), (2,)), {}, D),
+        (((2, 3), ((3,), INT)), {}, S),
+        (((2, 3), ((2,), INT)), {"seq_dim": 0}, A),
+    ],
+    "sparse_to_dense": [
+        (((2, 2), (2,), ()), {"shape": (3, 2)}, D),
+        ((((2, 2), INT), (3,), ()), {"shape": (3, 2)}, S),
+        ((((2, 2), INT), (2,), ()), {"shape": (3,)}, S),
+        ((((2, 2), INT), (2,), ()), {"shape": (None, 2)}, A),
+    ],
+    "match_condition": [
+        (((2,),), {"condition": "large"}, A),
+        (((2,),), {"condition": "equals", "value": float("inf")}, A),
+    ],
+    "match_condition_count": [(((2,),), {"condition": "equals", "axis": 1}, A)],
+    "replace_where": [(((2,), (3,)), {"condition": "equals"}, S), (((2,), ()), {"condition": "large"}, A)],
+    "einsum": [
+        (((2, 3), (2, 4)), {"equation": "ij,jk->ik"}, S),
+        (((2, 3),), {"equation": "ij,jk->ik"}, A),
+        (((2, 3),), {"equation": "ijk->i"}, A),
+        (((2, 3),), {"equation": "ij->k"}, A),
+        (((2, 3),), {"equation": "ij->ii"}, A),
+        (((2, 3),), {"equation": "i1->i"}, A),
+        (((2, 3),), {"equation": 7}, T),
+    ],
+    "math.list_diff": [(((2, 2), (2,)), {"size": 2}, S), (((2,), (2,)), {}, T), (((2,), (2,)), {"size": -1}, A)],
     "slice": [(((3, 4),), {"begin": (0, 2), "size": (1, 3)}, A)],
     "linalg.solve": [(((2, 3), (2, 1)), {}, S), (((3, 3), (2, 1)), {}, S)],
     **{f"linalg.{k}": _MATRIX for k in ("matrix_inverse", "matrix_determinant", "cofactors", "logdet", "cholesky")},

@@ -164,6 +164,106 @@ def _segment_sum(data, segment_ids, num_segments=None):
     )
 
 
+def _segments(combine, empty):
+    """The rows of each segment combined one after the other."""
+
+    def reference(data, segment_ids, num_segments=None):
+        ids = np.asarray(segment_ids)
+        n = ids.max() + 1 if num_segments is None else num_segments
+        out = []
+        for k in range(n):
+            rows = list(data[ids == k])
+            out.append(combine(rows) if rows else np.full(data.shape[ids.ndim :], empty))
+        return np.array(out).reshape(n, *data.shape[ids.ndim :])
+
+    return reference
+
+
+def _in_segments(step):
+    """What goes through the rows of each segment: ``step`` from the last result and row, if any, and a row."""
+
+    def reference(*operands, reverse):
+        *rows, ids = operands
+        rows = [np.reshape(x, (np.size(ids), -1) if np.size(ids) else (0, 1)) for x in rows]
+        out, last = np.zeros(rows[-1].shape), {}
+        order = range(len(rows[-1]))
+        for k in reversed(order) if reverse else order:
+            i = np.reshape(ids, -1)[k]
+            here = tuple(x[k] for x in rows)
+            out[k] = step(*last.get(i, (None, None)), *here)
+            last[i] = out[k], here[-1]
+        return out.reshape(operands[-2].shape)
+
+    return reference
+
+
+_MOVED = _in_segments(lambda before, row, x: 0.0 if row is None else row)
+_RECURRENCE = _in_segments(lambda before, row, a, b: b if before is None else a * before + b)
+
+
+def _largest_rows(rows):
+    return np.max(rows, axis=0)
+
+
+def _smallest_rows(rows):
+    return np.min(rows, axis=0)
+
+
+def _scatter_nd(change):
+    def reference(ref, indices, updates):
+        out = ref.copy()
+        for where in np.ndindex(*indices.shape[:-1]):
+            out[tuple(indices[where])] = change(out[tuple(indices[where])], updates[where])
+        return out
+
+    return reference
+
+
+def _parts(x, partitions, num_partitions, sizes=None):
+    ids = np.asarray(partitions)
+    return tuple(np.array([x[at] for at in np.ndindex(*ids.shape) if ids[at] == k]).reshape(-1, *x.shape[ids.ndim :])
+                 for k in range(num_partitions))  # fmt: skip
+
+
+def _stitched(*inputs, size):
+    half = len(inputs) // 2
+    row = inputs[half].shape[np.ndim(inputs[0]) :]
+    out = np.zeros((size, *row))
+    for i, x in zip(inputs[:half], inputs[half:], strict=True):
+        for at in np.ndindex(*np.shape(i)):
+            out[np.asarray(i)[at]] = x[at]
+    return out
+
+
+def _reversed_sequences(x, lengths, seq_dim=-1, batch_dim=0):
+    out = np.moveaxis(x, (batch_dim, seq_dim), (0, 1)).copy()
+    for row, n in zip(out, lengths, strict=True):
+        row[:n] = row[:n][::-1].copy()
+    return np.moveaxis(out, (0, 1), (batch_dim, seq_dim))
+
+
+def _dense(indices, values, default=0.0, *, shape):
+    out = np.full(shape, default)
+    rows = np.reshape(indices, (-1, len(shape)))
+    for at, value in zip(rows, np.broadcast_to(values, len(rows)), strict=True):
+        out[tuple(at)] = value
+    return out
+
+
+_CONDITIONS = {
+    "greater_than": lambda x, v: x > v, "less_than": lambda x, v: x < v, "abs_less_than": lambda x, v: abs(x) < v,
+    "abs_greater_than": lambda x, v: abs(x) > v, "equals": lambda x, v: x == v, "not_equals": lambda x, v: x != v,
+    "is_nan": lambda x, v: np.isnan(x), "is_finite": lambda x, v: np.isfinite(x),
+}  # fmt: skip
+
+
+def _list_diff(x, y, size=None):
+    kept = [k for k, v in enumerate(x) if v not in list(y)]
+    holes = (len(kept) if size is None else size) - len(kept)
+    x = np.asarray(x)
+    return np.concatenate([x[kept], np.zeros(holes, x.dtype)]), np.array([*kept, *[-1] * holes], np.int64)
+
+
 def _one_hot(indices, depth, axis=-1, on=1.0, off=0.0, dtype=None):
     hot = np.asarray(indices)[..., None] == np.arange(depth)
     return np.moveaxis(np.where(hot, on, off), -1, axis).astype(dtype or "float64")
@@ -372,6 +472,16 @@ REFERENCES = {
     "transpose": np.transpose, "reverse": lambda x, axis=None: np.flip(x, axis),
     "concat": lambda *xs, axis=0: np.concatenate(xs, axis), "stack": lambda *xs, axis=0: np.stack(xs, axis),
     "split": lambda x, num_split, axis=0: tuple(np.split(x, num_split, axis)),
+    "split_v": lambda x, sizes, num_split=None, axis=0: tuple(np.split(x, np.cumsum(sizes)[:-1], axis)),
+    "flatten": lambda *xs, order="c": np.concatenate([x.flatten(order.upper()) for x in xs]),
+    "dynamic_partition": _parts, "dynamic_stitch": _stitched, "reverse_sequence": _reversed_sequences,
+    "sparse_to_dense": _dense, "is_numeric_tensor": lambda x: np.array(x.dtype != bool),
+    "match_condition": lambda x, condition, value=0.0: _CONDITIONS[condition](x, value),
+    "match_condition_count": lambda x, condition, value=0.0, **over: np.sum(
+        _CONDITIONS[condition](x, value), dtype=np.int64, **over),
+    "replace_where": lambda x, new, condition, value=0.0: np.where(_CONDITIONS[condition](x, value), new, x),
+    "einsum": lambda *xs, equation: np.einsum(equation, *xs),
+    "math.list_diff": _list_diff,
     "unstack": lambda x, axis=0: tuple(np.moveaxis(x, axis, 0)), "tile": np.tile,
     "repeat": lambda x, repeats, axis=None: np.repeat(x, repeats, axis),
     "fill": lambda shape, value, dtype="float64": np.full(shape, value, dtype),
@@ -389,6 +499,20 @@ REFERENCES = {
     "linalg.matmul_like": _matmul_like, "unconcat": _unconcat, "scatter_slices": _scatter_slices,
     "add_along_axis": _add_along_axis, "scatter_add": _scatter(np.add),
     "scatter_update": _scatter(lambda old, new: new),
+    "scatter_sub": _scatter(np.subtract), "scatter_mul": _scatter(np.multiply), "scatter_div": _scatter(np.divide),
+    "scatter_max": _scatter(np.maximum), "scatter_min": _scatter(np.minimum),
+    "scatter_nd_sub": _scatter_nd(np.subtract), "scatter_nd_update": _scatter_nd(lambda old, new: new),
+    "moved_in_segments": lambda x, ids, back=False: _MOVED(x, ids, reverse=back),
+    "recurrence_in_segments": lambda a, b, ids, reverse=False: _RECURRENCE(a, b, ids, reverse=reverse),
+    "rows_by_part": lambda partitions, sizes: np.array(
+        sorted(range(np.size(partitions)), key=lambda k: np.reshape(partitions, -1)[k]), np.int64),
+    "segment_max": _segments(_largest_rows, 0.0), "segment_min": _segments(_smallest_rows, 0.0),
+    "segment_mean": _segments(lambda rows: sum(rows) / len(rows), 0.0), "segment_prod": _segments(math.prod, 1.0),
+    "unsorted_segment_max": _segments(_largest_rows, np.finfo("float64").min),
+    "unsorted_segment_min": _segments(_smallest_rows, np.finfo("float64").max),
+    "unsorted_segment_mean": _segments(lambda rows: sum(rows) / len(rows), 0.0),
+    "unsorted_segment_prod": _segments(math.prod, 1.0),
+    "unsorted_segment_sqrt_n": _segments(lambda rows: sum(rows) / math.sqrt(len(rows)), 0.0),
     "scatter_nd_add": _scatter_nd_add, "segment_sum": _segment_sum, "unsorted_segment_sum": _segment_sum,
     "linalg.cross": lambda a, b: np.cross(a, b), "linalg.diag": lambda x: x[..., None] * np.eye(x.shape[-1]),
     "linalg.diag_part": lambda x: np.diagonal(x, axis1=-2, axis2=-1),

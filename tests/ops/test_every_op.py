@@ -28,6 +28,9 @@ NEEDS_SIZES = {
     "unstack": "the number of outputs is a size",
     "gather_nd": "the rank of the output depends on a size of the indices",
     "scatter_nd_add": "the rank of the updates depends on a size of the indices",
+    "scatter_nd_sub": "the rank of the updates depends on a size of the indices",
+    "scatter_nd_update": "the rank of the updates depends on a size of the indices",
+    "sparse_to_dense": "the rank of the result depends on a size of the indices",
     "keras.reduce": "only the sizes tell whether weights belong to the batch or to the last axis",
     "linalg.lstsq": "the penalty needs an identity matrix",
     "nn.dot_product_attention": "scales by the number of features",
@@ -41,7 +44,14 @@ ON_PURPOSE = {
     "largest": "a constant to gradients: the shift of stable formulas",
 }
 # Ops without a gradient that take nothing one could ask a gradient for.
-NO_FLOATS = {"sequence_mask", "last_occurrence", "invert_permutation", "checked_lengths", "checked_ctc_labels"}
+NO_FLOATS = {
+    "sequence_mask",
+    "last_occurrence",
+    "rows_by_part",
+    "invert_permutation",
+    "checked_lengths",
+    "checked_ctc_labels",
+}
 # Ops whose draws are others for another dtype.
 DRAWS_LIKE = {name for name in OPS if name.startswith("random.") and name.endswith("_like")}
 DRAWS_BY_DTYPE = {"nn.dropout", "random.draw", *DRAWS_LIKE}
@@ -549,6 +559,9 @@ NO_SLOPE = {
     ("size", None): _SHAPE,
     ("math.count_non_zero", None): "a count is a step",
     ("math.zero_fraction", None): "a count is a step",
+    ("match_condition", None): "a condition is a step",
+    ("match_condition_count", None): "a count is a step",
+    ("math.list_diff", 1): "it is only looked for",
     ("math.is_max", None): "a place is a step",
     ("assign", 0): "the result is the other operand",
     ("mask_gradient", 1): "zeros and ones that choose",

@@ -30,7 +30,8 @@ DECOMPOSITIONS = {
     "linalg.cholesky", "linalg.lu", "linalg.qr", "linalg.svd", "linalg.eig", "linalg.cofactors",
     "linalg.cofactors_gradient",
 }  # fmt: skip
-REFUSED = DRAWS | DECOMPOSITIONS
+SIZES_OF_VALUES = {"math.list_diff"}
+REFUSED = DRAWS | DECOMPOSITIONS | SIZES_OF_VALUES
 EXPORTED = [name for name in OPS if name not in REFUSED]
 DIFFERENTIABLE = [
     name for name in EXPORTED if REGISTRY[name].vjp is not NOT_DIFFERENTIABLE and name != "linalg.matrix_determinant"

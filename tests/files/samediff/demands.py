@@ -228,6 +228,8 @@ ARGUMENTS = {
     "permute": ("i...",), "reduce_logsumexp": ("i...", "t"), "reshape": ("i...",), "reverse": ("i...",),
     "size_at": ("i",), "softmax": ("i",), "split": ("ii",), "squeeze": ("i...",), "stack": ("i",),
     "strided_slice": ("i...",), "tile": ("i...",), "unstack": ("i",), "unsorted_segment_sum": ("i",),
+    "unsorted_segment_max": ("i",), "unsorted_segment_min": ("i",), "unsorted_segment_prod": ("i",),
+    "dynamic_partition": ("i",), "reverse_sequence": ("ii",),
     "cosine_distance_loss": ("ii",), "softmax_cross_entropy_loss": ("i", "t"), "sigm_cross_entropy_loss": ("i", "t"),
     "absolute_difference_loss": ("i",), "hinge_loss": ("i",), "mean_sqerr_loss": ("i",), "log_poisson_loss": ("i",),
     "solve": ("", "", "b"), "triangular_solve": ("", "", "bb"),

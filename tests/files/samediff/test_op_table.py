@@ -13,7 +13,7 @@ NUMBERS = json.loads((cases.FOLDER / "samediff_nodes.json").read_text())["number
 # Operations that no recorded file has: their numbers are hashes of their names.
 NOT_RECORDED = {
     "boolean_and", "boolean_not", "boolean_or", "boolean_xor", "ctc_loss", "divide_no_nan", "rint", "scatter_nd_add",
-    "stop_gradient", "toggle_bits",
+    "scatter_nd_sub", "scatter_nd_update", "stop_gradient", "toggle_bits",
 }  # fmt: skip
 LOSSES = {row.name for row in ROWS if row.op.startswith("loss.")}
 

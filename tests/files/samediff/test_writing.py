@@ -31,17 +31,22 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 # Ops that SameDiff has not, or not as we have them: never written.
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
-    *("linalg.matmul_where", "linalg.svd"),
+    *("linalg.matmul_where", "linalg.svd", "math.list_diff"),
+    *("moved_in_segments", "recurrence_in_segments", "rows_by_part"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
     *("keras.circle", "keras.ctc", "linalg.cholesky", "linalg.logdet", "linalg.lstsq", "linalg.matrix_determinant"),
     *("linalg.matrix_inverse", "linalg.solve", "linalg.triangular_solve", "loss.ctc_loss"),
+    *("scatter_mul", "scatter_div", "scatter_max", "scatter_min", "segment_max", "segment_min", "segment_prod"),
+    *("unsorted_segment_max", "unsorted_segment_min", "unsorted_segment_prod"),
 }
 # Single samples that are refused: draws with a seed, arrays without elements on the way, wide systems of equations.
 SOME_REFUSED = {
     *(
         "broadcast_to",
+        "dynamic_partition",
+        "is_numeric_tensor",
         "linalg.lstsq",
         "linalg.tri",
         "linspace",
@@ -51,6 +56,7 @@ SOME_REFUSED = {
         "range",
         "shape",
         "slice",
+        "split_v",
     ),
     "fill",
     *(name for name in OPS if name.startswith("random.")),

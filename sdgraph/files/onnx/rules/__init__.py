@@ -14,6 +14,7 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     indexing,
     reductions,
     refused,
+    segments,
     shapes,
 )
 

@@ -138,13 +138,13 @@ def _scatter_nd_add(b: Recorder, ref: Value, indices: Value, updates: Value) -> 
     return b.cast(b.ScatterND(ref, b.cast(indices, INT64), updates, reduction="add"), b.out.dtype)
 
 
-def _rows_first(b: Recorder, x: Value, axis: int, n: int) -> Value:
+def rows_first(b: Recorder, x: Value, axis: int, n: int) -> Value:
     """The value with ``n`` axes from ``axis`` on before all others."""
     moved = range(axis, axis + n)
     return b.transpose(x, [*moved, *(k for k in range(x.rank) if k not in moved)])
 
 
-def _rows_back(b: Recorder, x: Value, axis: int, rank: int) -> Value:
+def rows_back(b: Recorder, x: Value, axis: int, rank: int) -> Value:
     """The value with its first axis where it was."""
     return b.transpose(x, [*range(1, axis + 1), 0, *range(axis + 1, rank)])
 
@@ -152,11 +152,11 @@ def _rows_back(b: Recorder, x: Value, axis: int, rank: int) -> Value:
 @exports("scatter_add", loses=_RANGE)
 def _scatter_add(b: Recorder, ref: Value, indices: Value, updates: Value, *, axis: int) -> Value:
     axis, work = axis % ref.rank, adding(b.out.dtype)
-    rows = _rows_first(b, b.cast(ref, work), axis, 1)
-    added = _rows_first(b, b.cast(updates, work), axis, indices.rank)
+    rows = rows_first(b, b.cast(ref, work), axis, 1)
+    added = rows_first(b, b.cast(updates, work), axis, indices.rank)
     places = b.unsqueeze(b.cast(indices, INT64), (indices.rank,))
     out = b.ScatterND(rows, places, added, reduction="add")
-    return b.cast(_rows_back(b, out, axis, ref.rank), b.out.dtype)
+    return b.cast(rows_back(b, out, axis, ref.rank), b.out.dtype)
 
 
 @exports("scatter_update", loses=_RANGE)

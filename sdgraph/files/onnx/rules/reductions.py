@@ -118,7 +118,7 @@ def _cumsum(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool)
     return b.cast(_along(b, b.cast(b.cast(x, b.out.dtype), adding(b.out.dtype)), axis, run), b.out.dtype)
 
 
-def _scanned(b: Recorder, first: Value, several: Sequence[Value], axis: int, reverse: bool, step: Fragment) -> Value:
+def scanned(b: Recorder, first: Value, several: Sequence[Value], axis: int, reverse: bool, step: Fragment) -> Value:
     """What a step makes of what came before and of the slices of several arrays, put together again."""
     # Moved and turned round here: not every runtime can read along other axes, or backwards.
     order = [axis, *(k for k in range(several[0].rank) if k != axis)]
@@ -134,7 +134,8 @@ def _scanned(b: Recorder, first: Value, several: Sequence[Value], axis: int, rev
     return b.transpose(out, sorted(range(len(order)), key=order.__getitem__))
 
 
-def _step(name: str, inputs: Sequence[str], *steps: Step) -> Fragment:
+def step_of(name: str, inputs: Sequence[str], *steps: Step) -> Fragment:
+    """A step of a scan: what the last of some operators makes is kept, and handed on."""
     last = steps[-1].outputs[0]
     copies = (Step("Identity", (last,), ("state",)), Step("Identity", (last,), ("found",)))
     return Fragment(name, tuple(inputs), ("state", "found"), [*steps, *copies], {})
@@ -146,16 +147,16 @@ def _without(b: Recorder, x: Value, axis: int) -> list[Any]:
 
 @exports("cumprod")
 def _cumprod(b: Recorder, x: Value, *, axis: Any, exclusive: bool, reverse: bool) -> Value:
-    step = _step("product", ("before", "x"), Step("Mul", ("before", "x"), ("product",)))
+    step = step_of("product", ("before", "x"), Step("Mul", ("before", "x"), ("product",)))
 
     def run(v: Value, k: int) -> Value:
         if v.shape[k] == 0:
             return v
         if exclusive:
-            v = _shift(b, v, k, reverse, 1)
+            v = moved_on(b, v, k, reverse, 1)
         if b.opset >= 26:
             return b.CumProd(v, np.array(k, INT64), reverse=int(reverse)).shaped(v.shape)
-        return _scanned(b, b.filled(_without(b, v, k), 1, v.dtype), [v], k, reverse, step)
+        return scanned(b, b.filled(_without(b, v, k), 1, v.dtype), [v], k, reverse, step)
 
     return b.cast(_along(b, b.cast(b.cast(x, b.out.dtype), adding(b.out.dtype)), axis, run), b.out.dtype)
 
@@ -175,8 +176,8 @@ def _linear_recurrence(b: Recorder, a: Value, x: Value, *, axis: Any, reverse: b
     k = axes[0] if one else v.rank - 1
     times, plus = ("And", "Or") if work == BOOL else ("Mul", "Add")
     inner = (Step(times, ("a", "before"), ("scaled",)), Step(plus, ("scaled", "b"), ("sum",)))
-    step = _step("recurrence", ("before", "a", "b"), *inner)
-    found = _scanned(b, b.filled(_without(b, v, k), 0, work), [a, v], k, reverse, step)
+    step = step_of("recurrence", ("before", "a", "b"), *inner)
+    found = scanned(b, b.filled(_without(b, v, k), 0, work), [a, v], k, reverse, step)
     return b.cast(found if one else parted(b, found, x, axes), b.out.dtype)
 
 
@@ -199,7 +200,7 @@ def _longer(b: Recorder, x: Value, axis: int, number: float, *, ahead: bool) -> 
     return padded(b, x, widths, number).shaped(shape)
 
 
-def _shift(b: Recorder, x: Value, axis: int, back: bool, hole: int) -> Value:
+def moved_on(b: Recorder, x: Value, axis: int, back: bool, hole: int) -> Value:
     """Every element one place on, or back; the one that is missing is filled in."""
     longer = _longer(b, x, axis, hole, ahead=not back)
     bounds = ((1,), (LAST,)) if back else ((0,), (-1,))
@@ -210,8 +211,8 @@ def _shift(b: Recorder, x: Value, axis: int, back: bool, hole: int) -> Value:
 def _shifted(b: Recorder, x: Value, *, axis: Any, back: bool) -> Value:
     if isinstance(axis, tuple) and not axis:
         axis, one = 0, b.unsqueeze(x, (x.rank,))
-        return b.squeeze(_shift(b, one, x.rank, back, 0), (x.rank,))
-    return _along(b, x, axis, lambda v, k: _shift(b, v, k, back, 0))
+        return b.squeeze(moved_on(b, one, x.rank, back, 0), (x.rank,))
+    return _along(b, x, axis, lambda v, k: moved_on(b, v, k, back, 0))
 
 
 # ---------------------------------------------------------------------- products

@@ -79,10 +79,11 @@ def _concat(b: Recorder, *inputs: Value, axis: int) -> Value:
 @exports("unconcat")
 def _unconcat(b: Recorder, x: Value, *inputs: Value, axis: int) -> tuple[Value, ...]:
     parts = [b.size(v, axis % x.rank) for v in inputs]
-    return _split(b, x, b.vector(parts), len(parts), axis)
+    return split_at(b, x, b.vector(parts), len(parts), axis)
 
 
-def _split(b: Recorder, x: Value, sizes: Value | None, n: int, axis: int) -> tuple[Value, ...]:
+def split_at(b: Recorder, x: Value, sizes: Value | None, n: int, axis: int) -> tuple[Value, ...]:
+    """The parts of an axis, of these sizes or of equal ones."""
     attrs = {"num_outputs": n} if sizes is None else {}
     found = b.Split(x, sizes, outputs=n, axis=axis, **attrs)
     return (found,) if n == 1 else found
@@ -98,13 +99,13 @@ def _stack(b: Recorder, *inputs: Value, axis: int) -> Value:
 def _split_evenly(b: Recorder, x: Value, *, num_split: int, axis: int) -> tuple[Value, ...]:
     d = x.shape[axis]
     sizes = b.value((d // num_split,) * num_split) if type(d) is int else None
-    return _split(b, x, sizes, num_split, axis)
+    return split_at(b, x, sizes, num_split, axis)
 
 
 @exports("unstack")
 def _unstack(b: Recorder, x: Value, *, axis: int, num: int | None) -> tuple[Value, ...]:
     n = len(b.out)
-    parts = _split(b, x, b.value((1,) * n), n, axis) if n else ()
+    parts = split_at(b, x, b.value((1,) * n), n, axis) if n else ()
     return tuple(b.squeeze(v.shaped((*x.shape,)), (axis % x.rank,)) for v in parts)
 
 

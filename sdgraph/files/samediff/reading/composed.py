@@ -187,8 +187,7 @@ def _flatten(c: Call) -> Any:
     order = c.stored.i[:1]
     if order not in ([], [ord("c")], [ord("f")]):
         raise Unfit(f"its order {order[0]} is none")
-    operands = [c.apply("transpose", v) for v in c.operands] if order == [ord("f")] else c.operands
-    return c.apply("concat", *(c.apply("reshape", v, shape=(-1,)) for v in operands), axis=0)
+    return c.apply("flatten", *c.operands, order="f" if order == [ord("f")] else "c")
 
 
 def _meshgrid(c: Call) -> Any:
@@ -289,55 +288,7 @@ def _log_poisson(c: Call) -> Any:
     return loss
 
 
-# ---------------------------------------------------------------------- places and segments
-
-
-def _split_v(c: Call) -> Any:
-    """Parts of given sizes along an axis."""
-    x, sizes = c.operands[0], np.atleast_1d(c.known(1, "list of sizes")).tolist()
-    axis = c.stored.i[0] if c.stored.i else 0
-    axis += len(x.shape) if axis < 0 else 0
-    if not 0 <= axis < len(x.shape) or len(sizes) != len(c.stored.outputs):
-        raise Unfit(f"it makes {len(sizes)} parts along the axis {axis}")
-    parts, start = [], 0
-    for size in sizes:
-        begin = [0] * axis + [start]
-        parts.append(c.apply("strided_slice", x, begin=begin, end=[*begin[:-1], start + size], end_mask=2**axis - 1))
-        start += size
-    return parts
-
-
-def _segment_counts(c: Call, n: int | None, like: SDVariable) -> SDVariable:
-    """How many rows each segment has, at least 1, in a shape that broadcasts with the result."""
-    ids = c.operands[1]
-    op = "segment_sum" if n is None else "unsorted_segment_sum"
-    ones = c.apply("ones_like", ids, dtype=like.dtype)
-    rows = c.apply(op, ones, ids, num_segments=n)
-    counts = c.apply("math.max", rows, c.literal(1, like))
-    return c.apply("reshape", counts, shape=(-1, *[1] * (len(like.shape) - 1)))
-
-
-def _segments(c: Call) -> int:
-    if c.stored.i:
-        return c.stored.i[0]
-    return int(c.known(2, "number of segments").reshape(-1)[0])
-
-
-def _segment_mean(c: Call) -> Any:
-    total = c.apply("segment_sum", *c.operands)
-    return c.apply("math.div", total, _segment_counts(c, None, total))
-
-
-def _unsorted_segment_mean(c: Call) -> Any:
-    n = _segments(c)
-    total = c.apply("unsorted_segment_sum", *c.operands[:2], num_segments=n)
-    return c.apply("math.div", total, _segment_counts(c, n, total))
-
-
-def _unsorted_segment_sqrt_n(c: Call) -> Any:
-    n = _segments(c)
-    total = c.apply("unsorted_segment_sum", *c.operands[:2], num_segments=n)
-    return c.apply("math.div", total, c.apply("math.sqrt", _segment_counts(c, n, total)))
+# ---------------------------------------------------------------------- places and shapes
 
 
 def _repeat(c: Call) -> Any:
@@ -355,11 +306,6 @@ def _clip_by_average_norm(c: Call) -> Any:
     average = c.apply("math.div", norm, count)
     bound = c.literal(c.stored.t[0], x)
     return c.apply("math.mul", x, c.apply("math.div", bound, c.apply("math.max", average, bound)))
-
-
-def _scatter_sub(c: Call) -> Any:
-    ref, indices, updates = c.operands
-    return c.apply("scatter_add", ref, indices, c.apply("math.neg", updates))
 
 
 def _set_shape(c: Call) -> Any:
@@ -505,16 +451,11 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "meshgrid": _meshgrid,
     "batched_gemm": _batched_gemm,
     "tensordot": _tensordot,
-    "split_v": _split_v,
     "softmax_cross_entropy_loss": _softmax_cross_entropy,
     "mean_pairwssqerr_loss": _mean_pairwise_squared_error,
     "log_poisson_loss": _log_poisson,
-    "segment_mean": _segment_mean,
-    "unsorted_segment_mean": _unsorted_segment_mean,
-    "unsorted_segment_sqrt_n": _unsorted_segment_sqrt_n,
     "repeat": _repeat,
     "clipbyavgnorm": _clip_by_average_norm,
-    "scatter_sub": _scatter_sub,
     "set_shape": _set_shape,
     "create": _create,
     "match_condition_transform": _match,

@@ -81,6 +81,16 @@ def _unstack(c: Call) -> list[Value]:
     return c.nodes("unstack", [c.x], c.avals, i=[c.attrs["axis"] % c.x.rank])
 
 
+def _split_v(c: Call) -> list[Value]:
+    """Slices: SameDiff's own op has no gradient."""
+    axis, start, parts = c.attrs["axis"] % c.x.rank, 0, []
+    for aval in c.avals:
+        size = known(aval.shape[axis : axis + 1], "the size of a part")[0]
+        parts.append(c.cut(c.x, axis, start, start + size))
+        start += size
+    return parts
+
+
 def _split(c: Call) -> list[Value]:
     return c.nodes("split", [c.x], c.avals, i=[c.attrs["num_split"], c.attrs["axis"] % c.x.rank])
 
@@ -358,6 +368,7 @@ RULES: Final[dict[str, Rule]] = {
     "stack": _stack,
     "unstack": _unstack,
     "split": _split,
+    "split_v": _split_v,
     "unconcat": _unconcat,
     "tile": _tile,
     "repeat": _repeat,

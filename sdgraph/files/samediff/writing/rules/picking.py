@@ -22,6 +22,10 @@ _MOST_PICKED: Final = 64
 
 _SIZES: Final = "the sizes of the array"
 
+_REPEATED: Final = "where an index is repeated"
+_TIED: Final = "where several are equal"
+_ZEROS: Final = "where factors are 0"
+
 # ---------------------------------------------------------------------- arrays as rows
 
 
@@ -96,12 +100,33 @@ def _scatter_update(c: Call) -> Value:
         raise Refused("SameDiff's own op always fails, and there is no other one for integers")
     indices, axis = _flat(c, c.inputs[1]), c.attrs["axis"] % ref.rank
     (n,) = known(ref.shape[axis : axis + 1], "the size of the axis")
+    rows = _set_rows(c, _as_rows(c, ref, axis), indices, _update_rows(c, updates, c.inputs[1], axis))
+    rest = [d for k, d in enumerate(ref.shape) if k != axis]
+    return _from_rows(c, rows, [n], rest, axis)
+
+
+def _set_rows(c: Call, rows: Value, indices: Value, updates: Value) -> Value:
+    """Updates in the places of the rows that flat indices name."""
+    (n,) = known(rows.shape[:1], "the number of rows")
     hot = c.mul(c.one_hot(indices, n, c.dtype), c.expand(c.mask(_is_last(c, indices)), 1))
     stays = c.one_less(c.reduce("reduce_sum", hot, [0]))
-    rows = c.mul(_as_rows(c, ref, axis), c.expand(stays, 1))
-    put = c.matmul(hot, _update_rows(c, updates, c.inputs[1], axis), (True, False, False))
-    rest = [d for k, d in enumerate(ref.shape) if k != axis]
-    return _from_rows(c, c.add(rows, put), [n], rest, axis)
+    return c.add(c.mul(rows, c.expand(stays, 1)), c.matmul(hot, updates, (True, False, False)))
+
+
+def _changed(op_name: str, wrong: str) -> Callable[[Call], Value]:
+    """SameDiff's own op along the first axis, where no gradient passes."""
+
+    def rule(c: Call) -> Value:
+        if c.on_path:
+            raise Refused(f"SameDiff's gradient of {op_name} is wrong {wrong}")
+        ref, updates = (c.cast(c.inputs[k], c.dtype) for k in (0, 2))
+        indices, axis = c.inputs[1], c.attrs["axis"] % ref.rank
+        rest = [d for k, d in enumerate(ref.shape) if k != axis]
+        changes = _update_rows(c, updates, indices, axis)
+        rows = c.node(op_name, _as_rows(c, ref, axis), _flat(c, indices), changes)
+        return _from_rows(c, rows, [ref.shape[axis]], rest, axis)
+
+    return rule
 
 
 def _is_last(c: Call, indices: Value) -> Value:
@@ -187,6 +212,18 @@ def _taken(c: Call, x: Value, indices: Value) -> Value:
     return c.reduce("reduce_sum", c.mul(hot, c.expand(x, x.rank - 1)), [x.rank])
 
 
+def _scatter_nd_update(c: Call) -> Value:
+    """Rows that no coordinates name stay; of repeated ones the last counts."""
+    ref, updates = (c.cast(c.inputs[k], c.dtype) for k in (0, 2))
+    if ref.dtype.kind != "f":
+        raise Refused("SameDiff's own op has no gradient, and there is no other one for integers")
+    indices = c.inputs[1]
+    sizes, rest = _parts(c, ref, indices)
+    rows = c.reshape(ref, (math.prod(sizes), size_of(rest)))
+    changes = c.reshape(updates, (size_of(indices.shape[:-1]), size_of(rest)))
+    return c.reshape(_set_rows(c, rows, _flat_places(c, indices, sizes), changes), c.shape)
+
+
 def _add_along_axis(c: Call) -> Value:
     axis = c.attrs["axis"] % c.x.rank
     ref, updates = (_last(c, c.cast(c.inputs[k], c.dtype), axis) for k in (0, 2))
@@ -215,6 +252,49 @@ def _segments(op_name: str) -> Callable[[Call], Value]:
         return _put_rows(c, zeros, _flat(c, ids), updates)
 
     return rule
+
+
+def _combined(op_name: str, wrong: str, empty: float | None) -> Callable[[Call], Value]:
+    """SameDiff's op for ids in any order, where no gradient passes, and a number for segments without rows."""
+
+    def rule(c: Call) -> Value:
+        if c.on_path:
+            raise Refused(f"SameDiff's gradient of {op_name} is wrong {wrong}")
+        data, ids, n = c.cast(c.x, c.dtype), c.inputs[1], c.shape[0]
+        if ids.rank != 1:
+            data, ids = c.reshape(data, (size_of(ids.shape), *c.shape[1:])), _flat(c, ids)
+        found = c.node(op_name, data, ids, shape=c.shape, i=[n])
+        if empty is None:
+            return found
+        ones = c.filled(c.number(1.0), data)
+        rows = c.node("unsorted_segment_sum", ones, ids, shape=c.shape, i=[n])
+        return c.node("Where", c.compared("greater", rows, 0), found, c.filled(c.number(empty), found), dtype=c.dtype)
+
+    return rule
+
+
+def _parts_by_number(c: Call) -> list[Value]:
+    x, ids = c.inputs
+    if ids.array is None:
+        raise Refused("how many rows each part has is not in the file, unless the partitions are a constant")
+    if ids.rank != 1:
+        x, ids = c.reshape(x, (size_of(ids.shape), *x.shape[ids.rank :])), _flat(c, ids)
+    return c.nodes("dynamic_partition", [x, ids], c.avals, i=[c.attrs["num_partitions"]])
+
+
+def _reverse_sequence(c: Call) -> Value:
+    axes = [c.attrs[k] % c.x.rank for k in ("seq_dim", "batch_dim")]
+    return c.node("reverse_sequence", c.x, c.inputs[1], i=axes)
+
+
+def _list_diff(c: Call) -> Written:
+    raise Refused("how many entries are left is not in the file")
+
+
+def _is_numeric(c: Call) -> Value:
+    if c.x.dtype.kind == "b":
+        raise Refused("SameDiff asks it of numbers only")
+    return c.node("is_numeric_tensor", c.x, shape=(), dtype=c.dtype)
 
 
 def _top_k(c: Call) -> list[Value]:
@@ -279,7 +359,22 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
     "add_along_axis": _add_along_axis,
     "scatter_add": _scatter_add,
     "scatter_update": _scatter_update,
+    "scatter_mul": _changed("scatter_mul", _REPEATED),
+    "scatter_div": _changed("scatter_div", _REPEATED),
+    "scatter_max": _changed("scatter_max", _TIED),
+    "scatter_min": _changed("scatter_min", _TIED),
     "scatter_nd_add": _scatter_nd_add,
+    "scatter_nd_update": _scatter_nd_update,
+    "segment_max": _combined("unsorted_segment_max", _TIED, 0.0),
+    "segment_min": _combined("unsorted_segment_min", _TIED, 0.0),
+    "segment_prod": _combined("unsorted_segment_prod", _ZEROS, None),
+    "unsorted_segment_max": _combined("unsorted_segment_max", _TIED, None),
+    "unsorted_segment_min": _combined("unsorted_segment_min", _TIED, None),
+    "unsorted_segment_prod": _combined("unsorted_segment_prod", _ZEROS, None),
+    "dynamic_partition": _parts_by_number,
+    "reverse_sequence": _reverse_sequence,
+    "is_numeric_tensor": _is_numeric,
+    "math.list_diff": _list_diff,
     "last_occurrence": _last_occurrence,
     "segment_sum": _segments("segment_sum"),
     "unsorted_segment_sum": _segments("unsorted_segment_sum"),

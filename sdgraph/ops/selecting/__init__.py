@@ -1,0 +1,1 @@
+"""Conditions on numbers by name, as SameDiff has them."""
