@@ -638,7 +638,9 @@ TYPES = [
         2,
         both(is_one_of("sd.normmax", "math.normMax", "math.reduceAMax"), lambda c: arrays(c)[0].dtype.kind == "i"),
     ),
-    TypeRow("ranks and places in an array are INT", "int64", "int64", 4, is_one_of("sd.rank", "image.nonMaxSuppression")),
+    TypeRow(
+        "ranks and places in an array are INT", "int64", "int64", 4, is_one_of("sd.rank", "image.nonMaxSuppression")
+    ),
     TypeRow(
         "FLOAT where no type is asked for",
         "the graph's type, float64 here",

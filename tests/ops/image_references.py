@@ -127,9 +127,9 @@ def resize_bi_cubic(x, size, align_corners=False, align_pixel_centers=False):
 
 
 def _by_colour(fn):
-    return lambda x, *args, **settings: (
-        np.array([fn(*map(float, c), *args, **settings) for c in x.reshape(-1, 3)]).reshape(x.shape)
-    )
+    return lambda x, *args, **settings: np.array(
+        [fn(*map(float, c), *args, **settings) for c in x.reshape(-1, 3)]
+    ).reshape(x.shape)
 
 
 def _hue(r, g, b, delta):
@@ -202,7 +202,7 @@ def extract_image_patches(image, k_sizes, strides=(1, 1), rates=(1, 1), same_mod
     for j, i in np.ndindex(*counts):
         y, x = j * strides[0], i * strides[1]
         patch = image[:, y : y + spans[0] : rates[0], x : x + spans[1] : rates[1]]
-        out[:, j, i] = patch.reshape(len(image), -1)
+        out[:, j, i] = patch.reshape(len(image), out.shape[-1])
     return out
 
 
