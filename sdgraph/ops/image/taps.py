@@ -205,12 +205,22 @@ class _Block(NamedTuple):
     matrix: np.ndarray[Any, Any]
 
 
+def _step(ratio: float, window: float, n: int) -> int:
+    """How many rows a block has: few where rows are far apart, as blocks are mostly zeros there.
+
+    Measured: the product of a larger matrix is quicker only until it has some tens of columns.
+    """
+    if n > 1:
+        return int(min(max(16 / ratio, 4), max(4, 24 // n)))
+    return int(min(max(max(8, window) / ratio, 4), 16))
+
+
 @functools.lru_cache(maxsize=128)
 def _blocks(s: Sampling, old: int, transposed: bool, n: int, dtype: np.dtype[Any]) -> tuple[_Block, ...]:
     """The matrix cut into blocks of rows, each with the columns that it needs; each entry stands for ``n`` of them."""
     pairs = pairs_of(s, old, transposed)
     new, old = pairs.shape
-    step = 16 if n == 1 else max(4, 24 // n)
+    step = _step(old / new, len(pairs.rows) / new, n)
     out = []
     for start in range(0, new, step):
         stop = min(start + step, new)
