@@ -9,79 +9,41 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.decorators import composite
+from sdgraph.build.docstrings import Meaning
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import finite
 from sdgraph.errors import ShapeError
-from sdgraph.infer.aval import Aval, shape_str
-from sdgraph.ops.image.pixels import as_averaged, averaged, must_be_real
+from sdgraph.infer.aval import shape_str
+from sdgraph.ops.image.pixels import as_averaged, must_be_real
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import Operand
 
-# ---------------------------------------------------------------------- rules
+# ---------------------------------------------------------------------- operands
 
 
-def _colours(x: Aval) -> Aval:
-    """Three channels on the last axis.
-
-    Returns:
-        The same shape; whole numbers become floating.
-
-    Raises:
-        ShapeError: If the last axis does not have three entries.
-        DTypeError: If the numbers are complex.
-    """
-    must_be_real(x)
+def _colours(x: SDVariable) -> SDVariable:
+    """Colours, floating, whose last axis has three entries as far as it is known."""
+    must_be_real(x.aval)
     d = x.shape[-1] if x.shape else 0
-    if d != 3 and (type(d) is int or not x.shape):
+    if type(d) is int and d != 3:
         raise ShapeError(
             "Colours have three channels on the last axis.", given=shape_str(x.shape), expected="shape (..., 3)"
         )
-    return Aval(x.shape, averaged(x.dtype))
+    return as_averaged(x)
 
 
-def _image(x: Aval) -> Aval:
-    must_be_real(x)
-    if len(x.shape) < 3:
+def _image(x: SDVariable) -> SDVariable:
+    """Images, floating, channels last."""
+    must_be_real(x.aval)
+    if x.ndim < 3:
         raise ShapeError(
             "Images have the shape (height, width, channels), or more axes in front.",
             given=shape_str(x.shape),
             expected="rank 3 or more",
         )
-    return Aval(x.shape, averaged(x.dtype))
-
-
-def _contrasted(x: Aval, *, factor: float) -> Aval:
-    """Images with any channels.
-
-    Returns:
-        The same shape; whole numbers become floating.
-
-    Raises:
-        ShapeError: If the rank is below 3.
-        DTypeError: If the numbers are complex.
-        ArgumentError: If ``factor`` is not finite.
-    """
-    finite("factor", factor)
-    return _image(x)
-
-
-def _coloured(x: Aval, *, factor: float = 0.0, delta: float = 0.0) -> Aval:
-    """Images with three channels.
-
-    Returns:
-        The same shape; whole numbers become floating.
-
-    Raises:
-        ShapeError: If the rank is below 3, or the last axis does not have three entries.
-        DTypeError: If the numbers are complex.
-        ArgumentError: If the setting is not finite.
-    """
-    finite("factor", factor)
-    finite("delta", delta)
-    _image(x)
-    return _colours(x)
+    return as_averaged(x)
 
 
 # ---------------------------------------------------------------------- pieces
@@ -108,7 +70,7 @@ def _channels(x: Any) -> tuple[SDVariable, ...]:
 
 def _mixed(x: SDVariable, matrix: Sequence[Sequence[float]]) -> SDVariable:
     """Each colour times a matrix, whose zeros are not multiplied."""
-    channels = _channels(as_averaged(x))
+    channels = _channels(_colours(x))
     rows = []
     for row in matrix:
         terms = [c if w == 1 else w * c for w, c in zip(row, channels, strict=True) if w]
@@ -147,19 +109,27 @@ def _largest(x: SDVariable) -> tuple[SDVariable, SDVariable]:
     return largest, largest - x.sd.min(x, -1)
 
 
-_SHARED = {"x": "Colours on the last axis: shape ``(..., 3)``."}
+_SHARED = {
+    "x": Meaning(
+        "Colours on the last axis: shape ``(..., 3)``.",
+        "ShapeError: If the last axis does not have three entries.\n    DTypeError: If the numbers are complex.",
+    )
+}
 
 
 class SDColours(Namespace, prefix="image", shared=_SHARED):
     """Colours of images."""
 
-    @composite(infer=_colours)
+    @composite
     def rgb_to_hsv(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Red, green and blue as hue, saturation and value, between 0 and 1.
 
         The value is the largest channel, the saturation its distance to the smallest one over it, and the hue the place
         on a circle from red over green and blue. Greys have hue 0, black also saturation 0, and the gradient of the
         hue is 0 there; that of the value goes to all channels that are the largest.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         References:
             A. R. Smith, "Color gamut transform pairs", 1978, doi:10.1145/965139.807361.
@@ -171,19 +141,22 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             array([0.333, 1.   , 0.5  ])
         """
         sd = self.sd
-        v = as_averaged(sd.as_variable(x))
+        v = _colours(sd.as_variable(x))
         sixths = _sixths(*_channels(v))
         largest, spread = _largest(v)
         hue = sd.where(sixths < 0, sixths + 6, sixths) / 6
         return sd.stack(hue, sd.math.divide_no_nan(spread, largest), largest, axis=-1)
 
-    @composite(infer=_colours)
+    @composite
     def hsv_to_rgb(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Hue, saturation and value as red, green and blue: ``value (1 - saturation f(hue))``.
 
         The f of a channel is 0 in the third of the circle around its own hue, 1 in the one opposite, and straight in
         between. Hues are those of a circle: 1 is 0 again. At the ends of a piece the derivative is that of the piece
         that is not constant.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         References:
             A. R. Smith, "Color gamut transform pairs", 1978, doi:10.1145/965139.807361.
@@ -195,15 +168,18 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             array([0.  , 0.25, 0.25])
         """
         sd = self.sd
-        hue, saturation, value = _channels(as_averaged(sd.as_variable(x)))
+        hue, saturation, value = _channels(_colours(sd.as_variable(x)))
         sixths, depth = 6 * hue, value * saturation
         return sd.stack(*(value - depth * _fallen(sixths, k) for k in _FIRST), axis=-1)
 
-    @composite(infer=_colours)
+    @composite
     def rgb_to_yiq(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Red, green and blue in the system of American colour television: brightness Y and two differences, I and Q.
 
         A product with a matrix, whose numbers are SameDiff's: Q of white is -0.00003662, not 0.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -213,9 +189,12 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
         """
         return _mixed(self.sd.as_variable(x), _YIQ)
 
-    @composite(infer=_colours)
+    @composite
     def yiq_to_rgb(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """What `rgb_to_yiq` was made of, but for the rounding of its constants.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -225,9 +204,12 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
         """
         return _mixed(self.sd.as_variable(x), _FROM_YIQ)
 
-    @composite(infer=_colours)
+    @composite
     def rgb_to_yuv(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """Red, green and blue in the system of European colour television: brightness Y and two differences, U and V.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -237,9 +219,12 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
         """
         return _mixed(self.sd.as_variable(x), _YUV)
 
-    @composite(infer=_colours)
+    @composite
     def yuv_to_rgb(self, x: Operand, *, name: str | None = None) -> SDVariable:
         """What `rgb_to_yuv` was made of, but for the rounding of its constants.
+
+        Returns:
+            The same shape; whole numbers become floating.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -249,7 +234,7 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
         """
         return _mixed(self.sd.as_variable(x), _FROM_YUV)
 
-    @composite(infer=_contrasted)
+    @composite
     def adjust_contrast(self, x: Operand, factor: float, *, name: str | None = None) -> SDVariable:
         """Each channel of each image further from its mean, or nearer: ``factor (x - mean) + mean``.
 
@@ -257,17 +242,26 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             x: Images, channels last: shape ``(..., height, width, channels)``.
             factor: By what distances to the mean are multiplied.
 
+        Returns:
+            The same shape; whole numbers become floating.
+
+        Raises:
+            ShapeError: If the rank is below 3.
+            DTypeError: If the numbers are complex.
+            ArgumentError: If ``factor`` is not finite.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
             >>> sd.image.adjust_contrast([[[1.0], [3.0]]], 2.0).eval().reshape(-1)
             array([0., 4.])
         """
-        v = as_averaged(self.sd.as_variable(x))
+        finite("factor", factor)
+        v = _image(self.sd.as_variable(x))
         mean = self.sd.mean(v, (-3, -2), keepdims=True)
         return factor * (v - mean) + mean
 
-    @composite(infer=_coloured)
+    @composite
     def adjust_hue(self, x: Operand, delta: float, *, name: str | None = None) -> SDVariable:
         """Images whose hues are turned, with the same saturation and value.
 
@@ -278,6 +272,14 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             x: Images, colours last: shape ``(..., height, width, 3)``.
             delta: What is added to the hue, as part of the circle.
 
+        Returns:
+            The same shape; whole numbers become floating.
+
+        Raises:
+            ShapeError: If the rank is below 3, or the last axis does not have three entries.
+            DTypeError: If the numbers are complex.
+            ArgumentError: If ``delta`` is not finite.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -285,12 +287,13 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             array([0. , 0.5, 1. ])
         """
         sd = self.sd
-        v = as_averaged(sd.as_variable(x))
+        finite("delta", delta)
+        v = _colours(_image(sd.as_variable(x)))
         largest, spread = _largest(v)
         sixths = _sixths(*_channels(v)) + 6 * delta
         return sd.stack(*(largest - spread * _fallen(sixths, k) for k in _FIRST), axis=-1)
 
-    @composite(infer=_coloured)
+    @composite
     def adjust_saturation(self, x: Operand, factor: float, *, name: str | None = None) -> SDVariable:
         """Images whose saturation is multiplied, but stays between 0 and 1, with the same hue and value.
 
@@ -301,6 +304,14 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             x: Images, colours last: shape ``(..., height, width, 3)``.
             factor: By what the saturation is multiplied; 0 makes greys.
 
+        Returns:
+            The same shape; whole numbers become floating.
+
+        Raises:
+            ShapeError: If the rank is below 3, or the last axis does not have three entries.
+            DTypeError: If the numbers are complex.
+            ArgumentError: If ``factor`` is not finite.
+
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
@@ -308,8 +319,8 @@ class SDColours(Namespace, prefix="image", shared=_SHARED):
             array([1.   , 0.75 , 0.875])
         """
         sd, m = self.sd, self.sd.math
-        v = as_averaged(sd.as_variable(x))
-        factor = max(factor, 0.0)
+        factor = max(finite("factor", factor), 0.0)
+        v = _colours(_image(sd.as_variable(x)))
         largest = sd.max(v, -1, keepdims=True)
         spread = largest - sd.min(v, -1, keepdims=True)
         # No more than what brings the smallest channel to 0; whatever it is for greys, it multiplies 0.

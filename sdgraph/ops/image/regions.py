@@ -178,25 +178,14 @@ def _suppress(
 # ---------------------------------------------------------------------- random crops
 
 
-def _crop_of(x: Aval, *, shape: Any, seed: int | None) -> Aval:
-    """A part of the given shape.
-
-    Returns:
-        ``shape``, the same dtype.
-
-    Raises:
-        ArgumentError: If ``shape`` has not one whole number per axis, or the seed is negative.
-        ShapeError: If it is larger than ``x``.
-    """
-    if seed is not None:
-        whole("seed", seed, least=0)
+def _must_be_part(x: Aval, shape: Any) -> None:
+    """Raise ArgumentError or ShapeError for what is no shape of a part of an array."""
     if not isinstance(shape, tuple) or len(shape) != len(x.shape) or not all(is_whole(n, 0) for n in shape):
         raise ArgumentError(
             "shape is one whole number per axis.", given=f"shape={shown(shape)} for {shape_str(x.shape)}"
         )
     if any(type(d) is int and n > d for n, d in zip(shape, x.shape, strict=True)):
         raise ShapeError("The part is larger than the whole.", given=f"shape={shape} of {shape_str(x.shape)}")
-    return Aval(shape, x.dtype)
 
 
 _SHARED = {"image": "Images, channels last: shape ``(batch, height, width, channels)``."}
@@ -332,18 +321,24 @@ class SDRegions(Namespace, prefix="image", shared=_SHARED):
         """
         ...
 
-    @composite(infer=_crop_of)
+    @composite
     def random_crop(
         self, x: Operand, shape: Sequence[int], *, seed: int | None = None, name: str | None = None
     ) -> SDVariable:
         """A part of an array, at a place that is drawn: all are equally likely.
 
-        The gradient goes to the part.
-
         Args:
             x: Any shape.
             shape: The shape of the part.
             seed: Seed of this draw; None for the graph's. Another ``step=`` of an evaluation gives other draws.
+
+        Returns:
+            ``shape``, the same dtype. The gradient goes to the part.
+
+        Raises:
+            ArgumentError: If ``shape`` has not one whole number per axis, or the seed is negative.
+            ShapeError: If it is larger than ``x``.
+            LabelError: At run time, if it is larger along an axis of unknown size.
 
         Example:
             >>> from sdgraph import SameDiff
@@ -354,14 +349,15 @@ class SDRegions(Namespace, prefix="image", shared=_SHARED):
         """
         sd = self.sd
         v = sd.as_variable(x)
-        moving = [k for k, n in enumerate(shape) if n != v.shape[k]]
-        if not moving:
+        _must_be_part(v.aval, shape)
+        if tuple(shape) == v.shape:
             return sd.identity(v)
-        room = np.array([v.shape[k] - shape[k] + 1 for k in moving], "float64")  # type: ignore[operator]
-        drawn = sd.random.uniform(shape=(len(moving),), dtype="float64", seed=seed)
-        starts = sd.unstack(sd.cast(sd.math.floor(drawn * room), "int64"), 0, len(moving))
-        for k, start in zip(moving, starts, strict=True):
-            v = sd.gather(v, start + np.arange(shape[k]), k)
+        # One number per axis, whether or not its size is known to be that of the part: the same place in any case.
+        drawn = sd.unstack(sd.random.uniform(shape=(v.ndim,), dtype="float64", seed=seed), 0, v.ndim)
+        for k, (u, n) in enumerate(zip(drawn, shape, strict=True)):
+            if n != v.shape[k]:
+                start = sd.math.floor(u * (sd.axis_size(v, k, "float64") - (n - 1)))
+                v = sd.gather(v, sd.cast(start, "int64") + np.arange(n), k)
         return v
 
     @composite

@@ -438,5 +438,7 @@ class SDResizing(SDResampling, prefix="image", shared=_SHARED):
         """
         coordinates = "align_corners" if align_corners else "half_pixel" if align_pixel_centers else "asymmetric"
         border, a = ("inside", -0.5) if align_pixel_centers else ("edge", -0.75)
-        out = self._along_both(x, size, method="cubic", coordinates=coordinates, border=border, coefficient=a)
+        out = self._along_both(
+            x, pair("size", size), method="cubic", coordinates=coordinates, border=border, coefficient=a
+        )
         return as_averaged(out)
