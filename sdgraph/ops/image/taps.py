@@ -117,8 +117,6 @@ WINDOWS: Final[dict[str, tuple[float, Callable[[Any, float], Any]]]] = {
 }
 """How far a method reads, and its weight at a distance that is not negative."""
 
-METHODS: Final = ("nearest", "area", *WINDOWS)
-
 # ---------------------------------------------------------------------- the matrix
 
 
