@@ -14,7 +14,8 @@ def _position(i, old, new, coordinates, scale):
     ratio = Fraction(old, new) if scale is None else 1 / Fraction(scale)
     centre = (i + Fraction(1, 2)) * ratio - Fraction(1, 2)
     if coordinates == "align_corners":
-        return Fraction(i * (old - 1), new - 1) if new > 1 else Fraction(0)
+        length = old / ratio
+        return i * (old - 1) / (length - 1) if length > 1 else Fraction(0)
     if coordinates == "half_pixel_symmetric":
         return centre + (old - new * ratio) / 2
     if coordinates == "pytorch_half_pixel" and new == 1:

@@ -57,7 +57,8 @@ def _pytorch(i: Any, old: int, new: int, scale: float) -> Any:
 
 
 def _corners(i: Any, old: int, new: int, scale: float) -> Any:
-    return i * (old - 1) / max(new - 1, 1)
+    length = new if scale == 0 else old * scale
+    return i * (old - 1) / (length - 1) if length > 1 else i * 0.0
 
 
 def _asymmetric(i: Any, old: int, new: int, scale: float) -> Any:
