@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 
 def _colours(x: SDVariable) -> SDVariable:
-    """Colours, floating, whose last axis has three entries as far as it is known."""
+    """Colours, floating, whose last axis has three entries: a size that is unknown is one in a run, or an error."""
     must_be_real(x.aval)
     d = x.shape[-1] if x.shape else 0
     if type(d) is int and d != 3:
         raise ShapeError(
             "Colours have three channels on the last axis.", given=shape_str(x.shape), expected="shape (..., 3)"
         )
-    return as_averaged(x)
+    x = as_averaged(x)
+    return x if d == 3 else x.sd.stack(*_channels(x), axis=-1)
 
 
 def _image(x: SDVariable) -> SDVariable:
