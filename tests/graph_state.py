@@ -14,6 +14,7 @@ LASTING = {
     "linalg",
     "random",
     "bitwise",
+    "image",
     "appending",
     "_readers",
     "_hidden",

@@ -16,9 +16,10 @@ from sdgraph import SameDiff, errors
 from sdgraph.testing import check_grads
 from tests.golden import cases, samediff_calls
 from tests.golden.names import operations
+from tests.ops import image_references
 
 CASES = cases.load("samediff_ops")
-DRAWN = [c for c in CASES if c["namespace"] == "random" or c["id"] == "nn.dropout.1"]
+DRAWN = [c for c in CASES if c["namespace"] == "random" or c["id"] in ("nn.dropout.1", "image.randomCrop.1")]
 COMPUTED = [c for c in CASES if c not in DRAWN]
 
 # Operations of SameDiff that sdgraph does not have under a name of its own; the porting page says what to write.
@@ -32,8 +33,6 @@ NOT_THERE = {
     " depthWiseConv2d dilation2D extractImagePatches im2Col localResponseNormalization maxPoolWithArgmax maxPooling2d"
     " maxPooling3d separableConv2d spaceToBatch spaceToDepth upsampling2d upsampling3d",
     "rnn": "gru gruCell lstmCell lstmLayer lstmblock sru sruCell",
-    "image": "adjustContrast adjustHue adjustSaturation cropAndResize extractImagePatches hsvToRgb imageResize"
-    " nonMaxSuppression pad randomCrop resizeBiCubic resizeBiLinear rgbToHsv rgbToYiq rgbToYuv yiqToRgb yuvToRgb",
 }
 # There, but without a case in the file; losses have a file of their own.
 WITHOUT_CASES = {"sd.scatterNdAdd", "sd.scatterNdSub", "sd.scatterNdUpdate", "math.divNoNan"}
@@ -133,11 +132,14 @@ def without(axis_of):
 # What operations are, for cases in which SameDiff says nothing or something wrong.
 FORMULAS = {
     "bitwise.bits_hamming_distance": bits_that_differ,
+    "image.non_max_suppression": image_references.non_max_suppression,
     "concat": lambda inputs, axis: np.concatenate(inputs, axis),
     "cumprod": lambda x, axis=None: np.cumprod(x).reshape(-1),
     "cumsum": lambda x, axis=None: np.cumsum(x).reshape(-1),
     "is_numeric_tensor": lambda x: np.array(x.dtype != bool),
     "fill": lambda shape, dtype, value: np.full(shape, value, dtype),
+    "image.image_resize": image_references.image_resize,
+    "image.resize_bi_cubic": image_references.resize_bi_cubic,
     "linalg.diag_part": lambda x: np.diagonal(x),
     "linalg.eig": lambda x: (None, None),  # in any order and of any length: a test of its own
     "linalg.logdet": lambda x: np.array(np.nan),
@@ -249,6 +251,22 @@ def shifted_out(case):
     return [np.array([(v + 2 ** (width - 1)) % 2**width - 2 ** (width - 1) for v in moved])]
 
 
+def both_alignments(case):
+    """Pixels aligned by their corners and by their centres."""
+    args = case["call"]["args"]
+    return bool(args.get("alignCorners") and (args.get("alignPixelCenters") or args.get("halfPixelCenters")))
+
+
+def weighs_by_table(case):
+    args = case["call"]["args"]
+    cubic = args.get("ImageResizeMethod") in (None, "ResizeBicubic")
+    return cubic and "outputs" in case and "suspect" not in case and not args.get("preserveAspectRatio")
+
+
+def in_small_proportions(case):
+    return case["op"] == "imageResize" and bool(case["call"]["args"].get("preserveAspectRatio"))
+
+
 def pairs(spec):
     """Complex numbers that are recorded as [re, im]."""
     parts = cases.array(spec)
@@ -345,7 +363,7 @@ SHIFTS = ("math.bitShift", "math.bitShiftRight", "bitwise.bitShift", "bitwise.bi
           "bitwise.rightShift")  # fmt: skip
 WRONG_CALLS = noted(
     "singular", "not positive definite", "not symmetric", "negative index", "index out of range", "too large",
-    "zero in the shape", "length too large", "negative segment", "unsorted",
+    "zero in the shape", "length too large", "negative segment", "unsorted", "rank 2",
 )  # fmt: skip
 CONVENTIONS = [
     # what only one of the two accepts
@@ -378,12 +396,26 @@ CONVENTIONS = [
         refused=True,
     ),
     Row(
+        "corners and centres of pixels are aligned: an error",
+        "an error",
+        5,
+        both_alignments,
+        refused=True,
+    ),
+    Row(
         "an error: other shapes, data types or ranks than the operation takes there",
         "computed: broadcast, promoted to floats, along all axes",
         41,
         both(refused_there, lambda c: samediff_calls.op_of(c).qualname in FORMULAS),
         values=in_numpy,
         differences=True,
+    ),
+    Row(
+        "nonMaxSuppression fills up with box 0",
+        "with -1",
+        1,
+        both(is_one_of("image.nonMaxSuppression"), lambda c: "suspect" in c),
+        values=in_numpy,
     ),
     Row(
         "keepDims with a negative axis gives garbage",
@@ -466,7 +498,36 @@ CONVENTIONS = [
         both(is_one_of("linalg.eig"), lambda c: "outputs" in c),
         values=lambda c: [pairs(spec) for spec in c["outputs"]],
     ),
+    Row(
+        "preserveAspectRatio cuts the resized image off",
+        "resizes to the smaller size",
+        5,
+        in_small_proportions,
+        values=in_numpy,
+    ),
+    Row(
+        "weights of bicubic resizing are those of a table of 1024",
+        "computed",
+        7,
+        both(is_one_of("image.resizeBiCubic", "image.imageResize"), weighs_by_table),
+        tol=1e-3,
+    ),
+    Row(
+        "colours and places of pixels are computed in single precision",
+        "in that of x",
+        18,
+        is_one_of("image.adjustHue", "image.adjustSaturation", "image.hsvToRgb", "image.resizeBiLinear"),
+        differences=True,
+        tol=1e-6,
+    ),
     # gradients
+    Row(
+        "cropAndResize has a gradient of zeros",
+        "the derivative",
+        4,
+        is_one_of("image.cropAndResize"),
+        differences=True,
+    ),
     Row(
         "ties of two operands: both get the whole gradient, or none against a number",
         "half to each",
@@ -655,7 +716,9 @@ TYPES = [
         2,
         both(is_one_of("sd.normmax", "math.normMax", "math.reduceAMax"), lambda c: arrays(c)[0].dtype.kind == "i"),
     ),
-    TypeRow("ranks and places in an array are INT", "int64", "int64", 2, is_one_of("sd.rank")),
+    TypeRow(
+        "ranks and places in an array are INT", "int64", "int64", 4, is_one_of("sd.rank", "image.nonMaxSuppression")
+    ),
     TypeRow(
         "FLOAT where no type is asked for",
         "the graph's type, float64 here",

@@ -130,6 +130,7 @@ NOT_FOR_USERS = {
     "linalg",
     "random",
     "bitwise",
+    "image",
     "current_scope",
     "losses",
     "tables",

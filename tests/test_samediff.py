@@ -29,6 +29,7 @@ METHODS = [
     "grad",
     "hessian",
     "hvp",
+    "image",
     "import_weights",
     "inference_copy",
     "jacobian",

@@ -35,6 +35,7 @@ class GraphLike(Protocol):
     linalg: Ops
     random: Ops
     bitwise: Ops
+    image: Ops
 
     def apply(self, op: Any, operands: Sequence[Any], attrs: Mapping[str, Any] = ..., name: str | None = None) -> Any:
         """Append one call of an op."""

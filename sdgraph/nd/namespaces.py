@@ -20,6 +20,7 @@ from sdgraph.nd.calls import call
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
 from sdgraph.ops.guards import SDGuards
+from sdgraph.ops.image import SDImage
 from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.losses.keras import SDKeras
 from sdgraph.ops.losses.samediff import SDLoss
@@ -69,6 +70,9 @@ class _Base(OnArrays, SDBase, SDGuards):
 class _Bitwise(OnArrays, SDBitwise): ...
 
 
+class _Image(OnArrays, SDImage): ...
+
+
 class _Keras(OnArrays, SDKeras): ...
 
 
@@ -91,6 +95,8 @@ base = _Base(_stand_in)
 """The ops of the graph itself."""
 bitwise = _Bitwise(_stand_in)
 """Bit operations on integers."""
+image = _Image(_stand_in)
+"""Operations on images."""
 keras = _Keras(_stand_in)
 """Loss functions under Keras' names and meaning."""
 linalg = _Linalg(_stand_in)

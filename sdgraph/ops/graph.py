@@ -13,6 +13,7 @@ from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
 from sdgraph.ops.guards import SDGuards
+from sdgraph.ops.image import SDImage
 from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.losses.keras import SDKeras
 from sdgraph.ops.losses.samediff import SDLoss
@@ -51,6 +52,8 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         """Random arrays."""
         self.bitwise = SDBitwise(self)
         """Bit operations on integers."""
+        self.image = SDImage(self)
+        """Operations on images."""
 
     @property
     def sd(self) -> Self:  # type: ignore[override]

@@ -28,6 +28,7 @@ RENAMED = {
     "diag": "diagonal",
     "lambda": "rate",
     "l2_reguralizer": "l2_regularizer",
+    "ImageResizeMethod": "method",
 }
 # Where the same Java name stands for something else.
 RENAMED_IN = {
@@ -118,6 +119,8 @@ def _attribute(op, name, given, arrays):
         return cases.DTYPES[given]
     if name == "mode":
         return given.lower()
+    if name == "method":
+        return {"mitchellcubic": "mitchell"}.get(method := given.lower().removeprefix("resize"), method)
     if name == "k":
         return int(given)  # a double in Java
     if name == "probability":

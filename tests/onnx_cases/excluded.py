@@ -8,11 +8,11 @@ from tests.onnx_cases.collection import Case
 _OPERATORS = {
     "Convolution, pooling and sampling of pictures have no operations.": "Conv ConvInteger ConvTranspose DeformConv"
     " QLinearConv CausalConvWithState Col2Im AveragePool LpPool MaxPool MaxUnpool AffineGrid GridSample"
-    " NonMaxSuppression Resize RoiAlign Upsample",
+    " RoiAlign",
     "A graph that the operator calls has no counterpart.": "FlexAttention",
     "The body that ONNX gives for it is run instead.": "LinearAttention",
     "Pieces put at places that are values have no operation.": "TensorScatter",
-    "The shape of the result depends on values; sdgraph knows shapes before.": "NonZero Unique",
+    "The shape of the result depends on values; sdgraph knows shapes before.": "NonMaxSuppression NonZero Unique",
     "Each library draws random numbers of its own.": "Bernoulli RandomUniformLike",
     "Fourier transforms have no operations.": "DFT MelWeightMatrix STFT",
     "Bits that are read as another type have no operation.": "BitCast",

@@ -544,6 +544,56 @@ BITWISE = {
     "bitwise.toggle_bits": [s(WORDS), s(np.int64(5)), s(WORDS.astype(np.uint8)), s(WORDS[:0])],
 }  # fmt: skip
 
+UNIT = (0.05, 0.95)
+COLOURS = [s(F(shape, UNIT)) for shape in [(3,), (2, 3), (1, 2, 3), (0, 3)]]
+WAYS = [
+    {"size": 5}, {"size": 3}, {"size": 2, "method": "cubic", "antialias": True}, {"size": 1, "method": "area"},
+    {"size": 5, "method": "cubic", "coordinates": "align_corners", "border": "inside", "coefficient": -0.5},
+    {"size": 3, "method": "nearest"}, {"size": 6, "method": "lanczos3", "border": "inside"},
+    {"size": 6, "scale": 1.6, "coordinates": "half_pixel_symmetric"}, {"size": 3, "method": "linear", "absolute": True},
+    {"size": 2, "method": "mitchell", "coordinates": "asymmetric", "antialias": True}, {"size": 7, "method": "area"},
+]  # fmt: skip
+SHOTS = [f(1, 3, 4, 1), f(2, 2, 3, 2), f(3, 2, 1)]
+BOXES = np.array([[0.1, 0.2, 0.8, 0.63], [0.83, 0.1, 0.21, 0.93], [-0.4, 0.3, 1.37, 1.21]])
+CORNERS = np.array([[0, 0, 1, 1], [0, 0.1, 1, 1.1], [1, 0.9, 0, -0.1], [0, 10, 1, 11], [0, 10.1, 1, 11.1]])
+SCORES = np.array([0.9, 0.75, 0.6, 0.95, 0.5])
+IMAGE = {
+    "image.resample": [*(s(f(4), **way) for way in WAYS), s(f(2, 3, 2), size=4, axis=1), s(f(3, 0), size=2, axis=0),
+                       s(f(4, 3), size=2, axis=0, method="gaussian"), s(f(2, 2, 9), size=3, axis=1), s(f(1), size=2)],
+    "image.unresample": [*(s(f(way["size"]), f(4), **way) for way in WAYS), s(f(2, 4, 2), f(2, 3, 2), size=4, axis=1),
+                         s(f(2, 0), f(3, 0), size=2, axis=0), s(f(2, 3, 9), f(2, 2, 9), size=3, axis=1)],
+    "image.image_resize": [
+        *(s(SHOTS[k % 3], size=size, method=method) for k, (size, method) in enumerate([
+            ((5, 2), "bilinear"), ((2, 5), "nearest"), ((4, 3), "bicubic"), ((2, 6), "area"), ((3, 3), "gaussian"),
+            ((5, 3), "lanczos3"), ((2, 5), "lanczos5"), ((4, 4), "mitchell")])),
+        s(f(1, 4, 5, 2), size=(2, 3), antialias=True), s(f(2, 4, 5, 1), size=(3, 9), preserve_aspect_ratio=True),
+        s(f(0, 2, 2, 1), size=(3, 1))],
+    "image.resize_bi_linear": [s(f(2, 3, 4, 2), height=5, width=3),
+                               s(f(1, 3, 2, 1), height=2, width=5, align_corners=True),
+                               s(f(2, 3, 1), height=4, width=2, half_pixel_centers=True),
+                               s(f(0, 2, 2, 1), height=1, width=1)],
+    "image.resize_bi_cubic": [s(f(2, 3, 4, 2), size=(5, 3)), s(f(1, 3, 2, 1), size=(2, 5), align_corners=True),
+                              s(f(2, 3, 1), size=(4, 2), align_pixel_centers=True)],
+    **{f"image.{k}": COLOURS for k in (
+        "rgb_to_hsv", "hsv_to_rgb", "rgb_to_yiq", "yiq_to_rgb", "rgb_to_yuv", "yuv_to_rgb")},
+    "image.adjust_contrast": [s(f(2, 2, 3, 2), factor=0.5), s(f(2, 2, 1), factor=3.0), s(f(0, 2, 2, 1), factor=1.0)],
+    "image.adjust_hue": [s(F((1, 2, 3), UNIT), delta=0.21), s(F((2, 1, 2, 3), UNIT), delta=-0.43)],
+    "image.adjust_saturation": [s(F((1, 2, 3), UNIT), factor=0.5), s(F((2, 1, 2, 3), UNIT), factor=1.7)],
+    "image.crop_and_resize": [s(f(2, 3, 4, 2), BOXES, ints([1, 0, 1]), crop_out_size=(2, 3), extrapolation_value=0.7),
+                              s(f(1, 2, 2, 1), BOXES[:1], ints([[0]])[0], crop_out_size=(1, 1)),
+                              s(f(2, 3, 3, 1), BOXES[:0], ints([]), crop_out_size=(2, 2)),
+                              s(f(1, 3, 2, 1), BOXES[:1], Literal([0]), crop_out_size=(3, 1))],
+    "image.extract_image_patches": [s(f(2, 3, 4, 2), k_sizes=(2, 3)), s(f(1, 4, 3, 1), k_sizes=(3, 2), strides=(2, 1),
+                                                                     same_mode=True),
+                                    s(f(1, 4, 4, 1), k_sizes=(2, 2), strides=(1, 2), rates=(2, 1)),
+                                    s(f(0, 2, 2, 1), k_sizes=(2, 2))],
+    "image.non_max_suppression": [s(CORNERS, SCORES, max_out_size=3), s(CORNERS, SCORES, max_out_size=9),
+                                  s(CORNERS, SCORES, max_out_size=3, iou_threshold=0.95, score_threshold=0.7),
+                                  s(CORNERS[:0], SCORES[:0], max_out_size=2)],
+    "image.random_crop": [s(f(4, 3), shape=(2, 3)), s(f(3), shape=(3,)), s(f(5, 2), shape=(0, 1), seed=4)],
+    "image.pad": [s(f(2, 3), padding=((1, 0), (2, 1)), pad_value=2.5), s(f(3), padding=((1, 2),), mode="reflect")],
+}  # fmt: skip
+
 DRAWS = [s(shape=(2, 3)), s(shape=()), s(shape=(0, 3)), s(shape=(4,), dtype="float64", seed=7)]
 LIKE = [s(f(2, 3)), s(f()), s(f(0, 3)), s(f(4), dtype="float64", seed=7)]
 RANDOM = {
@@ -587,7 +637,7 @@ KERAS = {
                      s(f(3), reduction="sum"), s(f(), reduction="none"), s(f(0), reduction="mean")],
 }  # fmt: skip
 
-SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **BITWISE, **RANDOM}
+SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **BITWISE, **IMAGE, **RANDOM}
 
 
 # ---------------------------------------------------------------------- from the signature

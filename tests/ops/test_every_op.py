@@ -555,6 +555,7 @@ NO_SLOPE = {
     ("linalg.matmul_like", 2): _SHAPE,
     ("linalg.on_diagonal", 1): _SHAPE,
     ("nn.unpad", 1): _SHAPE,
+    ("image.unresample", 1): _SHAPE,
     **{(name, None): _SHAPE for name in DRAWS_LIKE},
     ("size", None): _SHAPE,
     ("math.count_non_zero", None): "a count is a step",

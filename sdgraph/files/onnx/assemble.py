@@ -70,7 +70,7 @@ class Assembler:
             if found is not None:
                 return found
         if not op.is_composite:
-            return _refused((op.qualname, _YOURS))
+            return _refused((op.qualname, _YOURS if exported is None else _UNSIZED))
         if op.infer is not None and not all(a is None or a.is_static for a in avals):
             return _refused((op.qualname, _UNSIZED))
         return self._by_body(op, trace(op, self._sd, avals, attrs))

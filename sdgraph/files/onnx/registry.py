@@ -15,7 +15,7 @@ Rule: TypeAlias = "Callable[..., Any]"
 
 
 class Body:
-    """Stands for a composite's own body, which is to be exported instead."""
+    """Stands for a composite's own body, which is to be exported instead; an op without one needs known sizes."""
 
 
 BODY: Final = Body()

@@ -24,20 +24,23 @@ pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
 
 DTYPES = ["float64", "float32"]
 
-DRAWS = {name for name in OPS if name.startswith("random.")} | {"nn.dropout"}
+DRAWS = {name for name in OPS if name.startswith("random.")} | {"nn.dropout", "image.random_crop"}
 DECOMPOSITIONS = {
     "linalg.solve", "linalg.triangular_solve", "linalg.lstsq", "linalg.matrix_inverse", "linalg.logdet",
     "linalg.cholesky", "linalg.lu", "linalg.qr", "linalg.svd", "linalg.eig", "linalg.cofactors",
     "linalg.cofactors_gradient",
 }  # fmt: skip
-SIZES_OF_VALUES = {"math.list_diff"}
+SIZES_OF_VALUES = {"math.list_diff", "image.non_max_suppression"}
 REFUSED = DRAWS | DECOMPOSITIONS | SIZES_OF_VALUES
 EXPORTED = [name for name in OPS if name not in REFUSED]
 DIFFERENTIABLE = [
     name for name in EXPORTED if REGISTRY[name].vjp is not NOT_DIFFERENTIABLE and name != "linalg.matrix_determinant"
 ]
 # Ops whose body hangs on sizes, so that they are exported with known ones only.
-NEEDS_KNOWN_SIZES = {"loss.ctc_loss", "keras.ctc"}
+NEEDS_KNOWN_SIZES = {
+    "loss.ctc_loss", "keras.ctc", "image.resample", "image.unresample", "image.image_resize", "image.resize_bi_linear",
+    "image.resize_bi_cubic", "image.crop_and_resize", "image.extract_image_patches",
+}  # fmt: skip
 LOSSES_OF_ANY_SIZE = [
     name for name in DIFFERENTIABLE if REGISTRY[name].is_loss and name not in {*NEEDS_KNOWN_SIZES, *NEEDS_SIZES}
 ]

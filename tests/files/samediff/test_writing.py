@@ -31,7 +31,7 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 # Ops that SameDiff has not, or not as we have them: never written.
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
-    *("linalg.matmul_where", "linalg.svd", "math.list_diff"),
+    *("linalg.matmul_where", "linalg.svd", "math.list_diff", "image.non_max_suppression"),
     *("moved_in_segments", "recurrence_in_segments", "rows_by_part"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
@@ -47,6 +47,7 @@ SOME_REFUSED = {
         "broadcast_to",
         "dynamic_partition",
         "is_numeric_tensor",
+        "image.random_crop",
         "linalg.lstsq",
         "linalg.tri",
         "linspace",

@@ -11,6 +11,7 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     bits,
     elementwise,
     functions,
+    images,
     indexing,
     reductions,
     refused,

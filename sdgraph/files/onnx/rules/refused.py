@@ -9,6 +9,7 @@ _DRAWS = ("uniform", "normal", "normal_truncated", "log_normal", "exponential", 
 refuses(
     "a draw of ONNX gives other numbers",
     "random.draw",
+    "image.random_crop",
     *(f"random.{name}{like}" for like in ("", "_like") for name in _DRAWS),
 )
 refuses(

@@ -291,6 +291,16 @@ def _log_poisson(c: Call) -> Any:
 # ---------------------------------------------------------------------- places and shapes
 
 
+def _image_patches(c: Call) -> Any:
+    """Pairs of sizes, strides and rates, and whether zeros stand around."""
+    if len(c.operands) != 1 or len(c.stored.i) != 7:
+        raise Unfit("it is stored in a form that is not known")
+    pairs = [tuple(c.stored.i[k : k + 2]) for k in (0, 2, 4)]
+    names = ("k_sizes", "strides", "rates")
+    settings = dict(zip(names, pairs, strict=True))
+    return c.apply("image.extract_image_patches", c.operands[0], **settings, same_mode=bool(c.stored.i[6]))
+
+
 def _repeat(c: Call) -> Any:
     """Each element several times; SameDiff forgets to store along which axis."""
     if not c.stored.i:
@@ -451,6 +461,7 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "meshgrid": _meshgrid,
     "batched_gemm": _batched_gemm,
     "tensordot": _tensordot,
+    "extract_image_patches": _image_patches,
     "softmax_cross_entropy_loss": _softmax_cross_entropy,
     "mean_pairwssqerr_loss": _mean_pairwise_squared_error,
     "log_poisson_loss": _log_poisson,

@@ -17,7 +17,10 @@ from sdgraph.files.samediff.reading.call import Call, known
 from sdgraph.files.samediff.reading.composed import COMPOSED
 from sdgraph.files.samediff.reading.stored import Unfit, present, settings
 
-_LISTS: Final = {"axis", "axes", "shape", "begin", "size", "end", "strides", "reps", "repeats", "padding", "sizes"}
+_LISTS: Final = {
+    *("axis", "axes", "shape", "begin", "size", "end", "strides", "reps", "repeats", "padding", "sizes"),
+    "crop_out_size",
+}
 """Settings that are lists where they stand in an array; of others it is one number."""
 
 _NUMBERS_OF_OUTPUTS: Final = {"split": "num_split", "split_v": "num_split", "unstack": "num"}

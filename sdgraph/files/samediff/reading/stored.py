@@ -19,6 +19,7 @@ from sdgraph.ops.losses.reduction import LossReduce
 
 _CODES: Final = {name: code for code, name in DTYPE_NAMES.items()}
 _PADDINGS: Final = {0: "constant", 1: "reflect", 2: "symmetric"}
+_RESIZING: Final = ("bilinear", "nearest", "bicubic", "area", "gaussian", "lanczos3", "lanczos5", "mitchell")
 _WHOLE: Final = {"rows", "cols", "n_trials", "dtype"}
 """Settings that are whole numbers but stand among floating ones."""
 
@@ -161,6 +162,10 @@ def _value(setting: str, value: Any) -> Any:
         if value not in _PADDINGS:
             raise Unfit(f"its mode {value} is none")
         return _PADDINGS[value]
+    if setting == "method":
+        if value not in range(len(_RESIZING)):
+            raise Unfit(f"its method {value} is none")
+        return _RESIZING[value]
     return value
 
 

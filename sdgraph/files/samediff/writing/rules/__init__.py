@@ -15,6 +15,7 @@ from sdgraph.files.samediff.writing.rules import (
     choosing,
     drawing,
     elementwise,
+    images,
     losses,
     picking,
     products,
@@ -29,6 +30,7 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
     **arranging.RULES,
     **picking.RULES,
     **products.RULES,
+    **images.RULES,
     **losses.RULES,
     **drawing.RULES,
 }
