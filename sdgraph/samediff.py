@@ -59,7 +59,7 @@ class _Face(type):
 class SameDiff(TrainableGraph, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
-    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
+    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.cnn``, ``sd.loss``,
     ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
 
     Args:

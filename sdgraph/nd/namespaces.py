@@ -19,6 +19,7 @@ from sdgraph.infer.arrays import as_numbers
 from sdgraph.nd.calls import call
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.cnn import SDCNN
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.losses.keras import SDKeras
@@ -69,6 +70,9 @@ class _Base(OnArrays, SDBase, SDGuards):
 class _Bitwise(OnArrays, SDBitwise): ...
 
 
+class _CNN(OnArrays, SDCNN): ...
+
+
 class _Keras(OnArrays, SDKeras): ...
 
 
@@ -91,6 +95,8 @@ base = _Base(_stand_in)
 """The ops of the graph itself."""
 bitwise = _Bitwise(_stand_in)
 """Bit operations on integers."""
+cnn = _CNN(_stand_in)
+"""Convolution and pooling."""
 keras = _Keras(_stand_in)
 """Loss functions under Keras' names and meaning."""
 linalg = _Linalg(_stand_in)

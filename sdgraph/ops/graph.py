@@ -12,6 +12,7 @@ from sdgraph.build.literals import FLOATING
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.cnn import SDCNN
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.losses.keras import SDKeras
@@ -41,6 +42,8 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         """Elementwise mathematics."""
         self.nn = SDNN(self)
         """Activations and layers."""
+        self.cnn = SDCNN(self)
+        """Convolution and pooling."""
         self.loss = SDLoss(self)
         """Loss functions."""
         self.keras = SDKeras(self)
