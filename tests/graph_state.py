@@ -14,6 +14,7 @@ LASTING = {
     "linalg",
     "random",
     "bitwise",
+    "cnn",
     "appending",
     "_readers",
     "_hidden",

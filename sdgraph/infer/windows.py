@@ -31,7 +31,8 @@ def per_axis(name: str, value: Any, axes: int, least: int = 1) -> tuple[int, ...
     whole = isinstance(values, tuple | list) and all(is_whole(v, least, _LARGEST) for v in values)
     if not whole or len(values) != axes:
         raise ArgumentError(
-            f"{name} is a whole number, {least} or more, or one for each of {axes} axes.", given=f"{name}={shown(value)}"
+            f"{name} is a whole number, {least} or more, or one for each of {axes} axes.",
+            given=f"{name}={shown(value)}",
         )
     return tuple(int(v) for v in values)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from sdgraph.ops.cnn.local import SDLocal
+from sdgraph.ops.cnn.neighbours import SDNeighbours
 from sdgraph.ops.cnn.primitives import SDWindows
+from sdgraph.ops.cnn.rearranging import SDRearranging
+from sdgraph.ops.cnn.sliding import SDSliding
 
 
-class SDCNN(SDWindows, prefix="cnn"):
-    """Convolution and pooling (``sd.cnn``)."""
+class SDCNN(SDWindows, SDNeighbours, SDRearranging, SDLocal, SDSliding, prefix="cnn"):
+    """Convolution and pooling, and what else is done with pictures (``sd.cnn``)."""
