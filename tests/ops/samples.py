@@ -458,6 +458,7 @@ NN = {
         s(f(4, 3), f(3), f(3, lo=0.5, hi=2), f(3), f(3)), s(f(4, 2), f(2), f(2, lo=0.5, hi=2), momentum=0.25,
                                                             unbiased=True),
         s(f(2, 3, 2), f(3), f(3, lo=0.5, hi=2), None, f(3), axis=1, epsilon=0.1),
+        s(f(5, 1), f(1), f(1, lo=0.5, hi=2), epsilon=0.0),
         s(f(3, 2, 2), f(1, 2, 2), f(1, 2, 2, lo=0.5, hi=2), f(2, 2), axis=(1, 2))],
     "nn.layer_norm": [s(f(2, 3), f(3), f(3)), s(f(2, 3), f(3)), s(f(2, 4)),
                       s(f(2, 3, 2), f(3), f(3), channels_first=True, axis=(1, 2)),

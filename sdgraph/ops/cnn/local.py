@@ -54,7 +54,7 @@ class SDLocal(
         Raises:
             ShapeError: If there are no channels beside pictures.
             DTypeError: If the numbers are complex.
-            ArgumentError: If there is no such format, ``alpha`` or ``beta`` is no finite number, ``bias`` no positive
+            ArgumentError: If the format is unknown, ``alpha`` or ``beta`` is no finite number, ``bias`` no positive
                 one, or ``depth`` no whole number, 0 or more.
 
         References:

@@ -118,7 +118,7 @@ def _im2_col(x: Aval, *, size: Any, strides: Any, padding: Any, dilation: Any, d
 
     Raises:
         ShapeError: If ``x`` does not have rank 4, or is smaller than a window.
-        ArgumentError: If there is no such padding or format, or a size, a stride or a dilation is no whole number, 1
+        ArgumentError: If the padding or the format is unknown, or a size, a stride or a dilation is no whole number, 1
             or more.
     """
     axes = space_axes(data_format)
@@ -137,7 +137,7 @@ def _col2_im(x: Aval, *, sizes: Any, strides: Any, padding: Any, dilation: Any, 
 
     Raises:
         ShapeError: If ``x`` does not have rank 6, or pictures of these sizes have another number of windows.
-        ArgumentError: If there is no such padding or format, or a size, a stride or a dilation is no whole number, 1
+        ArgumentError: If the padding or the format is unknown, or a size, a stride or a dilation is no whole number, 1
             or more.
     """
     axes = space_axes(data_format)

@@ -37,7 +37,7 @@ def space_axes(data_format: Any) -> tuple[int, int]:
     """The axes of height and width.
 
     Raises:
-        ArgumentError: If there is no such format.
+        ArgumentError: If it is unknown.
     """
     return (2, 3) if one_of("format of pictures", data_format, get_args(ImageFormat)) == "NCHW" else (1, 2)
 
@@ -112,7 +112,7 @@ def _deeper(x: Aval, *, block_size: Any, data_format: Any) -> Aval:
 
     Raises:
         ShapeError: If ``x`` does not have rank 4, or a height or a width is no multiple of ``block_size``.
-        ArgumentError: If there is no such format, or ``block_size`` is no whole number, 1 or more.
+        ArgumentError: If the format is unknown, or ``block_size`` is no whole number, 1 or more.
     """
     space, n = space_axes(data_format), _scale("block_size", block_size)
     of_rank(x, 4, "pictures, rows, columns and channels")
@@ -137,7 +137,7 @@ def _flatter(x: Aval, *, block_size: Any, data_format: Any) -> Aval:
 
     Raises:
         ShapeError: If ``x`` does not have rank 4, or the channels are no multiple of the square of ``block_size``.
-        ArgumentError: If there is no such format, or ``block_size`` is no whole number, 1 or more.
+        ArgumentError: If the format is unknown, or ``block_size`` is no whole number, 1 or more.
     """
     space, n = space_axes(data_format), _scale("block_size", block_size)
     of_rank(x, 4, "pictures, rows, columns and channels")
