@@ -95,6 +95,13 @@ def local_response(x, alpha=1.0, beta=0.5, bias=1.0, depth=5, data_format="NCHW"
     return np.moveaxis(out, 0, axis)
 
 
+def block_sums(g, like, factors):
+    out = np.zeros(like.shape)
+    for at in np.ndindex(*g.shape):
+        out[tuple(k // n for k, n in zip(at, factors, strict=True))] += g[at]
+    return out
+
+
 def to_depth(x, block_size, data_format):
     x = np.moveaxis(x, 1, 3) if data_format == "NCHW" else x
     n = block_size

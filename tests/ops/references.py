@@ -434,6 +434,8 @@ REFERENCES = {
     "cnn.im2_col": pictures_by_hand.columns_of, "cnn.col2_im": pictures_by_hand.pictures_of,
     "cnn.extract_image_patches": pictures_by_hand.patches, "cnn.dilation2d": pictures_by_hand.dilation,
     "cnn.local_response_normalization": pictures_by_hand.local_response,
+    "cnn.enlarge": lambda x, factors: np.kron(x, np.ones(factors)),
+    "cnn.block_sums": pictures_by_hand.block_sums,
     "cnn.upsampling2d": lambda x, scale_h, scale_w=None, nchw=True: x.repeat(scale_h, 2 if nchw else 1).repeat(
         scale_w or scale_h, 3 if nchw else 2),
     "cnn.upsampling3d": lambda x, ncdhw, scale_d, scale_h, scale_w: np.kron(

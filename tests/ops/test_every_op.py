@@ -546,6 +546,7 @@ NO_SLOPE = {
     ("linalg.on_diagonal", 1): _SHAPE,
     ("nn.unpad", 1): _SHAPE,
     ("cnn.add_windows", 1): _SHAPE,
+    ("cnn.block_sums", 1): _SHAPE,
     ("nn.batch_norm_training", 3): "the test adds up what is normalised, which is 0: tests/ops/test_batch_norm.py",
     **{(name, None): _SHAPE for name in DRAWS_LIKE},
     ("size", None): _SHAPE,

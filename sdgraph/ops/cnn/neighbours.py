@@ -32,7 +32,7 @@ means("WindowPadding", WindowPadding)
 _AXES = "pictures, rows, columns and channels"
 
 
-class _Grid(NamedTuple):
+class Grid(NamedTuple):
     """Windows over height and width."""
 
     rows: Sliding
@@ -79,16 +79,21 @@ class _Grid(NamedTuple):
         return out[0], out[1]
 
 
-def _grid(axes: Sequence[int], size: Any, strides: Any, dilation: Any, padding: Any = "valid") -> _Grid:
+def grid_of(axes: Sequence[int], size: Any, strides: Any, padding: Any, dilation: Any) -> Grid:
+    """Windows over height and width, which are these axes, as they are told.
+
+    Raises:
+        ArgumentError: If a setting is none.
+    """
     given = (("size", size), ("strides", strides), ("dilation", dilation))
     rows, columns = (Sliding(*one) for one in zip(axes, *(per_axis(*v, 2) for v in given), strict=True))
     if isinstance(padding, str):
         one_of("padding", padding, ("valid", "same"), also="a number, or pairs of numbers")
-        return _Grid(rows, columns, padding)
+        return Grid(rows, columns, padding)
     sides = per_side(padding, 2, "padding")
     if min(map(min, sides)) < 0:
         raise ArgumentError("padding is 0 or more.", given=f"padding={padding!r}", fix="Cut x off with a slice.")
-    return _Grid(rows, columns, sides)
+    return Grid(rows, columns, sides)
 
 
 def _known(kernel: Sequence[Dim]) -> tuple[Dim, ...]:
@@ -96,7 +101,7 @@ def _known(kernel: Sequence[Dim]) -> tuple[Dim, ...]:
     return tuple(d if type(d) is int else 1 for d in kernel)
 
 
-def _padded(v: SDVariable, grid: _Grid, constant: float = 0.0) -> SDVariable:
+def _padded(v: SDVariable, grid: Grid, constant: float = 0.0) -> SDVariable:
     """A picture of known height and width with what its windows need around it."""
     pads = grid.pads([v.shape[one.axis] for one in grid[:2]])
     if not any(map(any, pads)):
@@ -123,7 +128,7 @@ def _im2_col(x: Aval, *, size: Any, strides: Any, padding: Any, dilation: Any, d
     """
     axes = space_axes(data_format)
     of_rank(x, 4, _AXES)
-    grid = _grid(axes, size, strides, dilation, padding)
+    grid = grid_of(axes, size, strides, padding, dilation)
     channels = x.shape[1 if axes == (2, 3) else 3]
     counts = grid.counts([x.shape[k] for k in axes])
     return Aval((x.shape[0], channels, grid.rows.size, grid.columns.size, *counts), x.dtype)
@@ -144,7 +149,7 @@ def _col2_im(x: Aval, *, sizes: Any, strides: Any, padding: Any, dilation: Any, 
     of_rank(x, 6, "pictures, channels, rows and columns of a window, rows and columns of windows")
     space = sizes_of(sizes, 2)
     kernel = x.shape[2:4]
-    counts = _grid(axes, _known(kernel), strides, dilation, padding).counts(space)
+    counts = grid_of(axes, _known(kernel), strides, padding, dilation).counts(space)
     if _known(kernel) == kernel and any(shapes.known_to_differ(d, n) for d, n in zip(x.shape[4:], counts, strict=True)):
         raise ShapeError(
             "Pictures of these sizes have another number of windows.",
@@ -169,7 +174,7 @@ def _patches(x: Aval, *, k_h: Any, k_w: Any, s_h: Any, s_w: Any, r_h: Any, r_w: 
         ArgumentError: If a size, a stride or a rate is no whole number, 1 or more.
     """
     of_rank(x, 4, _AXES)
-    grid = _grid((1, 2), (k_h, k_w), (s_h, s_w), (r_h, r_w), _mode("same_mode", same_mode))
+    grid = grid_of((1, 2), (k_h, k_w), (s_h, s_w), _mode("same_mode", same_mode), (r_h, r_w))
     d = x.shape[3]
     depth = d * grid.rows.size * grid.columns.size if type(d) is int else None
     return Aval((x.shape[0], *grid.counts(x.shape[1:3]), depth), x.dtype)
@@ -179,7 +184,7 @@ def _mode(name: str, same: Any) -> str:
     return "same" if flag(name, same) else "valid"
 
 
-def _steps(name: str, value: Any) -> tuple[int, ...]:
+def steps_of(name: str, value: Any) -> tuple[int, ...]:
     """Two numbers for rows and columns, or four, of which those of pictures and channels are 1."""
     if isinstance(value, tuple | list) and len(value) == 4:
         if (value[0], value[3]) != (1, 1):
@@ -206,15 +211,15 @@ def _dilated(x: Aval, weights: Aval, *, strides: Any, rates: Any, is_same_mode: 
         raise DTypeError("This takes the largest of sums of real numbers.", given=dtype.name)
     if shapes.known_to_differ(x.shape[3], weights.shape[2]):
         raise ShapeError("The channels differ.", given=f"{shape_str(x.shape)} and {shape_str(weights.shape)}")
-    steps = _steps("strides", strides), _steps("rates", rates)
+    steps = steps_of("strides", strides), steps_of("rates", rates)
     kernel = weights.shape[:2]
-    grid = _grid((1, 2), _known(kernel), *steps, _mode("is_same_mode", is_same_mode))
+    grid = grid_of((1, 2), _known(kernel), steps[0], _mode("is_same_mode", is_same_mode), steps[1])
     counts = grid.counts(x.shape[1:3] if _known(kernel) == kernel else (None, None))
     channels = x.shape[3] if type(x.shape[3]) is int else weights.shape[2]
     return Aval((x.shape[0], *counts, channels), dtype)
 
 
-def _inside(grid: _Grid, space: Sequence[Any]) -> np.ndarray[Any, Any]:
+def _inside(grid: Grid, space: Sequence[Any]) -> np.ndarray[Any, Any]:
     """Which entries of each window are none of the padding."""
     ones = np.pad(np.ones(space, bool), grid.pads(space))
     return taken(ones[None, :, :, None], **grid.settings)
@@ -259,7 +264,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
                    [2., 3.]])
         """
         sd, axes = self.sd, space_axes(data_format)
-        grid = _grid(axes, size, strides, dilation, padding)
+        grid = grid_of(axes, size, strides, padding, dilation)
         found = sd.cnn.windows(_padded(sd.as_variable(x), grid), **grid.settings)
         return sd.permute(found, (0, 1, 4, 5, 2, 3) if axes == (2, 3) else (0, 3, 4, 5, 1, 2))
 
@@ -289,7 +294,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
             array([[[[1., 4., 3.]]]])
         """
         sd, v, axes = self.sd, self.sd.as_variable(x), space_axes(data_format)
-        grid = _grid(axes, v.shape[2:4], strides, dilation, padding)
+        grid = grid_of(axes, v.shape[2:4], strides, padding, dilation)
         pads = grid.pads(sizes)
         nchw = axes == (2, 3)
         moved = sd.permute(v, (0, 1, 4, 5, 2, 3) if nchw else (0, 4, 5, 1, 2, 3))
@@ -334,7 +339,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
                      [2., 3.]]]])
         """
         sd, v = self.sd, self.sd.as_variable(x)
-        grid = _grid((1, 2), (k_h, k_w), (s_h, s_w), (r_h, r_w), _mode("same_mode", same_mode))
+        grid = grid_of((1, 2), (k_h, k_w), (s_h, s_w), _mode("same_mode", same_mode), (r_h, r_w))
         found = sd.permute(sd.cnn.windows(_padded(v, grid), **grid.settings), (0, 1, 2, 4, 5, 3))
         (batch, rows, columns), (h, w, channels) = found.shape[:3], found.shape[3:]
         return sd.reshape(found, (batch, rows, columns, h * w * channels))  # type: ignore[operator]
@@ -369,8 +374,8 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
             array([6., 5.])
         """
         sd, v, w = self.sd, self.sd.as_variable(x), self.sd.as_variable(weights)
-        steps = _steps("strides", strides), _steps("rates", rates)
-        grid = _grid((1, 2), w.shape[:2], *steps, _mode("is_same_mode", is_same_mode))
+        steps = steps_of("strides", strides), steps_of("rates", rates)
+        grid = grid_of((1, 2), w.shape[:2], steps[0], _mode("is_same_mode", is_same_mode), steps[1])
         space = v.shape[1:3]
         is_float = promote(v.dtype, w.dtype).kind == "f"
         around = _padded(cast_to(v, promote(v.dtype, w.dtype)), grid, -np.inf if is_float else 0)

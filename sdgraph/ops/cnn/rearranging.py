@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from sdgraph.build.annotations import means
 from sdgraph.build.decorators import composite
-from sdgraph.build.namespace import GraphLike, Namespace
+from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import LINEAR
 from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, Shape, shape_str
+from sdgraph.infer.windows import per_axis
 from sdgraph.ops.precision import cast_to, widened
 
 if TYPE_CHECKING:
@@ -49,12 +50,29 @@ def _times(d: Dim, n: int) -> Dim:
 # ---------------------------------------------------------------------- enlarging
 
 
-def _enlarged_shape(x: Aval, *, factors: tuple[int, ...]) -> Aval:
-    return Aval(tuple(map(_times, x.shape, factors)), x.dtype)
+def _enlarged(x: Aval, *, factors: Any) -> Aval:
+    """Sizes times factors.
+
+    Returns:
+        The sizes times their factors; the same dtype.
+
+    Raises:
+        ArgumentError: If there is not one factor per axis, each a whole number, 1 or more.
+    """
+    return Aval(tuple(map(_times, x.shape, per_axis("factors", factors, len(x.shape)))), x.dtype)
 
 
-def _block_sums_shape(g: Aval, like: Aval, *, factors: tuple[int, ...]) -> Aval:
-    shapes.must_have(g, _enlarged_shape(like, factors=factors).shape, "This is not the shape of what is enlarged.")
+def _block_sums(g: Aval, like: Aval, *, factors: Any) -> Aval:
+    """What was enlarged.
+
+    Returns:
+        The shape of ``like``, the dtype of ``g``.
+
+    Raises:
+        ShapeError: If ``g`` does not have the shape of ``like`` enlarged.
+        ArgumentError: As for `enlarge`.
+    """
+    shapes.must_have(g, _enlarged(like, factors=factors).shape, "This is not the shape of what is enlarged.")
     return Aval(like.shape, g.dtype)
 
 
@@ -63,36 +81,10 @@ def _blocks(shape: Shape, factors: Sequence[int]) -> list[Dim]:
     return [n for d, factor in zip(shape, factors, strict=True) for n in ((d, factor) if factor != 1 else (d,))]
 
 
-def _enlarged_vjp(g: SDVariable, y: SDVariable, x: SDVariable, factors: Sequence[int]) -> SDVariable:
-    return _block_sums(g.sd, g, x, factors=factors)
-
-
-@composite(infer=_enlarged_shape, vjp=_enlarged_vjp, reach=LINEAR)
-def _enlarged(sd: GraphLike, x: Operand, *, factors: Sequence[int]) -> SDVariable:
-    """Each entry repeated ``factors[k]`` times along axis k."""
-    v = sd.as_variable(x)
-    apart = [n for d, factor in zip(v.shape, factors, strict=True) for n in ((d, 1) if factor != 1 else (d,))]
-    spread = sd.broadcast_to(sd.reshape(v, apart), _blocks(v.shape, factors))
-    return sd.reshape(spread, [_times(d, n) for d, n in zip(v.shape, factors, strict=True)])
-
-
-@composite(
-    infer=_block_sums_shape,
-    vjp=lambda h, y, g, like, factors: (_enlarged(h.sd, h, factors=factors), None),
-    reach=LINEAR,
-    shape_of=(1,),
-)
-def _block_sums(sd: GraphLike, g: Operand, like: Operand, *, factors: Sequence[int]) -> SDVariable:
-    """The transpose of `_enlarged`: blocks added up."""
-    v, shape = sd.as_variable(g), sd.as_variable(like).shape
-    inner = [k for k, size in enumerate(_positions(factors)) if size]
-    added = sd.sum(sd.reshape(widened(v), _blocks(shape, factors)), tuple(inner)) if inner else v
-    return cast_to(added, v.dtype)
-
-
-def _positions(factors: Sequence[int]) -> list[bool]:
-    """Of the axes of `_blocks`, which are inside of a block."""
-    return [inside for factor in factors for inside in ((False, True) if factor != 1 else (False,))]
+def inside_blocks(factors: Sequence[int]) -> tuple[int, ...]:
+    """Of the axes of pictures cut into blocks, those inside of a block."""
+    flags = [inside for factor in factors for inside in ((False, True) if factor != 1 else (False,))]
+    return tuple(k for k, inside in enumerate(flags) if inside)
 
 
 def _scale(name: str, value: Any) -> int:
@@ -241,6 +233,51 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
 
     # ------------------------------------------------------------------ enlarging
 
+    @composite(infer=_enlarged, vjp=lambda g, y, x, factors: g.sd.cnn.block_sums(g, x, factors), reach=LINEAR)
+    def enlarge(self, x: Operand, factors: Sequence[int], *, name: str | None = None) -> SDVariable:
+        """Each entry repeated ``factors[k]`` times along axis k: it becomes a block.
+
+        Args:
+            x: An array of any shape and dtype.
+            factors: One for each axis.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.cnn.enlarge([[1.0, 2.0]], (1, 2)).eval()
+            array([[1., 1., 2., 2.]])
+        """
+        sd, v = self.sd, self.sd.as_variable(x)
+        apart = sd.expand_dims(v, inside) if (inside := inside_blocks(factors)) else v
+        spread = sd.broadcast_to(apart, _blocks(v.shape, factors))
+        return sd.reshape(spread, [_times(d, n) for d, n in zip(v.shape, factors, strict=True)])
+
+    @composite(
+        infer=_block_sums,
+        vjp=lambda h, y, g, like, factors: (h.sd.cnn.enlarge(h, factors), None),
+        reach=LINEAR,
+        shape_of=(1,),
+    )
+    def block_sums(self, g: Operand, like: Operand, factors: Sequence[int], *, name: str | None = None) -> SDVariable:
+        """The transpose of `enlarge`: the sum of each block.
+
+        Args:
+            g: An array of the shape of ``like`` enlarged.
+            like: Lends its shape to the result; its values do not matter.
+            factors: The sizes of a block, one for each axis.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.cnn.block_sums([[1.0, 2.0, 3.0, 4.0]], [[0.0, 0.0]], (1, 2)).eval()
+            array([[3., 7.]])
+        """
+        sd, v, shape = self.sd, self.sd.as_variable(g), self.sd.as_variable(like).shape
+        inside = inside_blocks(factors)
+        if not inside:
+            return v
+        return cast_to(sd.sum(sd.reshape(widened(v), _blocks(shape, factors)), inside), v.dtype)
+
     @composite
     def upsampling2d(
         self,
@@ -275,7 +312,7 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
         v = self.sd.as_variable(x)
         of_rank(v.aval, 4, "pictures, rows, columns and channels")
         scales = (_scale("scale_h", scale_h), _scale("scale_w", scale_h if scale_w is None else scale_w))
-        return _enlarged(self.sd, v, factors=(1, 1, *scales) if flag("nchw", nchw) else (1, *scales, 1))
+        return self.sd.cnn.enlarge(v, factors=(1, 1, *scales) if flag("nchw", nchw) else (1, *scales, 1))
 
     @composite
     def upsampling3d(
@@ -306,7 +343,7 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
         v = self.sd.as_variable(x)
         of_rank(v.aval, 5, "volumes, planes, rows, columns and channels")
         scales = tuple(_scale(*given) for given in (("scale_d", scale_d), ("scale_h", scale_h), ("scale_w", scale_w)))
-        return _enlarged(self.sd, v, factors=(1, 1, *scales) if flag("ncdhw", ncdhw) else (1, *scales, 1))
+        return self.sd.cnn.enlarge(v, factors=(1, 1, *scales) if flag("ncdhw", ncdhw) else (1, *scales, 1))
 
     # ------------------------------------------------------------------ space and depth
 

@@ -36,7 +36,9 @@ DIFFERENTIABLE = [
     name for name in EXPORTED if REGISTRY[name].vjp is not NOT_DIFFERENTIABLE and name != "linalg.matrix_determinant"
 ]
 # Ops whose body hangs on sizes, so that they are exported with known ones only.
-NEEDS_KNOWN_SIZES = {"loss.ctc_loss", "keras.ctc"}
+NEEDS_KNOWN_SIZES = {
+    "loss.ctc_loss", "keras.ctc", "cnn.im2_col", "cnn.col2_im", "cnn.extract_image_patches", "cnn.dilation2d",
+}  # fmt: skip
 LOSSES_OF_ANY_SIZE = [
     name for name in DIFFERENTIABLE if REGISTRY[name].is_loss and name not in {*NEEDS_KNOWN_SIZES, *NEEDS_SIZES}
 ]

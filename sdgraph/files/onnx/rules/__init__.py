@@ -12,9 +12,11 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     elementwise,
     functions,
     indexing,
+    pictures,
     reductions,
     refused,
     shapes,
+    sliding,
 )
 
 
