@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph import LossReduce
 from sdgraph.build.op import REGISTRY
 from sdgraph.ops.losses.keras.definition import DEFINITIONS, Drawn
+from tests.ops import picture_samples, window_samples
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 SHAPES = [(), (1,), (3,), (2, 3), (1, 1), (0,), (0, 3), (2, 0, 3), (2, 1, 3), (2, 2, 2), (5,), (1, 4)]
@@ -482,50 +483,7 @@ NN = {
     ],
 }  # fmt: skip
 
-NEIGHBOURS = {
-    "cnn.windows": [s(f(5), axis=0, size=2), s(f(2, 5), axis=1, size=3, strides=2),
-                    s(f(6, 2), axis=0, size=2, dilation=3),
-                    s(f(4, 5), axis=(0, -1), size=(2, 3), strides=(2, 1)), s(f(2, 0, 3), axis=2, size=2),
-                    s(f(2, 1), axis=1, size=2), s(f(7), axis=0, size=2, strides=3, dilation=2)],
-    "cnn.add_windows": [s(f(4, 2), f(5), axis=0, size=2), s(f(2, 2, 3), f(2, 5), axis=1, size=3, strides=2),
-                        s(f(2, 3, 2, 3), f(4, 5), axis=(0, -1), size=(2, 3), strides=(2, 1)),
-                        s(f(3, 2, 2), f(6, 2), axis=0, size=2, dilation=3), s(f(2, 0, 2), f(2, 1), axis=1, size=2)],
-    "cnn.im2_col": [s(f(2, 1, 3, 4), size=2), s(f(1, 3, 4, 2), size=(2, 1), strides=2, padding="same",
-                                               data_format="NHWC"),
-                    s(f(1, 1, 3, 3), size=2, padding=((1, 0), (0, 2)), dilation=2), s(f(0, 2, 3, 3), size=3)],
-    "cnn.col2_im": [s(f(2, 1, 2, 2, 2, 3), sizes=(3, 4)),
-                    s(f(1, 2, 2, 1, 2, 2), sizes=(3, 4), strides=2, padding="same", data_format="NHWC"),
-                    s(f(1, 1, 2, 2, 2, 3), sizes=(3, 3), padding=((1, 0), (0, 2)), dilation=2)],
-    "cnn.extract_image_patches": [s(f(1, 3, 4, 2), k_h=2, k_w=2), s(f(2, 3, 3, 1), k_h=2, k_w=1, s_h=2, r_h=2),
-                                  s(f(1, 3, 4, 2), k_h=2, k_w=3, s_w=2, same_mode=True),
-                                  s(f(0, 2, 2, 1), k_h=1, k_w=2)],
-    "cnn.dilation2d": [s(f(1, 3, 4, 2), f(2, 2, 2)), s(f(2, 4, 3, 1), f(2, 1, 1), strides=(2, 1), rates=(2, 1)),
-                       s(f(1, 3, 3, 2), f(2, 3, 2), strides=(1, 2, 1, 1), is_same_mode=True),
-                       s(ints([[[[3], [-5]], [[0], [2]]]]), ints([[[-1], [-9]]]), is_same_mode=True)],
-    "cnn.local_response_normalization": [s(f(2, 4, 2), depth=1),
-                                         s(f(1, 2, 2, 3), depth=2, data_format="NHWC", alpha=0.3),
-                                         s(f(2, 3, 1), beta=0.75, bias=2.0), s(f(2, 0, 1)), s(f(0, 2, 1), depth=0)],
-    "cnn.enlarge": [s(f(2, 3), factors=(2, 1)), s(f(2, 1, 2), factors=(1, 3, 2)), s(f(0, 3), factors=(2, 2)),
-                    s(f(3), factors=(1,))],
-    "cnn.block_sums": [s(f(4, 3), f(2, 3), factors=(2, 1)), s(f(2, 3, 4), f(2, 1, 2), factors=(1, 3, 2)),
-                       s(f(3), f(3), factors=(1,))],
-    "cnn.upsampling2d": [s(f(1, 2, 2, 3), scale_h=2), s(f(2, 1, 3, 1), scale_h=1, scale_w=3, nchw=False),
-                         s(f(0, 2, 2, 1), scale_h=2, scale_w=1)],
-    "cnn.upsampling3d": [s(f(1, 1, 2, 1, 2), ncdhw=True, scale_d=1, scale_h=2, scale_w=3),
-                         s(f(1, 1, 2, 1, 2), ncdhw=False, scale_d=2, scale_h=1, scale_w=2)],
-    "cnn.space_to_depth": [s(f(1, 2, 4, 2), block_size=2, data_format="NCHW"),
-                           s(f(2, 3, 3, 1), block_size=3, data_format="NHWC"),
-                           s(f(0, 2, 2, 2), block_size=2, data_format="NHWC")],
-    "cnn.depth_to_space": [s(f(1, 8, 1, 2), block_size=2, data_format="NCHW"),
-                           s(f(2, 1, 1, 9), block_size=3, data_format="NHWC"),
-                           s(f(0, 1, 1, 4), block_size=2, data_format="NHWC")],
-    "cnn.space_to_batch": [s(f(1, 2, 4, 2), blocks=(2, 2)),
-                           s(f(2, 2, 3, 1), blocks=(2, 3), padding_top=(1, 1), padding_bottom=(0, 3)),
-                           s(f(0, 2, 2, 1), blocks=(1, 2))],
-    "cnn.batch_to_space": [s(f(4, 1, 2, 2), blocks=(2, 2)),
-                           s(f(12, 2, 2, 1), blocks=(2, 3), cropping_top=(1, 1), cropping_bottom=(0, 3)),
-                           s(f(0, 2, 2, 1), blocks=(1, 2))],
-}  # fmt: skip
+CNN = {**window_samples.samples(s, f), **picture_samples.samples(s, f, ints)}
 
 WORDS = np.array([[1, 7, 100], [0, 255, 12]], np.int64)
 BITS = [s(WORDS, WORDS[::-1]), s(WORDS, np.int64(3)), s(WORDS[:, :1], WORDS[0]), s(np.int64(5), np.int64(6)),
@@ -583,7 +541,7 @@ KERAS = {
                      s(f(3), reduction="sum"), s(f(), reduction="none"), s(f(0), reduction="mean")],
 }  # fmt: skip
 
-SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **NEIGHBOURS, **BITWISE, **RANDOM}
+SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **CNN, **BITWISE, **RANDOM}
 
 
 # ---------------------------------------------------------------------- from the signature

@@ -5,29 +5,26 @@ All of them are written with `windows` and `add_windows`. Convolution and poolin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.annotations import means
 from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import Namespace
-from sdgraph.checks import flag, one_of
+from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, DTypeError, ShapeError
 from sdgraph.infer import shapes
 from sdgraph.infer.aval import Aval, Dim, promote, shape_str
-from sdgraph.infer.windows import per_axis, per_side, sizes_of
+from sdgraph.infer.windows import pads_of, per_axis, sizes_of
+from sdgraph.ops.cnn.layouts import SHARED, Padding
 from sdgraph.ops.cnn.rearranging import ImageFormat, of_rank, space_axes
-from sdgraph.ops.cnn.sliding import Sliding, padding_for_same, taken
+from sdgraph.ops.cnn.sliding import Sliding, taken
 from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sdgraph.build.variable import Operand, SDVariable
-
-WindowPadding: TypeAlias = "Literal['valid', 'same'] | int | Sequence[int] | Sequence[Sequence[int]]"
-means("WindowPadding", WindowPadding)
 
 _AXES = "pictures, rows, columns and channels"
 
@@ -38,45 +35,38 @@ class Grid(NamedTuple):
     rows: Sliding
     columns: Sliding
     padding: Any
-    """``"valid"``, ``"same"``, or entries before and after along both axes."""
+    """As a call has it."""
 
     @property
     def settings(self) -> dict[str, tuple[int, ...]]:
         """What `windows` is told."""
-        both = (self.rows, self.columns)
-        return {
-            "axis": tuple(one.axis for one in both),
-            "size": tuple(one.size for one in both),
-            "strides": tuple(one.stride for one in both),
-            "dilation": tuple(one.dilation for one in both),
-        }
+        axes, sizes, strides, dilation = zip(*self[:2], strict=True)
+        return {"axis": axes, "size": sizes, "strides": strides, "dilation": dilation}
 
-    def pads(self, space: Sequence[Any]) -> list[tuple[int, int]]:
-        """Entries before and after along height and width of known sizes."""
-        if self.padding == "same":
-            return [padding_for_same(n, one) for n, one in zip(space, self[:2], strict=True)]
-        return [(0, 0), (0, 0)] if self.padding == "valid" else list(self.padding)
+    def pads(self, space: Sequence[Dim]) -> tuple[Any, ...]:
+        """Entries before and after along height and width; None where that hangs on a size that is not known."""
+        _, *settings = zip(*self[:2], strict=True)
+        return pads_of(self.padding, space, *settings)
 
-    def counts(self, space: Sequence[Dim]) -> tuple[Dim, Dim]:
+    def counts(self, space: Sequence[Dim]) -> tuple[Dim, ...]:
         """How many windows there are along height and width.
 
         Raises:
             ShapeError: If there is none.
         """
         out: list[Dim] = []
-        for k, (n, one) in enumerate(zip(space, self[:2], strict=True)):
-            if type(n) is not int:
-                out.append(n if self.padding == "same" and one.stride == 1 else None)
+        for n, one, pair in zip(space, self[:2], self.pads(space), strict=True):
+            if type(n) is not int or pair is None:
+                out.append(n if pair is not None and one.stride == 1 and sum(pair) == one.span - 1 else None)
                 continue
-            padded = n + sum(self.pads(space if all(type(d) is int for d in space) else (n, n))[k])
-            if padded < one.span:
+            if n + sum(pair) < one.span:
                 raise ShapeError(
                     f"Axis {one.axis} is shorter than a window.",
-                    given=f"{padded} entries with padding, windows that reach over {one.span}",
+                    given=f"{n + sum(pair)} entries with padding, windows that reach over {one.span}",
                     fix='Pad it: padding="same", or a number.',
                 )
-            out.append(one.count(padded))
-        return out[0], out[1]
+            out.append(one.count(n + sum(pair)))
+        return tuple(out)
 
 
 def grid_of(axes: Sequence[int], size: Any, strides: Any, padding: Any, dilation: Any) -> Grid:
@@ -87,13 +77,10 @@ def grid_of(axes: Sequence[int], size: Any, strides: Any, padding: Any, dilation
     """
     given = (("size", size), ("strides", strides), ("dilation", dilation))
     rows, columns = (Sliding(*one) for one in zip(axes, *(per_axis(*v, 2) for v in given), strict=True))
-    if isinstance(padding, str):
-        one_of("padding", padding, ("valid", "same"), also="a number, or pairs of numbers")
-        return Grid(rows, columns, padding)
-    sides = per_side(padding, 2, "padding")
-    if min(map(min, sides)) < 0:
+    grid = Grid(rows, columns, padding)
+    if any(pair is not None and min(pair) < 0 for pair in grid.pads((None, None))):
         raise ArgumentError("padding is 0 or more.", given=f"padding={padding!r}", fix="Cut x off with a slice.")
-    return Grid(rows, columns, sides)
+    return grid
 
 
 def _known(kernel: Sequence[Dim]) -> tuple[Dim, ...]:
@@ -226,16 +213,9 @@ def _inside(grid: Grid, space: Sequence[Any]) -> np.ndarray[Any, Any]:
 
 
 _SHARED = {
+    **SHARED,
     "x": "Pictures of any dtype, rank 4.",
-    "size": "Rows and columns of a window, or one number for both.",
-    "strides": "How far apart windows begin: one number, or one for rows and one for columns.",
-    "padding": (
-        '``"valid"`` for none; ``"same"`` for as many zeros as there must be for a window at each stride, the odd one'
-        " behind; or how many rows and columns of zeros there are on each side: a number, two, or two pairs (before,"
-        " after)."
-    ),
-    "dilation": "How far apart the entries of a window are, in the same way.",
-    "data_format": '``"NCHW"`` if channels are axis 1, ``"NHWC"`` if they are the last one.',
+    "data_format": '"NCHW" if channels are axis 1, "NHWC" if they are the last one.',
 }
 
 
@@ -248,7 +228,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         x: Operand,
         size: int | Sequence[int],
         strides: int | Sequence[int] = 1,
-        padding: WindowPadding = "valid",
+        padding: Padding = "valid",
         dilation: int | Sequence[int] = 1,
         data_format: ImageFormat = "NCHW",
         *,
@@ -274,7 +254,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         x: Operand,
         sizes: Sequence[int],
         strides: int | Sequence[int] = 1,
-        padding: WindowPadding = "valid",
+        padding: Padding = "valid",
         dilation: int | Sequence[int] = 1,
         data_format: ImageFormat = "NCHW",
         *,

@@ -6,7 +6,6 @@ What looks at neighbours along an axis is written with these two. Knows places, 
 from __future__ import annotations
 
 import itertools
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,12 +41,6 @@ class Sliding(NamedTuple):
     def count(self, n: int) -> int:
         """How many windows there are in n entries: none if these are too few."""
         return out_size(n, self.size, self.stride, self.dilation, 0, 0)
-
-
-def padding_for_same(n: int, one: Sliding) -> tuple[int, int]:
-    """Entries before and after n so that there is a window for each stride; the odd one stands behind."""
-    total = max((math.ceil(n / one.stride) - 1) * one.stride + one.span - n, 0)
-    return total // 2, total - total // 2
 
 
 def _along(ndim: int, axis: Any, size: Any, strides: Any, dilation: Any) -> list[Sliding]:

@@ -81,12 +81,9 @@ def _around(b: Recorder, x: Value, widths: Sequence[Sequence[int]], number: floa
 
 def _framed(b: Recorder, x: Value, grid: Grid, number: float = 0) -> Value | None:
     """A picture with what its windows need around it; None if that hangs on a size that is unknown."""
-    space = [x.shape[one.axis] for one in grid[:2]]
-    if grid.padding == "same" and any(
-        type(d) is not int and one.stride != 1 for d, one in zip(space, grid, strict=False)
-    ):
+    pads = grid.pads([x.shape[one.axis] for one in grid[:2]])
+    if None in pads:
         return None
-    pads = grid.pads([d if type(d) is int else 1 for d in space])
     widths = [(0, 0)] * x.rank
     for one, pad in zip(grid[:2], pads, strict=True):
         widths[one.axis] = pad
