@@ -7,8 +7,8 @@ from tests.onnx_cases.collection import Case
 
 _OPERATORS = {
     "Convolution, pooling and sampling of pictures have no operations.": "Conv ConvInteger ConvTranspose DeformConv"
-    " QLinearConv CausalConvWithState Col2Im AveragePool LpPool MaxPool MaxUnpool AffineGrid GridSample"
-    " NonMaxSuppression Resize RoiAlign Upsample",
+    " QLinearConv CausalConvWithState AveragePool LpPool MaxPool MaxUnpool AffineGrid GridSample"
+    " NonMaxSuppression Resize RoiAlign",
     "A graph that the operator calls has no counterpart.": "FlexAttention",
     "The body that ONNX gives for it is run instead.": "LinearAttention",
     "Pieces put at places that are values have no operation.": "TensorScatter",
