@@ -80,7 +80,7 @@ class SDLocal(
         work = working_dtype(v)
         near = _nearby(sd.cast(v, work.wide), channels % v.ndim, depth)
         # Squares of numbers up to 1: the scale cancels, so that it is a constant to gradients.
-        scale = m.clip_by_value(sd.largest(m.abs(near), -1), 1.0, float(np.finfo(work.wide).max))
+        scale = m.max(m.min(sd.largest(m.abs(near), -1), float(np.finfo(work.wide).max)), 1.0)
         small = 1.0 / scale
         total = bias * m.square(small) + alpha * sd.sum(m.square(near * small), -1, keepdims=True)
         own = sd.expand_dims(sd.cast(v, work.wide), -1) * small

@@ -31,7 +31,7 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 # Ops that SameDiff has not, or not as we have them: never written.
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
-    *("linalg.matmul_where", "linalg.svd"),
+    *("linalg.matmul_where", "linalg.svd", "cnn.add_windows", "cnn.col2_im"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
@@ -42,6 +42,7 @@ NO_GRADIENT = {
 SOME_REFUSED = {
     *(
         "broadcast_to",
+        "cnn.windows",
         "linalg.lstsq",
         "linalg.tri",
         "linspace",

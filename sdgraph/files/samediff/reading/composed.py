@@ -15,6 +15,7 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.pictures import PICTURES
 from sdgraph.files.samediff.reading.stored import Unfit, dtype_of, reduction_of
 from sdgraph.files.samediff.schema import ALL_AXES
 from sdgraph.ops.losses.reduction import LossReduce
@@ -526,6 +527,7 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "svd": _svd,
     "lu": lambda c: c.apply("linalg.lu", c.operands[0]),
     "normalize_moments": _normalize_moments,
+    **PICTURES,
 }
 """What each operation is that no row of the table can say, or not always."""
 

@@ -17,6 +17,7 @@ from sdgraph.files.samediff.writing.rules import (
     elementwise,
     losses,
     picking,
+    pictures,
     products,
     reducing,
 )
@@ -28,6 +29,7 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
     **reducing.RULES,
     **arranging.RULES,
     **picking.RULES,
+    **pictures.RULES,
     **products.RULES,
     **losses.RULES,
     **drawing.RULES,
