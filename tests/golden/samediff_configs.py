@@ -56,7 +56,7 @@ def _of_pictures(op, config):
 CONFIGS = {
     "Conv1DConfig": _convolution(1),
     "Conv2DConfig": _of_pictures,
-    "LocalResponseNormalizationConfig": lambda op, config: config,
+    "LocalResponseNormalizationConfig": lambda op, config: {**config, "data_format": "NCHW"},
     "Conv3DConfig": _convolution(3),
     "DeConv2DConfig": _convolution(2),
     "DeConv3DConfig": _convolution(3),

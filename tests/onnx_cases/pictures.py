@@ -51,7 +51,7 @@ def columns_to_pictures(t, x, sizes, block, *, dilations, pads, strides):
 @onnx_op("LRN")
 def local_response(t, x, *, alpha, beta, bias, size):
     assert size % 2, "The window of sdgraph has a middle."
-    return t.sd.cnn.local_response_normalization(x, alpha / size, beta, bias, size // 2)
+    return t.sd.cnn.local_response_normalization(x, alpha / size, beta, bias, size // 2, "NCHW")
 
 
 @onnx_op("BatchNormalization")

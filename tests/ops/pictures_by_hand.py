@@ -48,7 +48,7 @@ def _two(v):
     return (v, v) if np.ndim(v) == 0 else tuple(v)
 
 
-def columns_of(x, size, strides=1, padding="valid", dilation=1, data_format="NCHW", fill=0.0):
+def columns_of(x, size, strides=1, padding="valid", dilation=1, data_format="NHWC", fill=0.0):
     """Windows of pictures: batch, channels, window, places."""
     x = x if data_format == "NCHW" else np.moveaxis(x, 3, 1)
     size, strides, dilation = map(_two, (size, strides, dilation))
@@ -61,7 +61,7 @@ def columns_of(x, size, strides=1, padding="valid", dilation=1, data_format="NCH
     return out
 
 
-def pictures_of(x, sizes, strides=1, padding="valid", dilation=1, data_format="NCHW"):
+def pictures_of(x, sizes, strides=1, padding="valid", dilation=1, data_format="NHWC"):
     """The transpose of `columns_of`, by unit vectors."""
     shape = (x.shape[0], x.shape[1], *sizes) if data_format == "NCHW" else (x.shape[0], *sizes, x.shape[1])
     out = np.zeros(shape)
@@ -86,7 +86,7 @@ def dilation(x, weights, strides=(1, 1), rates=(1, 1), is_same_mode=False):
     return out.astype(np.result_type(x, weights))
 
 
-def local_response(x, alpha=1.0, beta=0.5, bias=1.0, depth=5, data_format="NCHW"):
+def local_response(x, alpha=1.0, beta=0.5, bias=1.0, depth=5, data_format="NHWC"):
     axis = 1 if data_format == "NCHW" else x.ndim - 1
     rows, out = np.moveaxis(x, axis, 0), np.moveaxis(np.zeros(x.shape), axis, 0)
     for c in range(len(rows)):

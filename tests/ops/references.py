@@ -436,7 +436,7 @@ REFERENCES = {
     "cnn.local_response_normalization": pictures_by_hand.local_response,
     "cnn.enlarge": lambda x, factors: np.kron(x, np.ones(factors)),
     "cnn.block_sums": pictures_by_hand.block_sums,
-    "cnn.upsampling2d": lambda x, scale_h, scale_w=None, nchw=True: x.repeat(scale_h, 2 if nchw else 1).repeat(
+    "cnn.upsampling2d": lambda x, scale_h, scale_w=None, nchw=False: x.repeat(scale_h, 2 if nchw else 1).repeat(
         scale_w or scale_h, 3 if nchw else 2),
     "cnn.upsampling3d": lambda x, ncdhw, scale_d, scale_h, scale_w: np.kron(
         x, np.ones((1, 1, scale_d, scale_h, scale_w) if ncdhw else (1, scale_d, scale_h, scale_w, 1))),

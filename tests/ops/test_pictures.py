@@ -123,7 +123,7 @@ def test_outside_of_a_picture_there_is_nothing():
 @pytest.mark.parametrize("scale", [1e-200, 1e-3, 1e5, 1e200, 1e300])
 @pytest.mark.parametrize("beta", [0.5, 0.75, 1.0])
 def test_local_response_of_any_size(scale, beta):
-    x = np.array([0.3, -2.0, 1e-3, 1.5]).reshape(1, 4, 1) * scale
+    x = np.array([0.3, -2.0, 1e-3, 1.5]).reshape(1, 1, 4) * scale
     with mpmath.workdps(700):
         exact = [mpmath.mpf(float(v)) for v in x.ravel()]
         near = [sum(v * v for v in exact[max(k - 1, 0) : k + 2]) for k in range(4)]

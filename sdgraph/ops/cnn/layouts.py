@@ -34,7 +34,7 @@ def channels_first(data_format: str, axes: int) -> bool:
     """Whether channels come before the axes that windows slide along.
 
     Raises:
-        ArgumentError: If there is no such format.
+        ArgumentError: If the format is unknown.
     """
     return one_of("data format", data_format, FORMATS[axes]) == FORMATS[axes][1]
 
@@ -44,7 +44,7 @@ def with_rank(x: Aval, axes: int, data_format: str) -> bool:
 
     Raises:
         ShapeError: If the array does not have the axes of the format.
-        ArgumentError: If there is no such format.
+        ArgumentError: If the format is unknown.
     """
     first = channels_first(data_format, axes)
     if len(x.shape) != axes + 2:

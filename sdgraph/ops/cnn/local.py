@@ -33,7 +33,7 @@ class SDLocal(
         beta: float = 0.5,
         bias: float = 1.0,
         depth: int = 5,
-        data_format: ImageFormat = "NCHW",
+        data_format: ImageFormat = "NHWC",
         *,
         name: str | None = None,
     ) -> SDVariable:
@@ -64,7 +64,7 @@ class SDLocal(
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.cnn.local_response_normalization([[[[2.0]], [[1.0]]]], depth=1, bias=4.0).eval().ravel()
+            >>> sd.cnn.local_response_normalization([[[[2.0, 1.0]]]], depth=1, bias=4.0).eval().ravel()
             array([0.66666667, 0.33333333])
         """
         sd, m, v = self.sd, self.sd.math, self.sd.as_variable(x)

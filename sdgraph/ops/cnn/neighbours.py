@@ -230,7 +230,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         strides: int | Sequence[int] = 1,
         padding: Padding = "valid",
         dilation: int | Sequence[int] = 1,
-        data_format: ImageFormat = "NCHW",
+        data_format: ImageFormat = "NHWC",
         *,
         name: str | None = None,
     ) -> SDVariable:
@@ -239,7 +239,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.cnn.im2_col([[[[1.0, 2.0, 3.0]]]], size=(1, 2)).eval()[0, 0, 0, :, 0]
+            >>> sd.cnn.im2_col([[[[1.0], [2.0], [3.0]]]], size=(1, 2)).eval()[0, 0, 0, :, 0]
             array([[1., 2.],
                    [2., 3.]])
         """
@@ -256,7 +256,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         strides: int | Sequence[int] = 1,
         padding: Padding = "valid",
         dilation: int | Sequence[int] = 1,
-        data_format: ImageFormat = "NCHW",
+        data_format: ImageFormat = "NHWC",
         *,
         name: str | None = None,
     ) -> SDVariable:
@@ -269,9 +269,9 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> columns = sd.cnn.im2_col([[[[1.0, 2.0, 3.0]]]], size=(1, 2))
-            >>> sd.cnn.col2_im(columns, sizes=(1, 3)).eval()
-            array([[[[1., 4., 3.]]]])
+            >>> columns = sd.cnn.im2_col([[[[1.0], [2.0], [3.0]]]], size=(1, 2))
+            >>> sd.cnn.col2_im(columns, sizes=(1, 3)).eval().ravel()
+            array([1., 4., 3.])
         """
         sd, v, axes = self.sd, self.sd.as_variable(x), space_axes(data_format)
         grid = grid_of(axes, v.shape[2:4], strides, padding, dilation)

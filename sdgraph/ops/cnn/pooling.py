@@ -332,9 +332,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
         settings = _over_all_axes(v, size, strides, padding, dilation, ceil, data_format)
         y = sd.cnn.window_max(v, **settings)
         at = sd.cnn.window_first(v, y, **settings)
-        n, *rest = cast("tuple[int, ...]", v.shape)
-        before = np.arange(n).reshape(-1, 1, 1, 1) * math.prod(rest)
-        return y, at - before
+        return y, at % max(math.prod(cast("tuple[int, ...]", v.shape[1:])), 1)
 
     @composite
     def global_max_pooling(
@@ -357,7 +355,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
 
         Raises:
             ShapeError: If ``x`` has another rank than the format.
-            ArgumentError: If there is no such format, or there is nothing to choose from.
+            ArgumentError: If the format is unknown, or there is nothing to choose from.
             ArgumentTypeError: If ``keepdims`` is neither True nor False.
 
         Example:
@@ -389,7 +387,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
 
         Raises:
             ShapeError: If ``x`` has another rank than the format.
-            ArgumentError: If there is no such format.
+            ArgumentError: If the format is unknown.
             ArgumentTypeError: If ``keepdims`` is neither True nor False.
 
         Example:

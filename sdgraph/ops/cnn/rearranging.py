@@ -284,7 +284,7 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
         x: Operand,
         scale_h: int,
         scale_w: int | None = None,
-        nchw: bool = True,
+        nchw: bool = False,
         *,
         name: str | None = None,
     ) -> SDVariable:
@@ -305,7 +305,7 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
         Example:
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
-            >>> sd.cnn.upsampling2d([[[[1.0, 2.0]]]], 2).eval()
+            >>> sd.cnn.upsampling2d([[[[1.0, 2.0]]]], 2, nchw=True).eval()
             array([[[[1., 1., 2., 2.],
                      [1., 1., 2., 2.]]]])
         """

@@ -17,6 +17,7 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     refused,
     shapes,
     sliding,
+    windows,
 )
 
 

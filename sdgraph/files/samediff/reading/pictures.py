@@ -50,7 +50,8 @@ def _batch_to_space(c: Call) -> Any:
 def _window(strides: list[int], padding: list[int], dilation: list[int], mode: int) -> dict[str, Any]:
     if mode not in (0, 1):
         raise Unfit(f"its mode {mode} of padding is none for pictures")
-    return {"strides": strides, "padding": "same" if mode else padding, "dilation": dilation}
+    padded = "same" if mode else padding
+    return {"strides": strides, "padding": padded, "dilation": dilation, "data_format": "NCHW"}
 
 
 def _im2col(c: Call) -> Any:
