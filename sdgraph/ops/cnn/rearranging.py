@@ -5,8 +5,9 @@ Knows the axes of pictures. Windows that slide over them are in `sdgraph.ops.cnn
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from sdgraph.build.annotations import means
 from sdgraph.build.decorators import composite
@@ -85,6 +86,10 @@ def inside_blocks(factors: Sequence[int]) -> tuple[int, ...]:
     """Of the axes of pictures cut into blocks, those inside of a block."""
     flags = [inside for factor in factors for inside in ((False, True) if factor != 1 else (False,))]
     return tuple(k for k, inside in enumerate(flags) if inside)
+
+
+_MOST_SLICES: Final = 9
+"""Entries of a block up to which slices are added up: sums over axes of so few entries take longer."""
 
 
 def _scale(name: str, value: Any) -> int:
@@ -276,7 +281,12 @@ class SDRearranging(Namespace, prefix="cnn", shared=_SHARED):
         inside = inside_blocks(factors)
         if not inside:
             return v
-        return cast_to(sd.sum(sd.reshape(widened(v), _blocks(shape, factors)), inside), v.dtype)
+        wide = widened(v)
+        if math.prod(factors) <= _MOST_SLICES:
+            places = itertools.product(*map(range, factors))
+            steps = [tuple(slice(k, None, n) for k, n in zip(at, factors, strict=True)) for at in places]
+            return cast_to(sd.math.merge_add(*(wide[key] for key in steps)), v.dtype)
+        return cast_to(sd.sum(sd.reshape(wide, _blocks(shape, factors)), inside), v.dtype)
 
     @composite
     def upsampling2d(
