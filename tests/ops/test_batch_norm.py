@@ -105,6 +105,7 @@ def test_training_moves_the_statistics_and_prediction_takes_them(engine, unbiase
 
 
 @pytest.mark.peers
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["numpy", "llvm"])
 def test_steps_are_those_of_torch(engine):
     torch = pytest.importorskip("torch")
