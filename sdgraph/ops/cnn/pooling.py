@@ -232,7 +232,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
         settings = _over_all_axes(self.sd.as_variable(x), size, strides, padding, dilation, ceil, data_format)
         return self.sd.cnn.window_max(x, **settings)
 
-    @composite(infer=_for_mean(2))
+    @composite(infer=_for_mean(2), grows=True)
     def avg_pooling2d(
         self,
         x: Operand,
@@ -264,7 +264,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
         """
         return _mean(self.sd.as_variable(x), size, strides, padding, dilation, ceil, count_padding, data_format)
 
-    @composite(infer=_for_mean(3))
+    @composite(infer=_for_mean(3), grows=True)
     def avg_pooling3d(
         self,
         x: Operand,

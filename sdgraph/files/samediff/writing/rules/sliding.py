@@ -59,7 +59,8 @@ def _convolution(op_name: str, axes: int, *, formats: bool = False) -> Rule:
         w = c.permute(w, WEIGHTS[c.attrs["weights_format"]]) if "weights_format" in c.attrs else w
         numbers, mode = _slid(c, axes, known(w.shape[:-2], "the sizes of the windows"), c.attrs["strides"])
         first = channels_first(c.attrs["data_format"], axes)
-        more = {"paddingMode": mode.upper(), "dataFormat": c.attrs["data_format"]}
+        more: dict[str, Any] = {"paddingMode": mode.upper(), "dataFormat": c.attrs["data_format"]}
+        more |= {"biasUsed": False} if axes == 3 else {}  # Whether there is one tell the operands.
         i = [*numbers, _MODES[mode], 0 if first else 1, *([0] if formats else [])]
         return c.node(op_name, x, w, *rest, shape=c.shape, i=i, more=_properties(axes, numbers, more))
 
