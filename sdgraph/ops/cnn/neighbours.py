@@ -324,7 +324,7 @@ class SDNeighbours(Namespace, prefix="cnn", shared=_SHARED):
         (batch, rows, columns), (h, w, channels) = found.shape[:3], found.shape[3:]
         return sd.reshape(found, (batch, rows, columns, h * w * channels))  # type: ignore[operator]
 
-    @composite(infer=_dilated)
+    @composite(infer=_dilated, grows=True)
     def dilation2d(
         self,
         x: Operand,
