@@ -59,8 +59,8 @@ class _Face(type):
 class SameDiff(TrainableGraph, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
-    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
-    ``sd.keras``, ``sd.linalg``, ``sd.random``, ``sd.bitwise`` and ``sd.image``.
+    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.cnn``, ``sd.image``,
+    ``sd.loss``, ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
 
     Args:
         dtype: Floating dtype of Python numbers and lists; numpy arrays keep theirs.

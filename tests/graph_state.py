@@ -9,6 +9,7 @@ LASTING = {
     "user",
     "math",
     "nn",
+    "cnn",
     "loss",
     "keras",
     "linalg",

@@ -16,7 +16,8 @@ from sdgraph import SameDiff, errors
 from sdgraph.testing import check_grads
 from tests.golden import cases, samediff_calls
 from tests.golden.names import operations
-from tests.ops import image_references
+from tests.ops import image_references, windows_by_hand
+from tests.ops.references import REFERENCES
 
 CASES = cases.load("samediff_ops")
 DRAWN = [c for c in CASES if c["namespace"] == "random" or c["id"] in ("nn.dropout.1", "image.randomCrop.1")]
@@ -29,9 +30,6 @@ NOT_THERE = {
     " isStrictlyIncreasing jaccardDistance lastIndex lgamma logEntropy mergeAvg mergeMax mergeMaxIndex"
     " meshgrid normalizeMoments rationalTanh rectifiedTanh reduceAmean reduceAmin setDiag shannonEntropy",
     "nn": "dotProductAttentionV2 hardTanhDerivative leakyReluDerivative sigmoidDerivative softsignDerivative",
-    "cnn": "avgPooling2d avgPooling3d batchToSpace col2Im conv1d conv2d conv3d deconv2d deconv3d depthToSpace"
-    " depthWiseConv2d dilation2D extractImagePatches im2Col localResponseNormalization maxPoolWithArgmax maxPooling2d"
-    " maxPooling3d separableConv2d spaceToBatch spaceToDepth upsampling2d upsampling3d",
     "rnn": "gru gruCell lstmCell lstmLayer lstmblock sru sruCell",
 }
 # There, but without a case in the file; losses have a file of their own.
@@ -133,6 +131,9 @@ def without(axis_of):
 FORMULAS = {
     "bitwise.bits_hamming_distance": bits_that_differ,
     "image.non_max_suppression": image_references.non_max_suppression,
+    "cnn.conv1d": windows_by_hand.REFERENCES["cnn.conv1d"],
+    "cnn.upsampling2d": REFERENCES["cnn.upsampling2d"],
+    "cnn.max_pool_with_argmax": windows_by_hand.maxima_with_positions,
     "concat": lambda inputs, axis: np.concatenate(inputs, axis),
     "cumprod": lambda x, axis=None: np.cumprod(x).reshape(-1),
     "cumsum": lambda x, axis=None: np.cumsum(x).reshape(-1),
@@ -428,6 +429,28 @@ CONVENTIONS = [
     Row(
         "a size of splitV may be -1, but fails",
         "all sizes are given",
+        1,
+        both(is_one_of("sd.splitV"), refused_there),
+        refused=True,
+    ),
+    Row(
+        "maxPoolWithArgmax fills arrays of the shape of its operand, and numbers the entries as its positions",
+        "one place for each window, and the position of the largest number in its picture",
+        3,
+        is_one_of("cnn.maxPoolWithArgmax"),
+        values=in_numpy,
+        differences=True,
+    ),
+    Row(
+        "columns of more windows than a picture has: those beyond it are left out",
+        "an error",
+        1,
+        lambda c: c["id"] == "cnn.col2Im.2",
+        refused=True,
+    ),
+    Row(
+        "where takes one condition per row",
+        "the condition broadcasts as in numpy: reshape it to [rows, 1]",
         1,
         both(is_one_of("sd.splitV"), refused_there),
         refused=True,
@@ -775,7 +798,9 @@ def test_data_types(case):
         if spec is not None:
             wanted_type = row.dtype if row else cases.DTYPES[spec["dtype"]]
             # The indices that come with the largest values, or with those that are left.
-            assert out.dtype == ("int64" if case["op"] in ("topK", "listDiff") and k == 1 else wanted_type)
+            assert out.dtype == (
+                "int64" if case["op"] in ("topK", "maxPoolWithArgmax", "listDiff") and k == 1 else wanted_type
+            )
 
 
 # ---------------------------------------------------------------------- gradients

@@ -125,6 +125,7 @@ NOT_FOR_USERS = {
     "sd",
     "math",
     "nn",
+    "cnn",
     "loss",
     "keras",
     "linalg",

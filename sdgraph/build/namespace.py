@@ -30,6 +30,7 @@ class GraphLike(Protocol):
     nodes: list[Any]
     math: Ops
     nn: Ops
+    cnn: Ops
     loss: Ops
     keras: Ops
     linalg: Ops

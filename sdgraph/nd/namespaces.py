@@ -19,6 +19,7 @@ from sdgraph.infer.arrays import as_numbers
 from sdgraph.nd.calls import call
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.cnn import SDCNN
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.image import SDImage
 from sdgraph.ops.linalg import SDLinalg
@@ -70,6 +71,9 @@ class _Base(OnArrays, SDBase, SDGuards):
 class _Bitwise(OnArrays, SDBitwise): ...
 
 
+class _CNN(OnArrays, SDCNN): ...
+
+
 class _Image(OnArrays, SDImage): ...
 
 
@@ -95,6 +99,8 @@ base = _Base(_stand_in)
 """The ops of the graph itself."""
 bitwise = _Bitwise(_stand_in)
 """Bit operations on integers."""
+cnn = _CNN(_stand_in)
+"""Convolution and pooling."""
 image = _Image(_stand_in)
 """Operations on images."""
 keras = _Keras(_stand_in)

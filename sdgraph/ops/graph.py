@@ -12,6 +12,7 @@ from sdgraph.build.literals import FLOATING
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.cnn import SDCNN
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.image import SDImage
 from sdgraph.ops.linalg import SDLinalg
@@ -42,6 +43,8 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         """Elementwise mathematics."""
         self.nn = SDNN(self)
         """Activations and layers."""
+        self.cnn = SDCNN(self)
+        """Convolution and pooling."""
         self.loss = SDLoss(self)
         """Loss functions."""
         self.keras = SDKeras(self)

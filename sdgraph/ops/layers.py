@@ -167,7 +167,7 @@ def _floating(x: SDVariable) -> SDVariable:
     return x if x.dtype.kind in "fc" else x.sd.math.div(x, 1)
 
 
-def _along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
+def along(v: SDVariable, x: SDVariable, axes: tuple[int, ...]) -> SDVariable:
     """A parameter with one axis per entry of ``axes``, shaped to broadcast against ``x`` along them.
 
     It may have that shape already, with the size 1 along the others.
@@ -297,7 +297,7 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         """
         v = self.sd.as_variable(x)
         axes = normalize_axis(1 if nchw else -1, v.ndim, what="channel axis")
-        return v + _along(self.sd.as_variable(bias), v, axes)
+        return v + along(self.sd.as_variable(bias), v, axes)
 
     # ------------------------------------------------------------------ normalisation
 
@@ -346,12 +346,12 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         not_negative("epsilon", epsilon)
         v = sd.as_variable(x)
         axes = normalize_axis(axis, v.ndim)
-        spread = sd.math.sqrt(_along(sd.as_variable(variance), v, axes) + epsilon)
+        spread = sd.math.sqrt(along(sd.as_variable(variance), v, axes) + epsilon)
         # The reciprocal of a root is never out of range, so that one division serves all that share a parameter.
-        out = (v - _along(sd.as_variable(mean), v, axes)) * (1 / spread)
+        out = (v - along(sd.as_variable(mean), v, axes)) * (1 / spread)
         if gamma is not None:
-            out = out * _along(sd.as_variable(gamma), v, axes)
-        return out if beta is None else out + _along(sd.as_variable(beta), v, axes)
+            out = out * along(sd.as_variable(gamma), v, axes)
+        return out if beta is None else out + along(sd.as_variable(beta), v, axes)
 
     @composite
     def layer_norm(
@@ -401,8 +401,8 @@ class SDLayers(Namespace, prefix="nn", shared={}):
         out = _normalized(v, axes, epsilon)
         channel = normalize_axis(1 if channels_first else -1, v.ndim, what="channel axis")
         if gain is not None:
-            out = out * _along(sd.as_variable(gain), v, channel)
-        return out if bias is None else out + _along(sd.as_variable(bias), v, channel)
+            out = out * along(sd.as_variable(gain), v, channel)
+        return out if bias is None else out + along(sd.as_variable(bias), v, channel)
 
     @composite(leaves_out=False, inference=lambda x, **_: _floating(x))
     def dropout(

@@ -30,10 +30,14 @@ _EXACT = {
     "split_v", "reverse_sequence", "scatter_nd_update", "scatter_max", "scatter_min", "segment_max", "segment_min",
     "unsorted_segment_max", "unsorted_segment_min", "moved_in_segments", "rows_by_part",
     "linalg.matrix_band_part", "linalg.triu", "linalg.tril", "nn.top_k", "random.draw",
+    "cnn.window_max", "cnn.window_first",
 }  # fmt: skip
 """Ops whose results are operands or whole numbers: nothing is rounded."""
 
-_SUMS = {"sum", "axis_size", "segment_sum", "unsorted_segment_sum", "linalg.matmul", "tensordot"}
+_SUMS = {
+    *("sum", "axis_size", "segment_sum", "unsorted_segment_sum", "linalg.matmul", "tensordot"),
+    *("cnn.conv", "cnn.conv_input", "cnn.conv_kernel"),
+}
 """Ops that may pass the range of half precision inside a composite: the composite is to be right all the same."""
 
 _REMAINDERS = {"math.floor_mod", "math.fmod"}

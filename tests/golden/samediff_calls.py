@@ -7,7 +7,7 @@ page.
 import re
 
 from sdgraph.build.op import REGISTRY, Op
-from tests.golden import cases
+from tests.golden import cases, samediff_configs
 from tests.golden.names import operation
 
 # Parameters whose name here is not the Java name in snake_case.
@@ -42,9 +42,10 @@ RENAMED_IN = {
     ("sd", "unstack"): {"value": "x"},
     ("sd", "scalarSet"): {"set": "value"},
     ("sd", "replaceWhere"): {"update": "x", "from": "replacement", "number": "replacement"},
+    ("cnn", "upsampling2d"): {"scale": "scale_h"},
 }
 # Names of the first operand, which is not called by name here.
-FIRST = {"in", "input", "arg", "df", "x"}
+FIRST = {"in", "input", "layerInput", "arg", "df", "x"}
 # Parameters without a meaning here.
 DROPPED = {"isComplex", "switchNum"}
 
@@ -93,6 +94,9 @@ def call(case, variables):
             continue
         if name == "condition" and "condition" in given:
             attrs |= {"condition": snake_case(given["condition"]), "value": given.get("value", 0.0)}
+            continue
+        if name in samediff_configs.CONFIGS:
+            attrs.update(samediff_configs.CONFIGS[name](op, given))
             continue
         known = parameter(case, op, name)
         if known in op.operand_names or (op.variadic and isinstance(given, list)):

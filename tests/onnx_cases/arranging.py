@@ -56,30 +56,6 @@ def size(t, x):
     return t.sd.size(x)
 
 
-def _blocks(t, x, blocksize, mode, to_depth):
-    n, c, h, w = x.shape
-    if to_depth:
-        x = t.sd.reshape(x, (n, c, h // blocksize, blocksize, w // blocksize, blocksize))
-        x = t.sd.permute(x, (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4))
-        return t.sd.reshape(x, (n, c * blocksize**2, h // blocksize, w // blocksize))
-    c //= blocksize**2
-    if mode == "DCR":
-        x = t.sd.permute(t.sd.reshape(x, (n, blocksize, blocksize, c, h, w)), (0, 3, 4, 1, 5, 2))
-    else:
-        x = t.sd.permute(t.sd.reshape(x, (n, c, blocksize, blocksize, h, w)), (0, 1, 4, 2, 5, 3))
-    return t.sd.reshape(x, (n, c, h * blocksize, w * blocksize))
-
-
-@onnx_op("DepthToSpace")
-def depth_to_space(t, x, *, blocksize, mode):
-    return _blocks(t, x, blocksize, mode, to_depth=False)
-
-
-@onnx_op("SpaceToDepth")
-def space_to_depth(t, x, *, blocksize, mode="DCR"):
-    return _blocks(t, x, blocksize, mode, to_depth=True)
-
-
 # ---------------------------------------------------------------------- parts
 
 

@@ -146,16 +146,6 @@ def rms_norm(t, x, gain, *, axis, epsilon, stash_type):
     return x * t.sd.math.rsqrt(t.sd.mean(t.sd.math.square(x), axis=axes, keepdims=True) + epsilon) * gain
 
 
-@onnx_op("BatchNormalization")
-def batch_norm(t, x, gain, bias, mean, variance, *, epsilon, momentum, training_mode):
-    if not training_mode:
-        return t.sd.nn.batch_norm(x, mean, variance, gain, bias, epsilon=epsilon, axis=1)
-    others = (0, *range(2, len(x.shape)))
-    mean_now, variance_now = t.sd.math.moments(x, axis=others)
-    running = [momentum * old + (1 - momentum) * now for old, now in ((mean, mean_now), (variance, variance_now))]
-    return t.sd.nn.batch_norm(x, mean_now, variance_now, gain, bias, epsilon=epsilon, axis=1), *running
-
-
 def _per_channel(v, x):
     return v.reshape([-1, *(1 for _ in x.shape[2:])])
 
@@ -182,11 +172,3 @@ def standardize(t, x, axes):
 def lp_norm(t, x, *, axis, p):
     norm = t.sd.norm1 if p == 1 else t.sd.norm2
     return t.sd.math.divide_no_nan(x, norm(x, axis=axis, keepdims=True))
-
-
-@onnx_op("LRN")
-def local_response(t, x, *, alpha, beta, bias, size):
-    before = (size - 1) // 2
-    squares = t.sd.nn.pad(t.sd.math.square(x), [(0, 0), (before, size - 1 - before), *((0, 0) for _ in x.shape[2:])])
-    near = t.sd.math.merge_add(*(squares[:, k : k + x.shape[1]] for k in range(size)))
-    return x / (bias + alpha / size * near) ** beta

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.onnx_cases import arranging, attention, elementwise, images, layers, reducing, steps  # noqa: F401
+from tests.onnx_cases import (  # noqa: F401
+    arranging,
+    attention,
+    elementwise,
+    images,
+    layers,
+    pictures,
+    reducing,
+    sliding,
+    steps,
+)
 from tests.onnx_cases.collection import Case, collected
 from tests.onnx_cases.excluded import why
 from tests.onnx_cases.translation import RULES, Translation

@@ -12,7 +12,7 @@ import scipy.linalg
 import scipy.special
 import scipy.stats
 
-from tests.ops import image_references
+from tests.ops import image_references, pictures_by_hand, windows_by_hand
 
 
 def exact(fn):
@@ -309,6 +309,15 @@ def _batch_norm(x, mean, variance, gamma=None, beta=None, epsilon=1e-5, axis=-1)
     return y if beta is None else y + beta.reshape(shape)
 
 
+def _batch_norm_training(x, mean, variance, gamma=None, beta=None, epsilon=1e-5, axis=-1, momentum=0.9, unbiased=False):
+    others = tuple(k for k in range(x.ndim) if k not in [j % x.ndim for j in np.atleast_1d(axis)])
+    n = math.prod(x.shape[k] for k in others)
+    m, v = x.mean(others), x.var(others)
+    moved = v * n / (n - 1) if unbiased else v
+    new = [momentum * old + (1 - momentum) * now.reshape(old.shape) for old, now in ((mean, m), (variance, moved))]
+    return _batch_norm(x, m, v, gamma, beta, epsilon, axis), *new
+
+
 def _attention(q, k, v, mask=None, scaled=True):
     scores = np.swapaxes(k, -1, -2) @ q / (math.sqrt(q.shape[-2]) if scaled else 1)
     if mask is not None:
@@ -543,11 +552,26 @@ REFERENCES = {
         x, w, transpose_a, transpose_b, transpose_c) + (0 if b is None else b),
     "nn.relu_layer": lambda x, w, b=None: np.maximum(x @ w + (0 if b is None else b), 0),
     "nn.bias_add": lambda x, b, nchw=False: x + (b.reshape(-1, *(1 for _ in x.shape[2:])) if nchw else b),
-    "nn.layer_norm": _layer_norm, "nn.batch_norm": _batch_norm, "nn.dot_product_attention": _attention,
+    "nn.layer_norm": _layer_norm, "nn.batch_norm": _batch_norm,
+    "nn.batch_norm_training": _batch_norm_training,
+    "cnn.windows": pictures_by_hand.windows, "cnn.add_windows": pictures_by_hand.add_windows,
+    "cnn.im2_col": pictures_by_hand.columns_of, "cnn.col2_im": pictures_by_hand.pictures_of,
+    "cnn.extract_image_patches": pictures_by_hand.patches, "cnn.dilation2d": pictures_by_hand.dilation,
+    "cnn.local_response_normalization": pictures_by_hand.local_response,
+    "cnn.enlarge": lambda x, factors: np.kron(x, np.ones(factors)),
+    "cnn.block_sums": pictures_by_hand.block_sums,
+    "cnn.upsampling2d": lambda x, scale_h, scale_w=None, nchw=False: x.repeat(scale_h, 2 if nchw else 1).repeat(
+        scale_w or scale_h, 3 if nchw else 2),
+    "cnn.upsampling3d": lambda x, ncdhw, scale_d, scale_h, scale_w: np.kron(
+        x, np.ones((1, 1, scale_d, scale_h, scale_w) if ncdhw else (1, scale_d, scale_h, scale_w, 1))),
+    "cnn.space_to_depth": pictures_by_hand.to_depth, "cnn.depth_to_space": pictures_by_hand.to_space,
+    "cnn.space_to_batch": pictures_by_hand.to_batch, "cnn.batch_to_space": pictures_by_hand.from_batch,
+    "nn.dot_product_attention": _attention,
     "nn.pad": lambda x, padding, mode="constant", constant=0.0: x if not padding else np.pad(
         x, padding, mode, **({"constant_values": constant} if mode == "constant" else {})),
     "nn.unpad": _unpad, "nn.top_k": _top_k, "loss.l2_loss": _l2,
     **image_references.REFERENCES,
+    **windows_by_hand.REFERENCES,
 }  # fmt: skip
 
 # Relative errors above 1e-14: sums in another order, or several roundings of a condition number.

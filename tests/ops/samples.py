@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph import LossReduce
 from sdgraph.build.op import REGISTRY
 from sdgraph.ops.losses.keras.definition import DEFINITIONS, Drawn
+from tests.ops import picture_samples, window_samples
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 SHAPES = [(), (1,), (3,), (2, 3), (1, 1), (0,), (0, 3), (2, 0, 3), (2, 1, 3), (2, 2, 2), (5,), (1, 4)]
@@ -509,6 +510,12 @@ NN = {
                       s(f(2, 3, 2), f(3, 2), f(3, 2, lo=0.5, hi=2), axis=(1, 2)), s(f(0, 3), f(3), f(3, lo=0.5, hi=2)),
                       s(f(2, 3, 2), f(1, 3, 2), f(1, 3, 2, lo=0.5, hi=2), f(1, 3, 2), axis=(1, 2)),
                       s(f(2, 3, 2), f(1, 3, 1), f(1, 3, 1, lo=0.5, hi=2), axis=1)],
+    "nn.batch_norm_training": [
+        s(f(4, 3), f(3), f(3, lo=0.5, hi=2), f(3), f(3)), s(f(4, 2), f(2), f(2, lo=0.5, hi=2), momentum=0.25,
+                                                            unbiased=True),
+        s(f(2, 3, 2), f(3), f(3, lo=0.5, hi=2), None, f(3), axis=1, epsilon=0.1),
+        s(f(5, 1), f(1), f(1, lo=0.5, hi=2), epsilon=0.0),
+        s(f(3, 2, 2), f(1, 2, 2), f(1, 2, 2, lo=0.5, hi=2), f(2, 2), axis=(1, 2))],
     "nn.layer_norm": [s(f(2, 3), f(3), f(3)), s(f(2, 3), f(3)), s(f(2, 4)),
                       s(f(2, 3, 2), f(3), f(3), channels_first=True, axis=(1, 2)),
                       s(f(2, 3), f(3), f(3), epsilon=0.1), s(f(0, 3), f(3), f(3))],
@@ -530,6 +537,8 @@ NN = {
           scaled=False),
     ],
 }  # fmt: skip
+
+CNN = {**window_samples.samples(s, f), **picture_samples.samples(s, f, ints)}
 
 WORDS = np.array([[1, 7, 100], [0, 255, 12]], np.int64)
 BITS = [s(WORDS, WORDS[::-1]), s(WORDS, np.int64(3)), s(WORDS[:, :1], WORDS[0]), s(np.int64(5), np.int64(6)),
@@ -637,7 +646,9 @@ KERAS = {
                      s(f(3), reduction="sum"), s(f(), reduction="none"), s(f(0), reduction="mean")],
 }  # fmt: skip
 
-SPECIAL = {**LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **BITWISE, **IMAGE, **RANDOM}
+SPECIAL = {
+    **LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **CNN, **BITWISE, **IMAGE, **RANDOM,
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------- from the signature

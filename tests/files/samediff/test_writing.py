@@ -32,7 +32,8 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
     *("linalg.matmul_where", "linalg.svd", "math.list_diff", "image.non_max_suppression"),
-    *("moved_in_segments", "recurrence_in_segments", "rows_by_part"),
+    *("moved_in_segments", "recurrence_in_segments", "rows_by_part", "cnn.add_windows", "cnn.col2_im"),
+    *("cnn.conv_input", "cnn.conv_kernel", "cnn.window_max", "cnn.window_first", "cnn.max_pool_with_argmax"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
@@ -48,6 +49,7 @@ SOME_REFUSED = {
         "dynamic_partition",
         "is_numeric_tensor",
         "image.random_crop",
+        "cnn.windows",
         "linalg.lstsq",
         "linalg.tri",
         "linspace",
@@ -60,6 +62,8 @@ SOME_REFUSED = {
         "split_v",
     ),
     "fill",
+    *(f"cnn.{name}" for name in ("conv", "conv1d", "conv2d", "conv3d", "depth_wise_conv2d", "deconv2d", "deconv3d")),
+    *(f"cnn.{kind}_pooling{n}d" for kind in ("max", "avg") for n in (2, 3)),
     *(name for name in OPS if name.startswith("random.")),
 }
 

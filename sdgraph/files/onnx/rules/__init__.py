@@ -13,10 +13,13 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     functions,
     images,
     indexing,
+    pictures,
     reductions,
     refused,
     segments,
     shapes,
+    sliding,
+    windows,
 )
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.pictures import PICTURES
+from sdgraph.files.samediff.reading.sliding import SLIDING
 from sdgraph.files.samediff.reading.stored import Unfit, dtype_of, reduction_of
 from sdgraph.files.samediff.schema import ALL_AXES
 from sdgraph.ops.losses.reduction import LossReduce
@@ -432,6 +434,7 @@ def _normalize_moments(c: Call) -> Any:
 
 
 COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
+    **SLIDING,
     "round": _round,
     "rational_tanh": _rational_tanh,
     "rectified_tanh": _rectified_tanh,
@@ -478,6 +481,7 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "svd": _svd,
     "lu": lambda c: c.apply("linalg.lu", c.operands[0]),
     "normalize_moments": _normalize_moments,
+    **PICTURES,
 }
 """What each operation is that no row of the table can say, or not always."""
 

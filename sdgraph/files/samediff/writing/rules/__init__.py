@@ -18,8 +18,10 @@ from sdgraph.files.samediff.writing.rules import (
     images,
     losses,
     picking,
+    pictures,
     products,
     reducing,
+    sliding,
 )
 
 RULES: Final[dict[str, Callable[[Call], Written]]] = {
@@ -29,14 +31,18 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
     **reducing.RULES,
     **arranging.RULES,
     **picking.RULES,
+    **pictures.RULES,
     **products.RULES,
     **images.RULES,
     **losses.RULES,
     **drawing.RULES,
+    **sliding.RULES,
 }
 """By qualified name. A composite without a rule, or whose rule refuses, is written as the ops of its body."""
 
 _REASONS: Final = {
+    "cnn.max_pool_with_argmax": "SameDiff gives the positions wrong",
+    "cnn.window_first": "SameDiff gives the positions wrong",
     "linalg.eig": "SameDiff has no complex numbers",
     "linalg.lu": "SameDiff gives the permutation in another form",
     "linalg.qr": "SameDiff gives the factors other signs",
