@@ -17,6 +17,7 @@ from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines import buffers, reference
 from sdgraph.run.engines.failures import reraise
 from sdgraph.run.engines.interface import Run
+from sdgraph.run.engines.llvm.divide.convolutions import is_convolution
 from sdgraph.run.engines.llvm.divide.region import size_of
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
@@ -182,12 +183,23 @@ def quick(step: Step, division: Division) -> Callable[..., Any]:
     if step.op.key == "permute":
         axes = step.attrs["axes"]
         return lambda x: x.transpose(axes)
+    if is_convolution(step, division.dtypes, division.shapes):
+        return _by_loops(step, division)
     fn = step.op.bind_kernel(np, "numpy", step.attrs)
     if fn is np.matmul and all(len(division.shapes.get(j, ())) == 2 for j in step.inputs):
         of = {division.dtypes.get(j) for j in step.inputs}
         # Between matrices of one such type both are a product by BLAS.
         return np.dot if len(of) == 1 and of <= _BY_BLAS else fn
     return fn
+
+
+def _by_loops(step: Step, division: Division) -> Callable[..., Any]:
+    """The loops of a convolution."""
+    from sdgraph.run.engines.llvm.windows.kernels import kernel_of
+
+    (a, of), (b, by) = (((division.shapes[j], division.dtypes[j])) for j in step.inputs)
+    run = kernel_of(step.op.key, (a, b), of, step.attrs)
+    return lambda x, y: run(_plain(x, a, of), _plain(y, b, by))
 
 
 def _no_memory(plan: Plan, makes: Sequence[Place], e: MemoryError) -> ExecutionError:
