@@ -15,7 +15,7 @@ from sdgraph.run.engines.limits import Touch, Work
 _PICKS = frozenset(("gather", "gather_nd", "take_along_axis"))
 """Ops that read no more of their first operand than they return."""
 _PLACES = {"cnn.conv": (-1, 1), "cnn.conv_input": (0, 1), "cnn.conv_kernel": (1, -1)}
-"""Which operand of a convolution or a gradient of one is the places of windows, and which the filters; -1: the result."""
+"""Which operand of a convolution or its gradients is the places of windows, and which the filters; -1: the result."""
 
 
 def work_of(step: Step, avals: Mapping[int, Any], memory: Mapping[int, int]) -> Work:
