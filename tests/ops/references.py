@@ -12,6 +12,8 @@ import scipy.linalg
 import scipy.special
 import scipy.stats
 
+from tests.ops import windows_by_hand
+
 
 def exact(fn):
     """A function of real numbers by mpmath with fifty digits, rounded once."""
@@ -421,6 +423,7 @@ REFERENCES = {
     "nn.pad": lambda x, padding, mode="constant", constant=0.0: x if not padding else np.pad(
         x, padding, mode, **({"constant_values": constant} if mode == "constant" else {})),
     "nn.unpad": _unpad, "nn.top_k": _top_k, "loss.l2_loss": _l2,
+    **windows_by_hand.REFERENCES,
 }  # fmt: skip
 
 # Relative errors above 1e-14: sums in another order, or several roundings of a condition number.

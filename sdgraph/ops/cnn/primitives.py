@@ -155,6 +155,7 @@ def _infer_first(x: Aval, y: Aval, **settings: Any) -> Aval:
         The shape of ``y``, int64. The gradient is 0.
 
     Raises:
+        DTypeError: If ``x`` is complex.
         ShapeError: If ``y`` does not have one number for each window.
         ArgumentError: If a setting is not one whole number, or one for each axis.
     """
