@@ -12,8 +12,8 @@ from sdgraph.plan.made import Alone, Group, Made
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.run.engines.llvm import work
 from sdgraph.run.engines.llvm.divide.advice import VIEW, advice
-from sdgraph.run.engines.llvm.divide.convolutions import CONVOLUTION
 from sdgraph.run.engines.llvm.divide.cuts import COLUMN, ELEMENT, ONCE, OUTER, ROW
+from sdgraph.run.engines.llvm.divide.own_loops import OWN_LOOPS
 from sdgraph.run.engines.llvm.divide.region import Region, is_scan
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.liveness import peak_bytes
@@ -40,7 +40,7 @@ def title(region: Region) -> str:
 
 def alone_title(step: Step, division: Division) -> str:
     """What a step is called that is in no region."""
-    who = "loops of" if division.reasons.get(step.out) == CONVOLUTION else "numpy"
+    who = "loops of" if division.reasons.get(step.out) in OWN_LOOPS else "numpy"
     return f"{who} {step.op.qualname}"
 
 
@@ -71,7 +71,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Mad
             name = f"  # {step.name}" if step.name else ""
             lines.append(f"  {step.title} {_aval(part)}{name}  not fused: {step.why}")
             lines += [f"    {step.advice}"] if step.advice else []
-    remarks = {step.out: f"{'loops' if step.why == CONVOLUTION else 'numpy kernel'}: {step.why}" for step in alone}
+    remarks = {step.out: f"{'loops' if step.why in OWN_LOOPS else 'numpy kernel'}: {step.why}" for step in alone}
     return Made.of(
         plan,
         steps=_steps(plan, division),

@@ -17,7 +17,7 @@ from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines import buffers, reference
 from sdgraph.run.engines.failures import reraise
 from sdgraph.run.engines.interface import Run
-from sdgraph.run.engines.llvm.divide.convolutions import is_convolution
+from sdgraph.run.engines.llvm.divide.own_loops import CONVOLUTION, own_loops
 from sdgraph.run.engines.llvm.divide.region import size_of
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
@@ -183,8 +183,9 @@ def quick(step: Step, division: Division) -> Callable[..., Any]:
     if step.op.key == "permute":
         axes = step.attrs["axes"]
         return lambda x: x.transpose(axes)
-    if is_convolution(step, division.dtypes, division.shapes):
-        return _by_loops(step, division)
+    own = own_loops(step, division.dtypes, division.shapes)
+    if own is not None:
+        return _by_loops(step, division, own)
     fn = step.op.bind_kernel(np, "numpy", step.attrs)
     if fn is np.matmul and all(len(division.shapes.get(j, ())) == 2 for j in step.inputs):
         of = {division.dtypes.get(j) for j in step.inputs}
@@ -193,13 +194,16 @@ def quick(step: Step, division: Division) -> Callable[..., Any]:
     return fn
 
 
-def _by_loops(step: Step, division: Division) -> Callable[..., Any]:
-    """The loops of a convolution."""
-    from sdgraph.run.engines.llvm.windows.kernels import kernel_of
+def _by_loops(step: Step, division: Division, own: str) -> Callable[..., Any]:
+    """The loops of a step that has its own."""
+    from sdgraph.run.engines.llvm.windows import kernels, maxima
 
-    (a, of), (b, by) = (((division.shapes[j], division.dtypes[j])) for j in step.inputs)
-    run = kernel_of(step.op.key, (a, b), of, step.attrs)
-    return lambda x, y: run(_plain(x, a, of), _plain(y, b, by))
+    shapes, dtype = [division.shapes[j] for j in step.inputs], division.dtypes[step.inputs[0]]
+    if own == CONVOLUTION:
+        run = kernels.kernel_of(step.op.key, shapes, dtype, step.attrs)
+    else:
+        run = maxima.maxima_of(step.op.key, shapes, step.aval.shape, dtype, step.attrs)
+    return lambda *arrays: run(*(_plain(a, shape, dtype) for a, shape in zip(arrays, shapes, strict=True)))
 
 
 def _no_memory(plan: Plan, makes: Sequence[Place], e: MemoryError) -> ExecutionError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sdgraph.run.engines.llvm.scalars.builder import Builder, Val, const
 from sdgraph.run.engines.llvm.windows import tiles
-from sdgraph.run.engines.llvm.windows.tiles import ZERO, Kind, Module, at, call, number, parameter, scalar, word
+from sdgraph.run.engines.llvm.windows.tiles import ZERO, Kind, Module, at, call, number, parameter, scalar, word, words
 from sdgraph.run.engines.llvm.write.memory import (
     elements,
     lanes_below,
@@ -22,12 +22,7 @@ from sdgraph.run.engines.llvm.write.memory import (
     when,
 )
 
-
-def _words(text: str) -> dict[str, int]:
-    return {name: k for k, name in enumerate(text.split())}
-
-
-HEAD = _words(
+HEAD = words(
     "n images bands rows step first read size slab own_slab image own_image buffer runs pairs run "
     "out_image out_row jobs job packs pack packed chunks parts length"
 )
@@ -37,11 +32,11 @@ to the next in a chunk and in the array, those from one image to the next, and o
 place: how many runs, where, how long; what is written: elements from one image to the next, and from one result along
 the first axis to the next; jobs; what puts the kernel in order, and the elements of that; chunks; parts that sums are
 made of, and how many sums there are."""
-JOB = _words("kind x base tap taps many w step y out count rest left wtap")
+JOB = words("kind x base tap taps many w step y out count rest left wtap")
 """A block of filters of one phase: as `tiles.VALUE`, with offsets for addresses of arrays."""
-SUM = _words("kind x base g out count rest left dw step repeat stride columns")
+SUM = words("kind x base g out count rest left dw step repeat stride columns")
 """A block of columns and filters: as `tiles.KERNEL`, and how often it is done, so many columns further each time."""
-PACK = _words("to from planes plane rows row columns column to_row")
+PACK = words("to from planes plane rows row columns column to_row")
 """A part of the kernel in another order: offsets of planes, how far apart they are then, rows and columns of each."""
 
 BLOCK = ("plan", "x", "w", "y", "spare")

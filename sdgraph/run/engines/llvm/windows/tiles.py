@@ -69,6 +69,11 @@ class Module:
         return "\n".join([*self._declarations, *self._functions])
 
 
+def words(text: str) -> dict[str, int]:
+    """Names of the words of a table, with their places."""
+    return {name: k for k, name in enumerate(text.split())}
+
+
 def number(k: int) -> Val:
     """A literal."""
     return const(k, "i64")
