@@ -16,6 +16,7 @@ from sdgraph import SameDiff, errors
 from sdgraph.testing import check_grads
 from tests.golden import cases, samediff_calls
 from tests.golden.names import operations
+from tests.ops import windows_by_hand
 
 CASES = cases.load("samediff_ops")
 DRAWN = [c for c in CASES if c["namespace"] == "random" or c["id"] == "nn.dropout.1"]
@@ -31,9 +32,8 @@ NOT_THERE = {
     " isStrictlyIncreasing jaccardDistance lastIndex lgamma listDiff logEntropy mergeAvg mergeMax mergeMaxIndex"
     " meshgrid normalizeMoments rationalTanh rectifiedTanh reduceAmean reduceAmin setDiag shannonEntropy",
     "nn": "dotProductAttentionV2 hardTanhDerivative leakyReluDerivative sigmoidDerivative softsignDerivative",
-    "cnn": "avgPooling2d avgPooling3d batchToSpace col2Im conv1d conv2d conv3d deconv2d deconv3d depthToSpace"
-    " depthWiseConv2d dilation2D extractImagePatches im2Col localResponseNormalization maxPoolWithArgmax maxPooling2d"
-    " maxPooling3d separableConv2d spaceToBatch spaceToDepth upsampling2d upsampling3d",
+    "cnn": "batchToSpace col2Im depthToSpace dilation2D extractImagePatches im2Col localResponseNormalization"
+    " spaceToBatch spaceToDepth upsampling2d upsampling3d",
     "rnn": "gru gruCell lstmCell lstmLayer lstmblock sru sruCell",
     "image": "adjustContrast adjustHue adjustSaturation cropAndResize extractImagePatches hsvToRgb imageResize"
     " nonMaxSuppression pad randomCrop resizeBiCubic resizeBiLinear rgbToHsv rgbToYiq rgbToYuv yiqToRgb yuvToRgb",
@@ -136,6 +136,8 @@ def without(axis_of):
 # What operations are, for cases in which SameDiff says nothing or something wrong.
 FORMULAS = {
     "bitwise.bits_hamming_distance": bits_that_differ,
+    "cnn.conv1d": windows_by_hand.REFERENCES["cnn.conv1d"],
+    "cnn.max_pool_with_argmax": windows_by_hand.maxima_with_positions,
     "concat": lambda inputs, axis: np.concatenate(inputs, axis),
     "cumprod": lambda x, axis=None: np.cumprod(x).reshape(-1),
     "cumsum": lambda x, axis=None: np.cumsum(x).reshape(-1),
@@ -318,7 +320,7 @@ CONVENTIONS = [
     Row(
         "an error: other shapes, data types or ranks than the operation takes there",
         "computed: broadcast, promoted to floats, along all axes",
-        36,
+        37,
         both(refused_there, lambda c: samediff_calls.op_of(c).qualname in FORMULAS),
         values=in_numpy,
         differences=True,
@@ -328,6 +330,14 @@ CONVENTIONS = [
         "as with the positive axis",
         14,
         lambda c: "suspect" in c and "expected" not in c,
+        values=in_numpy,
+        differences=True,
+    ),
+    Row(
+        "maxPoolWithArgmax fills arrays of the shape of its operand, and numbers the entries as its positions",
+        "one place for each window, and the position of the largest number in its picture",
+        3,
+        is_one_of("cnn.maxPoolWithArgmax"),
         values=in_numpy,
         differences=True,
     ),
@@ -470,7 +480,7 @@ def rows_of(case):
 
 
 def test_the_conventions_do_not_spread():
-    assert (len(COMPUTED), len(DRAWN)) == (792, 14)
+    assert (len(COMPUTED), len(DRAWN)) == (864, 14)
     counted = Counter(row for c in COMPUTED for row in rows_of(c))
     assert {row.there: counted[row] for row in CONVENTIONS} == {row.there: row.count for row in CONVENTIONS}
 
@@ -631,7 +641,7 @@ def test_data_types(case):
         if spec is not None:
             wanted_type = row.dtype if row else cases.DTYPES[spec["dtype"]]
             # The indices that come with the largest values.
-            assert out.dtype == ("int64" if case["op"] == "topK" and k == 1 else wanted_type)
+            assert out.dtype == ("int64" if case["op"] in ("topK", "maxPoolWithArgmax") and k == 1 else wanted_type)
 
 
 # ---------------------------------------------------------------------- gradients

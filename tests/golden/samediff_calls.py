@@ -7,7 +7,7 @@ page.
 import re
 
 from sdgraph.build.op import REGISTRY, Op
-from tests.golden import cases
+from tests.golden import cases, samediff_configs
 from tests.golden.names import operation
 
 # Parameters whose name here is not the Java name in snake_case.
@@ -40,7 +40,7 @@ RENAMED_IN = {
     ("sd", "unstack"): {"value": "x"},
 }
 # Names of the first operand, which is not called by name here.
-FIRST = {"in", "input", "arg", "df", "x"}
+FIRST = {"in", "input", "layerInput", "arg", "df", "x"}
 # Parameters without a meaning here.
 DROPPED = {"isComplex", "switchNum"}
 
@@ -81,6 +81,9 @@ def call(case, variables):
     operands, attrs = {}, {}
     for name, given in case["call"]["args"].items():
         if name in DROPPED:
+            continue
+        if name in samediff_configs.CONFIGS:
+            attrs.update(samediff_configs.CONFIGS[name](op, given))
             continue
         known = parameter(case, op, name)
         if known in op.operand_names or (op.variadic and isinstance(given, list)):

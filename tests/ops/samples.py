@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph import LossReduce
 from sdgraph.build.op import REGISTRY
 from sdgraph.ops.losses.keras.definition import DEFINITIONS, Drawn
+from tests.ops import window_samples
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 SHAPES = [(), (1,), (3,), (2, 3), (1, 1), (0,), (0, 3), (2, 0, 3), (2, 1, 3), (2, 2, 2), (5,), (1, 4)]
@@ -476,26 +477,7 @@ NN = {
     ],
 }  # fmt: skip
 
-UNEVEN = {"strides": (2, 1), "dilation": (1, 2), "pads": ((1, 0), (0, 2))}
-SLIDING = [
-    {"sizes": 2}, {"sizes": 3, "strides": 2, "pads": 1}, {"sizes": 2, "dilation": 2, "pads": ((1, 0),)},
-]  # fmt: skip
-CNN = {
-    "cnn.conv": [s(f(2, 4, 4, 2), f(3, 2, 2, 3), **UNEVEN), s(f(2, 3, 1), f(2, 1, 2)), s(f(2, 4, 4), f(2, 2, 4), groups=2),
-                 s(f(1, 3, 3), f(2, 1, 6), groups=3, strides=2, pads=1), s(f(1, 2, 3, 2, 1), f(2, 2, 1, 1, 2), pads=-1),
-                 s(f(2, 2, 1), f(1, 1, 2), strides=2), s(f(0, 3, 1), f(2, 1, 2)), s(f(1, 1, 1), f(2, 1, 2))],
-    "cnn.conv_input": [s(f(2, 2, 4, 3), f(3, 2, 2, 3), sizes=(4, 4), **UNEVEN), s(f(2, 2, 2), f(2, 1, 2), sizes=(3,)),
-                       s(f(2, 2, 2), f(3, 1, 2), sizes=(6,), strides=3, dilation=2, pads=1),
-                       s(f(2, 3, 4), f(2, 2, 4), sizes=(4,), groups=2), s(f(1, 2, 2), f(1, 1, 2), sizes=(4,), strides=2),
-                       s(f(0, 2, 2), f(2, 1, 2), sizes=(3,))],
-    "cnn.conv_kernel": [s(f(2, 4, 4, 2), f(2, 2, 4, 3), sizes=(3, 2), **UNEVEN), s(f(2, 3, 1), f(2, 2, 2), sizes=(2,)),
-                        s(f(2, 4, 4), f(2, 3, 4), sizes=(2,), groups=2), s(f(0, 3, 1), f(0, 2, 2), sizes=(2,)),
-                        s(f(1, 3, 3), f(1, 2, 6), sizes=(2,), groups=3, strides=2, pads=1)],
-    "cnn.window_max": [*(s(f(5), **k) for k in SLIDING), s(f(2, 3, 4, 1), sizes=(1, 2, 2, 1), strides=(1, 1, 2, 1)),
-                       s(f(3, 4), sizes=(2, 3), pads=((0, 0), (1, 1))), s(f(0, 3), sizes=(1, 2)), s(f(1), sizes=2)],
-    "cnn.window_first": [*(s(f(5), f(n), **k) for n, k in zip((4, 3, 4), SLIDING, strict=True)),
-                         s(f(2, 3), f(2, 2), sizes=(1, 2)), s(f(0, 3), f(0, 2), sizes=(1, 2))],
-}  # fmt: skip
+CNN = window_samples.samples(s, f)
 
 WORDS = np.array([[1, 7, 100], [0, 255, 12]], np.int64)
 BITS = [s(WORDS, WORDS[::-1]), s(WORDS, np.int64(3)), s(WORDS[:, :1], WORDS[0]), s(np.int64(5), np.int64(6)),

@@ -174,7 +174,7 @@ def _phases(sizes: Sizes, outs: Sizes, k: Sizes, strides: Sizes, dilation: Sizes
         of_axis = []
         for r in range(min(s, n)):
             count = -(-(n - r) // s)
-            first = next((t for t in range(step) if (t * d - r - low) % s == 0), kk)
+            first = next((t for t in range(min(step, kk)) if (t * d - r - low) % s == 0), kk)
             taps = range(first, kk, step)
             spread = step * d // s
             # Place q of this phase reads g at q + start - t spread for each tap; flipped, the last tap comes first.

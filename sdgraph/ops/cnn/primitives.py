@@ -261,7 +261,13 @@ def _masked_of(images: bool) -> Any:
     """Gradients without what does not count: entries that meet nothing that counts are 0 in both products."""
 
     def masked(
-        vjp: Callable[..., Any], g: SDVariable, live: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, **attrs: Any
+        vjp: Callable[..., Any],
+        g: SDVariable,
+        live: SDVariable,
+        y: SDVariable,
+        a: SDVariable,
+        b: SDVariable,
+        **attrs: Any,
     ) -> tuple[SDVariable, SDVariable]:
         sd = g.sd
         if images and _whole_images(live):
