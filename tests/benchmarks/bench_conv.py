@@ -337,7 +337,7 @@ def agree(runs):
 
 
 def measured(runs, seconds, least=9):
-    """Medians; who runs after whom changes from round to round."""
+    """All times; who runs after whom changes from round to round."""
     times = {k: [] for k in runs}
     for run in runs.values():
         run()
@@ -349,14 +349,19 @@ def measured(runs, seconds, least=9):
             start = time.perf_counter()
             run()
             times[k].append(time.perf_counter() - start)
-    return {k: float(np.median(v)) for k, v in times.items()}
+    return times
 
 
-def told(name, found):
-    ours = found["llvm"]
-    best = {k: min((t for j, t in found.items() if j.startswith(k)), default=None) for k in ("torch", "jax")}
-    ratios = [f"{ours / t:.2f} of {k}" for k, t in best.items() if t is not None]
-    print(f"{name:44}", *(f"{k} {duration(t):>8}" for k, t in found.items()), "|", ", ".join(ratios), flush=True)
+def told(name, times):
+    """Medians, and medians of the ratios of each round: of a round all suffer alike from what else is running."""
+    medians = {k: float(np.median(t)) for k, t in times.items()}
+    ratios = []
+    for peer in ("torch", "jax"):
+        several = {k: t for k, t in medians.items() if k.startswith(peer)}
+        if several:
+            best = min(several, key=several.__getitem__)
+            ratios.append(f"{np.median(np.divide(times['llvm'], times[best])):.2f} of {peer}")
+    print(f"{name:44}", *(f"{k} {duration(t):>8}" for k, t in medians.items()), "|", ", ".join(ratios), flush=True)
 
 
 def main():

@@ -64,8 +64,12 @@ class Loops:
             made = crew.crew() if self._time >= PATIENT else crew.soon()
             if made is None:
                 alone(self._program, *arrays)
-            else:
+            elif self._long:
                 crew.run(self._program, np.empty(crew.STATE + 16, np.int64), arrays, self._chunks, self._time)
+            else:
+                status = made.lead(self._program, crew.board, crew.board, *arrays)
+                if status != crew.DONE:
+                    crew.ended(status, self._chunks)
 
     def _in_python(self, arrays: Sequence[_Array]) -> None:
         """Run them where compiled code cannot hand them over."""

@@ -311,6 +311,10 @@ def _problem(key: str, first: Shape, second: Shape, a: Mapping[str, Any]) -> _Pr
 
 def kernel_of(key: str, shapes: Sequence[Shape], dtype: np.dtype[Any], attrs: Mapping[str, Any]) -> Kernel:
     """What computes a convolution, or one of its gradients, of operands in C order that have something to compute."""
+    if dtype.char == "e":  # Computed with more digits, and rounded once.
+        wide = np.dtype("float32")
+        run = kernel_of(key, shapes, wide, attrs)
+        return lambda a, b: run(a.astype(wide), b.astype(wide)).astype(dtype)
     return _made(key, _problem(key, shapes[0], shapes[1], attrs), dtype, machine.computer())
 
 

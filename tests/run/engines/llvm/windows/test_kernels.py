@@ -173,6 +173,20 @@ def test_a_graph_with_convolutions(dtype):
     assert "loops of cnn.conv " in f.plan.notes and "numpy cnn" not in f.plan.notes
 
 
+def test_half_precision_is_rounded_once():
+    sd, fetches = graph("float16", pads=1)
+    rng = np.random.default_rng(0)
+    feeds = {
+        "x": rng.normal(size=(5, 9, 10, 4)).astype("float16"),
+        "w": rng.normal(size=(3, 2, 4, 6)).astype("float16"),
+    }
+    f, g = (sd.compile(fetches[0], engine=engine) for engine in ("llvm", "numpy"))
+    got, want = f(feeds)["y"], g(feeds)["y"]
+    assert got.dtype == want.dtype == np.float16 and "loops of cnn.conv" in f.plan.notes
+    assert (got != want).mean() < 0.01
+    np.testing.assert_allclose(got.astype(float), want.astype(float), rtol=1e-3, atol=1e-6)
+
+
 def test_operands_that_are_views():
     sd = SameDiff("float64")
     x, w = sd.placeholder("x", (2, 3, 8, 7)), sd.placeholder("w", (5, 3, 2, 2))
