@@ -24,8 +24,8 @@ MOST_BUFFER = 1 << 17
 _USUAL_BUFFER = 1 << 16
 _PIECES = 16
 """Chunks that a large image should have at least, for threads to share."""
-_LEAST, _MOST = 128, 1024
-"""Pixels of a chunk."""
+_FEW, _LEAST, _MOST = 48, 128, 1024
+"""Pixels of a chunk: those below which a border of its own costs too much, and what it should have."""
 
 
 class Along(NamedTuple):
@@ -125,10 +125,10 @@ class Source(NamedTuple):
 
 
 def source(n: int, sizes: tuple[int, ...], channels: int, phases: Sequence[Phase], item: int) -> Source | None:
-    """The chunks of an array; None where the buffer would be too large."""
+    """The chunks of an array; None where a buffer has no room for as many pixels as a chunk should have."""
     lows, full, beyond = [], [], False
     for a, size in enumerate(sizes):
-        along = [p[a] for p in phases if p[a].offsets and p[a].count]
+        along = [p[a] for p in phases if p[a].offsets and p[a].results]
         least = min((q.offsets[0] for q in along), default=0)
         last = max((q.step * (q.results - 1) + q.offsets[-1] for q in along), default=0)
         beyond |= least < 0 or last >= size
@@ -143,22 +143,26 @@ def source(n: int, sizes: tuple[int, ...], channels: int, phases: Sequence[Phase
     def read(rows: int) -> int:
         return step * (rows - 1) + span
 
-    def fits(rows: int, images: int, most: int) -> bool:
-        return not beyond or images * read(rows) * steps[0] * item <= most
+    def cut(most: int) -> tuple[int, int, int]:
+        """Rows, bands and images of a chunk whose buffer has so many bytes at most; no rows where none fit."""
+        place = read(1), step, steps[0] * item
+        fits = count if not beyond else (most // place[2] - place[0]) // place[1] + 1
+        pixels = min(max(n * count * rest // _PIECES, _LEAST), _MOST)
+        rows = min(max(pixels // rest, 1), count, fits)
+        if rows < 1:
+            return 0, 0, 0
+        bands = -(-count // rows)
+        if bands > 1:
+            return -(-count // bands), bands, 1
+        images = n if not beyond else most // (read(count) * place[2])
+        return count, 1, max(min(n, -(-_LEAST // (count * rest)), images), 1)
 
-    pixels = min(max(n * count * rest // _PIECES, _LEAST), _MOST)
-    rows = min(max(pixels // rest, 1), count)
-    while rows > 1 and not fits(rows, 1, _USUAL_BUFFER):
-        rows -= 1
-    bands = -(-count // rows)
-    rows = -(-count // bands)
-    if not fits(rows, 1, MOST_BUFFER):
+    rows, bands, images = cut(_USUAL_BUFFER)
+    enough = min(_FEW, n * count * rest)
+    if rows * rest * images < enough:
+        rows, bands, images = cut(MOST_BUFFER)
+    if rows * rest * images < enough:
         return None
-    images = 1
-    if bands == 1:
-        images = min(n, -(-_LEAST // (count * rest)))
-        while images > 1 and not fits(rows, images, _USUAL_BUFFER):
-            images -= 1
     image = read(rows) * steps[0] if beyond else math.prod(sizes) * channels
     return Source(
         n, sizes, channels, tuple(lows), steps, image, images, bands, rows, read(rows), -lows[0], step, beyond
@@ -169,7 +173,7 @@ def bordered(sizes: tuple[int, ...], phases: Sequence[Phase]) -> tuple[tuple[int
     """Zeros before each axis, so that no window reaches beyond the array with them; its sizes then, and its phases."""
     lows, full = [], []
     for a, size in enumerate(sizes):
-        along = [p[a] for p in phases if p[a].offsets and p[a].count]
+        along = [p[a] for p in phases if p[a].offsets and p[a].results]
         low = max(-min((q.offsets[0] for q in along), default=0), 0)
         last = max((q.step * (q.results - 1) + q.offsets[-1] for q in along), default=0)
         lows.append(low)

@@ -191,7 +191,8 @@ class _Correlation:
 
 def _bordered(x: _Array, lows: Shape, sizes: Shape) -> _Array:
     """An array in zeros."""
-    found = np.zeros((x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    found = buffers.empty((x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    found.fill(0)
     found[(slice(None), *(slice(low, low + n) for low, n in zip(lows, x.shape[1:-1], strict=True)))] = x
     return found
 
