@@ -32,7 +32,7 @@ to the next in a chunk and in the array, those from one image to the next, and o
 place: how many runs, where, how long; what is written: elements from one image to the next, and from one result along
 the first axis to the next; jobs; what puts the kernel in order, and the elements of that; chunks; parts that sums are
 made of, and how many sums there are."""
-JOB = words("kind x base tap taps many w step y out count rest left wtap")
+JOB = words("kind x base tap taps many w step y out count rest left wtap more")
 """A block of filters of one phase: as `tiles.VALUE`, with offsets for addresses of arrays."""
 SUM = words("kind x base g out count rest left dw step repeat stride columns")
 """A block of columns and filters: as `tiles.KERNEL`, and how often it is done, so many columns further each time."""
@@ -235,7 +235,15 @@ def _value_chunks(m: Module) -> None:
             x, y = at(b, here.source, word_of("x"), t), at(b, target, word_of("y"), t)
             w = at(b, kernel, word_of("w"), t)
             args = [x, word_of("base", "ptr"), word_of("tap", "ptr"), word_of("taps"), word_of("many"), w]
-            args += [word_of("step"), y, word_of("out", "ptr"), word_of("left"), word_of("wtap", "ptr"), count]
+            args += [
+                word_of("step"),
+                y,
+                word_of("out", "ptr"),
+                word_of("left"),
+                word_of("wtap", "ptr"),
+                word_of("more"),
+                count,
+            ]
             d.choose(word_of("kind"), value_names(m.kind), args)
 
         d.jobs(JOB, job)
@@ -268,7 +276,10 @@ def _pack(m: Module) -> None:
                     v = scalar(b, at(b, of_row, b.binary("mul", j, get["column"]), t), t)
                     b.line(f"store {t} {v.text}, ptr {at(b, to_row, j, t).text}, align 1")
 
-                loop(b, ZERO, get["columns"], 1, column)
+                beside = b.compare("icmp eq", get["column"], number(1))
+                when(b, beside, lambda: _copy(b, t, to_row, of_row, get["columns"]))
+                several = b.select(beside, ZERO, get["columns"])
+                loop(b, ZERO, several, 1, column)
 
             loop(b, ZERO, get["rows"], 1, row)
 

@@ -7,6 +7,7 @@ single and double precision are done here. Nothing that a result depends on is c
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -27,6 +28,9 @@ Kernel = Callable[[_Array, _Array], _Array]
 _TYPES = {np.dtype("float32"): "float", np.dtype("float64"): "double"}
 _VECTOR = 0.2e-3
 """Microseconds that a product and sum of vectors takes, roughly."""
+_PIECE, _WORTH = 1 << 18, 128
+"""Bytes of a kernel that tiles go through while they stay in the second cache; results from which it is worth to put a
+kernel in order for that alone."""
 _PARTS, _MOST_SPARE = 8, 1 << 23
 """Parts that sums are made in, at most, and bytes that these take."""
 
@@ -154,18 +158,24 @@ class _Correlation:
             self._job(t, kind=kind, x=first, y=first, w=first, left=min(lanes, c), wtap=kernels)
 
     def _filters(self, phase: Phase, t: Tables) -> None:
-        """Blocks of filters of each group."""
+        """Blocks of filters of each group; of a large kernel a piece after the other."""
         p, lanes, widths = self.p, self.kind.lanes, list(self.kind.tiles)
         of, to = self.reads // p.groups, self.writes // p.groups
-        in_order = not self.back and to % lanes == 0
+        many, widest = t.joined * of, lanes * max(widths)
+        size = len(t.tap) * many * widest * self.kind.bytes
+        # Rows far apart by a power of two leave most of a cache alone, so a large kernel is put in order, too.
+        moved = to > widest and size > _PIECE and p.n * t.results * t.rest >= _WORTH
+        in_order = not self.back and to % lanes == 0 and not moved
         for group in range(p.groups):
             for first, v, left in geometry.blocks(to, lanes, widths):
                 y, width = group * to + first, v * lanes
                 w, step = (y, p.f) if in_order else (self.packed, width)
                 if not in_order:
                     self._pack(phase, group, first, width, (v - 1) * lanes + left)
-                many = t.joined * of
-                self._job(t, kind=widths.index(v), x=group * of, y=y, w=w, step=step, left=left, many=many)
+                known = {"kind": widths.index(v), "x": group * of, "y": y, "step": step, "left": left, "many": many}
+                for at, taps in _pieces(len(t.tap), -(-size // _PIECE)):
+                    part = t._replace(tap=t.tap[at : at + taps])
+                    self._job(part, **known, w=w + at * many * step, more=int(at > 0))
 
     def _pack(self, phase: Phase, group: int, first: int, width: int, used: int) -> None:
         """Put a block of filters in order."""
@@ -275,6 +285,13 @@ class _KernelSums:
         dw = buffers.empty(self.shape, x.dtype)
         self.run(x, g, dw, buffers.empty((self.spare,), x.dtype) if self.spare else dw)
         return dw
+
+
+def _pieces(n: int, pieces: int) -> list[tuple[int, int]]:
+    """About so many pieces: where each begins, and its length. Of nothing there is one."""
+    pieces = max(min(pieces, n), 1)
+    places = [n * k // pieces for k in range(pieces + 1)]
+    return [(a, b - a) for a, b in itertools.pairwise(places)]
 
 
 def _cut(n: int, most: int) -> list[tuple[int, int, int]]:

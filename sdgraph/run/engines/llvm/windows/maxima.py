@@ -38,73 +38,74 @@ _TYPES = {np.dtype("float32"): "float", np.dtype("float64"): "double"}
 # ---------------------------------------------------------------------- code
 
 
-def _module(kind: Kind, *, first: bool) -> str:
-    """``k1(block, lo, hi)``: chunks of the largest numbers, or of where they stand first."""
-    m = Module(kind)
-    b, t = m.builder(), kind.type
-    block = parameter("block", "ptr")
-    plan, x, y, out = (word(b, block, k, "ptr") for k in range(4))
-    get = {name: word(b, plan, k, "ptr" if name in ("base", "list") else "i64") for name, k in HEAD.items()}
+class _Code:
+    """What writes ``k1(block, lo, hi)``: chunks of the largest numbers, or of where they stand first."""
 
-    def chunk(c: Val) -> None:
+    def __init__(self, m: Module, *, first: bool) -> None:
+        self.m, self.t, self.first = m, m.kind.type, first
+        b = self.b = m.builder()
+        block = parameter("block", "ptr")
+        plan, self.x, self.y, self.out = (word(b, block, k, "ptr") for k in range(4))
+        self.get = {name: word(b, plan, k, "ptr" if name in ("base", "list") else "i64") for name, k in HEAD.items()}
+        loop(b, parameter("lo"), parameter("hi"), 1, self._chunk)
+        m.add(b, "k1", [block, parameter("lo"), parameter("hi")], internal=False)
+
+    def _chunk(self, c: Val) -> None:
+        b, get = self.b, self.get
         image, piece = b.binary("sdiv", c, get["chunks"]), b.binary("srem", c, get["chunks"])
         lo = b.binary("mul", piece, get["per_chunk"])
         hi = smaller(b, b.binary("add", lo, get["per_chunk"]), get["results"])
-        before = b.binary("mul", image, get["of"])
-        made = b.binary("mul", image, get["results"])
-        loop(b, lo, hi, 1, lambda p: result(p, before, b.binary("add", made, p)))
+        before, made = b.binary("mul", image, get["of"]), b.binary("mul", image, get["results"])
+        loop(b, lo, hi, 1, lambda p: self._result(p, before, b.binary("add", made, p)))
 
-    def result(p: Val, before: Val, to: Val) -> None:
-        start = b.binary("add", before, word(b, get["base"], p))
-        places = word(b, get["list"], p, "ptr")
+    def _result(self, p: Val, before: Val, to: Val) -> None:
+        b, c = self.b, self.get["c"]
+        start, target = b.binary("add", before, word(b, self.get["base"], p)), b.binary("mul", to, c)
+        places = word(b, self.get["list"], p, "ptr")
         many = word(b, places, 0)
-        target = b.binary("mul", to, get["c"])
-        whole = b.binary("and", get["c"], number(-b.width))
+        one = self._one_first if self.first else self._one_max
 
         def some(j: Val, mask: Val | None) -> None:
-            here = b.binary("add", start, j)
-            put = b.binary("add", target, j)
-            (one_first if first else one_max)(here, put, places, many, mask)
+            one(b.binary("add", start, j), b.binary("add", target, j), places, many, mask)
 
+        whole = b.binary("and", c, number(-b.width))
         loop(b, ZERO, whole, b.width, lambda j: some(j, None))
-        when(b, b.compare("icmp slt", whole, get["c"]), lambda: some(whole, lanes_below(b, whole, get["c"])))
+        when(b, b.compare("icmp slt", whole, c), lambda: some(whole, lanes_below(b, whole, c)))
 
-    def read(here: Val, places: Val, k: Val, mask: Val | None) -> tuple[Val, Val]:
+    def _read(self, here: Val, places: Val, k: Val, mask: Val | None) -> tuple[Val, Val]:
+        b, t = self.b, self.t
         offset = word(b, places, k)
-        return offset, vector(b, at(b, at(b, x, here, t), offset, t), 0, t, mask)
+        return offset, vector(b, at(b, at(b, self.x, here, t), offset, t), 0, t, mask)
 
-    def one_max(here: Val, put: Val, places: Val, many: Val, mask: Val | None) -> None:
+    def _one_max(self, here: Val, put: Val, places: Val, many: Val, mask: Val | None) -> None:
+        b, t = self.b, self.t
         best = Variable(b, const(0, t), vec=True)
-        best.set(read(here, places, number(1), mask)[1])
+        best.set(self._read(here, places, number(1), mask)[1])
 
         def place(k: Val) -> None:
-            v, so_far = read(here, places, k, mask)[1], best.get()
+            v, so_far = self._read(here, places, k, mask)[1], best.get()
             better = b.binary("or", b.compare("fcmp ogt", v, so_far), b.compare("fcmp uno", v, v))
             best.set(b.select(better, v, so_far))
 
         loop(b, number(2), b.binary("add", many, number(1)), 1, place)
-        masked_store_raw(b, best.get(), at(b, y, put, t), t, mask)
+        masked_store_raw(b, best.get(), at(b, self.y, put, t), t, mask)
 
-    def one_first(here: Val, put: Val, places: Val, many: Val, mask: Val | None) -> None:
-        # From the last place to the first, so that the first one stays; where none fits, the last one.
-        largest = vector(b, at(b, y, put, t), 0, t, mask)
+    def _one_first(self, here: Val, put: Val, places: Val, many: Val, mask: Val | None) -> None:
+        """From the last place to the first, so that the first one stays; where none fits, the last one."""
+        b, t = self.b, self.t
+        largest = vector(b, at(b, self.y, put, t), 0, t, mask)
         found = Variable(b, const(0, "i32"), vec=True)
         found.set(b.splat(b.convert("trunc", word(b, places, many), "i32")))
 
         def place(k: Val) -> None:
-            offset, v = read(here, places, b.binary("sub", many, k), mask)
+            offset, v = self._read(here, places, b.binary("sub", many, k), mask)
             fits = b.binary("or", b.compare("fcmp oeq", v, largest), b.compare("fcmp uno", v, v))
             found.set(b.select(fits, b.splat(b.convert("trunc", offset, "i32")), found.get()))
 
         loop(b, ZERO, many, 1, place)
         iota = Val("<" + ", ".join(f"i64 {k}" for k in range(b.width)) + ">", "i64", True, 0)
         wide = b.binary("add", b.convert("sext", found.get(), "i64"), b.binary("add", b.splat(here), iota))
-        masked_store_raw(b, wide, at(b, out, put, "i64"), "i64", mask)
-
-    loop(b, parameter("lo"), parameter("hi"), 1, chunk)
-    m.add(b, "k1", [block, parameter("lo"), parameter("hi")], internal=False)
-    _ends(m)
-    return m.text
+        masked_store_raw(b, wide, at(b, self.out, put, "i64"), "i64", mask)
 
 
 def _ends(m: Module) -> None:
@@ -196,7 +197,10 @@ class _Loops:
 
 @functools.lru_cache(16)
 def _text(kind: Kind, first: bool) -> str:
-    return _module(kind, first=first)
+    m = Module(kind)
+    _Code(m, first=first)
+    _ends(m)
+    return m.text
 
 
 def maxima_of(key: str, shapes: Sequence[Shape], out: Shape, dtype: np.dtype[Any], attrs: Mapping[str, Any]) -> _Loops:

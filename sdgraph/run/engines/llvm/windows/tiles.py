@@ -33,7 +33,7 @@ class Kind(NamedTuple):
     @property
     def tiles(self) -> dict[int, int]:
         """Results of a tile by the vectors of filters, most vectors first: as many sums as there are registers for."""
-        return {4: 6, 2: 12, 1: 14} if self.lanes * self.bytes == 64 else {2: 6, 1: 8}
+        return {2: 12, 1: 14} if self.lanes * self.bytes == 64 else {2: 6, 1: 8}
 
 
 DEEP = 8
@@ -135,16 +135,27 @@ def _store(b: Builder, values: Sequence[Val], p: Val, type_: str, mask: Val | No
 
 VALUE = [parameter(n, "ptr") for n in ("x", "base", "tap")] + [parameter("T"), parameter("J"), parameter("w", "ptr")]
 VALUE += [parameter("ws"), parameter("y", "ptr"), parameter("out", "ptr"), parameter("left"), parameter("wtap", "ptr")]
+VALUE += [parameter("more"), parameter("skip")]
 """The arguments of a tile: what it reads; offsets of results and entries, how many entries, and numbers of each; the
-kernel and its step; what it writes; lanes of the last vector; offsets in the kernel where each channel has its own."""
+kernel and its step; what it writes; lanes of the last vector; offsets in the kernel where each channel has its own;
+whether it adds to what is there; results at the beginning that were written before."""
 
 
 def value_tile(m: Module, r: int, v: int) -> None:
     """A few results of v vectors of filters."""
     b, t = m.builder(), m.kind.type
-    x, base, tap, taps, many, w, step, y, out, left, _ = VALUE
+    x, base, tap, taps, many, w, step, y, out, left, _, more, skip = VALUE
     sources = [at(b, x, word(b, base, i), t) for i in range(r)]
     sums = _accumulators(b, r, v, t)
+    mask = first_lanes(b, left)
+    targets = [at(b, y, word(b, out, i), t) for i in range(r)]
+
+    def go_on() -> None:
+        for target, of in zip(targets, sums, strict=True):
+            for k, s in enumerate(of):
+                s.set(vector(b, target, k, t, mask if k == v - 1 else None))
+
+    when(b, b.compare("icmp ne", more, ZERO), go_on)
     row = Variable(b, w, vec=False)
 
     def entry(k: Val) -> None:
@@ -163,16 +174,19 @@ def value_tile(m: Module, r: int, v: int) -> None:
         loop(b, ZERO, many, 1, column)
 
     loop(b, ZERO, taps, 1, entry)
-    mask = first_lanes(b, left)
-    for i, of in enumerate(sums):
-        _store(b, [s.get() for s in of], at(b, y, word(b, out, i), t), t, mask)
+    for i, (target, of) in enumerate(zip(targets, sums, strict=True)):
+
+        def store(target: Val = target, of: list[Variable] = of) -> None:
+            _store(b, [s.get() for s in of], target, t, mask)
+
+        when(b, b.compare("icmp sge", number(i), skip), store)
     m.add(b, f"value{r}_{v}", VALUE)
 
 
 def deep_tile(m: Module, r: int, *, masked: bool) -> None:
     """A few results of a vector of channels, each of which has a kernel of its own."""
     b, t = m.builder(), m.kind.type
-    x, base, tap, taps, _, w, _, y, out, left, wtap = VALUE
+    x, base, tap, taps, _, w, _, y, out, left, wtap, _, _ = VALUE
     mask = first_lanes(b, left) if masked else None
     sources = [at(b, x, word(b, base, i), t) for i in range(r)]
     sums = _accumulators(b, r, 1, t)
@@ -197,19 +211,19 @@ def deep_name(*, masked: bool) -> str:
 def over_results(m: Module, name: str, r: int, tile: Callable[[int], str]) -> None:
     """All results of a chunk, in tiles of r, the last of which is moved back to be full; fewer one by one."""
     b = m.builder()
-    x, base, tap, taps, many, w, step, y, out, left, wtap = VALUE
+    x, base, tap, taps, many, w, step, y, out, left, wtap, more, _ = VALUE
     count = parameter("count")
 
-    def run(size: int, p: Val) -> None:
+    def run(size: int, wanted: Val, p: Val) -> None:
         here = at(b, base, p, "i64"), tap, taps, many, w, step, y, at(b, out, p, "i64"), left, wtap
-        call(b, tile(size), x, *here)
+        call(b, tile(size), x, *here, more, b.binary("sub", wanted, p))
 
     enough = b.compare("icmp sge", count, number(r))
     tiled, single = b.select(enough, count, ZERO), b.select(enough, ZERO, count)
     last = b.binary("sub", count, number(r))
-    loop(b, ZERO, tiled, r, lambda p: run(r, smaller(b, p, last)))
-    loop(b, ZERO, single, 1, lambda p: run(1, p))
-    m.add(b, name, [*VALUE, count])
+    loop(b, ZERO, tiled, r, lambda p: run(r, p, smaller(b, p, last)))
+    loop(b, ZERO, single, 1, lambda p: run(1, p, p))
+    m.add(b, name, [*VALUE[:-1], count])
 
 
 # ---------------------------------------------------------------------- gradients for the kernel

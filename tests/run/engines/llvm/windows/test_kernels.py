@@ -83,6 +83,23 @@ def test_a_buffer_that_would_be_too_large():
     is_right(made(1, (3, 3000), 12, 2, (2, 3), pads=((1, 0), (1, 1)), strides=(2, 1), dtype="float32"))
 
 
+@pytest.mark.parametrize("key", ["cnn.conv", "cnn.conv_input"])
+@pytest.mark.parametrize("name", LARGE)
+def test_a_kernel_in_pieces_gives_the_same_bits(name, key, monkeypatch):
+    whole = run(LARGE[name], key).tobytes()
+    monkeypatch.setattr(kernels, "_PIECE", 1 << 10)
+    monkeypatch.setattr(kernels, "_WORTH", 1)
+    kernels._made.cache_clear()
+    assert run(LARGE[name], key).tobytes() == whole
+
+
+def test_many_channels_have_their_border_made_before():
+    problem = made(2, (5, 5), 600, 3, (3, 3), pads=((1, 1), (1, 1)), dtype="float32")
+    a, b = problem.operands("cnn.conv")
+    assert kernels.kernel_of("cnn.conv", (a.shape, b.shape), a.dtype, problem.attrs("cnn.conv")).border is not None
+    is_right(problem)
+
+
 @pytest.mark.parametrize("key", LAYOUTS)
 @pytest.mark.parametrize("name", LARGE)
 def test_bits_do_not_depend_on_threads(name, key, monkeypatch):
