@@ -11,6 +11,7 @@ METHODS = [
     "calculate_gradients",
     "calculate_gradients_and_outputs",
     "check_numerics",
+    "cnn",
     "compile",
     "constant",
     "constants",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.onnx_cases import arranging, attention, elementwise, layers, reducing, steps  # noqa: F401
+from tests.onnx_cases import arranging, attention, elementwise, layers, reducing, sliding, steps  # noqa: F401
 from tests.onnx_cases.collection import Case, collected
 from tests.onnx_cases.excluded import why
 from tests.onnx_cases.translation import RULES, Translation

@@ -1,11 +1,18 @@
 """Samples of convolutions and pooling: small, and few, since a dozen tests run for each."""
 
+import numpy as np
+
+from tests.ops import windows_by_hand
+
 UNEVEN = {"strides": (2, 1), "dilation": (1, 2), "pads": ((1, 0), (0, 2))}
 SLIDING = [
     {"sizes": 2},
     {"sizes": 3, "strides": 2, "pads": 1},
     {"sizes": 2, "dilation": 2, "pads": ((1, 0),)},
 ]
+
+
+NUMBERS = np.array([0.5, -1.25, 1.75, 0.25, -0.5])
 
 
 def samples(s, f):
@@ -34,10 +41,9 @@ def samples(s, f):
             s(f(2, 3, 1), f(2, 1, 2)),
             s(f(2, 4, 4), f(2, 2, 4), groups=2),
             s(f(1, 3, 3), f(2, 1, 6), groups=3, strides=2, pads=1),
-            s(f(1, 2, 3, 2, 1), f(2, 2, 1, 1, 2), pads=-1),
+            s(f(1, 3, 3, 2, 1), f(2, 2, 1, 1, 2), pads=((-1, 0), (0, -1), 0)),
             s(f(2, 2, 1), f(1, 1, 2), strides=2),
             s(f(0, 3, 1), f(2, 1, 2)),
-            s(f(1, 1, 1), f(2, 1, 2)),
         ],
         "cnn.conv_input": [
             s(f(2, 2, 4, 3), f(3, 2, 2, 3), sizes=(4, 4), **UNEVEN),
@@ -62,9 +68,9 @@ def samples(s, f):
             s(f(1), sizes=2),
         ],
         "cnn.window_first": [
-            *(s(f(5), f(n), **k) for n, k in zip((4, 3, 4), SLIDING, strict=True)),
-            s(f(2, 3), f(2, 2), sizes=(1, 2)),
-            s(f(0, 3), f(0, 2), sizes=(1, 2)),
+            *(s(NUMBERS, windows_by_hand.window_max(NUMBERS, **k), **k) for k in SLIDING),
+            s(np.array([[1.0, 3.0, 3.0], [-1.0, -1.0, 0.0]]), np.array([[3.0, 3.0], [-1.0, 0.0]]), sizes=(1, 2)),
+            s(np.zeros((0, 3)), np.zeros((0, 2)), sizes=(1, 2)),
         ],
         "cnn.conv1d": [
             s(f(2, 4, 1), f(2, 1, 2), f(2)),

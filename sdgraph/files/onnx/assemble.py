@@ -19,11 +19,10 @@ from sdgraph.build.tracing import Body as Traced
 from sdgraph.build.tracing import trace
 from sdgraph.files.onnx import rules
 from sdgraph.files.onnx.fragments import Fragment, Recorder, Step, Value
-from sdgraph.files.onnx.registry import BODY, FOLLOWED, Exported, Rule
+from sdgraph.files.onnx.registry import BODY, FOLLOWED, OPEN_BODY, UNSIZED, Exported, Rule
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 
-_UNSIZED: Final = "what it is made of hangs on sizes that are unknown: declare them in the placeholders' shapes"
 _YOURS: Final = "sdgraph knows what it computes, not how ONNX says it: write it as a composite"
 _COMPLEX: Final = "the operators of ONNX take no complex numbers"
 _NO_TYPE: Final = "ONNX has no such data type"
@@ -72,7 +71,7 @@ class Assembler:
         if not op.is_composite:
             return _refused((op.qualname, _YOURS))
         if op.infer is not None and not all(a is None or a.is_static for a in avals):
-            return _refused((op.qualname, _UNSIZED))
+            return _refused((op.qualname, UNSIZED))
         return self._by_body(op, trace(op, self._sd, avals, attrs))
 
     def _empty(self, op: Op, avals: tuple[Any, ...], out: Aval) -> Fragment:
@@ -93,6 +92,10 @@ class Assembler:
         result = rule(b, *operands, **attrs)
         if result is BODY:
             return None
+        if result is OPEN_BODY:
+            return self._by_body(op, trace(op, self._sd, avals, attrs))
+        if isinstance(result, str):
+            return _refused((op.qualname, result))
         results = [result] if isinstance(result, Value) else result
         return b.fragment(op.qualname, inputs, results, _first_line(op))
 

@@ -28,6 +28,7 @@ _BOOLS: Final = frozenset(
     ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"]
 )
 _INTEGERS: Final = frozenset(["Shape", "Size", "ArgMax", "ArgMin"])
+_WITH_PLACES: Final = frozenset(["TopK", "MaxPool"])
 
 
 class Value(NamedTuple):
@@ -341,4 +342,4 @@ def _result_dtypes(
     if operator == "EyeLike" and "dtype" in attrs:
         return [attrs["dtype"]]
     first = next(v for v in inputs[operator == "Where" :] if v is not None)
-    return [first.dtype, INT64] if operator == "TopK" else [first.dtype] * outputs
+    return [first.dtype, INT64][:outputs] if operator in _WITH_PLACES else [first.dtype] * outputs

@@ -11,7 +11,10 @@ TARGETS: Final = (STANDARD, BASIC)
 """What a model may be made of: all operators, or none of those that are for neural networks."""
 
 Rule: TypeAlias = "Callable[..., Any]"
-"""Called with a recorder, the operands and the settings of a call; gives the value of each output, or `BODY`."""
+"""Called with a recorder, the operands and the settings of a call.
+
+Gives the value of each output, or `BODY`, `OPEN_BODY`, or a text: why this call has no counterpart.
+"""
 
 
 class Body:
@@ -19,6 +22,11 @@ class Body:
 
 
 BODY: Final = Body()
+OPEN_BODY: Final = Body()
+"""Stands for a body that hangs on sizes, of a call for which all that it hangs on are known."""
+
+UNSIZED: Final = "what it is made of hangs on sizes that are unknown: declare them in the placeholders' shapes"
+"""Why a call has no counterpart of which not enough is known."""
 
 
 class Exported(NamedTuple):

@@ -36,7 +36,7 @@ def _filters(w: Aval, axes: int) -> None:
 
 def _channels(c: Any, wanted: Any, w: Aval, groups: int = 1) -> None:
     """Raise ShapeError unless the filters take the channels that there are, as far as both are known."""
-    if type(c) is int and type(wanted) is int and c != wanted * groups:
+    if type(wanted) is int and shapes.known_to_differ(c, wanted * groups):
         raise ShapeError(
             "The filters do not take as many channels as there are.",
             given=f"{c} channels, filters {shape_str(w.shape)}" + (f", groups={groups}" if groups > 1 else ""),

@@ -116,48 +116,59 @@ def _outs(x: Array, k: Sizes, strides: Sizes, dilation: Sizes, pads: Pads) -> tu
 def conv(_: Any, x: Array, w: Array, *, strides: Sizes, dilation: Sizes, pads: Pads, groups: int) -> Array:
     """``y[n, o, f] = sum x[n, s o + d k - low, c] w[k, c, f]``."""
     x, w = _alike(x, w)
-    k, f, c = w.shape[:-2], w.shape[-1], x.shape[-1]
-    outs = _outs(x, k, strides, dilation, pads)
-    if not math.prod((x.shape[0], *outs, f)) or not w.size:
-        return np.zeros((x.shape[0], *outs, f), x.dtype)
-    if groups == c > 1:
-        return _depthwise(x, w, strides, dilation, pads, outs)
-    y = np.empty((x.shape[0], *outs, f), x.dtype)
-    if groups == 1 and x.flags.c_contiguous and _reads_each_once(k, strides, pads):
-        np.matmul(x.reshape(-1, c), w.reshape(c, f), out=y.reshape(-1, f))
+    k, f = w.shape[:-2], w.shape[-1]
+    y = np.empty((x.shape[0], *_outs(x, k, strides, dilation, pads), f), x.dtype)
+    if not y.size or not w.size:
+        y[...] = 0
         return y
+    _put(y, x, w, strides, dilation, pads, groups)
+    return y
+
+
+def _put(y: Array, x: Array, w: Array, strides: Sizes, dilation: Sizes, pads: Pads, groups: int) -> None:
+    """Write a convolution into an array, whose places may be apart."""
+    k, f, c, outs = w.shape[:-2], w.shape[-1], x.shape[-1], y.shape[1:-1]
+    if groups == c > 1:
+        return _put_depthwise(y, x, w, strides, dilation, pads)
+    whole = y.flags.c_contiguous
+    if groups == 1 and whole and x.flags.c_contiguous and _reads_each_once(k, strides, pads):
+        np.matmul(x.reshape(-1, c), w.reshape(c, f), out=y.reshape(-1, f))
+        return None
     per_group, filters = c // groups, f // groups
     matrices = np.ascontiguousarray(np.moveaxis(w.reshape(-1, per_group, groups, filters), 2, 0))
     matrices = matrices.reshape(groups, -1, filters)
     for images, rows, columns in _columns(x, k, strides, dilation, pads, outs):
-        target = y[images, rows].reshape(-1, f)  # A view: whole images, or rows of one.
-        if groups == 1:
-            np.matmul(columns.reshape(len(columns), -1), matrices[0], out=target)
+        target = y[images, rows]
+        if groups == 1 and whole:  # Whole images, or rows of one: a view.
+            np.matmul(columns.reshape(len(columns), -1), matrices[0], out=target.reshape(-1, f))
             continue
         for q in range(groups):
             own = columns[:, :, q * per_group : (q + 1) * per_group].reshape(len(columns), -1)
-            target[:, q * filters : (q + 1) * filters] = own @ matrices[q]
-    return y
+            target[..., q * filters : (q + 1) * filters] = (own @ matrices[q]).reshape(*target.shape[:-1], filters)
+    return None
 
 
 def _reads_each_once(k: Sizes, strides: Sizes, pads: Pads) -> bool:
     return all(q == 1 for q in (*k, *strides)) and not any(p for pair in pads for p in pair)
 
 
-def _depthwise(x: Array, w: Array, strides: Sizes, dilation: Sizes, pads: Pads, outs: Sizes) -> Array:
+def _place_bytes(x: Array, filters: int, strides: Sizes) -> int:
+    """Bytes for each place of the result: those of its filters, or of what lies between it and the next one in x."""
+    return max(filters, x.shape[-1] * math.prod(strides)) * x.itemsize
+
+
+def _put_depthwise(y: Array, x: Array, w: Array, strides: Sizes, dilation: Sizes, pads: Pads) -> None:
     """Each channel with its own filters: tap by tap, block by block."""
-    k, c, f = w.shape[:-2], x.shape[-1], w.shape[-1]
-    taps = w.reshape(*k, c, f // c)
-    y = np.zeros((x.shape[0], *outs, c, f // c), x.dtype)
+    k, c, f, outs = w.shape[:-2], x.shape[-1], w.shape[-1], y.shape[1:-1]
+    m = f // c
+    taps = w.reshape(*k, c, m)
     axes = (slice(None),) * (x.ndim - 1)
-    for images, rows, view in _pieces(x, k, strides, dilation, pads, outs, f * x.itemsize):
+    for images, rows, view in _pieces(x, k, strides, dilation, pads, outs, _place_bytes(x, f, strides)):
         target = y[images, rows]
+        target[...] = 0
         for t in itertools.product(*map(range, k)):
-            if f == c:
-                target[..., 0] += view[axes + t] * taps[t][:, 0]
-            else:
-                target += view[axes + t][..., None] * taps[t]
-    return y.reshape(x.shape[0], *outs, f)
+            for j in range(m):
+                target[..., j::m] += view[axes + t] * taps[t][:, j]
 
 
 # ---------------------------------------------------------------------- the derivative by the array
@@ -201,19 +212,14 @@ def conv_input(
     turned = w.reshape(*k, per_group, groups, filters)
     turned = turned.transpose(*range(axes), axes + 2, axes + 1, axes).reshape(*k, filters, shape[-1])
     ones = (1,) * axes
-    x = None if all(s == 1 for s in strides) else np.empty(shape, g.dtype)
+    x = np.empty(shape, g.dtype)
     for places, taps, spread, around in _phases(sizes, g.shape[1:-1], k, strides, dilation, pads):
+        target = x[(slice(None), *places)]
         if not all(taps):  # Only where strides are larger than the window, or pass over it.
-            assert x is not None
-            x[(slice(None), *places)] = 0
+            target[...] = 0
             continue
         part = turned[tuple(slice(t[0], t[-1] + 1, t.step) for t in taps)]
-        part = part[(slice(None, None, -1),) * axes]
-        found = conv(np, g, part, strides=ones, dilation=spread, pads=around, groups=groups)
-        if x is None:
-            return found
-        x[(slice(None), *places)] = found
-    assert x is not None
+        _put(target, g, part[(slice(None, None, -1),) * axes], ones, spread, around, groups)
     return x
 
 
@@ -246,7 +252,7 @@ def _depthwise_kernel(x: Array, g: Array, k: Sizes, strides: Sizes, dilation: Si
     c, m, outs = x.shape[-1], g.shape[-1] // x.shape[-1], g.shape[1:-1]
     w = np.zeros((*k, c, m), x.dtype)
     axes = (slice(None),) * (x.ndim - 1)
-    for images, rows, view in _pieces(x, k, strides, dilation, pads, outs, g.shape[-1] * x.itemsize):
+    for images, rows, view in _pieces(x, k, strides, dilation, pads, outs, _place_bytes(x, g.shape[-1], strides)):
         target = g[images, rows].reshape(-1, c, m)
         for t in itertools.product(*map(range, k)):
             own = view[axes + t].reshape(-1, c)

@@ -332,9 +332,7 @@ class SDPooling(Namespace, prefix="cnn", shared=layouts.SHARED):
         settings = _over_all_axes(v, size, strides, padding, dilation, ceil, data_format)
         y = sd.cnn.window_max(v, **settings)
         at = sd.cnn.window_first(v, y, **settings)
-        n, *rest = cast("tuple[int, ...]", v.shape)
-        before = np.arange(n).reshape(-1, 1, 1, 1) * math.prod(rest)
-        return y, at - before
+        return y, at % max(math.prod(cast("tuple[int, ...]", v.shape[1:])), 1)
 
     @composite
     def global_max_pooling(

@@ -65,7 +65,7 @@ def _check(
     c, per_group, f, k = x.shape[-1], w.shape[-2], w.shape[-1], w.shape[:-2]
     if any(n == 0 for n in k):
         raise ShapeError("A window has at least one place along each axis.", given=f"filters {shape_str(w.shape)}")
-    if type(c) is int and type(per_group) is int and c != per_group * groups:
+    if type(per_group) is int and shapes.known_to_differ(c, per_group * groups):
         raise ShapeError(
             "The filters do not take as many channels as there are.",
             given=f"{c} channels, filters {shape_str(w.shape)}, groups={groups}",

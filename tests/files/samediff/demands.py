@@ -231,6 +231,9 @@ ARGUMENTS = {
     "cosine_distance_loss": ("ii",), "softmax_cross_entropy_loss": ("i", "t"), "sigm_cross_entropy_loss": ("i", "t"),
     "absolute_difference_loss": ("i",), "hinge_loss": ("i",), "mean_sqerr_loss": ("i",), "log_poisson_loss": ("i",),
     "solve": ("", "", "b"), "triangular_solve": ("", "", "bb"),
+    "conv1d": ("i" * 6,), "conv2d": ("i" * 11,), "conv3dnew": ("i" * 14,), "depthwise_conv2d": ("i" * 10,),
+    "sconv2d": ("i" * 11,), "deconv2d": ("i" * 10,), "deconv3d": ("i" * 14,), "maxpool2d": ("i" * 11,),
+    "avgpool2d": ("i" * 11,), "maxpool3dnew": ("i" * 15,), "avgpool3dnew": ("i" * 15,),
 }  # fmt: skip
 
 

@@ -32,7 +32,9 @@ OTHER = {
         math.rdiv.7 math.max.7 math.step.1 math.step.2 math.isMax.1 math.isMax.2 math.logSumExp.9 nn.relu6.4
         nn.logSoftmax.6 nn.topK.1 nn.topK.3 sd.range.3 sd.permute.4 sd.sequenceMask.6 sd.stridedSlice.3
         sd.replaceWhere.15 sd.replaceWhere.16 math.reduceAmean.2 math.reduceAmin.2 sd.batchMmul.1 sd.batchMmul.2
-        sd.batchMmul.4 linalg.lstsq.4 linalg.qr.3 bitwise.bitsHammingDistance.1""",
+        sd.batchMmul.4 linalg.lstsq.4 linalg.qr.3 bitwise.bitsHammingDistance.1
+        cnn.avgPooling3d.1 cnn.avgPooling3d.2 cnn.avgPooling3d.4 cnn.maxPooling3d.1 cnn.maxPooling3d.2
+        cnn.maxPooling3d.3 cnn.maxPoolWithArgmax.1 cnn.maxPoolWithArgmax.4 cnn.maxPoolWithArgmax.5""",
     "rotation of negative numbers is cyclic": """
         math.bitShiftRotl.1 math.bitShiftRotr.1 math.bitShiftRotr.2 bitwise.bitRotl.1 bitwise.bitRotl.2
         bitwise.bitRotr.1 bitwise.leftShiftCyclic.1 bitwise.rightShiftCyclic.1 bitwise.rightShiftCyclic.2""",

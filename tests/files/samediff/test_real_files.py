@@ -17,8 +17,6 @@ REFUSED = {
     "flow_if_true": ("merge", "switch"),
     "flow_switch_merge": ("merge", "switch"),
     "flow_while": ("enter", "exit", "merge", "next_iteration", "switch"),
-    "net_cnn_nchw": ("avgpool2d", "conv2d", "maxpool2d"),
-    "net_conv3d": ("conv3dnew",),
     "net_gru": ("gru",),
     "net_lstm_nst": ("lstmLayer",),
     "net_lstm_nts": ("lstmLayer",),

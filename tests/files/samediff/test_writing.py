@@ -32,6 +32,7 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
     *("linalg.matmul_where", "linalg.svd"),
+    *("cnn.conv_input", "cnn.conv_kernel", "cnn.window_max", "cnn.window_first", "cnn.max_pool_with_argmax"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
@@ -53,6 +54,8 @@ SOME_REFUSED = {
         "slice",
     ),
     "fill",
+    *(f"cnn.{name}" for name in ("conv", "conv1d", "conv2d", "conv3d", "depth_wise_conv2d", "deconv2d", "deconv3d")),
+    *(f"cnn.{kind}_pooling{n}d" for kind in ("max", "avg") for n in (2, 3)),
     *(name for name in OPS if name.startswith("random.")),
 }
 

@@ -15,6 +15,7 @@ from sdgraph.files.onnx.rules import (  # noqa: F401 - importing a part enters i
     reductions,
     refused,
     shapes,
+    windows,
 )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.sliding import SLIDING
 from sdgraph.files.samediff.reading.stored import Unfit, dtype_of, reduction_of
 from sdgraph.files.samediff.schema import ALL_AXES
 from sdgraph.ops.losses.reduction import LossReduce
@@ -476,6 +477,7 @@ def _normalize_moments(c: Call) -> Any:
 
 
 COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
+    **SLIDING,
     "round": _round,
     "rational_tanh": _rational_tanh,
     "rectified_tanh": _rectified_tanh,

@@ -19,6 +19,7 @@ from sdgraph.files.samediff.writing.rules import (
     picking,
     products,
     reducing,
+    sliding,
 )
 
 RULES: Final[dict[str, Callable[[Call], Written]]] = {
@@ -31,10 +32,13 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
     **products.RULES,
     **losses.RULES,
     **drawing.RULES,
+    **sliding.RULES,
 }
 """By qualified name. A composite without a rule, or whose rule refuses, is written as the ops of its body."""
 
 _REASONS: Final = {
+    "cnn.max_pool_with_argmax": "SameDiff gives the positions wrong",
+    "cnn.window_first": "SameDiff gives the positions wrong",
     "linalg.eig": "SameDiff has no complex numbers",
     "linalg.lu": "SameDiff gives the permutation in another form",
     "linalg.qr": "SameDiff gives the factors other signs",
