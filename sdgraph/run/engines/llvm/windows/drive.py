@@ -292,35 +292,43 @@ def _pack(m: Module) -> None:
 # ---------------------------------------------------------------------- gradients for the kernel
 
 
-def most_columns(kind: Kind) -> list[tuple[int, int]]:
+def _tiles(kind: Kind, *, apart: bool) -> list[tuple[int, int]]:
     """Every tile of columns: how many, and vectors of filters."""
-    return [(r, v) for v, most in kind.tiles.items() for r in range(1, most + 1)]
+    return [(r, v) for v, most in kind.columns(apart=apart).items() for r in range(1, most + 1)]
 
 
-def sum_names(kind: Kind) -> list[str]:
+def sum_names(kind: Kind, *, apart: bool) -> list[str]:
     """The functions that jobs of a gradient for the kernel choose from."""
-    names = [tiles.kernel_name(apart=apart) for apart in (False, True)]
-    several = [f"{name}{r}_{v}" for name in names for r, v in most_columns(kind)]
-    return [*several, *(f"channels{r}" for r in tiles.DEEP_ENTRIES)]
+    several = [f"{tiles.kernel_name(apart=apart)}{r}_{v}" for r, v in _tiles(kind, apart=apart)]
+    return several if apart else [*several, *(f"channels{r}" for r in tiles.DEEP_ENTRIES)]
 
 
-def kernel_sums(kind: Kind) -> str:
+def sums_of_runs(kind: Kind) -> str:
     """The module of gradients for the kernel: ``k1`` does parts of the sums, ``f1`` adds them up in their order."""
+    return _kernel_sums(kind, apart=False)
+
+
+def sums_by_table(kind: Kind) -> str:
+    """The same for kernels of which few entries follow one another in memory."""
+    return _kernel_sums(kind, apart=True)
+
+
+def _kernel_sums(kind: Kind, *, apart: bool) -> str:
     m = Module(kind)
-    for apart in (False, True):
-        for r, v in most_columns(kind):
-            tiles.kernel_tile(m, r, v, apart=apart)
-    for r in tiles.DEEP_ENTRIES:
-        tiles.deep_kernel_tile(m, r)
+    for r, v in _tiles(kind, apart=apart):
+        tiles.kernel_tile(m, r, v, apart=apart)
+    if not apart:
+        for r in tiles.DEEP_ENTRIES:
+            tiles.deep_kernel_tile(m, r)
     _bring(m)
     _Drive(m).end("f0")
-    _sum_parts(m)
+    _sum_parts(m, sum_names(kind, apart=apart))
     _add_parts(m)
     _whole(m)
     return m.text
 
 
-def _sum_parts(m: Module) -> None:
+def _sum_parts(m: Module, names: Sequence[str]) -> None:
     d = _Drive(m)
     b, t = d.b, d.t
     buffer = d.buffer()
@@ -333,13 +341,13 @@ def _sum_parts(m: Module) -> None:
         d.clear(sums, size)
         all_, parts = d.head("parts"), d.head("chunks")
         lo, hi = (b.binary("sdiv", b.binary("mul", all_, k), parts) for k in (q, b.binary("add", q, number(1))))
-        loop(b, lo, hi, 1, lambda c: _sum_chunk(d, d.chunk(c, buffer), sums))
+        loop(b, lo, hi, 1, lambda c: _sum_chunk(d, d.chunk(c, buffer), sums, names))
 
     loop(b, parameter("lo"), parameter("hi"), 1, part)
     d.end("k1", chunks=True)
 
 
-def _sum_chunk(d: _Drive, here: _Chunk, sums: Val) -> None:
+def _sum_chunk(d: _Drive, here: _Chunk, sums: Val, names: Sequence[str]) -> None:
     b, t = d.b, d.t
     cotangents = at(b, d.w, here.place, t)
 
@@ -357,7 +365,7 @@ def _sum_chunk(d: _Drive, here: _Chunk, sums: Val) -> None:
         def again(k: Val) -> None:
             source = at(b, x, b.binary("mul", k, stride), t)
             args = [source, *known, at(b, dw, b.binary("mul", k, rows), t), step, word_of("left"), columns]
-            d.choose(word_of("kind"), sum_names(d.m.kind), args)
+            d.choose(word_of("kind"), names, args)
 
         loop(b, ZERO, word_of("repeat"), 1, again)
 

@@ -31,6 +31,8 @@ _VECTOR = 0.2e-3
 _PIECE, _WORTH = 1 << 18, 128
 """Bytes of a kernel that tiles go through while they stay in the second cache; results from which it is worth to put a
 kernel in order for that alone."""
+_RUN = 7
+"""Entries that follow one another in memory, below which tiles of them would be too small."""
 _PARTS, _MOST_SPARE = 8, 1 << 23
 """Parts that sums are made in, at most, and bytes that these take."""
 
@@ -229,7 +231,12 @@ class _KernelSums:
         keep = self.plan.keep
         self.known = {"base": keep(t.base), "out": keep(t.out), "count": t.results, "rest": t.rest, "step": p.f}
         self.jobs: list[dict[str, int]] = []
-        (self._deep if p.is_deep else self._columns)(t)
+        run = t.joined * p.c // p.groups
+        self.apart = not p.is_deep and run < _RUN and len(t.tap) > 1
+        if p.is_deep:
+            self._deep(t)
+        else:
+            self._columns(t, run)
         self.shape = (*p.k, p.c // p.groups, p.f)
         length = math.prod(self.shape)
         self.parts = max(min(_PARTS, s.chunks, _MOST_SPARE // (length * dtype.itemsize)), 1)
@@ -239,10 +246,11 @@ class _KernelSums:
         plan.set(out_image=math.prod(p.outs) * p.f, out_row=steps[0], chunks=self.parts, parts=s.chunks, length=length)
         plan.set(jobs=len(self.jobs), job=plan.table(SUM, self.jobs))
         time = p.n * math.prod(p.outs) * length / self.kind.lanes * _VECTOR
-        self.run = Loops(machine.kernel(_text(drive.kernel_sums, self.kind)), plan.head, 4, self.parts, time)
+        module = drive.sums_by_table if self.apart else drive.sums_of_runs
+        self.run = Loops(machine.kernel(_text(module, self.kind)), plan.head, 4, self.parts, time)
 
     def _deep(self, t: Tables) -> None:
-        c, lanes, names, at = self.p.c, self.kind.lanes, drive.sum_names(self.kind), 0
+        c, lanes, names, at = self.p.c, self.kind.lanes, drive.sum_names(self.kind, apart=False), 0
         while at < len(t.tap):
             r = next(r for r in tiles.DEEP_ENTRIES if r <= len(t.tap) - at)
             columns, kind = self.plan.keep(t.tap[at : at + r]), names.index(f"channels{r}")
@@ -251,20 +259,18 @@ class _KernelSums:
                 self.jobs.append({**self.known, **job, "repeat": 1, "columns": columns})
             at += r
 
-    def _columns(self, t: Tables) -> None:
-        """Columns that follow one another, or all of them by a table where too few do."""
-        p = self.p
+    def _columns(self, t: Tables, run: int) -> None:
+        """Columns that follow one another, so many, or all of them by a table where these are few."""
+        p, most = self.p, self.kind.columns(apart=self.apart)
         of, to = p.c // p.groups, p.f // p.groups
-        run = t.joined * of
         for group in range(p.groups):
-            for first, v, left in geometry.blocks(to, self.kind.lanes, list(self.kind.tiles)):
+            for first, v, left in geometry.blocks(to, self.kind.lanes, list(most)):
                 known = {**self.known, "g": group * to + first, "left": left, "x": group * of}
-                most = self.kind.tiles[v]
-                if run <= most // 2 < len(t.tap) * run:
-                    self._by_table(known, (t.tap[:, None] + np.arange(run)).reshape(-1), most, v)
+                if self.apart:
+                    self._by_table(known, (t.tap[:, None] + np.arange(run)).reshape(-1), most[v], v)
                     continue
                 for k, tap in enumerate(t.tap.tolist()):
-                    for at, r, times in _cut(run, most):
+                    for at, r, times in _cut(run, most[v]):
                         self._job({**known, "x": known["x"] + tap + at, "repeat": times}, r, v, k * run + at)
 
     def _by_table(self, known: dict[str, int], places: geometry.Words, most: int, v: int) -> None:
@@ -274,8 +280,8 @@ class _KernelSums:
                 self._job({**known, "repeat": 1, "columns": columns}, r, v, at)
 
     def _job(self, known: dict[str, int], r: int, v: int, row: int) -> None:
-        name = tiles.kernel_name(apart="columns" in known)
-        kind = drive.sum_names(self.kind).index(f"{name}{r}_{v}")
+        name = f"{tiles.kernel_name(apart=self.apart)}{r}_{v}"
+        kind = drive.sum_names(self.kind, apart=self.apart).index(name)
         self.jobs.append({**known, "kind": kind, "stride": r, "dw": row * self.p.f + known["g"]})
 
     def __call__(self, x: _Array, g: _Array) -> _Array:

@@ -33,7 +33,18 @@ class Kind(NamedTuple):
     @property
     def tiles(self) -> dict[int, int]:
         """Results of a tile by the vectors of filters, most vectors first: as many sums as there are registers for."""
-        return {2: 12, 1: 14} if self.lanes * self.bytes == 64 else {2: 6, 1: 8}
+        return {2: 12, 1: 14} if self._is_wide else {2: 6, 1: 8}
+
+    def columns(self, *, apart: bool) -> dict[int, int]:
+        """Columns of a tile likewise. Those that follow one another need one address for all, so there may be more."""
+        if apart:
+            return self.tiles
+        return {2: 12, 1: 24} if self._is_wide else {2: 6, 1: 12}
+
+    @property
+    def _is_wide(self) -> bool:
+        """Whether there are 32 registers of 64 bytes, not 16 shorter ones."""
+        return self.lanes * self.bytes == 64
 
 
 DEEP = 8
