@@ -1,5 +1,7 @@
 """Convolutions as loops of their own: right on all kinds of computers, with bits that depend on nothing else."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,20 @@ def test_many_channels_have_their_border_made_before():
     a, b = problem.operands("cnn.conv")
     assert kernels.kernel_of("cnn.conv", (a.shape, b.shape), a.dtype, problem.attrs("cnn.conv")).border is not None
     is_right(problem)
+
+
+@pytest.mark.parametrize("key", LAYOUTS)
+def test_no_columns_are_copied_out(key):
+    """Beside the result there are the kernel in order, or parts of sums; borders are on the stack."""
+    problem = made(8, (24, 24), 16, 16, (3, 3), pads=((1, 1), (1, 1)), dtype="float32")
+    a, b = problem.operands(key)
+    f = kernels.kernel_of(key, (a.shape, b.shape), a.dtype, problem.attrs(key))
+    f(a, b)
+    tracemalloc.start()
+    result = f(a, b)
+    beside = tracemalloc.get_traced_memory()[1] - result.nbytes
+    tracemalloc.stop()
+    assert beside < 8 * problem.arrays["w"].nbytes + 4096
 
 
 @pytest.mark.parametrize("key", LAYOUTS)
