@@ -14,6 +14,8 @@ from sdgraph.run.engines.limits import Touch, Work
 
 _PICKS = frozenset(("gather", "gather_nd", "take_along_axis"))
 """Ops that read no more of their first operand than they return."""
+_PLACES = {"cnn.conv": (-1, 1), "cnn.conv_input": (0, 1), "cnn.conv_kernel": (1, -1)}
+"""Which operand of a convolution or its gradients is the places of windows, and which the filters; -1: the result."""
 
 
 def work_of(step: Step, avals: Mapping[int, Any], memory: Mapping[int, int]) -> Work:
@@ -80,4 +82,13 @@ def _multiplied(step: Step, avals: Mapping[int, Any]) -> float:
     if step.op.key == "tensordot":
         first = avals[step.inputs[0]].shape
         return float(math.prod(step.aval.shape) * math.prod(first[k] for k in step.attrs["axes_x"]))
+    if step.op.key in _PLACES:
+        # Each place of the windows is multiplied with all that a filter has.
+        places, kernel = (_of_conv(step, avals, k) for k in _PLACES[step.op.key])
+        return float(math.prod(places) * math.prod(kernel[:-1]))
     return 0.0
+
+
+def _of_conv(step: Step, avals: Mapping[int, Any], k: int) -> tuple[int, ...]:
+    """The shape of one of the three arrays of a convolution: an operand, or the result."""
+    return step.aval.shape if k < 0 else avals[step.inputs[k]].shape

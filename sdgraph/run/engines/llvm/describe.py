@@ -13,6 +13,7 @@ from sdgraph.plan.plan import NO_SLOT, Plan, Step
 from sdgraph.run.engines.llvm import work
 from sdgraph.run.engines.llvm.divide.advice import VIEW, advice
 from sdgraph.run.engines.llvm.divide.cuts import COLUMN, ELEMENT, ONCE, OUTER, ROW
+from sdgraph.run.engines.llvm.divide.own_loops import OWN_LOOPS
 from sdgraph.run.engines.llvm.divide.region import Region, is_scan
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.liveness import peak_bytes
@@ -35,6 +36,12 @@ def stored(one: Compiled) -> set[int]:
 def title(region: Region) -> str:
     """What a region is called."""
     return f"region over {_space(region)}"
+
+
+def alone_title(step: Step, division: Division) -> str:
+    """What a step is called that is in no region."""
+    who = "loops of" if division.reasons.get(step.out) in OWN_LOOPS else "numpy"
+    return f"{who} {step.op.qualname}"
 
 
 def holds(region: Region) -> tuple[str, ...]:
@@ -64,7 +71,7 @@ def described(plan: Plan, division: Division, runners: dict[int, Runner]) -> Mad
             name = f"  # {step.name}" if step.name else ""
             lines.append(f"  {step.title} {_aval(part)}{name}  not fused: {step.why}")
             lines += [f"    {step.advice}"] if step.advice else []
-    remarks = {step.out: f"numpy kernel: {step.why}" for step in alone}
+    remarks = {step.out: f"{'loops' if step.why in OWN_LOOPS else 'numpy kernel'}: {step.why}" for step in alone}
     return Made.of(
         plan,
         steps=_steps(plan, division),
@@ -94,7 +101,7 @@ def _group(one: Compiled, plan: Plan, division: Division, place: int) -> Group:
 def _alone(step: Step, division: Division, place: int) -> Alone:
     why = division.reasons.get(step.out, VIEW)
     name = step.source.name if step.source is not None else ""
-    return Alone(f"numpy {step.op.qualname}", step.out, name, why, advice(why, step.op.key), place)
+    return Alone(alone_title(step, division), step.out, name, why, advice(why, step.op.key), place)
 
 
 def _steps(plan: Plan, division: Division) -> tuple[Step, ...]:

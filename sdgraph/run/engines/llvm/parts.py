@@ -27,7 +27,7 @@ def measurable(plan: Plan, division: Division, runners: Mapping[int, Runner]) ->
         if isinstance(part, Step):
             does = work_of(part, avals, memory)
             names = (part.source.name,) if part.source is not None else ()
-            found.append(Part(f"numpy {part.op.qualname}", does.bytes, _quiet(do), names, does))
+            found.append(Part(describe.alone_title(part, division), does.bytes, _quiet(do), names, does))
         elif runners[k].small or len(part.regions) == 1:
             found.append(_segment(do, runners[k], division))
         else:

@@ -17,6 +17,7 @@ from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines import buffers, reference
 from sdgraph.run.engines.failures import reraise
 from sdgraph.run.engines.interface import Run
+from sdgraph.run.engines.llvm.divide.own_loops import CONVOLUTION, own_loops
 from sdgraph.run.engines.llvm.divide.region import size_of
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
 from sdgraph.run.engines.llvm.segment import Runner
@@ -182,12 +183,27 @@ def quick(step: Step, division: Division) -> Callable[..., Any]:
     if step.op.key == "permute":
         axes = step.attrs["axes"]
         return lambda x: x.transpose(axes)
+    own = own_loops(step, division.dtypes, division.shapes)
+    if own is not None:
+        return _by_loops(step, division, own)
     fn = step.op.bind_kernel(np, "numpy", step.attrs)
     if fn is np.matmul and all(len(division.shapes.get(j, ())) == 2 for j in step.inputs):
         of = {division.dtypes.get(j) for j in step.inputs}
         # Between matrices of one such type both are a product by BLAS.
         return np.dot if len(of) == 1 and of <= _BY_BLAS else fn
     return fn
+
+
+def _by_loops(step: Step, division: Division, own: str) -> Callable[..., Any]:
+    """The loops of a step that has its own."""
+    from sdgraph.run.engines.llvm.windows import kernels, maxima
+
+    shapes, dtype = [division.shapes[j] for j in step.inputs], division.dtypes[step.inputs[0]]
+    if own == CONVOLUTION:
+        run = kernels.kernel_of(step.op.key, shapes, dtype, step.attrs)
+    else:
+        run = maxima.maxima_of(step.op.key, shapes, step.aval.shape, dtype, step.attrs)
+    return lambda *arrays: run(*(_plain(a, shape, dtype) for a, shape in zip(arrays, shapes, strict=True)))
 
 
 def _no_memory(plan: Plan, makes: Sequence[Place], e: MemoryError) -> ExecutionError:

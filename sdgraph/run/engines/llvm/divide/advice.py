@@ -5,6 +5,8 @@ Every reason has a line here. Must not know LLVM.
 
 from __future__ import annotations
 
+from sdgraph.run.engines.llvm.divide.own_loops import CONVOLUTION, WINDOWS
+
 VIEW = "a view that is needed as an array"
 
 _ADVICE = {
@@ -13,6 +15,8 @@ _ADVICE = {
     "a product of matrices": "BLAS does it, which is the quickest way; `profile` tells how near it comes.",
     "a batch of products": "BLAS does it. One large product is quicker than a batch of small ones, where the graph can "
     "be written so.",
+    CONVOLUTION: "Loops of its own do it; `profile` tells how near they come to what the computer can do.",
+    WINDOWS: "Loops of its own do it, in vectors along the last axis: they are quickest where channels are there.",
     "no compiled form": "Its kernel is numpy's. Written with operations that have a compiled form it becomes part of a "
     'region; an operation of your own can bring one, `kernels={"llvm": ...}`.',
     "several results": "Its kernel is numpy's, all results at once.",

@@ -17,6 +17,7 @@ from sdgraph.lower import contracts
 from sdgraph.plan.plan import Plan, Step
 from sdgraph.run.engines.llvm.divide import joined, log_softmax, spec, spikes, sums, views
 from sdgraph.run.engines.llvm.divide.checks import looks_for
+from sdgraph.run.engines.llvm.divide.own_loops import own_loops
 from sdgraph.run.engines.llvm.divide.region import MAX_OPERANDS, Node, Operand, countable, readable
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment, in_order, last_uses
 from sdgraph.run.engines.llvm.divide.stages import FIRST_STEPS, Stage
@@ -175,6 +176,9 @@ class _Divider:
             return "dtype"
         if not all(map(countable, (aval.shape, *(v.shapes[j] for j in step.inputs)))):
             return "more elements than can be counted"
+        own = own_loops(step, v.dtypes, v.shapes)
+        if own is not None:
+            return own
         if step.op.places is not None:
             return joined.parts(v, step)
         take_apart = TAKEN_APART.get(name)
