@@ -98,7 +98,7 @@ def _depth_wise(
         ``c m + j``. The promoted dtype.
 
     Raises:
-        ShapeError: If ranks, channels, filters or bias do not fit each other.
+        ShapeError: If ranks, channels, filters or bias do not fit each other, or no window fits into the array.
         ArgumentError: If there is no such padding or format, or a setting is no whole number, or one for each axis.
     """
     first = layouts.with_rank(x, 2, data_format)
@@ -118,7 +118,7 @@ def _separable(x: Aval, w: Aval, point: Aval, bias: Aval | None, *, data_format:
         ``(N, *out, F)``, or with ``"NCHW"`` ``(N, F, *out)``; the promoted dtype.
 
     Raises:
-        ShapeError: If ranks, channels, filters or bias do not fit each other.
+        ShapeError: If ranks, channels, filters or bias do not fit each other, or no window fits into the array.
         ArgumentError: If there is no such padding or format, or a setting is no whole number, or one for each axis.
     """
     y = _depth_wise(x, w, None, data_format=data_format, **a)
@@ -177,7 +177,7 @@ _CONVOLVED = """A place for each window.
         0, and the filters where the channels are in ``x``; the promoted dtype.
 
     Raises:
-        ShapeError: If ranks, channels, filters, groups or bias do not fit each other.
+        ShapeError: If ranks, channels, filters, groups or bias do not fit each other, or no window fits into the array.
         ArgumentError: If there is no such padding or format, or a setting is no whole number, or one for each axis.
     """
 _DECONVOLVED = """The array that the windows slide over.

@@ -86,8 +86,19 @@ class Sliding(NamedTuple):
     """Pairs, or None where the size is not known that it hangs on."""
 
     def outs(self, space: Sequence[Dim]) -> tuple[Dim, ...]:
-        """The number of windows along each axis."""
-        return windows.out_sizes(space, self.k, self.strides, self.dilation, self.pads)
+        """The number of windows along each axis.
+
+        Raises:
+            ShapeError: If none fits into an array that is not empty.
+        """
+        found = windows.out_sizes(space, self.k, self.strides, self.dilation, self.pads)
+        if any(out == 0 and n != 0 for out, n in zip(found, space, strict=True)):
+            raise ShapeError(
+                "The window is larger than the array with its padding.",
+                given=f"sizes {shape_str(space)}, window {self.k}, dilation {self.dilation}, padding {self.pads}",
+                fix='padding="same" gives a place for each stride.',
+            )
+        return found
 
 
 def sliding(

@@ -50,7 +50,7 @@ _POOLED = """A place for each window.
         windows slide along, at least 0; {dtype}.
 
     Raises:
-        ShapeError: If ``x`` has another rank, or a window lies in the padding alone.
+        ShapeError: If ``x`` has another rank, no window fits into it, or one lies in the padding alone.
         ArgumentError: If there is no such padding or format, or a setting is no whole number, or one for each axis.
         ArgumentTypeError: If a flag is neither True nor False.
     """
@@ -99,7 +99,7 @@ def _with_positions(x: Aval, **settings: Any) -> tuple[Aval, Aval]:
 
     Raises:
         DTypeError: If ``x`` is complex.
-        ShapeError: If ``x`` has another rank, or a window lies in the padding alone.
+        ShapeError: If ``x`` has another rank, no window fits into it, or one lies in the padding alone.
         ArgumentError: If there is no such padding or format, or a setting is no whole number, or one for each axis.
         ArgumentTypeError: If a flag is neither True nor False.
     """
