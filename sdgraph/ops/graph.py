@@ -12,6 +12,7 @@ from sdgraph.build.literals import FLOATING
 from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
+from sdgraph.ops.control.control import SDControl
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.linalg import SDLinalg
 from sdgraph.ops.losses.keras import SDKeras
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 
-class OpGraph(GraphLeaves, SDBase, SDGuards):
+class OpGraph(GraphLeaves, SDBase, SDControl, SDGuards):
     """A graph with the ops of all namespaces.
 
     Args:

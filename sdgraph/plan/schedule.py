@@ -20,6 +20,7 @@ from sdgraph.lower.finite import with_finite
 from sdgraph.lower.lowering import STEP, Lowering
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.plan import spec
+from sdgraph.plan.bodies import settled
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def make_plan(
 
 def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]) -> Plan:
     """Drop dead nodes, number the slots, find last uses and buffers to write into."""
+    nodes = settled(nodes, outs, schedule)
     if contracts.ON:
         lowered.check(nodes, outs)
     need = reachable(nodes, outs)

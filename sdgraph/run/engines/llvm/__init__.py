@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
+from sdgraph.run.engines import inner
 from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Standing, no_copies
 from sdgraph.run.engines.llvm import running, standing
 from sdgraph.run.engines.llvm.divide.partition import divide
@@ -30,7 +31,11 @@ def probe() -> None:
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program | None:
     """The plan as segments of compiled code and numpy steps; None where this engine cannot run it."""
     # Looking at every intermediate result is what fusing does away with.
-    return None if check_numerics else _Fused(plan)
+    return None if check_numerics else _fused(plan)
+
+
+def _fused(plan: Plan) -> Program:
+    return _Fused(inner.bound(plan, "llvm", _fused))
 
 
 class _Fused(Program):

@@ -6,6 +6,7 @@ one compiled plan serves any number of threads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from sdgraph.errors import NumericsError
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan, Step
+from sdgraph.run.engines import inner
 from sdgraph.run.engines.failures import described, locate, reraise
 from sdgraph.run.engines.interface import Part, Program, Run
 from sdgraph.run.engines.results import outputs
@@ -34,6 +36,8 @@ def probe() -> None:
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program:
     """The plan step by step; every value in its slot of the plan."""
+    inside = functools.partial(compile_plan, check_numerics=check_numerics)
+    plan = inner.bound(plan, ("numpy", check_numerics), inside)
     return _Stepwise(plan, check_numerics=check_numerics)
 
 

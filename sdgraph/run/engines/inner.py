@@ -1,0 +1,192 @@
+"""Loops and branches at work: the plans inside of them, made to run by an engine, once each.
+
+The loop itself is one of Python's, the same for every engine. Must not know any engine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from sdgraph.errors import SDGraphError
+from sdgraph.plan.bodies import Branches, Inner, Loop
+from sdgraph.plan.plan import NO_SLOT, Plan
+from sdgraph.run.engines.interface import Program
+
+Compile: TypeAlias = Callable[[Plan], Program]
+
+
+def bound(plan: Plan, key: object, compile_plan: Compile) -> Plan:
+    """The plan with its loops and branches as functions of arrays.
+
+    Args:
+        plan: What to run.
+        key: What tells apart in which ways plans are made to run.
+        compile_plan: Makes a plan inside run.
+    """
+    if not any(step.op.has_bodies for step in plan.steps):
+        return plan
+    steps = [
+        step._replace(attrs={"run": _made(step.attrs["run"], key, compile_plan)}) if step.op.has_bodies else step
+        for step in plan.steps
+    ]
+    return dataclasses.replace(plan, steps=tuple(steps))
+
+
+def _made(run: Any, key: object, compile_plan: Compile) -> Any:
+    of = getattr(run, "of", run)
+    return (_Loop if isinstance(of, Loop) else _Branches)(of, lambda inner: _runner(inner, key, compile_plan))
+
+
+def _runner(inner: Inner, key: object, compile_plan: Compile) -> _Runner:
+    found = inner.made.get(key)
+    if found is None:
+        before = None if inner.before is None else _runner(inner.before, key, compile_plan)
+        found = inner.made[key] = _Runner(inner.plan, compile_plan(inner.plan), before)
+    return found
+
+
+class _Runner:
+    """A plan inside of a plan, made to run."""
+
+    def __init__(self, plan: Plan, program: Program, before: _Runner | None) -> None:
+        self.run = program.run
+        self.feeds = plan.feeds
+        self.step = plan.step_slot
+        self.before = before
+        self._template: list[Any] = [None] * program.n_slots
+        for slot, value in plan.constants:
+            self._template[slot] = value
+
+    def start(self, given: dict[int, Any], step: int) -> list[Any]:
+        """The slots that every run starts from a copy of, with what is the same in all of them."""
+        slots = self._template.copy()
+        made = None if self.before is None else self.before.run(self.before.start(given, step))
+        for slot, i in self.feeds:
+            if i in given:
+                slots[slot] = given[i]
+            elif i < 0 and made is not None:
+                slots[slot] = made[-2 - i]
+        return slots
+
+    def places(self, params: Sequence[int]) -> list[tuple[int, int]]:
+        """For each of these parameters that is read its slot, with its place among them."""
+        place = {p: k for k, p in enumerate(params)}
+        return [(slot, place[i]) for slot, i in self.feeds if i in place]
+
+
+class _Loop:
+    """A loop of Python's around a plan."""
+
+    def __init__(self, of: Loop, runner: Callable[[Inner], _Runner]) -> None:
+        self.of = of
+        self._body = body = runner(of.body)
+        self._test = None if of.test is None else runner(of.test)
+        self._carried = body.places(of.carries)
+        self._sliced = [(slot, of.xs[k][0]) for slot, k in body.places([p for _, p in of.xs])]
+        self._tested = [] if self._test is None else self._test.places(of.carries)
+        m = len(of.carries)
+        self._entering = [(n, k) for n, (k, _) in enumerate(of.stacks) if k < m]
+        self._made = [(n, k) for n, (k, _) in enumerate(of.stacks) if k >= m]
+
+    def __repr__(self) -> str:
+        return repr(self.of)
+
+    def __call__(self, *operands: Any) -> tuple[Any, ...]:
+        of = self.of
+        first = int(operands[-1]) << 32 if of.is_random else 0
+        most = of.length
+        if of.counted:
+            most = int(operands[0]) if most is None else min(int(operands[0]), most)
+        fixed = {p: operands[of.counted + k] for k, p in enumerate(of.captured) if p >= 0}
+        carry = [operands[k] for k in of.initial]
+        make = np.zeros if of.counted or of.test is not None else np.empty
+        stacks = [make(a.shape, a.dtype) for _, a in of.stacks]  # type: ignore[arg-type]
+        sliced = [(slot, operands[k]) for slot, k in self._sliced]
+        carry, count = self._steps(carry, stacks, sliced, fixed, most, first)
+        found = [*(np.array(carry[k]) for k in of.gives), np.int64(count), *stacks]
+        return tuple(found[k] for k in of.order)
+
+    def _steps(
+        self,
+        carry: list[Any],
+        stacks: list[Any],
+        sliced: list[tuple[int, Any]],
+        fixed: dict[int, Any],
+        most: int | None,
+        first: int,
+    ) -> tuple[list[Any], int]:
+        """Run all steps; return the last carries and how many steps there were."""
+        if most == 0:
+            return carry, 0
+        m, run, step_slot = len(carry), self._body.run, self._body.step
+        going = None if self._test is None else self._going(fixed, first)
+        carried, last = self._carried, (most or 0) - 1 if self.of.reverse else None
+        entering = [(stacks[n], k) for n, k in self._entering]
+        made = [(stacks[n], k) for n, k in self._made]
+        template, k, t = None, 0, 0
+        try:
+            while most is None or k < most:
+                t = k if last is None else last - k
+                if going is not None and not going(carry, first + t):
+                    break
+                if template is None:
+                    template = self._body.start(fixed, first)
+                slots = template.copy()
+                for slot, j in carried:
+                    slots[slot] = carry[j]
+                for slot, a in sliced:
+                    slots[slot] = a[t]
+                if step_slot != NO_SLOT:
+                    slots[step_slot] = first + t
+                for stack, j in entering:
+                    stack[t] = carry[j]
+                found = run(slots)
+                for stack, j in made:
+                    stack[t] = found[j]
+                carry = found[:m]
+                k += 1
+        except SDGraphError as e:
+            e.in_step(t)
+            raise
+        return carry, k
+
+    def _going(self, fixed: dict[int, Any], first: int) -> Callable[[list[Any], int], bool]:
+        """What tells from the carries whether there is another step."""
+        assert self._test is not None
+        test, tested = self._test, self._tested
+        template = test.start(fixed, first)
+
+        def going(carry: list[Any], step: int) -> bool:
+            slots = template.copy()
+            for slot, j in tested:
+                slots[slot] = carry[j]
+            if test.step != NO_SLOT:
+                slots[test.step] = step
+            return bool(test.run(slots)[0])
+
+        return going
+
+
+class _Branches:
+    """A choice of plans."""
+
+    def __init__(self, of: Branches, runner: Callable[[Inner], _Runner]) -> None:
+        self.of = of
+        self._runners = [runner(inner) for inner in of.branches]
+
+    def __repr__(self) -> str:
+        return repr(self.of)
+
+    def __call__(self, index: Any, *operands: Any) -> tuple[Any, ...]:
+        k = min(max(int(index), 0), len(self._runners) - 1)
+        runner, params = self._runners[k], self.of.params[k]
+        given = {p: a for p, a in zip(params, operands, strict=False) if p >= 0}
+        step = int(operands[-1]) if self.of.is_random else 0
+        slots = runner.start(given, step)
+        if runner.step != NO_SLOT:
+            slots[runner.step] = step
+        return tuple(np.array(a) for a in runner.run(slots))
