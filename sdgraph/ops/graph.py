@@ -20,6 +20,7 @@ from sdgraph.ops.losses.samediff import SDLoss
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
+from sdgraph.ops.rnn import SDRNN
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -42,6 +43,8 @@ class OpGraph(GraphLeaves, SDBase, SDControl, SDGuards):
         """Elementwise mathematics."""
         self.nn = SDNN(self)
         """Activations and layers."""
+        self.rnn = SDRNN(self)
+        """Recurrent layers."""
         self.loss = SDLoss(self)
         """Loss functions."""
         self.keras = SDKeras(self)

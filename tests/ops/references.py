@@ -12,6 +12,8 @@ import scipy.linalg
 import scipy.special
 import scipy.stats
 
+from tests.ops import recurrent
+
 
 def exact(fn):
     """A function of real numbers by mpmath with fifty digits, rounded once."""
@@ -418,6 +420,7 @@ REFERENCES = {
     "nn.relu_layer": lambda x, w, b=None: np.maximum(x @ w + (0 if b is None else b), 0),
     "nn.bias_add": lambda x, b, nchw=False: x + (b.reshape(-1, *(1 for _ in x.shape[2:])) if nchw else b),
     "nn.layer_norm": _layer_norm, "nn.batch_norm": _batch_norm, "nn.dot_product_attention": _attention,
+    **recurrent.REFERENCES,
     "nn.pad": lambda x, padding, mode="constant", constant=0.0: x if not padding else np.pad(
         x, padding, mode, **({"constant_values": constant} if mode == "constant" else {})),
     "nn.unpad": _unpad, "nn.top_k": _top_k, "loss.l2_loss": _l2,
