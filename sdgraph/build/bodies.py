@@ -116,6 +116,11 @@ def _run(xp: Any, *operands: Any, run: Any) -> Any:
     return run(*operands)
 
 
+def _everything(masks: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
+    """All of every operand counts if anything of the results does."""
+    return [masks[0].pool.everything] * len(operands)
+
+
 def _by_the_driver(*_: Any, **__: Any) -> None:
     """A gradient of functions is made where graphs are differentiated."""
 
@@ -124,7 +129,7 @@ _OPERANDS: Final = Signature(None, (), ("operands",), {}, (), {}, variadic=True)
 
 
 def _op(name: str, infer: Any) -> Op:
-    return Op(name, _OPERANDS, infer=infer, kernel=_run, vjp=_by_the_driver, has_bodies=True)
+    return Op(name, _OPERANDS, infer=infer, kernel=_run, vjp=_by_the_driver, reach=_everything, has_bodies=True)
 
 
 SCAN: Final = _op("scan", _loop_avals)

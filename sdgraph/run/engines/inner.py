@@ -6,6 +6,7 @@ The loop itself is one of Python's, the same for every engine. Must not know any
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -37,8 +38,9 @@ def bound(plan: Plan, key: object, compile_plan: Compile) -> Plan:
 
 
 def _made(run: Any, key: object, compile_plan: Compile) -> Any:
-    of = getattr(run, "of", run)
-    return (_Loop if isinstance(of, Loop) else _Branches)(of, lambda inner: _runner(inner, key, compile_plan))
+    of: Loop | Branches = getattr(run, "of", run)
+    runner = functools.partial(_runner, key=key, compile_plan=compile_plan)
+    return _Loop(of, runner) if isinstance(of, Loop) else _Branches(of, runner)
 
 
 def _runner(inner: Inner, key: object, compile_plan: Compile) -> _Runner:
