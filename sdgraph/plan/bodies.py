@@ -18,6 +18,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.lower.bodies import Lowered
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.plan.plan import Plan
+from sdgraph.wording import byte_size, counted
 
 Schedule = Callable[[list[LoweredNode], Sequence[int], Sequence[str]], Plan]
 
@@ -76,11 +77,16 @@ class Loop:
         """How often they run, as far as that is known."""
         return 1 if self.length is None else self.length
 
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive inside of a step."""
+        return max(inner.plan.peak_bytes for inner in self.inner)
+
     def __repr__(self) -> str:
-        n = "while" if self.length is None else f"{self.length} times"
+        n = "while" if self.length is None else f"× {self.length}"
         kept = sum(a.nbytes for _, a in self.stacks)
-        stacks = f", {len(self.stacks)} stacked ({kept} bytes)" if self.stacks else ""
-        return f"<{self.body.steps} steps, {n}{stacks}>"
+        stacks = f", stacks {len(self.stacks)} ({byte_size(kept)})" if self.stacks else ""
+        return f"<{n}: {counted(self.body.steps, 'step')} each{stacks}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,11 @@ class Branches:
         return self.branches
 
     times = 1
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive inside of a branch."""
+        return max(inner.plan.peak_bytes for inner in self.inner)
 
     def __repr__(self) -> str:
         return f"<one of {len(self.branches)}: {' or '.join(str(b.steps) for b in self.branches)} steps>"

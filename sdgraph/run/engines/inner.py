@@ -94,6 +94,11 @@ class _Loop:
         self._entering = [(n, k) for n, (k, _) in enumerate(of.stacks) if k < m]
         self._made = [(n, k) for n, (k, _) in enumerate(of.stacks) if k >= m]
 
+    @property
+    def inner(self) -> tuple[Inner, ...]:
+        """All plans inside."""
+        return self.of.inner
+
     def __repr__(self) -> str:
         return repr(self.of)
 
@@ -179,6 +184,11 @@ class _Branches:
     def __init__(self, of: Branches, runner: Callable[[Inner], _Runner]) -> None:
         self.of = of
         self._runners = [runner(inner) for inner in of.branches]
+
+    @property
+    def inner(self) -> tuple[Inner, ...]:
+        """All plans inside."""
+        return self.of.inner
 
     def __repr__(self) -> str:
         return repr(self.of)
