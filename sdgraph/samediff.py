@@ -90,11 +90,18 @@ class SameDiff(TrainableGraph, metaclass=_Face):
         names = {*super().__dir__()} - hidden
         return sorted(name for name in names if not name.startswith("_") or name.startswith("__"))
 
-    def expand(self, v: SDVariable | str) -> SameDiff:
-        """The inside of a composite op as a graph of its own; its placeholders are named after the operands.
+    def expand(self, v: SDVariable | str, *, branch: int = 0) -> SameDiff:
+        """The inside of an op as a graph of its own: of a composite, a loop or a branch.
+
+        Its placeholders are named after the operands; in a body of a loop also after carries and entries.
+
+        Args:
+            v: An output of a composite op, of a loop, or of `cond` or `switch`.
+            branch: Which branch; of `cond` 1 is that of a condition that holds.
 
         Raises:
-            ArgumentTypeError: If the variable is no output of a composite.
+            ArgumentTypeError: If the variable is no output of such an op.
+            ArgumentError: If there is no such branch.
 
         Example:
             >>> sd = SameDiff()
@@ -102,7 +109,7 @@ class SameDiff(TrainableGraph, metaclass=_Face):
             >>> [v.name for v in sd.expand(loss).variables()]
             ['var', 'square', 'sum', 'constant', 'mul']
         """
-        return inside(self.own(v)).twin()
+        return inside(self.own(v), branch).twin()
 
     def inference_copy(self) -> SameDiff:
         """An independent graph that is this one as it is used, not trained.

@@ -12,6 +12,7 @@ METHODS = [
     "calculate_gradients_and_outputs",
     "check_numerics",
     "compile",
+    "cond",
     "constant",
     "constants",
     "convert_to_constant",
@@ -29,6 +30,7 @@ METHODS = [
     "grad",
     "hessian",
     "hvp",
+    "if_cond",
     "import_weights",
     "inference_copy",
     "jacobian",
@@ -52,6 +54,7 @@ METHODS = [
     "rename",
     "render",
     "save",
+    "scan",
     "seed",
     "set_listeners",
     "set_loss_variables",
@@ -59,6 +62,7 @@ METHODS = [
     "set_value",
     "set_values",
     "summary",
+    "switch",
     "to_dot",
     "to_graphviz",
     "to_html",
@@ -74,6 +78,7 @@ METHODS = [
     "user",
     "var",
     "variables",
+    "while_loop",
 ]
 
 OPS = [

@@ -116,6 +116,11 @@ def _run(xp: Any, *operands: Any, run: Any) -> Any:
     return run(*operands)
 
 
+def _everything(masks: Any, y: Any, *operands: Any, **_: Any) -> list[Any]:
+    """All of every operand counts if anything of the results does."""
+    return [masks[0].pool.everything] * len(operands)
+
+
 def _by_the_driver(*_: Any, **__: Any) -> None:
     """A gradient of functions is made where graphs are differentiated."""
 
@@ -124,7 +129,7 @@ _OPERANDS: Final = Signature(None, (), ("operands",), {}, (), {}, variadic=True)
 
 
 def _op(name: str, infer: Any) -> Op:
-    return Op(name, _OPERANDS, infer=infer, kernel=_run, vjp=_by_the_driver, has_bodies=True)
+    return Op(name, _OPERANDS, infer=infer, kernel=_run, vjp=_by_the_driver, reach=_everything, has_bodies=True)
 
 
 SCAN: Final = _op("scan", _loop_avals)
@@ -139,6 +144,34 @@ LOOPS: Final = (SCAN, WHILE_LOOP)
 def bodies_of(attrs: Mapping[str, Any]) -> tuple[Function, ...]:
     """The functions among the settings of a call."""
     return (attrs["body"],) if "body" in attrs else attrs.get("branches", ())
+
+
+def in_words(op: Op, attrs: Mapping[str, Any], aval: Any) -> str:
+    """A loop or a choice as a line shows it: with how often it runs, or with how many branches there are.
+
+    Args:
+        op: The op.
+        attrs: Its settings.
+        aval: What is known of all its outputs.
+    """
+    if op not in LOOPS:
+        return op.name if op is COND else f"{op.name} of {len(attrs['branches'])}"
+    if attrs["test"]:
+        return op.name if attrs["length"] is None else f"{op.name} ≤ {attrs['length']}"
+    n = attrs["length"]
+    if n is None:
+        n = next((a.shape[0] for a in aval[attrs["n_carry"] + 1 :] if a is not None), None)
+    return f"{op.name} × {'?' if n is None else n}"
+
+
+def output_place(op: Op, attrs: Mapping[str, Any], index: int) -> int | str:
+    """How the output of a number is called among those that a user asked for; by its name in the body if it is none."""
+    if op not in LOOPS or index <= attrs["n_carry"]:
+        return index
+    f, n = attrs["body"], attrs["n_carry"]
+    i = index - n - 1
+    stacked = f.outs[n:]
+    return n + stacked.index(i) if i in stacked else f.graph.nodes[i].name
 
 
 def append(

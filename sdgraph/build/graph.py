@@ -102,6 +102,8 @@ class NodeTable:
     """The body that is being traced: what is appended here goes there."""
     outer: Any = None
     """The graph that this one is a body in."""
+    captured: dict[Node, Node] = field(default_factory=dict)
+    """In a body, the parameters that stand for variables of the graph around."""
 
     def append(
         self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str, given: bool = False

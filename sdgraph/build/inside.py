@@ -78,13 +78,19 @@ def captured(sd: AnyGraph, x: SDVariable, op: Op | None = None) -> SDVariable:
     if graph is None:
         _refuse(x, op, sd)
     for body in reversed(between):
-        k = body.marks.captured.get(x.id)
-        if k is None:
+        node = body.table.captured.get(x.node)
+        if node is None or node.is_gone:
             name = body.names.free(x.name.replace(":", "_"))
-            k = body.marks.captured[x.id] = body.add_leaf(PLACEHOLDER, x.aval, name)
-            body.nodes[k].origin = x.node.origin
-        x = body.handle(k)
+            node = body.table.captured[x.node] = body.nodes[body.add_leaf(PLACEHOLDER, x.aval, name)]
+            node.origin = x.node.origin
+        x = body.handle(node.id)
     return x
+
+
+def captures(body: AnyGraph) -> dict[int, int]:
+    """The parameters of a body that stand for variables of the graph around, by the ids of these."""
+    held = body.table.captured.items()
+    return {outer.id: node.id for outer, node in held if not node.is_gone and not outer.is_gone}
 
 
 def _refuse(x: Any, op: Op | None, sd: AnyGraph) -> NoReturn:

@@ -37,8 +37,6 @@ class Marks:
     """Half-open ranges, one per backward sweep."""
     gradient_spans: list[tuple[int, int]] = kept(list, bookkeeping.ranges)
     """Half-open ranges of all nodes made for derivatives: sweeps, and what Jacobians put around them."""
-    captured: dict[int, int] = kept(dict, bookkeeping.to_id, copied=False)
-    """In a body, the parameters that stand for variables of the graph around, by their ids there."""
     in_gradient: bool = kept(bool, saved=True, copied=False)
     """Whether such a range is open."""
     executables: dict[Any, Any] = kept(dict, bookkeeping.caches, saved=True, copied=False)

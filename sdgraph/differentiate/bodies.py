@@ -14,6 +14,7 @@ from sdgraph.build.function import Function, function_of
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, AnyGraph, VariableKind
 from sdgraph.build.op import ITEM, STREAM
+from sdgraph.build.operands import operand_avals
 from sdgraph.build.tracing import trace
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import GradientError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Found = list[SDVariable | None]
 Sweep = Callable[[Any, Sequence[tuple[SDVariable, SDVariable]], Sequence[SDVariable]], Found]
-"""From a graph, outputs with their cotangents, and variables to the cotangents of these; None where there is no path."""
+"""From a graph, outputs with their cotangents, and variables to cotangents of these; None where there is no path."""
 
 
 def body_cotangents(sd: OpGraph, i: int, node: Node, g: Mapping[int, SDVariable], sweep: Sweep) -> Found:
@@ -101,7 +102,7 @@ def _is_cheap(graph: AnyGraph, node: Node) -> bool:
         return op.kind is not VariableKind.ARRAY or op.broadcasts or op.is_view or op.shape_only or op is ITEM
     if op.infer is not None:
         return False  # Its body is traced for known sizes only.
-    body = trace(op, graph, tuple(graph.nodes[j].aval if j >= 0 else None for j in node.inputs), node.attrs)
+    body = trace(op, graph, operand_avals(graph.nodes, node.inputs), node.attrs)
     pairs = zip(body.graph.nodes, body.need, strict=False)
     return all(_is_cheap(body.graph, inner) for inner, needed in pairs if needed)
 

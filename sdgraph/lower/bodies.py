@@ -74,7 +74,7 @@ def _loop(
     carries = tuple(avals[parts.carries : parts.xs])
     for k, was in enumerate(carries):
         now = body.avals[f.outs[k]]
-        if now != was:
+        if now is not None and now != was:
             raise carry_changes(f"Carry {k}", was, now)
     stacks = [None if a is None or n is None else Aval((n, *a.shape), a.dtype) for a in body.avals]
     return (body,), (*carries, COUNT, *stacks)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
+from sdgraph.build.bodies import bodies_of
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, AnyGraph
@@ -17,12 +18,14 @@ from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.checks import is_whole
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.aval import Aval
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
 
+_FIX: Final = "The body of a loop or a branch is a graph of its own: sd.expand(v) gives it."
 _NUMBERED: Final = re.compile(r"_\d+$")
 """What tells an automatic name from others of the same op."""
 
@@ -40,20 +43,29 @@ def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
                 f"{node.name!r} cannot be expanded.",
                 given=repr(SDVariable(sd, i)),
                 expected="the only output of a composite op, such as a loss",
+                fix=_FIX if sd.call_of(node).op.has_bodies else None,
             )
     return replaced(sd, chosen, named=True)[0]
 
 
-def inside(v: SDVariable) -> AnyGraph:
-    """The inside of the composite that makes ``v``; its placeholders are named after the operands.
+def inside(v: SDVariable, branch: int = 0) -> AnyGraph:
+    """The inside of the composite, the loop or the branch that makes ``v``; its placeholders are the operands.
 
     Raises:
-        ArgumentTypeError: If the variable is no output of a composite.
+        ArgumentTypeError: If the variable is no output of such.
+        ArgumentError: If there is no such branch.
     """
     sd: OpGraph = v.sd
     node = v.node
     if node.op is ITEM:
         node = sd.nodes[node.inputs[0]]
+    if node.op.has_bodies:
+        functions = bodies_of(node.attrs)
+        if not is_whole(branch, 0, len(functions) - 1):
+            raise ArgumentError(
+                f"{v.name!r} has {len(functions)} inside, counted from 0.", given=f"branch={shown(branch)}"
+            )
+        return functions[branch].graph
     if not node.op.is_composite:
         raise ArgumentTypeError(
             f"{v.name!r} has nothing inside.",

@@ -18,6 +18,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.lower.bodies import Lowered
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.plan.plan import Plan
+from sdgraph.wording import byte_size, counted
 
 Schedule = Callable[[list[LoweredNode], Sequence[int], Sequence[str]], Plan]
 
@@ -58,7 +59,7 @@ class Loop:
     gives: tuple[int, ...]
     """The carries that are results, by their places among `carries`."""
     stacks: tuple[tuple[int, Aval], ...]
-    """What is stacked: a place among `carries`, for the value that enters a step, or behind them, of what `body` gives."""
+    """What is stacked: a place among `carries`, for what enters a step, or behind them, of what `body` gives."""
     order: tuple[int, ...]
     """The results that are wanted, by their places among carries, the number of steps, and stacks."""
     length: int | None
@@ -76,11 +77,16 @@ class Loop:
         """How often they run, as far as that is known."""
         return 1 if self.length is None else self.length
 
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive inside of a step."""
+        return max(inner.plan.peak_bytes for inner in self.inner)
+
     def __repr__(self) -> str:
-        n = "while" if self.length is None else f"{self.length} times"
+        n = "while" if self.length is None else f"× {self.length}"
         kept = sum(a.nbytes for _, a in self.stacks)
-        stacks = f", {len(self.stacks)} stacked ({kept} bytes)" if self.stacks else ""
-        return f"<{self.body.steps} steps, {n}{stacks}>"
+        stacks = f", stacks {len(self.stacks)} ({byte_size(kept)})" if self.stacks else ""
+        return f"<{n}: {counted(self.body.steps, 'step')} each{stacks}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,11 @@ class Branches:
         return self.branches
 
     times = 1
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive inside of a branch."""
+        return max(inner.plan.peak_bytes for inner in self.inner)
 
     def __repr__(self) -> str:
         return f"<one of {len(self.branches)}: {' or '.join(str(b.steps) for b in self.branches)} steps>"
@@ -125,7 +136,7 @@ def settled(nodes: list[LoweredNode], outs: Sequence[int], schedule: Schedule) -
             wanted.setdefault(node.inputs[0], {}).setdefault(node.attrs["index"], []).append(i)
         if node.bodies:
             items = sorted(wanted[i])
-            node = nodes[i] = (_loop if node.op in LOOPS else _branches)(node, items, schedule)
+            node = nodes[i] = _settled(node, items, schedule)
             for place, k in enumerate(items):
                 for reader in wanted[i][k]:
                     was = nodes[reader]
@@ -134,6 +145,10 @@ def settled(nodes: list[LoweredNode], outs: Sequence[int], schedule: Schedule) -
             if j >= 0:
                 need[j] = 1
     return nodes
+
+
+def _settled(node: LoweredNode, items: Sequence[int], schedule: Schedule) -> LoweredNode:
+    return _Settling(node, items, schedule).settled() if node.op in LOOPS else _branches(node, items, schedule)
 
 
 # ---------------------------------------------------------------------- plans of functions
@@ -188,56 +203,76 @@ def _once(nodes: list[LoweredNode], outs: Sequence[int], fixed: frozenset[int]) 
 # ---------------------------------------------------------------------- settling
 
 
-def _loop(node: LoweredNode, items: Sequence[int], schedule: Schedule) -> LoweredNode:
-    attrs, (body,) = node.attrs, node.bodies
-    f = body.function
-    n_carry, random = attrs["n_carry"], STREAM in attrs
-    n = len(node.inputs) - random
-    parts = Parts.of(attrs, n)
-    params = (ABSENT,) * parts.captured + f.params
-    """For each operand its parameter."""
-    carries = params[parts.carries : parts.xs]
-    place = {p: k for k, p in enumerate(carries)}
-    stacks = [k - n_carry - 1 for k in items if k > n_carry]
-    fixed = frozenset(params[parts.captured : parts.carries])
-    live = {k for k in items if k < n_carry} | {place[s] for s in stacks if s in place}
-    test = _planned(body, f.outs[-1:], fixed, schedule) if attrs["test"] else None
-    live |= {place[p] for p in (test.reads if test else ()) if p in place}
-    direct = [s for s in stacks if s not in place]
-    while True:
-        alive = sorted(live)
-        inner = _planned(body, [*(f.outs[k] for k in alive), *direct], fixed, schedule)
-        more = {place[p] for p in inner.reads if p in place} - live
-        if not more:
-            break
-        live |= more
-    reads = inner.reads | (test.reads if test else frozenset()) | {carries[k] for k in alive}
-    at = {k: m for m, k in enumerate(alive)}
-    entry = {s: at[place[s]] if s in place else len(alive) + direct.index(s) for s in stacks}
-    avals: tuple[Any, ...] = node.aval  # type: ignore[assignment]
-    length = attrs["length"]
-    if length is None:
-        length = next((a.shape[0] for a in avals[n_carry + 1 :] if a is not None), None)
-    made = [k for k in items if k < n_carry]
-    where = {k: m for m, k in enumerate([*made, n_carry, *(k for k in items if k > n_carry)])}
-    run = Loop(
-        body=inner,
-        test=test,
-        captured=tuple(params[k] if params[k] in reads else ABSENT for k in range(parts.captured, parts.carries)),
-        carries=tuple(carries[k] for k in alive),
-        initial=tuple(parts.carries + k for k in alive),
-        xs=tuple((k, params[k]) for k in range(parts.xs, n) if params[k] in reads),
-        gives=tuple(at[k] for k in made),
-        stacks=tuple((entry[s], avals[n_carry + 1 + s]) for s in stacks),
-        order=tuple(where[k] for k in items),
-        length=length,
-        reverse=attrs["reverse"],
-        counted=attrs["counted"],
-        is_random=random,
-    )
-    kept = tuple(j if k < parts.captured or k >= n or params[k] in reads else ABSENT for k, j in enumerate(node.inputs))
-    aval = tuple(avals[k] for k in items)
-    return LoweredNode(node.op, kept, {"run": run}, aval, node.source, node.source_id)  # type: ignore[arg-type]
+class _Settling:
+    """A loop while it is settled what of it is made."""
+
+    def __init__(self, node: LoweredNode, items: Sequence[int], schedule: Schedule) -> None:
+        self.node, self.items = node, items
+        self.attrs, (self.body,) = node.attrs, node.bodies
+        self.avals: tuple[Any, ...] = node.aval  # type: ignore[assignment]
+        self.n_carry = self.attrs["n_carry"]
+        self.n = len(node.inputs) - (STREAM in self.attrs)
+        self.parts = parts = Parts.of(self.attrs, self.n)
+        self.params = (ABSENT,) * parts.captured + self.body.function.params
+        """For each operand its parameter."""
+        self.carries = self.params[parts.carries : parts.xs]
+        self.place = {p: k for k, p in enumerate(self.carries)}
+        self.stacks = [k - self.n_carry - 1 for k in items if k > self.n_carry]
+        self.direct = [s for s in self.stacks if s not in self.place]
+        self.test, self.alive, self.inner = self._needed(schedule)
+        self.reads = self.inner.reads | {self.carries[k] for k in self.alive}
+        self.reads |= frozenset() if self.test is None else self.test.reads
+
+    def _needed(self, schedule: Schedule) -> tuple[Inner | None, list[int], Inner]:
+        """The test, the carries that anything wanted hangs on, and what makes them and the stacks."""
+        f = self.body.function
+        fixed = frozenset(self.params[self.parts.captured : self.parts.carries])
+        test = _planned(self.body, f.outs[-1:], fixed, schedule) if self.attrs["test"] else None
+        live = {k for k in self.items if k < self.n_carry} | {self.place[s] for s in self.stacks if s in self.place}
+        more = {self.place[p] for p in (test.reads if test else ()) if p in self.place}
+        while True:
+            live |= more
+            alive = sorted(live)
+            inner = _planned(self.body, [*(f.outs[k] for k in alive), *self.direct], fixed, schedule)
+            more = {self.place[p] for p in inner.reads if p in self.place} - live
+            if not more:
+                return test, alive, inner
+
+    def _length(self) -> int | None:
+        if self.attrs["length"] is not None:
+            return self.attrs["length"]
+        return next((a.shape[0] for a in self.avals[self.n_carry + 1 :] if a is not None), None)
+
+    def settled(self) -> LoweredNode:
+        """The loop that makes what is wanted."""
+        parts, params, reads, n_carry = self.parts, self.params, self.reads, self.n_carry
+        at = {k: m for m, k in enumerate(self.alive)}
+        entries = [
+            at[self.place[s]] if s in self.place else len(self.alive) + self.direct.index(s) for s in self.stacks
+        ]
+        carries = [k for k in self.items if k < n_carry]
+        where = {k: m for m, k in enumerate([*carries, n_carry, *(k for k in self.items if k > n_carry)])}
+        run = Loop(
+            body=self.inner,
+            test=self.test,
+            captured=tuple(p if p in reads else ABSENT for p in params[parts.captured : parts.carries]),
+            carries=tuple(self.carries[k] for k in self.alive),
+            initial=tuple(parts.carries + k for k in self.alive),
+            xs=tuple((k, params[k]) for k in range(parts.xs, self.n) if params[k] in reads),
+            gives=tuple(at[k] for k in carries),
+            stacks=tuple((e, self.avals[n_carry + 1 + s]) for e, s in zip(entries, self.stacks, strict=True)),
+            order=tuple(where[k] for k in self.items),
+            length=self._length(),
+            reverse=self.attrs["reverse"],
+            counted=self.attrs["counted"],
+            is_random=STREAM in self.attrs,
+        )
+        node = self.node
+        kept = tuple(
+            j if k < parts.captured or k >= self.n or params[k] in reads else ABSENT for k, j in enumerate(node.inputs)
+        )
+        aval: Any = tuple(self.avals[k] for k in self.items)
+        return LoweredNode(node.op, kept, {"run": run}, aval, node.source, node.source_id)
 
 
 def _branches(node: LoweredNode, items: Sequence[int], schedule: Schedule) -> LoweredNode:

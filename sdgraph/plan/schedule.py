@@ -142,7 +142,8 @@ def _steps(
         reuse = _reusable(nodes, node, dead, views) if node.op.ufunc is not None else NO_SLOT
         if owner[i] == i and reuse < 0:
             alive += _size(node.aval)
-            peak = max(peak, alive)
+            inside = node.attrs["run"].peak_bytes if node.op.has_bodies else 0
+            peak = max(peak, alive + inside)
         frees = [slot_of[v] for root in dead if root != reuse for v in views[root] if v != i or root == i]
         alive -= sum(_size(nodes[root].aval) for root in dead if root != reuse)
         steps.append(

@@ -35,7 +35,7 @@ class SDControl(Namespace, prefix=""):
     ) -> tuple[Any, Any]:
         """A loop over the first axis of arrays that carries values from step to step and stacks what each step gives.
 
-        As this code does it, with a gradient of any order, in one node, for a length that may be known at run time only:
+        As this code does it, with a gradient of any order, in one node, for a length that a run may tell:
 
         ```python
         ys = []

@@ -1,4 +1,4 @@
-"""Bodies of loops and branches, traced once from Python functions, and looked at. Must not know which op they are for."""
+"""Bodies of loops and branches, traced once from Python functions, and looked at. Must not know what they are for."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def looped(
         new, ys = _returned(step(carry.filled(hs), None if xs is None else xs.filled(slices)))
         outs = _carried(body, carry, hs, new)
         stacks = Nested.of(body, ys)
-        captured = body.marks.captured
+        captured = inside.captures(body)
         params = [*captured.values(), *(v.id for v in hs), *(v.id for v in slices)]
         results = [*outs, *stacks.flat, *([] if check is None else [check])]
         f, moved = function_of(body, params, [v.id for v in results])
@@ -126,7 +126,7 @@ def _form(kind: Any) -> Any:
     """A structure in which lists and tuples are the same."""
     if kind is None or kind == inside.ONE:
         return kind
-    make, keys, kinds = kind
+    _, keys, kinds = kind
     if keys is not None:
         return dict(zip(keys, map(_form, kinds), strict=True))
     return [_form(k) for k in kinds]
@@ -143,7 +143,7 @@ def branched(
             flat, kind = inside.flattened(fn(*operands))
             flat = [x if _is_number(x) else body.as_variable(x) for x in flat]
         traced.append((body, flat, kind))
-        used |= dict.fromkeys(body.marks.captured)
+        used |= dict.fromkeys(inside.captures(body))
     first = traced[0][2]
     for _, _, kind in traced[1:]:
         if _form(kind) != _form(first):
@@ -159,7 +159,7 @@ def branched(
         closed, body.table.inner = body.table.inner, None
         outs = [variable(body, x, dtype) for x, dtype in zip(flat, dtypes, strict=True)]
         body.table.inner = closed
-        captured = body.marks.captured
+        captured = inside.captures(body)
         f, moved = function_of(body, list(captured.values()), [v.id for v in outs])
         params = [moved[captured[i]] if i in captured else ABSENT for i in used]
         functions.append(Function(f.graph, params, f.outs))

@@ -6,6 +6,7 @@ The loop itself is one of Python's, the same for every engine. Must not know any
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -37,8 +38,9 @@ def bound(plan: Plan, key: object, compile_plan: Compile) -> Plan:
 
 
 def _made(run: Any, key: object, compile_plan: Compile) -> Any:
-    of = getattr(run, "of", run)
-    return (_Loop if isinstance(of, Loop) else _Branches)(of, lambda inner: _runner(inner, key, compile_plan))
+    of: Loop | Branches = getattr(run, "of", run)
+    runner = functools.partial(_runner, key=key, compile_plan=compile_plan)
+    return _Loop(of, runner) if isinstance(of, Loop) else _Branches(of, runner)
 
 
 def _runner(inner: Inner, key: object, compile_plan: Compile) -> _Runner:
@@ -91,6 +93,11 @@ class _Loop:
         m = len(of.carries)
         self._entering = [(n, k) for n, (k, _) in enumerate(of.stacks) if k < m]
         self._made = [(n, k) for n, (k, _) in enumerate(of.stacks) if k >= m]
+
+    @property
+    def inner(self) -> tuple[Inner, ...]:
+        """All plans inside."""
+        return self.of.inner
 
     def __repr__(self) -> str:
         return repr(self.of)
@@ -177,6 +184,11 @@ class _Branches:
     def __init__(self, of: Branches, runner: Callable[[Inner], _Runner]) -> None:
         self.of = of
         self._runners = [runner(inner) for inner in of.branches]
+
+    @property
+    def inner(self) -> tuple[Inner, ...]:
+        """All plans inside."""
+        return self.of.inner
 
     def __repr__(self) -> str:
         return repr(self.of)
