@@ -51,6 +51,11 @@ def _runner(inner: Inner, key: object, compile_plan: Compile) -> _Runner:
     return found
 
 
+def solid(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays as plans take them, without gaps or repetitions in memory: what a step made may be a view."""
+    return [a if a is None or a.flags.c_contiguous else a.copy() for a in arrays]
+
+
 class _Runner:
     """A plan inside of a plan, made to run."""
 
@@ -66,7 +71,7 @@ class _Runner:
     def start(self, given: dict[int, Any], step: int) -> list[Any]:
         """The slots that every run starts from a copy of, with what is the same in all of them."""
         slots = self._template.copy()
-        made = None if self.before is None else self.before.run(self.before.start(given, step))
+        made = None if self.before is None else solid(self.before.run(self.before.start(given, step)))
         for slot, i in self.feeds:
             if i in given:
                 slots[slot] = given[i]
@@ -103,7 +108,7 @@ class _Loop:
         return repr(self.of)
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
-        of = self.of
+        of, operands = self.of, tuple(solid(operands))
         first = int(operands[-1]) << 32 if of.is_random else 0
         most = of.length
         if of.counted:
@@ -154,7 +159,7 @@ class _Loop:
                 found = run(slots)
                 for stack, j in made:
                     stack[t] = found[j]
-                carry = found[:m]
+                carry = solid(found[:m])
                 k += 1
         except SDGraphError as e:
             e.in_step(t)
@@ -196,7 +201,7 @@ class _Branches:
     def __call__(self, index: Any, *operands: Any) -> tuple[Any, ...]:
         k = min(max(int(index), 0), len(self._runners) - 1)
         runner, params = self._runners[k], self.of.params[k]
-        given = {p: a for p, a in zip(params, operands, strict=False) if p >= 0}
+        given = {p: a for p, a in zip(params, solid(operands), strict=False) if p >= 0}
         step = int(operands[-1]) if self.of.is_random else 0
         slots = runner.start(given, step)
         if runner.step != NO_SLOT:
