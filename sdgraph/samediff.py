@@ -60,7 +60,7 @@ class SameDiff(TrainableGraph, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
     Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.loss``,
-    ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
+    ``sd.keras``, ``sd.linalg``, ``sd.rnn``, ``sd.random`` and ``sd.bitwise``.
 
     Args:
         dtype: Floating dtype of Python numbers and lists; numpy arrays keep theirs.

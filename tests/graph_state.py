@@ -13,6 +13,7 @@ LASTING = {
     "keras",
     "linalg",
     "random",
+    "rnn",
     "bitwise",
     "appending",
     "_readers",

@@ -129,6 +129,7 @@ NOT_FOR_USERS = {
     "keras",
     "linalg",
     "random",
+    "rnn",
     "bitwise",
     "current_scope",
     "losses",

@@ -53,6 +53,7 @@ METHODS = [
     "random",
     "rename",
     "render",
+    "rnn",
     "save",
     "scan",
     "seed",

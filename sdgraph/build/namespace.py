@@ -34,6 +34,7 @@ class GraphLike(Protocol):
     keras: Ops
     linalg: Ops
     random: Ops
+    rnn: Ops
     bitwise: Ops
 
     def apply(self, op: Any, operands: Sequence[Any], attrs: Mapping[str, Any] = ..., name: str | None = None) -> Any:

@@ -6,7 +6,7 @@ import sdgraph.nd as nd
 from sdgraph import Namespace, Operand, SameDiff, SDVariable, composite
 from sdgraph.build.op import REGISTRY
 
-NAMESPACES = ("math", "nn", "loss", "keras", "linalg", "random", "bitwise")
+NAMESPACES = ("math", "nn", "loss", "keras", "linalg", "random", "rnn", "bitwise")
 
 
 @pytest.mark.parametrize("name", NAMESPACES)

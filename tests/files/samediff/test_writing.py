@@ -32,6 +32,8 @@ FLOATS = {"rtol": 1e-9, "atol": 1e-11}
 NEVER = {
     *("linalg.cofactors", "linalg.cofactors_gradient", "linalg.eig", "linalg.lu", "linalg.qr"),
     *("linalg.matmul_where", "linalg.svd"),
+    # Recurrent layers: SameDiff's gradients, or its initial states, are others.
+    *("rnn.gru", "rnn.lstm_layer", "rnn.lstmblock", "rnn.simple_rnn", "rnn.sru"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {
