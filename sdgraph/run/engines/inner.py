@@ -32,18 +32,16 @@ def bound(plan: Plan, key: object, compile_plan: Compile, *, strict: bool = Fals
     """
     if not any(step.op.has_bodies for step in plan.steps):
         return plan
+    runner = functools.partial(_runner, key=key, compile_plan=compile_plan, strict=strict)
     steps = [
-        step._replace(attrs={"run": _made(step.attrs["run"], key, compile_plan, strict)})
-        if step.op.has_bodies
-        else step
+        step._replace(attrs={"run": _made(step.attrs["run"], runner)}) if step.op.has_bodies else step
         for step in plan.steps
     ]
     return dataclasses.replace(plan, steps=tuple(steps))
 
 
-def _made(run: Any, key: object, compile_plan: Compile, strict: bool) -> Any:
+def _made(run: Any, runner: Callable[[Inner], _Runner]) -> Any:
     of: Loop | Branches = getattr(run, "of", run)
-    runner = functools.partial(_runner, key=key, compile_plan=compile_plan, strict=strict)
     return _Loop(of, runner) if isinstance(of, Loop) else _Branches(of, runner)
 
 
