@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.calls import told_in_calls
+from sdgraph.build.inside import innermost
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.spelling.lacking import of_module
 from sdgraph.build.variable import SDVariable
@@ -237,7 +238,8 @@ class SameDiff(TrainableGraph, metaclass=_Face):
 array([ 6., 12.], dtype=float32))
         """
         single = type(wrt) is SDVariable or isinstance(wrt, str)
-        result = gradients_of(self, self.several(y), self.several(wrt))
+        sd = innermost(self)
+        result = gradients_of(sd, sd.several(y), sd.several(wrt))
         return result[0] if single else result
 
     def loss_gradients(self, wrt: Sequence[SDVariable]) -> list[SDVariable]:
@@ -254,8 +256,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If a size of y is unknown.
         """
-        with self.transaction():
-            return jacobians.jacobian(self, self.own(y), self.own(x))
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.jacobian(sd, sd.own(y), sd.own(x))
 
     def hessian(self, y: SDVariable | str, x: SDVariable | str) -> SDVariable:
         """All second derivatives of a scalar, of shape ``x.shape + x.shape``; one sweep per element of x.
@@ -263,8 +266,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If y is not a scalar, or a size of x is unknown.
         """
-        with self.transaction():
-            return jacobians.hessian(self, self.own(y), self.own(x))
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.hessian(sd, sd.own(y), sd.own(x))
 
     def hvp(self, y: SDVariable | str, x: SDVariable | str, v: Any) -> SDVariable:
         """The Hessian of ``y`` with respect to ``x`` times ``v``, without forming the Hessian; of x's shape.
@@ -277,8 +281,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If v does not have x's shape.
         """
-        with self.transaction():
-            return jacobians.hvp(self, self.own(y), self.own(x), v)
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.hvp(sd, sd.own(y), sd.own(x), v)
 
     def calculate_gradients(
         self,

@@ -63,7 +63,9 @@ def inside(v: SDVariable, branch: int = 0) -> AnyGraph:
         functions = bodies_of(node.attrs)
         if not is_whole(branch, 0, len(functions) - 1):
             raise ArgumentError(
-                f"{v.name!r} has {len(functions)} inside, counted from 0.", given=f"branch={shown(branch)}"
+                f"There is no such body in {v.name!r}.",
+                given=f"branch={shown(branch)}",
+                expected=f"0 to {len(functions) - 1}",
             )
         return functions[branch].graph
     if not node.op.is_composite:

@@ -24,6 +24,7 @@ from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 
 _UNSIZED: Final = "what it is made of hangs on sizes that are unknown: declare them in the placeholders' shapes"
+_LOOPS: Final = "loops and branches are not exported"
 _YOURS: Final = "sdgraph knows what it computes, not how ONNX says it: write it as a composite"
 _COMPLEX: Final = "the operators of ONNX take no complex numbers"
 _NO_TYPE: Final = "ONNX has no such data type"
@@ -60,7 +61,8 @@ class Assembler:
         exported: Exported | None,
         inner: bool,
     ) -> Fragment:
-        why = rules.reason(op.key) or no_type(*avals, *(out if type(out) is not Aval else (out,)))
+        why = _LOOPS if op.has_bodies else rules.reason(op.key)
+        why = why or no_type(*avals, *(out if type(out) is not Aval else (out,)))
         if why is not None:
             return _refused((op.qualname, why))
         if type(out) is Aval and out.is_static and not out.size:

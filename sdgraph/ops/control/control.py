@@ -15,8 +15,8 @@ from sdgraph.build.namespace import Namespace
 from sdgraph.build.op import Op
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_whole, whole
-from sdgraph.errors import ArgumentError, DTypeError
-from sdgraph.ops.control.traced import Nested, Traced, branched, checked_rank, looped, variable
+from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, shown
+from sdgraph.ops.control.traced import Nested, Traced, branched, checked_function, checked_rank, looped, variable
 
 
 class SDControl(Namespace, prefix=""):
@@ -80,6 +80,7 @@ class SDControl(Namespace, prefix=""):
         """
         sd = inside.innermost(self.sd)
         flag("reverse", reverse)
+        checked_function("The body of a scan", body)
         if length is not None:
             whole("length", length, least=0)
         with sd.transaction():
@@ -137,6 +138,8 @@ class SDControl(Namespace, prefix=""):
             (1.414213562373095, 0.3535533905932738)
         """
         sd = inside.innermost(self.sd)
+        checked_function("The condition of a loop", cond)
+        checked_function("The body of a loop", body)
         if max_steps is not None:
             whole("max_steps", max_steps, least=0)
         with sd.transaction():
@@ -284,6 +287,13 @@ def _chunked(
     return last, inside.rebuilt(kind, iter([sd.reshape(y, (n, *y.shape[2:])) for y in flat]))
 
 
+def _listed(branches: Any) -> list[Any]:
+    try:
+        return list(branches)
+    except TypeError as e:
+        raise ArgumentTypeError("Branches are functions, in a list.", given=shown(branches)) from e
+
+
 def _branches(
     graph: AnyGraph, op: Op, index: Any, branches: Sequence[Any], operands: Sequence[Any], name: str | None
 ) -> Any:
@@ -297,7 +307,7 @@ def _branches(
                 given=str(chosen.aval),
                 expected="bool ()" if op is COND else "int64 ()",
             )
-        branches = tuple(branches)
+        branches = [checked_function("A branch", fn) for fn in _listed(branches)]
         if not branches:
             raise ArgumentError("There is no branch to choose.")
         functions, used, results = branched(sd, branches, operands)

@@ -118,7 +118,7 @@ def _carried(body: AnyGraph, carry: Nested, before: Sequence[SDVariable], new: A
     outs = [variable(body, x, was.dtype) for x, was in zip(flat, before, strict=True)]
     for place, was, now in zip(inside.places(carry.kind, "carry"), before, outs, strict=True):
         if not may_be(was.aval, now.aval):
-            raise carry_changes(f"The carry {place}" if place != "carry" else "The carry", was.aval, now.aval)
+            raise carry_changes("The carry" if place == "carry" else place, was.aval, now.aval)
     return outs
 
 
@@ -164,6 +164,17 @@ def branched(
         params = [moved[captured[i]] if i in captured else ABSENT for i in used]
         functions.append(Function(f.graph, params, f.outs))
     return tuple(functions), [sd.handle(i) for i in used], Nested([], first)
+
+
+def checked_function(what: str, fn: Any) -> Fn:
+    """A function that a caller gave to be traced.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+    """
+    if not callable(fn):
+        raise ArgumentTypeError(f"{what} is a function.", given=shown(fn), expected="a function of variables")
+    return fn
 
 
 def _is_number(x: Any) -> bool:

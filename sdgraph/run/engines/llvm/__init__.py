@@ -35,7 +35,7 @@ def compile_plan(plan: Plan, *, check_numerics: bool) -> Program | None:
 
 
 def _fused(plan: Plan) -> Program:
-    return _Fused(inner.bound(plan, "llvm", _fused))
+    return _Fused(inner.bound(plan, "llvm", _fused, strict=True))
 
 
 class _Fused(Program):
