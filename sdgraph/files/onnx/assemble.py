@@ -198,7 +198,8 @@ class _BodyWriter:
         if inner.refused:
             self._refused.update(dict.fromkeys(inner.refused))
             avals = [node.aval] if type(node.aval) is Aval else node.aval
-            self._values[i] = [Value("", a.dtype, a.shape) for a in avals]  # type: ignore[union-attr]
+            known = next(a for a in avals if a is not None)  # A loop has no type for what is not made.
+            self._values[i] = [Value("", (a or known).dtype, (a or known).shape) for a in avals]  # type: ignore[union-attr]
             return
         avals = [node.aval] if type(node.aval) is Aval else list(node.aval)  # type: ignore[arg-type]
         base = b.names.take(node.name)
