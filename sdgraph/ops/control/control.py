@@ -52,7 +52,7 @@ class SDControl(Namespace, prefix=""):
             init: The carry of the first step: a variable, a number or an array; or tuples, lists and dicts of them; or
                 None. A whole number is a counter, int64.
             xs: What to run over: one or more such, all of the same length; None for a loop that only counts.
-            length: Number of steps, where there is no xs.
+            length: Number of steps; it need not be told where there is xs.
             reverse: Run from the last entry to the first; results are stacked at the places of their entries.
             checkpoint: Whether the gradient keeps the carries alone and computes everything else again. A number: only
                 every so manieth carry is kept; the number of steps must be known, and a multiple of it.
@@ -94,7 +94,7 @@ class SDControl(Namespace, prefix=""):
             if not isinstance(checkpoint, bool):
                 return _chunked(sd, body, carry, over, n, reverse, checkpoint, name)
             found = looped(sd, body, carry, over)
-            attrs = _attrs(found, carry, len(over.flat), None if over.flat else length, reverse, checkpoint)
+            attrs = _attrs(found, carry, len(over.flat), length, reverse, checkpoint)
             return _results(sd, SCAN, found, carry, over.flat, attrs, name)
 
     def while_loop(
