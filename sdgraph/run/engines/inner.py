@@ -118,7 +118,7 @@ class _Loop:
         self._sliced = [(slot, of.xs[k][0]) for slot, k in body.places([p for _, p in of.xs])]
         self._tested = [] if self._test is None else self._test.places(of.carries)
         m = len(of.carries)
-        self._fed = list(enumerate(of.carries)) if body.strict else []
+        self._fed = [(j, p, *body.aval[p]) for j, p in enumerate(of.carries) if body.strict and p in body.aval]
         self._entering = [(n, k) for n, (k, _) in enumerate(of.stacks) if k < m]
         self._made = [(n, k) for n, (k, _) in enumerate(of.stacks) if k >= m]
 
@@ -185,8 +185,10 @@ class _Loop:
                 for stack, j in made:
                     stack[t] = found[j]
                 carry = found[:m]
-                for j, p in fed:
-                    carry[j] = self._body.fed(p, carry[j])
+                for j, p, shape, dtype in fed:
+                    a = carry[j]
+                    if a.dtype is not dtype or a.shape != shape or not a.flags.c_contiguous:
+                        carry[j] = self._body.fed(p, a)
                 k += 1
         except SDGraphError as e:
             e.in_step(t)
