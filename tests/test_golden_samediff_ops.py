@@ -684,7 +684,15 @@ def recorded(case, name):
     return values.reshape(shape), 1e-5, known.reshape(shape)
 
 
-@pytest.mark.parametrize("case", [c for c in COMPUTED if is_differentiated(c)], ids=lambda c: c["id"])
+DIFFERENTIATED = [c for c in COMPUTED if is_differentiated(c)]
+# Loops take long to differentiate by steps: of each recurrent layer a few.
+FEW = {"rnn.lstmLayer.16", "rnn.lstmLayer.20", "rnn.lstmLayer.23", "rnn.lstmblock.9", "rnn.gru.1", "rnn.sru.1"}
+LONG = [c["id"] for c in DIFFERENTIATED if c["op"] in ("lstmLayer", "lstmblock", "gru", "sru") and c["id"] not in FEW]
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c["id"], marks=[pytest.mark.slow] * (c["id"] in LONG)) for c in DIFFERENTIATED]
+)
 def test_gradients(case):
     rows = rows_of(case)
     sd, fed, outs = build(case)

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from sdgraph.build.attributes import attr_key
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, AnyGraph, VariableKind
-from sdgraph.build.op import CONSTANT, PLACEHOLDER, STREAM
+from sdgraph.build.op import CONSTANT, PLACEHOLDER, STREAM, VARIABLE
 from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError
 
 _MOST_LOWERED: Final = 64
 
@@ -87,6 +88,9 @@ def function_of(graph: AnyGraph, params: Sequence[int], outs: Sequence[int]) -> 
     """What ``outs`` need of a graph as a function of ``params``, and where each node of the graph is in it.
 
     The parameters need not be leaves: what they are computed from is left out. Each of them stays, needed or not.
+
+    Raises:
+        ArgumentError: If they need a placeholder that is no parameter, or a variable.
     """
     nodes, given = graph.nodes, set(params)
     need = bytearray(max((*outs, *params), default=-1) + 1)
@@ -103,6 +107,13 @@ def function_of(graph: AnyGraph, params: Sequence[int], outs: Sequence[int]) -> 
         if flag and i in given:
             moved[i] = new.append(PLACEHOLDER, (), NO_ATTRS, nodes[i].aval, nodes[i].name)
             new.nodes[moved[i]].origin = nodes[i].origin
+        elif flag and nodes[i].op in (PLACEHOLDER, VARIABLE):
+            raise ArgumentError(
+                f"{nodes[i].name!r} was made in the graph of a body, which has only what it is given.",
+                node=nodes[i].name,
+                node_origin=nodes[i].origin,
+                fix="Make it with the graph that the loop or the branch is in: sd.var(...), not v.sd.var(...).",
+            )
         elif flag:
             moved[i] = _copy(graph, i, new, moved, nodes[i].name)
     return Function(new, [moved[p] for p in params], [moved[o] for o in outs]), moved

@@ -41,12 +41,13 @@ def tracing(sd: AnyGraph) -> Iterator[AnyGraph]:
     body = sd.scratch()
     table, before = sd.table, sd.table.inner
     body.table.outer = sd
-    try:
-        table.inner = body
-        yield body
-    finally:
-        table.inner = before
-        body.table.inner = _Closed(body)
+    with sd.appending:  # What other threads ask gradients of does not go into the body.
+        try:
+            table.inner = body
+            yield body
+        finally:
+            table.inner = before
+            body.table.inner = _Closed(body)
 
 
 def innermost(sd: AnyGraph) -> AnyGraph:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.bodies import bodies_of
 from sdgraph.build.bookkeeping import Numbering, carry
@@ -21,11 +21,11 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.aval import Aval
+from sdgraph.lower.opened_bodies import opened_bodies, opened_item
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
 
-_FIX: Final = "The body of a loop or a branch is a graph of its own: sd.expand(v) gives it."
 _NUMBERED: Final = re.compile(r"_\d+$")
 """What tells an automatic name from others of the same op."""
 
@@ -34,18 +34,20 @@ def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
     """A graph with the same variables, and for each of ``chosen`` its body in a scope of its name.
 
     Raises:
-        ArgumentError: If one of them is not the only output of a composite op.
+        ArgumentError: If one of them is neither the only output of a composite op, nor one of a loop or a branch.
     """
-    for i in chosen:
+    calls = {sd.call_of(sd.nodes[i]).id if sd.call_of(sd.nodes[i]).op.has_bodies else i for i in chosen}
+    for i in calls:
         node = sd.nodes[i]
+        if node.op.has_bodies:
+            continue
         if not node.op.is_composite or type(node.aval) is not Aval:
             raise ArgumentError(
                 f"{node.name!r} cannot be expanded.",
                 given=repr(SDVariable(sd, i)),
-                expected="the only output of a composite op, such as a loss",
-                fix=_FIX if sd.call_of(node).op.has_bodies else None,
+                expected="the only output of a composite op, such as a loss, or one of a loop or a branch",
             )
-    return replaced(sd, chosen, named=True)[0]
+    return replaced(sd, calls, named=True)[0]
 
 
 def inside(v: SDVariable, branch: int = 0) -> AnyGraph:
@@ -116,17 +118,20 @@ def replaced(
     work = sd.scratch()
     firsts: list[int] = []
     mapped: dict[int, int] = {}
-    several: dict[int, tuple[int, ...]] = {}
+    several: dict[int, Any] = {}
     for i, node in enumerate(sd.nodes):
         firsts.append(len(work.nodes))
         if i in without:
             continue
         if node.op is ITEM and node.inputs[0] in several:
-            mapped[i] = _same(work, node, several[node.inputs[0]][node.attrs["index"]])
+            mapped[i] = _item_of(sd, work, node, several[node.inputs[0]][node.attrs["index"]])
             continue
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         if i not in chosen:
             mapped[i] = _copy(work, node, inputs, node.name)
+            continue
+        if node.op.has_bodies:
+            several[i] = opened_bodies(sd, work, i, inputs)
             continue
         outs = _inline(sd, work, i, inputs, named, op(node.op))
         if type(node.aval) is Aval:
@@ -142,6 +147,12 @@ def replaced(
     both = {**implicit, **work.marks.literals}
     work.marks.literals = dict(sorted(both.items(), key=lambda entry: entry[1]))
     return work, mapped
+
+
+def _item_of(sd: OpGraph, work: OpGraph, node: Node, made: Any) -> int:
+    """An output of a call whose body is there: a node of the body, or what an opened loop makes of some."""
+    call = sd.nodes[node.inputs[0]]
+    return opened_item(work, call, node, made) if call.op.has_bodies else _same(work, node, made)
 
 
 def _copy(work: OpGraph, node: Node, inputs: tuple[int, ...], name: str) -> int:

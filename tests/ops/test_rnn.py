@@ -265,6 +265,7 @@ def test_layers_of_torch(kind, both):
     compare_gradients(sd, ys, feeds, cotangent, slopes)
 
 
+@pytest.mark.slow
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "GRU, reset before", "SimpleRNN"])

@@ -35,15 +35,8 @@ class SDControl(Namespace, prefix=""):
     ) -> tuple[Any, Any]:
         """A loop over the first axis of arrays that carries values from step to step and stacks what each step gives.
 
-        As this code does it, with a gradient of any order, in one node, for a length that a run may tell:
-
-        ```python
-        ys = []
-        for x in xs:
-            carry, y = body(carry, x)
-            ys.append(y)
-        return carry, stack(ys)
-        ```
+        Step t computes ``carry, y[t] = body(carry, x[t])``. It is one node, whose gradients of any order are loops, and
+        a run may tell how long it is. It means what ``scan`` of JAX means.
 
         Args:
             body: Called once, with variables that stand for the carry and for one entry of xs; returns the new carry
@@ -52,10 +45,10 @@ class SDControl(Namespace, prefix=""):
             init: The carry of the first step: a variable, a number or an array; or tuples, lists and dicts of them; or
                 None. A whole number is a counter, int64.
             xs: What to run over: one or more such, all of the same length; None for a loop that only counts.
-            length: Number of steps, where there is no xs.
+            length: Number of steps; it need not be told where there is xs.
             reverse: Run from the last entry to the first; results are stacked at the places of their entries.
-            checkpoint: Whether the gradient keeps the carries alone and computes everything else again. A number: only
-                every so manieth carry is kept; the number of steps must be known, and a multiple of it.
+            checkpoint: Whether the gradient keeps the carries alone and computes everything else again. With a number k
+                only each k-th carry is kept; the number of steps must be known, and a multiple of k.
             name: Name of the first result; the others are ``name:1``, ``name:2`` and so on, carries first.
 
         Returns:
@@ -94,7 +87,7 @@ class SDControl(Namespace, prefix=""):
             if not isinstance(checkpoint, bool):
                 return _chunked(sd, body, carry, over, n, reverse, checkpoint, name)
             found = looped(sd, body, carry, over)
-            attrs = _attrs(found, carry, len(over.flat), None if over.flat else length, reverse, checkpoint)
+            attrs = _attrs(found, carry, len(over.flat), length, reverse, checkpoint)
             return _results(sd, SCAN, found, carry, over.flat, attrs, name)
 
     def while_loop(
@@ -106,7 +99,7 @@ class SDControl(Namespace, prefix=""):
         max_steps: int | None = None,
         name: str | None = None,
     ) -> Any:
-        """A loop that goes on while a condition holds.
+        """A loop that goes on while a condition holds: ``while cond(carry): carry = body(carry)``.
 
         Args:
             cond: Called once, with variables that stand for the carry; returns a bool scalar.
@@ -134,8 +127,8 @@ class SDControl(Namespace, prefix=""):
             >>> def newton(x):
             ...     return 0.5 * (x + a / x)
             >>> root = sd.while_loop(far, newton, a, max_steps=50)
-            >>> float(root.eval({"a": 2.0})), float(sd.grad(root, a).eval({"a": 2.0}))
-            (1.414213562373095, 0.3535533905932738)
+            >>> [round(float(v.eval({"a": 2.0})), 9) for v in (root, sd.grad(root, a))]
+            [1.414213562, 0.353553391]
         """
         sd = inside.innermost(self.sd)
         checked_function("The condition of a loop", cond)

@@ -275,7 +275,7 @@ class SDLSTM(Namespace, prefix="rnn", shared={}):
             >>> y.eval().round(3)
             array([[[0.231]],
             <BLANKLINE>
-                   [[0.35 ]]])
+                   [[0.318]]])
         """
         sd = self.sd
         one_of("data_format", data_format, get_args(DataFormat))

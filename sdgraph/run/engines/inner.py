@@ -78,7 +78,7 @@ class _Runner:
         self.strict = strict
         self.aval = {i: plan.leaf_avals[slot] for slot, i in plan.feeds}
         """What it is fed, by parameter."""
-        self.run = program.run
+        self.run = program.muted_run
         self.feeds = plan.feeds
         self.step = plan.step_slot
         self.before = before
@@ -118,7 +118,7 @@ class _Loop:
         self._sliced = [(slot, of.xs[k][0]) for slot, k in body.places([p for _, p in of.xs])]
         self._tested = [] if self._test is None else self._test.places(of.carries)
         m = len(of.carries)
-        self._fed = list(enumerate(of.carries)) if body.strict else []
+        self._fed = [(j, p, *body.aval[p]) for j, p in enumerate(of.carries) if body.strict and p in body.aval]
         self._entering = [(n, k) for n, (k, _) in enumerate(of.stacks) if k < m]
         self._made = [(n, k) for n, (k, _) in enumerate(of.stacks) if k >= m]
 
@@ -142,7 +142,8 @@ class _Loop:
         stacks = [make(a.shape, a.dtype) for _, a in of.stacks]  # type: ignore[arg-type]
         ordered = np.ascontiguousarray if self._body.strict else np.asarray
         sliced = [(slot, ordered(operands[k])) for slot, k in self._sliced]
-        carry, count = self._steps(carry, stacks, sliced, fixed, most, first)
+        with np.errstate(all="ignore"):
+            carry, count = self._steps(carry, stacks, sliced, fixed, most, first)
         found = [*(np.array(carry[k]) for k in of.gives), np.int64(count), *stacks]
         return tuple(found[k] for k in of.order)
 
@@ -184,8 +185,10 @@ class _Loop:
                 for stack, j in made:
                     stack[t] = found[j]
                 carry = found[:m]
-                for j, p in fed:
-                    carry[j] = self._body.fed(p, carry[j])
+                for j, p, shape, dtype in fed:
+                    a = carry[j]
+                    if a.dtype is not dtype or a.shape != shape or not a.flags.c_contiguous:
+                        carry[j] = self._body.fed(p, a)
                 k += 1
         except SDGraphError as e:
             e.in_step(t)
@@ -229,7 +232,8 @@ class _Branches:
         runner, params = self._runners[k], self.of.params[k]
         given = {p: a for p, a in zip(params, operands, strict=False) if p >= 0}
         step = int(operands[-1]) if self.of.is_random else 0
-        slots = runner.start(given, step)
-        if runner.step != NO_SLOT:
-            slots[runner.step] = step
-        return tuple(np.array(a) for a in runner.run(slots))
+        with np.errstate(all="ignore"):
+            slots = runner.start(given, step)
+            if runner.step != NO_SLOT:
+                slots[runner.step] = step
+            return tuple(np.array(a) for a in runner.run(slots))

@@ -333,6 +333,8 @@ def refused(sd):
         (DTypeError, "whole number", lambda: sd.switch(w, [lambda: w])),
         (ArgumentError, "no branch", lambda: sd.switch(0, [])),
         (ArgumentTypeError, "in a list", lambda: sd.switch(0, 3)),
+        (ArgumentError, r"in the graph of a body[\s\S]*'v', made", lambda: sd.scan(
+            lambda h, x: (h + h.sd.var("v", 1.0), None), 0.0, three)),
         (ArgumentTypeError, r"sd\.cond and", lambda: sd.cond(True, lambda: w if w > 0 else -w, lambda: w)),
     ]  # fmt: skip
 
@@ -364,6 +366,10 @@ def test_lengths_that_are_seen_late():
     assert last.eval({"x": [1.0, 2.0], "y": [3.0, 4.0]}) == 11.0
     with pytest.raises(ShapeError, match="one length"):
         last.eval({"x": [1.0, 2.0], "y": [3.0]})
+    last, ys = sd.scan(lambda h, x: (h + x, h), 0.0, x, length=3)
+    assert ys.shape == (3,) and last.eval({"x": [1.0, 2.0, 3.0]}) == 6.0
+    with pytest.raises(ShapeError, match="length=3"):
+        last.eval({"x": [1.0, 2.0]})
 
 
 # ---------------------------------------------------------------------- running

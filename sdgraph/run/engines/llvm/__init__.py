@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines import inner
-from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Standing, no_copies
+from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Run, Standing, no_copies
 from sdgraph.run.engines.llvm import running, standing
 from sdgraph.run.engines.llvm.divide.partition import divide
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
@@ -68,6 +68,10 @@ class _Fused(Program):
         from sdgraph.run.engines.llvm import repeating
 
         return repeating.again(self._plan, self._division, self._runners, slots, given, step, away, follows)
+
+    @property
+    def muted_run(self) -> Run:
+        return running.run_of(self._plan, self._division, self._runners, muted=True)
 
     def settle(self) -> None:
         machine.settled()
