@@ -512,8 +512,9 @@ RNN = {
           ret_last_h=True, smooth=False),
     ],
     "rnn.lstmblock": [
-        s(f(2, 2, 2), f(2, 2), f(2, 2), *BLOCK, peep_hole=True, forget_bias=0.5, clipping_cell_value=0.8),
+        s(f(1, 2, 2), f(2, 2), f(2, 2), *BLOCK, peep_hole=True, forget_bias=0.5, clipping_cell_value=0.8),
         s(f(1, 2, 2), None, None, f(4, 8), data_format="NTS", smooth=False),
+        s(f(2, 2, 2), f(2, 2), f(2, 2), *BLOCK, peep_hole=True, clipping_cell_value=0.8, smooth=False),
         s(f(1, 2, 3), None, None, *BLOCK[:2], data_format="NST", smooth=False),
         s(f(0, 1, 2), None, None, f(4, 8), smooth=False), s(f(1, 0, 2), None, None, f(4, 8), smooth=False),
     ],
