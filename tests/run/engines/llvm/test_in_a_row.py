@@ -24,7 +24,7 @@ def scans(reverse):
         return (new, k * 0.5 + y), (h, new, new, 2.0 * new, k)
 
     (h, k), ys = sd.scan(body, (w, 0.25), (x, y), reverse=reverse)
-    total = sum((v * v).sum() for v in (h, k, *ys))
+    total = sd.math.merge_add(*((v * v).sum() for v in (h, k, *ys)))
     return sd, [h, k, *ys, *sd.grad(total, [w, x, y])]
 
 
