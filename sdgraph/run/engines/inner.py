@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from sdgraph.errors import ExecutionError, SDGraphError
 from sdgraph.infer.aval import Aval, shape_str
 from sdgraph.plan.bodies import Branches, Inner, Loop
 from sdgraph.plan.plan import NO_SLOT, Plan
-from sdgraph.run.engines.interface import Program
+from sdgraph.run.engines.interface import InARow, Program
 
 Compile: TypeAlias = Callable[[Plan], Program]
 
@@ -71,6 +71,10 @@ def _as_planned(a: Any, aval: Aval) -> np.ndarray[Any, Any]:
     return found
 
 
+MOST_CARRIED: Final = 1 << 26
+"""Bytes of the carries of all steps, at most."""
+
+
 class _Runner:
     """A plan inside of a plan, made to run."""
 
@@ -79,6 +83,8 @@ class _Runner:
         self.aval = {i: plan.leaf_avals[slot] for slot, i in plan.feeds}
         """What it is fed, by parameter."""
         self.run = program.muted_run
+        self.row = program.in_a_row()
+        self.outs = plan.outs
         self.feeds = plan.feeds
         self.step = plan.step_slot
         self.before = before
@@ -101,6 +107,15 @@ class _Runner:
         """What stands for a parameter."""
         return _as_planned(a, self.aval[i]) if self.strict and i in self.aval else a
 
+    def run_over(self, i: int, a: Any) -> Any:
+        """An array whose entries along the first axis stand for a parameter, one after the other."""
+        if not self.strict:
+            return a
+        a = np.asarray(a, order="C")
+        if len(a):
+            self.fed(i, a[0, ...])
+        return a
+
     def places(self, params: Sequence[int]) -> list[tuple[int, int]]:
         """For each of these parameters that is read its slot, with its place among them."""
         place = {p: k for k, p in enumerate(params)}
@@ -115,7 +130,7 @@ class _Loop:
         self._body = body = runner(of.body)
         self._test = None if of.test is None else runner(of.test)
         self._carried = body.places(of.carries)
-        self._sliced = [(slot, of.xs[k][0]) for slot, k in body.places([p for _, p in of.xs])]
+        self._sliced = [(slot, n, of.xs[n][0]) for slot, n in body.places([p for _, p in of.xs])]
         self._tested = [] if self._test is None else self._test.places(of.carries)
         m = len(of.carries)
         self._fed = [(j, p, *body.aval[p]) for j, p in enumerate(of.carries) if body.strict and p in body.aval]
@@ -140,10 +155,10 @@ class _Loop:
         carry = [self._body.fed(p, operands[k]) for k, p in zip(of.initial, of.carries, strict=True)]
         make = np.zeros if of.counted or of.test is not None else np.empty
         stacks = [make(a.shape, a.dtype) for _, a in of.stacks]  # type: ignore[arg-type]
-        ordered = np.ascontiguousarray if self._body.strict else np.asarray
-        sliced = [(slot, ordered(operands[k])) for slot, k in self._sliced]
+        sliced = [(slot, self._body.run_over(of.xs[n][1], operands[k])) for slot, n, k in self._sliced]
         with np.errstate(all="ignore"):
-            carry, count = self._steps(carry, stacks, sliced, fixed, most, first)
+            done = None if most is None else self._in_a_row(carry, stacks, sliced, fixed, most)
+            carry, count = done or self._steps(carry, stacks, sliced, fixed, most, first)
         found = [*(np.array(carry[k]) for k in of.gives), np.int64(count), *stacks]
         return tuple(found[k] for k in of.order)
 
@@ -195,6 +210,39 @@ class _Loop:
             raise
         return carry, k
 
+    def _in_a_row(
+        self, carry: list[Any], stacks: list[Any], sliced: list[tuple[int, Any]], fixed: dict[int, Any], most: int
+    ) -> tuple[list[Any], int] | None:
+        """All steps in few calls, if the engine has such a way, and no check fails.
+
+        The carries of all steps stand in one array each: a step reads one row, and writes the next.
+        """
+        row, outs, m = self._body.row, self._body.outs, len(carry)
+        if row is None or not most or self._test is not None or len({*outs[:m]}) < m:
+            return None
+        if most * sum(a.nbytes for a in carry) > MOST_CARRIED:
+            return None
+        ways = -1 if self.of.reverse else 1
+        carried = [np.empty((most + 1, *a.shape), a.dtype) for a in carry]
+        for rows, a in zip(carried, carry, strict=True):
+            rows[0] = a
+        read = {slot: (a, ways) for slot, a in sliced} | {slot: (carried[j], 1) for slot, j in self._carried}
+        stacked = {outs[k]: n for n, k in self._made if outs[k] not in outs[:m]}
+        written = {slot: (stacks[n], ways) for slot, n in stacked.items()}
+        written |= {outs[k]: (carried[k][1:], 1) for k in range(m)}
+        slots = self._body.start(fixed, 0)
+        arrays = [read.get(slot) or (np.asarray(slots[slot], order="C"), 0) for slot in row.reads]
+        if _run_in_a_row(row, arrays + [written[slot] for slot in row.writes], most):
+            return None  # Step by step it tells which, and what is wrong.
+        turned = slice(None, None, ways)
+        for n, k in self._made:
+            if stacked.get(outs[k]) != n:
+                rows, way = written[outs[k]]
+                stacks[n][:most] = rows[:most][turned] if way != ways else rows[:most]
+        for n, j in self._entering:
+            stacks[n][:most] = carried[j][:-1][turned]
+        return [rows[-1] for rows in carried], most
+
     def _going(self, fixed: dict[int, Any], first: int) -> Callable[[list[Any], int], bool]:
         """What tells from the carries whether there is another step."""
         assert self._test is not None
@@ -210,6 +258,23 @@ class _Loop:
             return bool(test.run(slots)[0])
 
         return going
+
+
+def _run_in_a_row(row: InARow, arrays: Sequence[tuple[np.ndarray[Any, Any], int]], most: int) -> bool:
+    """Run a plan so often; whether a check failed.
+
+    Args:
+        row: The plan.
+        arrays: What it reads and writes. With 1 it goes from the first row on, with -1 back from the last of so many,
+            and with 0 the whole array stays.
+        most: How often.
+    """
+    moves = [way * a[:1].nbytes if way else 0 for a, way in arrays]
+    for done in range(0, most, row.most):
+        now = [a if not way else a[done:] if way > 0 else a[most - 1 - done :] for a, way in arrays]
+        if row.run(min(row.most, most - done), now, moves):
+            return True
+    return False
 
 
 class _Branches:

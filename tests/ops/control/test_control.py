@@ -392,7 +392,7 @@ def test_one_function_serves_many_threads():
     for engine in ENGINES:
         f = sd.compile([loss, *sd.grad(loss, ["w"])], engine=engine)
         wanted = [f(x=X * k) for k in range(8)]
-        found = [None] * 8
+        found: list[dict[str, np.ndarray]] = [{} for _ in range(8)]
 
         def run(k, f=f, found=found):
             for _ in range(5):

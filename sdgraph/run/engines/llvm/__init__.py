@@ -13,7 +13,7 @@ import numpy as np
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
 from sdgraph.run.engines import inner
-from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Run, Standing, no_copies
+from sdgraph.run.engines.interface import Again, Copies, Follows, InARow, Part, Program, Run, Standing, no_copies
 from sdgraph.run.engines.llvm import running, standing
 from sdgraph.run.engines.llvm.divide.partition import divide
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
@@ -72,6 +72,11 @@ class _Fused(Program):
     @property
     def muted_run(self) -> Run:
         return running.run_of(self._plan, self._division, self._runners, muted=True)
+
+    def in_a_row(self) -> InARow | None:
+        from sdgraph.run.engines.llvm import in_a_row
+
+        return in_a_row.in_a_row(self._plan, self._division, self._runners)
 
     def settle(self) -> None:
         machine.settled()
