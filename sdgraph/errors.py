@@ -130,8 +130,13 @@ class SDGraphError(Exception):
         self.fix = fix and cut(fix, _PART)
         self.op: str | None = None
         self.operands: str | None = None
+        self.steps: tuple[int, ...] = ()
         self.called_at: Origin | Place | None = user_origin()
         tracebacks.hide_from_pytest()
+
+    def in_step(self, t: int) -> None:
+        """Say in which step of a loop it happened; of loops inside of loops the innermost speaks first."""
+        self.steps = (t, *self.steps)
 
     def in_call(self, op: str, operands: str) -> None:
         """Say which call failed; the outermost call, the one the user wrote, has the last word."""
@@ -158,7 +163,8 @@ class SDGraphError(Exception):
     def __str__(self) -> str:
         made = None
         if self.node is not None:
-            made = f"{self.node!r}" + (f", made at {self.node_origin}" if self.node_origin else "")
+            where = f" in step {', '.join(map(str, self.steps))}" if self.steps else ""
+            made = f"{self.node!r}{where}" + (f", made at {self.node_origin}" if self.node_origin else "")
         head = f"{self.op}: {self.message}" if self.op else self.message
         parts = {
             "operands": self.operands,

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.builder import GraphBuilder
 from sdgraph.build.calls import told_in_calls
+from sdgraph.build.inside import innermost
 from sdgraph.build.namespace import Namespace
 from sdgraph.build.spelling.lacking import of_module
 from sdgraph.build.variable import SDVariable
@@ -59,8 +60,8 @@ class _Face(type):
 class SameDiff(TrainableGraph, metaclass=_Face):
     """A graph of named variables that can be evaluated, differentiated and drawn.
 
-    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.cnn``, ``sd.image``,
-    ``sd.loss``, ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
+    Ops live on the graph itself (``sd.sum``), and in its namespaces ``sd.math``, ``sd.nn``, ``sd.cnn``, ``sd.rnn``,
+    ``sd.image``, ``sd.loss``, ``sd.keras``, ``sd.linalg``, ``sd.random`` and ``sd.bitwise``.
 
     Args:
         dtype: Floating dtype of Python numbers and lists; numpy arrays keep theirs.
@@ -90,11 +91,18 @@ class SameDiff(TrainableGraph, metaclass=_Face):
         names = {*super().__dir__()} - hidden
         return sorted(name for name in names if not name.startswith("_") or name.startswith("__"))
 
-    def expand(self, v: SDVariable | str) -> SameDiff:
-        """The inside of a composite op as a graph of its own; its placeholders are named after the operands.
+    def expand(self, v: SDVariable | str, *, branch: int = 0) -> SameDiff:
+        """The inside of an op as a graph of its own: of a composite, a loop or a branch.
+
+        Its placeholders are named after the operands; in a body of a loop also after carries and entries.
+
+        Args:
+            v: An output of a composite op, of a loop, or of `cond` or `switch`.
+            branch: Which branch; of `cond` 1 is that of a condition that holds.
 
         Raises:
-            ArgumentTypeError: If the variable is no output of a composite.
+            ArgumentTypeError: If the variable is no output of such an op.
+            ArgumentError: If there is no such branch.
 
         Example:
             >>> sd = SameDiff()
@@ -102,7 +110,7 @@ class SameDiff(TrainableGraph, metaclass=_Face):
             >>> [v.name for v in sd.expand(loss).variables()]
             ['var', 'square', 'sum', 'constant', 'mul']
         """
-        return inside(self.own(v)).twin()
+        return inside(self.own(v), branch).twin()
 
     def inference_copy(self) -> SameDiff:
         """An independent graph that is this one as it is used, not trained.
@@ -230,7 +238,8 @@ class SameDiff(TrainableGraph, metaclass=_Face):
 array([ 6., 12.], dtype=float32))
         """
         single = type(wrt) is SDVariable or isinstance(wrt, str)
-        result = gradients_of(self, self.several(y), self.several(wrt))
+        sd = innermost(self)
+        result = gradients_of(sd, sd.several(y), sd.several(wrt))
         return result[0] if single else result
 
     def loss_gradients(self, wrt: Sequence[SDVariable]) -> list[SDVariable]:
@@ -247,8 +256,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If a size of y is unknown.
         """
-        with self.transaction():
-            return jacobians.jacobian(self, self.own(y), self.own(x))
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.jacobian(sd, sd.own(y), sd.own(x))
 
     def hessian(self, y: SDVariable | str, x: SDVariable | str) -> SDVariable:
         """All second derivatives of a scalar, of shape ``x.shape + x.shape``; one sweep per element of x.
@@ -256,8 +266,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If y is not a scalar, or a size of x is unknown.
         """
-        with self.transaction():
-            return jacobians.hessian(self, self.own(y), self.own(x))
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.hessian(sd, sd.own(y), sd.own(x))
 
     def hvp(self, y: SDVariable | str, x: SDVariable | str, v: Any) -> SDVariable:
         """The Hessian of ``y`` with respect to ``x`` times ``v``, without forming the Hessian; of x's shape.
@@ -270,8 +281,9 @@ array([ 6., 12.], dtype=float32))
         Raises:
             ShapeError: If v does not have x's shape.
         """
-        with self.transaction():
-            return jacobians.hvp(self, self.own(y), self.own(x), v)
+        sd = innermost(self)
+        with sd.transaction():
+            return jacobians.hvp(sd, sd.own(y), sd.own(x), v)
 
     def calculate_gradients(
         self,

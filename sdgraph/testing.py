@@ -32,6 +32,7 @@ from sdgraph.errors import (
     shown,
 )
 from sdgraph.infer.aval import Aval
+from sdgraph.lower.bodies import Setting
 from sdgraph.lower.lowering import Lowering
 from sdgraph.plan.schedule import schedule
 from sdgraph.run.engines.reference import compile_plan
@@ -40,6 +41,7 @@ from sdgraph.run.feeds import as_array
 from sdgraph.run.slots import Slots
 
 if TYPE_CHECKING:
+    from sdgraph.build.function import Function
     from sdgraph.build.op import Op
     from sdgraph.build.variable import Feeds
 from sdgraph.samediff import SameDiff
@@ -192,6 +194,15 @@ class _WideLowering(Lowering):
         if op.key == "cast" and attrs["dtype"].kind == "f":
             attrs, aval = {"dtype": self.wide}, Aval(aval.shape, self.wide)
         return super().emit(op, inputs, attrs, aval)
+
+    def constant(self, value: Any) -> int:
+        return super().constant(value.astype(self.wide) if value.dtype.kind == "f" else value)
+
+    def inside(self, f: Function, avals: Mapping[int, Aval], setting: Setting) -> Lowering:
+        low = super().inside(f, avals, setting)
+        assert isinstance(low, _WideLowering)
+        low.wide = self.wide
+        return low
 
 
 class _Function:

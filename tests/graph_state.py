@@ -14,6 +14,7 @@ LASTING = {
     "keras",
     "linalg",
     "random",
+    "rnn",
     "bitwise",
     "image",
     "appending",

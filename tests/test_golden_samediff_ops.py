@@ -16,7 +16,7 @@ from sdgraph import SameDiff, errors
 from sdgraph.testing import check_grads
 from tests.golden import cases, samediff_calls
 from tests.golden.names import operations
-from tests.ops import image_references, windows_by_hand
+from tests.ops import image_references, recurrent, windows_by_hand
 from tests.ops.references import REFERENCES
 
 CASES = cases.load("samediff_ops")
@@ -30,7 +30,6 @@ NOT_THERE = {
     " isStrictlyIncreasing jaccardDistance lastIndex lgamma logEntropy mergeAvg mergeMax mergeMaxIndex"
     " meshgrid normalizeMoments rationalTanh rectifiedTanh reduceAmean reduceAmin setDiag shannonEntropy",
     "nn": "dotProductAttentionV2 hardTanhDerivative leakyReluDerivative sigmoidDerivative softsignDerivative",
-    "rnn": "gru gruCell lstmCell lstmLayer lstmblock sru sruCell",
 }
 # There, but without a case in the file; losses have a file of their own.
 WITHOUT_CASES = {"sd.scatterNdAdd", "sd.scatterNdSub", "sd.scatterNdUpdate", "math.divNoNan"}
@@ -160,6 +159,7 @@ FORMULAS = {
     "mmul": lambda x, y, transpose_x=False, transpose_y=False, transpose_z=False: np.matmul(x, y),
     "nn.linear": lambda x, weights, bias: x @ weights + bias,
     "nn.prelu": lambda x, alpha, shared_axes: np.where(x >= 0, x, alpha * x),
+    "rnn.gru_cell": recurrent.gru_cell,
     "norm1": without(lambda x, **kw: np.abs(x).sum(**kw)),
     "norm2": without(lambda x, **kw: np.sqrt((x**2).sum(**kw))),
     "normmax": without(lambda x, **kw: np.abs(x).max(**kw)),
@@ -449,6 +449,16 @@ CONVENTIONS = [
         refused=True,
     ),
     Row(
+        "lstmblock without initial states cannot run; the file expects those that the call leaves out",
+        "they are 0",
+        1,
+        both(is_one_of("rnn.lstmblock"), noted("short form")),
+        values=lambda c: [
+            recurrent.lstmblock(**{k: v for k, v in operands(c)[0].items() if k in ("x", "weights", "bias")})[0]
+        ],
+        differences=True,
+    ),
+    Row(
         "where takes one condition per row",
         "the condition broadcasts as in numpy: reshape it to [rows, 1]",
         1,
@@ -599,6 +609,13 @@ CONVENTIONS = [
         "the derivative",
         1,
         both(is_one_of("math.mod"), lambda c: "gradients" in c and "suspect_gradient" not in c),
+        differences=True,
+    ),
+    Row(
+        "gru over more than one step: not the derivative of the values, in single precision without a note",
+        "the derivative",
+        1,
+        both(is_one_of("rnn.gru"), lambda c: c["id"] == "rnn.gru.3"),
         differences=True,
     ),
     Row(
@@ -835,7 +852,15 @@ def recorded(case, name):
     return values.reshape(shape), 1e-5, known.reshape(shape)
 
 
-@pytest.mark.parametrize("case", [c for c in COMPUTED if is_differentiated(c)], ids=lambda c: c["id"])
+DIFFERENTIATED = [c for c in COMPUTED if is_differentiated(c)]
+# Loops take long to differentiate by steps: of each recurrent layer a few.
+FEW = {"rnn.lstmLayer.16", "rnn.lstmLayer.20", "rnn.lstmLayer.23", "rnn.lstmblock.9", "rnn.gru.1", "rnn.sru.1"}
+LONG = [c["id"] for c in DIFFERENTIATED if c["op"] in ("lstmLayer", "lstmblock", "gru", "sru") and c["id"] not in FEW]
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c["id"], marks=[pytest.mark.slow] * (c["id"] in LONG)) for c in DIFFERENTIATED]
+)
 def test_gradients(case):
     rows = rows_of(case)
     sd, fed, outs = build(case)

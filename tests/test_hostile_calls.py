@@ -130,6 +130,7 @@ NOT_FOR_USERS = {
     "keras",
     "linalg",
     "random",
+    "rnn",
     "bitwise",
     "image",
     "current_scope",

@@ -13,6 +13,7 @@ METHODS = [
     "check_numerics",
     "cnn",
     "compile",
+    "cond",
     "constant",
     "constants",
     "convert_to_constant",
@@ -30,6 +31,7 @@ METHODS = [
     "grad",
     "hessian",
     "hvp",
+    "if_cond",
     "image",
     "import_weights",
     "inference_copy",
@@ -53,7 +55,9 @@ METHODS = [
     "random",
     "rename",
     "render",
+    "rnn",
     "save",
+    "scan",
     "seed",
     "set_listeners",
     "set_loss_variables",
@@ -61,6 +65,7 @@ METHODS = [
     "set_value",
     "set_values",
     "summary",
+    "switch",
     "to_dot",
     "to_graphviz",
     "to_html",
@@ -76,6 +81,7 @@ METHODS = [
     "user",
     "var",
     "variables",
+    "while_loop",
 ]
 
 OPS = [

@@ -18,7 +18,6 @@ KINDS: Final = {
     "loss-gradients": "gradient", "loss-values": "value", "loss-calls": "call",
     "reductions": "value", "elementwise": "value", "activations": "value", "distances": "value", "indexing": "value",
     "shapes": "value", "linalg": "value", "bits": "value", "random": "value", "images": "value", "cnn": "value",
-    "later": "value",
     "ties": "gradient", "wrong-gradients": "gradient", "no-gradients": "gradient",
     "types": "type", "calls": "call", "names": "name",
 }  # fmt: skip

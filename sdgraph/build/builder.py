@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.build import bookkeeping, forks
+from sdgraph.build import bookkeeping, forks, inside
 from sdgraph.build.bookkeeping import Numbering
 from sdgraph.build.graph import Graph
-from sdgraph.build.kinds import ABSENT, NO_ATTRS
+from sdgraph.build.kinds import ABSENT, NO_ATTRS, AnyGraph
 from sdgraph.build.literals import dtypes_of, literal, not_an_operand, operand_array, python_number
 from sdgraph.build.neighbours import Hidden, Readers
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
 from sdgraph.build.taken import name_is_taken
 from sdgraph.build.tracing import output_aval, trace
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
-from sdgraph.infer.aval import Aval, as_dtype, is_floating, shape_str
+from sdgraph.errors import ArgumentTypeError, DTypeError, SDGraphError, UnknownVariableError, shown
+from sdgraph.infer.aval import Aval, as_dtype, is_floating
 
 
 class GraphBuilder(Graph):
@@ -51,10 +51,12 @@ class GraphBuilder(Graph):
         self, op: Op, operands: Sequence[Any], attrs: Mapping[str, Any] = NO_ATTRS, name: str | None = None
     ) -> Any:
         """Append one call of ``op``; return its output, a tuple of outputs if it has several."""
+        table = self.table
+        if table.inner is not None:
+            return table.inner.apply(op, operands, attrs, name)
         ids: list[int] = []
         avals: list[Aval | None] = []
         literals = False
-        table = self.table
         nodes = table.nodes
         for x in operands:
             if type(x) is SDVariable:
@@ -62,7 +64,8 @@ class GraphBuilder(Graph):
                 i = node.id
                 # Its own place in this table, or it is of another one: cheaper than to ask for its graph.
                 if i >= len(nodes) or nodes[i] is not node:
-                    raise self._foreign(op, x)
+                    node = inside.captured(self, x, op).node
+                    i = node.id
                 ids.append(i)
                 avals.append(node.aval)
             else:
@@ -95,9 +98,11 @@ class GraphBuilder(Graph):
     def own(self, v: Any) -> SDVariable:
         """A variable of this graph for a name or a handle."""
         if type(v) is SDVariable:
-            if v.sd is not self:
-                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
             v.node.check()
+            if v.sd is not self:
+                if inside.is_around(v.sd, self):
+                    return inside.captured(self, v)
+                raise UnknownVariableError(f"{v.name!r} belongs to another graph.", given=repr(v))
             return v
         if isinstance(v, str):
             return self.handle(self.id_of(v))
@@ -198,10 +203,10 @@ class GraphBuilder(Graph):
 
     def as_variable(self, x: Any) -> SDVariable:
         """``x`` itself if it is a variable of this graph, else a constant."""
+        if self.table.inner is not None:
+            return self.table.inner.as_variable(x)
         if type(x) is SDVariable:
-            if x.sd is not self:
-                raise ArgumentError(f"{x.name!r} belongs to another graph.")
-            return x
+            return x if x.sd is self else inside.captured(self, x)
         array = literal(x, None, [], self.dtype)
         return self.handle(self._implicit_constant(None, array))
 
@@ -271,13 +276,6 @@ class GraphBuilder(Graph):
             expected=op.usage(),
         )
 
-    def _foreign(self, op: Op, x: SDVariable) -> SDGraphError:
-        return ArgumentError(
-            f"sd.{op.qualname}: {x.name!r} belongs to another graph.",
-            given=f"{x.name!r}, {x.dtype.name} {shape_str(x.shape)}",
-            fix="Build both in one SameDiff, or pass the other one's value: other.eval(...).",
-        )
-
 
 # ---------------------------------------------------------------------- the steps of a call
 
@@ -333,7 +331,7 @@ def _append_call(
         if op.is_loss:
             sd.marks.losses.append(i)
         return sd.handle(i)
-    names, whole_name = _output_names(sd, base, len(aval), given, op.name)
+    names, whole_name = output_names(sd, base, len(aval), given, op.name)
     whole = sd.append(op, inputs, attrs, aval, whole_name)
     return tuple(
         sd.handle(sd.append(ITEM, (whole,), {"index": k}, a, n, given=given))
@@ -341,7 +339,7 @@ def _append_call(
     )
 
 
-def _output_names(sd: GraphBuilder, base: str, n: int, given: bool, name: str) -> tuple[list[str], str]:
+def output_names(sd: AnyGraph, base: str, n: int, given: bool, name: str) -> tuple[list[str], str]:
     """The names of ``n`` outputs and of all together. One may be taken: the op that has it was given another name."""
     ids = sd.names.ids
     while True:

@@ -98,6 +98,12 @@ class NodeTable:
     """Where in the user's code nodes were made: one record for all that a line makes."""
     origin: Origin | None = kept(lambda: None, saved=True, copied=False)
     """Where all nodes are made at present, if that is fixed."""
+    inner: Any = None
+    """The body that is being traced: what is appended here goes there."""
+    outer: Any = None
+    """The graph that this one is a body in."""
+    captured: dict[Node, Node] = field(default_factory=dict)
+    """In a body, the parameters that stand for variables of the graph around."""
 
     def append(
         self, op: Op, inputs: tuple[int, ...], attrs: Mapping[str, Any], aval: Any, name: str, given: bool = False

@@ -35,6 +35,7 @@ class GraphLike(Protocol):
     keras: Ops
     linalg: Ops
     random: Ops
+    rnn: Ops
     bitwise: Ops
     image: Ops
 

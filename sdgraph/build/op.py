@@ -162,6 +162,8 @@ class Op:
     operand for what only hinders learning, such as dropout. Without a rule it is the same op."""
 
     # What it is.
+    has_bodies: bool = False
+    """Whether functions are among its settings: a loop, or branches; see `sdgraph.build.bodies`."""
     is_loss: bool = False
     """Whether the output is an implicit loss of its graph."""
     passes_on: int | None = None

@@ -39,8 +39,8 @@ class Symbol:
     def __bool__(self) -> NoReturn:
         self._no_value(
             "truth value",
-            "In the graph: sd.where(condition, a, b), & for and, | for or, ~ for not, sd.math.max and sd.math.min of "
-            "two. Or test v.eval(feeds).",
+            "In the graph: sd.where(condition, a, b), sd.cond and sd.while_loop, & for and, | for or, ~ for not, "
+            "sd.math.max and sd.math.min of two. Or test v.eval(feeds).",
         )
 
     def __round__(self, ndigits: int | None = None) -> Any:

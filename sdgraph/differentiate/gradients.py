@@ -19,6 +19,7 @@ from sdgraph.build.op import ITEM, NOT_DIFFERENTIABLE, GradientOf, Op
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
+from sdgraph.differentiate.bodies import body_cotangents
 from sdgraph.differentiate.flows import Flow, masked_flows, one_each, total
 from sdgraph.errors import GradientError
 from sdgraph.infer.aval import Aval, is_floating
@@ -138,7 +139,9 @@ def _active(nodes: list[Node], need: bytearray, wrt: Sequence[SDVariable]) -> by
 
 
 def _carries_gradient(aval: Any) -> bool:
-    return is_floating(aval.dtype) if type(aval) is Aval else any(is_floating(a.dtype) for a in aval)
+    if type(aval) is Aval:
+        return is_floating(aval.dtype)
+    return any(a is not None and is_floating(a.dtype) for a in aval)
 
 
 def _operand_flows(
@@ -148,6 +151,9 @@ def _operand_flows(
     op = node.op
     if op.vjp is None:
         return _composite_flows(sd, i, node, flows, active, pool)
+    if op.has_bodies:
+        given = {k: flow.cleaned().g for k, flow in enumerate(flows) if flow is not None}
+        return [None if g is None else Flow(g) for g in body_cotangents(sd, i, node, given, _swept)]
     if op.vjp is NOT_DIFFERENTIABLE:
         raise _not_differentiable(node)
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
@@ -159,6 +165,14 @@ def _operand_flows(
     g = _cotangents(sd, i, flows)
     out = op.vjp(g if type(y) is tuple else g[0], y, *operands, **node.attrs)
     return [None if term is None else Flow(term) for term in one_each(op, out, operands)]
+
+
+def _swept(
+    graph: OpGraph, seeds: Sequence[tuple[SDVariable, SDVariable]], wrt: Sequence[SDVariable]
+) -> list[SDVariable | None]:
+    """Cotangents of ``wrt`` in a graph of its own."""
+    flows = backpropagate(graph, [(y, Flow(g)) for y, g in seeds], wrt, Pool(graph))
+    return [None if flow is None else flow.g for flow in flows]
 
 
 def _item(sd: OpGraph, i: int, index: int) -> SDVariable:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from sdgraph.build.bodies import bodies_of
 from sdgraph.build.bookkeeping import Numbering, carry
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, AnyGraph
@@ -17,8 +18,10 @@ from sdgraph.build.operands import operand_avals
 from sdgraph.build.reach import reachable
 from sdgraph.build.tracing import Body, trace
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentError, ArgumentTypeError
+from sdgraph.checks import is_whole
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.aval import Aval
+from sdgraph.lower.opened_bodies import opened_bodies, opened_item
 
 if TYPE_CHECKING:
     from sdgraph.ops.graph import OpGraph
@@ -31,29 +34,42 @@ def expanded(sd: OpGraph, chosen: set[int]) -> OpGraph:
     """A graph with the same variables, and for each of ``chosen`` its body in a scope of its name.
 
     Raises:
-        ArgumentError: If one of them is not the only output of a composite op.
+        ArgumentError: If one of them is neither the only output of a composite op, nor one of a loop or a branch.
     """
-    for i in chosen:
+    calls = {sd.call_of(sd.nodes[i]).id if sd.call_of(sd.nodes[i]).op.has_bodies else i for i in chosen}
+    for i in calls:
         node = sd.nodes[i]
+        if node.op.has_bodies:
+            continue
         if not node.op.is_composite or type(node.aval) is not Aval:
             raise ArgumentError(
                 f"{node.name!r} cannot be expanded.",
                 given=repr(SDVariable(sd, i)),
-                expected="the only output of a composite op, such as a loss",
+                expected="the only output of a composite op, such as a loss, or one of a loop or a branch",
             )
-    return replaced(sd, chosen, named=True)[0]
+    return replaced(sd, calls, named=True)[0]
 
 
-def inside(v: SDVariable) -> AnyGraph:
-    """The inside of the composite that makes ``v``; its placeholders are named after the operands.
+def inside(v: SDVariable, branch: int = 0) -> AnyGraph:
+    """The inside of the composite, the loop or the branch that makes ``v``; its placeholders are the operands.
 
     Raises:
-        ArgumentTypeError: If the variable is no output of a composite.
+        ArgumentTypeError: If the variable is no output of such.
+        ArgumentError: If there is no such branch.
     """
     sd: OpGraph = v.sd
     node = v.node
     if node.op is ITEM:
         node = sd.nodes[node.inputs[0]]
+    if node.op.has_bodies:
+        functions = bodies_of(node.attrs)
+        if not is_whole(branch, 0, len(functions) - 1):
+            raise ArgumentError(
+                f"There is no such body in {v.name!r}.",
+                given=f"branch={shown(branch)}",
+                expected=f"0 to {len(functions) - 1}",
+            )
+        return functions[branch].graph
     if not node.op.is_composite:
         raise ArgumentTypeError(
             f"{v.name!r} has nothing inside.",
@@ -102,17 +118,20 @@ def replaced(
     work = sd.scratch()
     firsts: list[int] = []
     mapped: dict[int, int] = {}
-    several: dict[int, tuple[int, ...]] = {}
+    several: dict[int, Any] = {}
     for i, node in enumerate(sd.nodes):
         firsts.append(len(work.nodes))
         if i in without:
             continue
         if node.op is ITEM and node.inputs[0] in several:
-            mapped[i] = _same(work, node, several[node.inputs[0]][node.attrs["index"]])
+            mapped[i] = _item_of(sd, work, node, several[node.inputs[0]][node.attrs["index"]])
             continue
         inputs = tuple(mapped[j] if j >= 0 else ABSENT for j in node.inputs)
         if i not in chosen:
             mapped[i] = _copy(work, node, inputs, node.name)
+            continue
+        if node.op.has_bodies:
+            several[i] = opened_bodies(sd, work, i, inputs)
             continue
         outs = _inline(sd, work, i, inputs, named, op(node.op))
         if type(node.aval) is Aval:
@@ -128,6 +147,12 @@ def replaced(
     both = {**implicit, **work.marks.literals}
     work.marks.literals = dict(sorted(both.items(), key=lambda entry: entry[1]))
     return work, mapped
+
+
+def _item_of(sd: OpGraph, work: OpGraph, node: Node, made: Any) -> int:
+    """An output of a call whose body is there: a node of the body, or what an opened loop makes of some."""
+    call = sd.nodes[node.inputs[0]]
+    return opened_item(work, call, node, made) if call.op.has_bodies else _same(work, node, made)
 
 
 def _copy(work: OpGraph, node: Node, inputs: tuple[int, ...], name: str) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.attributes import attr_key
+from sdgraph.build.function import Function
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import ABSENT, NO_ATTRS, VariableKind
 from sdgraph.build.op import CONSTANT, ITEM, STREAM, Op
@@ -21,6 +22,7 @@ from sdgraph.build.tracing import Body, output_aval, trace
 from sdgraph.errors import ExecutionError, SDGraphError, ShapeError
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import known_to_differ
+from sdgraph.lower.bodies import Setting, bodies
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.lower.rewrites import RULES, strip_broadcasts
 from sdgraph.lower.unknown_sizes import broadcast_of_unknown, check_gradient, operand_lines, unknown_broadcast
@@ -58,9 +60,18 @@ class Lowering:
     """State of one lowering, and what its rewrites may call: ``nodes``, ``emit``, ``constant``."""
 
     def __init__(
-        self, sd: OpGraph, leaf_avals: Mapping[int, Aval], *, fold: bool = True, inference: bool = False
+        self,
+        sd: OpGraph,
+        leaf_avals: Mapping[int, Aval],
+        *,
+        fold: bool = True,
+        inference: bool = False,
+        seed: int | None = None,
+        stream: tuple[int, ...] = (),
     ) -> None:
         self.sd = sd
+        self.seed = sd.seed if seed is None else seed
+        self.stream = stream
         self.leaf_avals = leaf_avals
         self.fold = fold
         self.inference = inference
@@ -73,7 +84,7 @@ class Lowering:
     def run(self, fetches: Sequence[int]) -> list[int]:
         """Lower everything the fetches need; return the lowered id of each fetch."""
         sd = self.sd
-        root = self._root = _Frame(sd.nodes, reachable(sd.nodes, list(fetches)), sd.values, ())
+        root = self._root = _Frame(sd.nodes, reachable(sd.nodes, list(fetches)), sd.values, self.stream)
         stack = [root]
         while stack:
             frame = stack[-1]
@@ -112,7 +123,7 @@ class Lowering:
                 return self._enter_inference(frame, i, node, inputs)
             if op.is_composite:
                 return self._enter(frame, i, node.op, node, inputs)
-            mapped[i] = self._primitive(frame, node, inputs)
+            mapped[i] = (self._with_bodies if op.has_bodies else self._primitive)(frame, node, inputs)
         except SDGraphError as e:
             self._located(e)
             raise
@@ -179,10 +190,44 @@ class Lowering:
         avals = operand_avals(self.nodes, inputs)
         aval = node.aval if avals == symbolic else self._infer(node, symbolic, inputs)
         if op.is_random:
-            seed = self.sd.seed if attrs.get("seed") is None else attrs["seed"]
+            seed = self.seed if attrs.get("seed") is None else attrs["seed"]
             attrs = {**attrs, "seed": seed, STREAM: frame.stream + attrs[STREAM]}
             inputs = (*inputs, self._step_leaf())
         return self.emit(op, inputs, attrs, aval)
+
+    def _with_bodies(self, frame: _Frame, node: Node, inputs: tuple[int, ...]) -> int:
+        """Lower a loop or branches for the operands' avals. Which of the outputs are made is seen later."""
+        op, attrs = node.op, node.attrs
+        stream = frame.stream + attrs.get(STREAM, ())
+        told = {k: v for k, v in attrs.items() if k != STREAM}
+        key = op, inputs, attr_key(told), stream if STREAM in attrs else None
+        found = self._seen.get(key)
+        if found is not None:
+            return found
+        setting = Setting(self.fold, self.inference, self.seed, stream)
+        made, aval = bodies(op, told, operand_avals(self.nodes, inputs), setting, self._function)
+        if STREAM in attrs:
+            inputs = (*inputs, self._step_leaf())
+        self.nodes.append(LoweredNode(op, inputs, attrs, aval, self._source, self._source_id, bodies=made))
+        self._seen[key] = len(self.nodes) - 1
+        return len(self.nodes) - 1
+
+    def inside(self, f: Function, avals: Mapping[int, Aval], setting: Setting) -> Lowering:
+        """What lowers a function in this graph."""
+        return type(self)(
+            f.graph, avals, fold=setting.fold, inference=setting.inference, seed=setting.seed, stream=setting.stream
+        )
+
+    def _function(
+        self, f: Function, avals: Mapping[int, Aval], setting: Setting
+    ) -> tuple[list[LoweredNode], list[int]]:
+        """All of a function as primitives, and where each of its nodes is; -1 for a node with several outputs."""
+        low = self.inside(f, avals, setting)
+        single = [i for i, node in enumerate(f.graph.nodes) if type(node.aval) is Aval]
+        ids = [-1] * len(f.graph.nodes)
+        for i, k in zip(single, low.run(single), strict=True):
+            ids[i] = k
+        return low.nodes, ids
 
     def _infer(self, node: Node, symbolic: tuple[Any, ...], inputs: tuple[int, ...]) -> Any:
         """What a node's rule says now that sizes are known; raises if the node does not allow them.

@@ -10,9 +10,12 @@ from sdgraph.build.op import Op
 
 
 class LoweredNode:
-    """A primitive with concrete avals. ``source`` is the user's node it comes from; a constant has a ``value``."""
+    """A primitive with concrete avals. ``source`` is the user's node it comes from; a constant has a ``value``.
 
-    __slots__ = ("attrs", "aval", "inputs", "op", "source", "source_id", "value")
+    A loop or a choice of branches has its lowered ``bodies``, until it is settled which of its outputs are made.
+    """
+
+    __slots__ = ("attrs", "aval", "bodies", "inputs", "op", "source", "source_id", "value")
 
     def __init__(
         self,
@@ -23,7 +26,9 @@ class LoweredNode:
         source: Node | None,
         source_id: int,
         value: Any = None,
+        bodies: tuple[Any, ...] = (),
     ) -> None:
+        self.bodies = bodies
         self.op = op
         self.inputs = inputs
         self.attrs = attrs

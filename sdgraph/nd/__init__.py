@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.spelling.lacking import of_namespace as _of_namespace
 from sdgraph.build.variable import SDVariable as _SDVariable
 from sdgraph.nd.namespaces import base as _base
-from sdgraph.nd.namespaces import bitwise, cnn, image, keras, linalg, loss, math, nn, random
+from sdgraph.nd.namespaces import bitwise, cnn, image, keras, linalg, loss, math, nn, random, rnn
 
-__all__ = ["bitwise", "cnn", "image", "keras", "linalg", "loss", "math", "nn", "random"]
+__all__ = ["bitwise", "cnn", "image", "keras", "linalg", "loss", "math", "nn", "random", "rnn"]
 
 # Written out for those who read without running: editors and type checkers.
 add_along_axis = _base.add_along_axis

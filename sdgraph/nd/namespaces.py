@@ -28,6 +28,7 @@ from sdgraph.ops.losses.samediff import SDLoss
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
+from sdgraph.ops.rnn import SDRNN
 
 if TYPE_CHECKING:
     from sdgraph.samediff import SameDiff
@@ -95,6 +96,9 @@ class _NN(OnArrays, SDNN): ...
 class _Random(OnArrays, SDRandom): ...
 
 
+class _RNN(OnArrays, SDRNN): ...
+
+
 base = _Base(_stand_in)
 """The ops of the graph itself."""
 bitwise = _Bitwise(_stand_in)
@@ -115,3 +119,5 @@ nn = _NN(_stand_in)
 """Activations and layers."""
 random = _Random(_stand_in)
 """Random arrays."""
+rnn = _RNN(_stand_in)
+"""Recurrent layers."""

@@ -13,6 +13,7 @@ from sdgraph.errors import ArgumentTypeError, SDGraphError, shown
 from sdgraph.ops.base import SDBase
 from sdgraph.ops.bitwise import SDBitwise
 from sdgraph.ops.cnn import SDCNN
+from sdgraph.ops.control.control import SDControl
 from sdgraph.ops.guards import SDGuards
 from sdgraph.ops.image import SDImage
 from sdgraph.ops.linalg import SDLinalg
@@ -21,12 +22,13 @@ from sdgraph.ops.losses.samediff import SDLoss
 from sdgraph.ops.math import SDMath
 from sdgraph.ops.nn import SDNN
 from sdgraph.ops.random import SDRandom
+from sdgraph.ops.rnn import SDRNN
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 
-class OpGraph(GraphLeaves, SDBase, SDGuards):
+class OpGraph(GraphLeaves, SDBase, SDControl, SDGuards):
     """A graph with the ops of all namespaces.
 
     Args:
@@ -45,6 +47,8 @@ class OpGraph(GraphLeaves, SDBase, SDGuards):
         """Activations and layers."""
         self.cnn = SDCNN(self)
         """Convolution and pooling."""
+        self.rnn = SDRNN(self)
+        """Recurrent layers."""
         self.loss = SDLoss(self)
         """Loss functions."""
         self.keras = SDKeras(self)

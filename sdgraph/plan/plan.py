@@ -95,6 +95,8 @@ class Plan:
             if s.source is not None:
                 line += f"  # {s.source.name}"
             lines.append(line)
+            for inner in getattr(s.attrs.get("run"), "inner", ()):
+                lines += ["    " + text for text in str(inner.plan).split("\n")]
         lines.append("  return " + ", ".join(f"{n}={labels[o]}" for n, o in zip(self.names, self.outs, strict=True)))
         return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from sdgraph.lower.finite import with_finite
 from sdgraph.lower.lowering import STEP, Lowering
 from sdgraph.lower.nodes import LoweredNode
 from sdgraph.plan import spec
+from sdgraph.plan.bodies import settled
 from sdgraph.plan.plan import NO_SLOT, Plan, Step
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def make_plan(
 
 def schedule(nodes: list[LoweredNode], outs: Sequence[int], names: Sequence[str]) -> Plan:
     """Drop dead nodes, number the slots, find last uses and buffers to write into."""
+    nodes = settled(nodes, outs, schedule)
     if contracts.ON:
         lowered.check(nodes, outs)
     need = reachable(nodes, outs)
@@ -140,7 +142,8 @@ def _steps(
         reuse = _reusable(nodes, node, dead, views) if node.op.ufunc is not None else NO_SLOT
         if owner[i] == i and reuse < 0:
             alive += _size(node.aval)
-            peak = max(peak, alive)
+            inside = node.attrs["run"].peak_bytes if node.op.has_bodies else 0
+            peak = max(peak, alive + inside)
         frees = [slot_of[v] for root in dead if root != reuse for v in views[root] if v != i or root == i]
         alive -= sum(_size(nodes[root].aval) for root in dead if root != reuse)
         steps.append(

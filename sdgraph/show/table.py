@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.bodies import in_words
 from sdgraph.build.kinds import VariableKind
 from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, shown
@@ -123,7 +124,7 @@ def _variable_row(listing: Listing, item: Item) -> _Row:
     cells = (
         item.name,
         kind,
-        item.op.qualname if item.op is not None else "-",
+        _op_word(listing, item),
         shape_str(item.aval.shape),
         item.aval.dtype.name,
         ", ".join(listing.items[o.id].name for o in item.operands) or "-",
@@ -138,6 +139,13 @@ def _kind(listing: Listing, item: Item) -> str:
     if item.is_gradient:
         return "gradient" if item.wrt is None else f"gradient of {listing.sd.nodes[item.wrt].name}"
     return FROZEN if item.is_frozen else item.kind.value
+
+
+def _op_word(listing: Listing, item: Item) -> str:
+    if item.op is None:
+        return "-"
+    call = listing.sd.call_of(listing.sd.nodes[item.id])
+    return in_words(call.op, call.attrs, call.aval) if item.op.has_bodies else item.op.qualname
 
 
 def _scope_row(path: tuple[str, ...], items: list[Item]) -> _Row:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sdgraph.build.attributes import attr_key
+from sdgraph.build.function import Function
 from sdgraph.build.op import STREAM, Op
 from sdgraph.build.tracing import Body, trace
 from sdgraph.errors import SDGraphError
@@ -53,14 +54,21 @@ class Bodies:
             return None
         return sha256(dumps([rows, list(body.params), list(body.outs)])).hexdigest()[:_DIGITS]
 
-    def _row(self, body: Body, i: int) -> list[Any]:
+    def setting(self, value: Any) -> Any:
+        """A setting as a file has it, but a function as what it computes."""
+        if type(value) is Function:
+            rows = [self._row(value, i) for i in range(len(value.graph.nodes))]
+            return {"function": [rows, list(value.params), list(value.outs)]}
+        return [self.setting(v) for v in value] if type(value) is tuple else encode(value)
+
+    def _row(self, body: Body | Function, i: int) -> list[Any]:
         node = body.graph.nodes[i]
         avals = tuple(None if j < 0 else body.graph.nodes[j].aval for j in node.inputs)
         value = body.graph.values.get(i)
         return [
             node.op.qualname,
             list(node.inputs),
-            {k: encode(v) for k, v in node.attrs.items() if k != STREAM},
+            {k: self.setting(v) for k, v in node.attrs.items() if k != STREAM},
             _aval(node.aval),
             None if value is None else sha256(value.tobytes()).hexdigest(),
             self.digest(node.op, avals, node.attrs),
@@ -68,4 +76,6 @@ class Bodies:
 
 
 def _aval(aval: Any) -> Any:
+    if aval is None:
+        return None
     return [*map(str, aval.shape), aval.dtype.name] if type(aval) is Aval else [_aval(a) for a in aval]

@@ -19,11 +19,12 @@ from sdgraph.infer.aval import Aval, compatible, is_floating
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.arrays import ArrayReader, mapped
 from sdgraph.store.container import Reader
+from sdgraph.store.functions import FunctionReader
 from sdgraph.store.named_ops import given_ops
 from sdgraph.store.nodes import NodeReader
 from sdgraph.store.plain import NotPlain, dtype_of, loads
 from sdgraph.store.record import Outline, Record, read_record
-from sdgraph.store.save import DIGEST, FORMAT, GRAPH, member_names, record_members
+from sdgraph.store.save import DIGEST, FUNCTIONS, GRAPH, WITH_FUNCTIONS, member_names, record_members
 from sdgraph.store.sums import Summer
 from sdgraph.store.tables import read_tables, with_bits
 from sdgraph.store.zipped import Member
@@ -34,6 +35,7 @@ _HAVE_VALUES: Final = (VariableKind.VARIABLE, VariableKind.CONSTANT)
 
 _LONGEST_TEXT: Final = 1 << 30
 _KEYS: Final = {"format", "min_reader", "writer", "dtype", "seed", "nodes", "tables", "values", "sha256", "user"}
+_NODES: Final = {"columns", "ops", "avals", "settings", "origins", "bodies"}
 _RECORD: Final = "record"
 """The key that only files have which hold something beside their graph."""
 
@@ -141,14 +143,15 @@ def _content(reader: Reader, text: bytes) -> dict[str, Any]:
     content = loads(text)
     if type(content) is not dict or type(content.get("min_reader")) is not int:
         raise NotPlain("it does not say which version it is")
-    if content["min_reader"] > FORMAT:
+    if content["min_reader"] > WITH_FUNCTIONS:
         raise FormatError(
             f"{reader.name} was written by a newer version of sdgraph.",
             given=f"format {content.get('format')}, for readers of format {content['min_reader']} and newer",
-            expected=f"at most format {FORMAT}",
+            expected=f"at most format {WITH_FUNCTIONS}",
             fix="pip install --upgrade sdgraph",
         )
-    if content.keys() - {_RECORD} != _KEYS:
+    known = _KEYS | {FUNCTIONS} if content["min_reader"] >= WITH_FUNCTIONS else _KEYS
+    if content.keys() - {_RECORD} != known:
         raise NotPlain("it has other parts than a graph has")
     if type(content["user"]) is not dict or not all(type(text) is str for text in content["user"].values()):
         raise NotPlain("what it keeps for its user is no texts")
@@ -160,9 +163,6 @@ def _content(reader: Reader, text: bytes) -> dict[str, Any]:
 
 def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) -> G:
     """The graph with its nodes, without tables and values."""
-    nodes = content["nodes"]
-    if nodes.keys() != {"columns", "ops", "avals", "settings", "origins", "bodies"}:
-        raise NotPlain("its nodes are none")
     dtype, seed = content["dtype"], content["seed"]
     if type(seed) is not str or not seed.isdecimal() or len(seed) > 1000:
         raise NotPlain("its seed is no number")
@@ -172,9 +172,22 @@ def _graph(make: type[G], content: Mapping[str, Any], given: Mapping[str, Any]) 
         OpGraph.__init__(sd, dtype_of(dtype), seed=as_seed(int(seed)))
     except SDGraphError as e:
         raise NotPlain(e.message) from e
-    node_reader = NodeReader(sd, nodes, given)
-    node_reader.read()
-    _warn_of(node_reader.changed_ops(nodes["bodies"]), content["writer"])
+    changed: set[str] = set()
+
+    def nodes(into: OpGraph, described: Any, functions: FunctionReader) -> OpGraph:
+        if type(described) is not dict or described.keys() != _NODES:
+            raise NotPlain("its nodes are none")
+        node_reader = NodeReader(into, described, given, functions)
+        node_reader.read()
+        changed.update(node_reader.changed_ops(described["bodies"]))
+        return into
+
+    functions = FunctionReader(lambda described, found: nodes(sd.scratch(), described, found))
+    if FUNCTIONS in content:
+        functions.read(content[FUNCTIONS])
+    nodes(sd, content["nodes"], functions)
+    functions.check_used()
+    _warn_of(sorted(changed), content["writer"])
     return sd
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from sdgraph.build.bodies import WITH_BODIES
 from sdgraph.build.op import CONSTANT, HELPERS, ITEM, PLACEHOLDER, REGISTRY, VARIABLE, Op
 from sdgraph.differentiate.gradients import vjp_op
 from sdgraph.errors import ArgumentError, ArgumentTypeError, UnknownOpError, shown
 from sdgraph.store.plain import NotPlain, checked_text
 
-_OWN: Final[Mapping[str, Op]] = {f":{op.name}": op for op in (PLACEHOLDER, VARIABLE, CONSTANT, ITEM)}
+_OWN: Final[Mapping[str, Op]] = {
+    f":{op.name}": op for op in (PLACEHOLDER, VARIABLE, CONSTANT, ITEM, *WITH_BODIES.values())
+}
 """What a graph is made of itself. No op of a user's has such a name."""
 _NAMES: Final = {op: name for name, op in _OWN.items()}
 _HELPER: Final = ":of rules "

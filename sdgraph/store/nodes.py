@@ -20,6 +20,7 @@ from sdgraph.ops.graph import OpGraph
 from sdgraph.store.bodies import Bodies
 from sdgraph.store.collector import Resting
 from sdgraph.store.columns import check_table, checked_columns
+from sdgraph.store.functions import FunctionReader, FunctionTable, check_bodies, has_function
 from sdgraph.store.named_ops import OpTable, order_of, read_ops
 from sdgraph.store.plain import NotPlain, decode, dtype_name, dtype_of, dumps, encode
 
@@ -46,8 +47,8 @@ class _Table:
         return found
 
 
-def write_nodes(sd: OpGraph, *, origins: bool) -> dict[str, Any]:
-    """The columns of a graph's nodes and the tables that they point to.
+def write_nodes(sd: OpGraph, functions: FunctionTable, *, origins: bool) -> dict[str, Any]:
+    """The columns of a graph's nodes and the tables that they point to. Functions among settings go to their table.
 
     Raises:
         ArgumentError: If a node has what no file can hold.
@@ -59,7 +60,7 @@ def write_nodes(sd: OpGraph, *, origins: bool) -> dict[str, Any]:
     for node in sd.nodes:
         try:
             add["op"](ops.place(node.op))
-            add["settings"](settings.place(attr_key(node.attrs), node.attrs))
+            add["settings"](settings.place(attr_key(node.attrs), functions.placed(node.attrs)))
             add["aval"](avals.place(node.aval, node.aval))
         except NotPlain as e:
             raise _not_saved(node, e) from None
@@ -100,7 +101,7 @@ def _not_saved(node: Node, why: NotPlain) -> ArgumentError:
 
 def _aval_row(aval: Any) -> Any:
     if type(aval) is not Aval:
-        return {"outputs": [_aval_row(a) for a in aval]}
+        return {"outputs": [None if a is None else _aval_row(a) for a in aval]}
     return [list(aval.shape), dtype_name(aval.dtype)]
 
 
@@ -127,7 +128,9 @@ class NodeReader:
     nodes takes seconds.
     """
 
-    def __init__(self, sd: OpGraph, content: Mapping[str, Any], given: Mapping[str, Op]) -> None:
+    def __init__(
+        self, sd: OpGraph, content: Mapping[str, Any], given: Mapping[str, Op], functions: FunctionReader
+    ) -> None:
         self.sd = sd
         rows = {name: _rows(content[name]) for name in ("ops", "avals", "settings", "origins")}
         self.columns = columns = checked_columns(content["columns"], {name: len(table) for name, table in rows.items()})
@@ -136,7 +139,7 @@ class NodeReader:
         most_operands = max(columns.n_inputs, default=0) + 1
         self.ops = read_ops(rows["ops"], given, dict.fromkeys(columns.op), most_operands)
         self.avals = [read_aval(row) for row in rows["avals"]]
-        self.settings = [_read_settings(row) for row in rows["settings"]]
+        self.settings = [functions.settings(_read_settings(row)) for row in rows["settings"]]
         self.origins = [*map(_read_origin, rows["origins"]), None]
         self._calls: dict[tuple[int, tuple[int, ...], int], None] = {}
 
@@ -222,6 +225,12 @@ def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], w
         k = attrs.get("index")
         if type(source) is not tuple or attrs.keys() != {"index"} or type(k) is not int or not 0 <= k < len(source):
             raise NotPlain(what + "is no output of anything")
+        if source[k] is None:
+            raise NotPlain(what + "is what no loop leaves")
+        return attrs
+    if op.has_bodies:
+        check_bodies(op, operands, attrs)
+        _check_stream(attrs, what)
         return attrs
     if any(type(a) is tuple for a in operands) or (not op.variadic and len(operands) != op.n_operands):
         raise NotPlain(what + "has other operands than it takes")
@@ -239,10 +248,16 @@ def _checked_call(op: Op, operands: tuple[Any, ...], attrs: Mapping[str, Any], w
             raise NotPlain(f"{what}has a setting that it cannot have: {e.message}") from e
         if attr_key({k: same}) != attr_key({k: attrs[k]}):
             raise NotPlain(f"{what}has the setting {k!r} in another form")
+    if any(map(has_function, attrs.values())):
+        raise NotPlain(what + "has a function that it does not take")
+    _check_stream(attrs, what)
+    return attrs
+
+
+def _check_stream(attrs: Mapping[str, Any], what: str) -> None:
     stream = attrs.get(STREAM, ())
     if type(stream) is not tuple or not all(type(k) is int and 0 <= k < 2**32 for k in stream):
         raise NotPlain(what + "has no numbers to draw from")
-    return attrs
 
 
 _TRACED: Final = 4
@@ -270,6 +285,8 @@ def _inferred_aval(sd: OpGraph, op: Op, operands: tuple[Any, ...], attrs: Mappin
 
 def _agree(aval: Any, stored: Any) -> bool:
     """Whether two avals are the same, but for sizes that only one of them knows."""
+    if aval is None or stored is None:
+        return aval is stored
     if type(aval) is not Aval or type(stored) is not Aval:
         return type(aval) is type(stored) is tuple and len(aval) == len(stored) and all(map(_agree, aval, stored))
     if aval.dtype != stored.dtype or len(aval.shape) != len(stored.shape):
@@ -294,9 +311,9 @@ def read_aval(row: Any) -> Any:
         NotPlain: If it is none.
     """
     if type(row) is dict and row.keys() == {"outputs"}:
-        if any(type(a) is not list for a in _rows(row["outputs"])):
+        if any(type(a) not in (list, type(None)) for a in _rows(row["outputs"])):
             raise NotPlain("an output is none")
-        return tuple([read_aval(a) for a in row["outputs"]])
+        return tuple([None if a is None else read_aval(a) for a in row["outputs"]])
     if type(row) is not list or len(row) != 2 or any(type(d) not in (int, str, type(None)) for d in _rows(row[0])):
         raise NotPlain("a shape with its dtype is none")
     try:

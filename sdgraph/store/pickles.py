@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from sdgraph.build.bodies import bodies_of
 from sdgraph.build.op import Op
 from sdgraph.errors import ArgumentTypeError
 from sdgraph.ops.graph import OpGraph
@@ -27,7 +28,12 @@ def reduced(sd: G, own: dict[str, Any]) -> tuple[Callable[..., G], tuple[Any, ..
 
 def users_ops(sd: OpGraph) -> list[Op]:
     """The ops of a user's that a graph has, each once."""
-    return list({op: None for node in sd.nodes for op in _users(node.op)})
+    graphs, found = [sd], {}
+    while graphs:
+        for node in graphs.pop().nodes:
+            found |= dict.fromkeys(_users(node.op))
+            graphs += [f.graph for f in bodies_of(node.attrs)]
+    return list(found)
 
 
 def _restored(make: type[G], data: bytes, places: list[Any]) -> G:

@@ -10,7 +10,7 @@ import enum
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,12 @@ class NotPlain(ValueError):
     """A value that no file can hold, or none that a file holds."""
 
 
+class FunctionNumber(NamedTuple):
+    """Stands for a function among settings: its row in the table of them."""
+
+    number: int
+
+
 def encode(value: Any) -> Any:
     """A setting as JSON has it.
 
@@ -73,6 +79,8 @@ def encode(value: Any) -> Any:
         return {"complex": [encode(value.real), encode(value.imag)]}
     if type(value) is tuple:
         return [encode(v) for v in value]
+    if type(value) is FunctionNumber:
+        return {"function": value.number}
     if value is Ellipsis:
         return {"ellipsis": 0}
     if isinstance(value, np.dtype):
@@ -122,10 +130,17 @@ def _int(text: str) -> int:
     return int(text)
 
 
+def _plain_int(number: Any) -> int:
+    if type(number) is not int:
+        raise NotPlain("a function that has no number")
+    return number
+
+
 _DECODERS: Final[Mapping[str, Any]] = {
     "int": _int,
     "float": float,
     "complex": _complex,
+    "function": lambda number: FunctionNumber(_plain_int(number)),
     "ellipsis": lambda _: Ellipsis,
     "dtype": lambda name: dtype_of(name),
     **{name: members.__getitem__ for name, members in _ENUMS.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -15,6 +16,7 @@ from sdgraph.ops.graph import OpGraph
 from sdgraph.store.arrays import array_parts
 from sdgraph.store.atomic import replaced
 from sdgraph.store.container import Writer
+from sdgraph.store.functions import FunctionTable
 from sdgraph.store.nodes import write_nodes
 from sdgraph.store.plain import NotPlain, checked_text, dtype_name, dumps
 from sdgraph.store.record import FOLDER, Record, write_record
@@ -22,10 +24,12 @@ from sdgraph.store.sums import Summer
 from sdgraph.store.tables import write_tables
 
 FORMAT: Final = 1
-"""The version of the format that is written."""
-MIN_READER: Final = 1
-"""The oldest version whose readers understand it."""
+"""The version of the format that is written for a graph without loops and branches,"""
+WITH_FUNCTIONS: Final = 2
+"""and for one with them: readers of version 1 do not know what these are."""
 
+FUNCTIONS: Final = "functions"
+"""The key that only graphs with loops and branches have."""
 GRAPH: Final = "graph.json"
 DIGEST: Final = "graph.json.sha256"
 
@@ -99,13 +103,17 @@ def write(
 
 
 def _content(sd: OpGraph, user: Mapping[str, str], origins: bool) -> dict[str, Any]:
+    functions = FunctionTable(partial(write_nodes, origins=origins))
+    nodes = write_nodes(sd, functions, origins=origins)
+    version = WITH_FUNCTIONS if functions.rows else FORMAT
     return {
-        "format": FORMAT,
-        "min_reader": MIN_READER,
+        "format": version,
+        "min_reader": version,
         "writer": f"sdgraph {__version__}",
         "dtype": dtype_name(sd.dtype),
         "seed": str(sd.seed),
-        "nodes": write_nodes(sd, origins=origins),
+        "nodes": nodes,
+        **({FUNCTIONS: functions.rows} if functions.rows else {}),
         "tables": write_tables(sd),
         "user": _checked_user(user),
     }

@@ -20,6 +20,7 @@ PUBLIC = [
     "keras.losses",
     "keras.optimizers",
     "keras.optimizers.schedules",
+    "keras.recurrent",
     "keras.utils",
     "losses",
     "nd",

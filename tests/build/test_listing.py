@@ -6,7 +6,7 @@ import sdgraph.nd as nd
 from sdgraph import Namespace, Operand, SameDiff, SDVariable, composite
 from sdgraph.build.op import REGISTRY
 
-NAMESPACES = ("math", "nn", "cnn", "image", "loss", "keras", "linalg", "random", "bitwise")
+NAMESPACES = ("math", "nn", "cnn", "rnn", "image", "loss", "keras", "linalg", "random", "bitwise")
 
 
 @pytest.mark.parametrize("name", NAMESPACES)

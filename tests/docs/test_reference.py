@@ -22,6 +22,7 @@ PUBLIC = {
     "sdgraph.keras.losses",
     "sdgraph.keras.optimizers",
     "sdgraph.keras.optimizers.schedules",
+    "sdgraph.keras.recurrent",
     "sdgraph.keras.utils",
     "sdgraph.losses",
     "sdgraph.nd",

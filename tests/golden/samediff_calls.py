@@ -29,6 +29,8 @@ RENAMED = {
     "lambda": "rate",
     "l2_reguralizer": "l2_regularizer",
     "ImageResizeMethod": "method",
+    "maxTSLength": "max_ts_length",
+    "lstmdataformat": "data_format",
 }
 # Where the same Java name stands for something else.
 RENAMED_IN = {
@@ -48,6 +50,16 @@ RENAMED_IN = {
 FIRST = {"in", "input", "layerInput", "arg", "df", "x"}
 # Parameters without a meaning here.
 DROPPED = {"isComplex", "switchNum"}
+# Where one changes nothing there.
+DROPPED_IN = {("rnn", "lstmblock"): {"maxTSLength", "n"}}
+# Objects of Java that hold several parameters.
+HOLDERS = {"GRUWeights", "LSTMConfiguration", "LSTMLayerConfig", "LSTMLayerWeights", "LSTMWeights", "SRUWeights"}
+# What an operation that was executed by itself takes, in its order.
+EXECUTED = {
+    "lstmBlock": "maxTSLength x cLast yLast weights inputPeepholeWeights forgetPeepholeWeights outputPeepholeWeights"
+    " bias",
+    "sruCell": "x cLast weights bias",
+}
 
 
 def op_of(case) -> Op:
@@ -89,8 +101,8 @@ def call(case, variables):
     """
     op, arrays = op_of(case), inputs(case)
     operands, attrs = {}, {}
-    for name, given in case["call"]["args"].items():
-        if name in DROPPED:
+    for name, given in arguments(case).items():
+        if name in DROPPED | DROPPED_IN.get((case["namespace"], case["op"]), set()):
             continue
         if name == "condition" and "condition" in given:
             attrs |= {"condition": snake_case(given["condition"]), "value": given.get("value", 0.0)}
@@ -104,6 +116,19 @@ def call(case, variables):
         else:
             attrs[known] = _attribute(op, known, given, arrays)
     return op, operands, {**attrs, **DEFAULTS.get(f"{case['namespace']}.{case['op']}", {})}
+
+
+def arguments(case):
+    """The arguments by their names in Java, those that stand in an object among the others."""
+    args = case["call"]["args"]
+    if "order" in args:
+        names = EXECUTED[args["op"]].split()
+        placed = {name: {"input": k} for name, k in zip(names, args["order"], strict=True)}
+        args = placed | {k: v for k, v in args.items() if k in HOLDERS}
+    flat = {}
+    for name, given in args.items():
+        flat.update(given if name in HOLDERS else {name: given})
+    return flat
 
 
 def _operand(given, variables):
@@ -141,7 +166,7 @@ DEFAULTS = {
     "linalg.svd": {"compute_uv": False},
 }
 # Which of sdgraph's outputs SameDiff returns, where it returns fewer.
-RETURNED = {"linalg.lu": 1}
+RETURNED = {"linalg.lu": 1, "rnn.lstmblock": 1, "rnn.sru": 1, "rnn.sruCell": 1}
 
 
 def results(sd, case, variables):
@@ -157,4 +182,4 @@ def results(sd, case, variables):
     several = [v for vs in operands.values() for v in vs] if op.variadic else ()
     out = method(*several, **attrs) if op.variadic else method(**operands, **attrs)
     outs = list(out) if isinstance(out, tuple) else [out]
-    return outs[: RETURNED.get(f"{case['namespace']}.{case['op']}")]
+    return outs if "program" in case else outs[: RETURNED.get(f"{case['namespace']}.{case['op']}")]

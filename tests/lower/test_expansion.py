@@ -6,6 +6,7 @@ import pytest
 from sdgraph import SameDiff
 from sdgraph.build.op import REGISTRY
 from sdgraph.differentiate.which_losses import current_losses
+from sdgraph.errors import ArgumentError, GradientError
 from sdgraph.lower.expansion import expanded
 from tests.ops.samples import samples_of
 from tests.ops.test_every_op import OPS, apply
@@ -51,3 +52,45 @@ def test_a_picture_with_an_open_loss_has_the_extra_terms():
     assert "Gradient of loss, penalty" in sd.plot(view="gradient").alt
     assert "Gradient of loss, penalty" in sd.plot(view="gradient", expand=loss).alt
     assert [v.name for v in current_losses(expanded(sd, {loss.id}))] == ["loss", "penalty"]
+
+
+# ---------------------------------------------------------------------- loops and branches
+
+
+def loops():
+    sd = SameDiff()
+    x = sd.placeholder("x", ("time", 3))
+    w = sd.var("w", [0.5, 1.0, 2.0])
+    last, ys = sd.scan(lambda h, x: (h * w + x, 2.0 * h), np.zeros(3, "f"), x, name="loop")
+    z = sd.cond(sd.placeholder("p", dtype="bool"), lambda: last.sum(), lambda: ys.sum(), name="z")
+    return sd, last, ys, z
+
+
+def test_a_loop_is_opened_with_what_enters_and_leaves_its_steps():
+    sd, last, ys, z = loops()
+    opened = expanded(sd, {ys.id, z.id})
+    ops = {v.name: v.op_name for v in opened.variables("array")}
+    assert ops["loop/carry"] == "carry" and ops["loop/x"] == "entry"
+    assert (ops["loop"], ops["loop:1"], ops["z"]) == ("last", "stacked", "chosen")
+    assert [v.name for v in opened["loop:1"].inputs] == ["loop/mul_1"]
+    assert [v.name for v in opened["z"].inputs] == ["p", "z/0/sum", "z/1/sum"]
+    assert opened["loop/mul"].inputs == (opened["loop/carry"], opened["w"])
+    assert opened["loop"].shape == last.shape and opened["loop:1"].shape == ys.shape
+
+
+def test_pictures_of_it():
+    sd, last, ys, z = loops()
+    feeds = {"x": np.ones((2, 3), "f"), "p": True}
+    assert "stacked" in sd.plot(expand=[ys, z], feeds=feeds).svg
+    assert "scan × time" in sd.plot(feeds=feeds).svg
+    with pytest.raises(GradientError, match="that of a loop is another loop"):
+        sd.plot(last.sum(), expand=[ys], view="gradient")
+
+
+def test_a_body_is_a_graph_of_its_own():
+    sd, _, ys, z = loops()
+    inside_ = sd.expand(ys)
+    assert [v.name for v in inside_.placeholders()] == ["carry", "x", "w"]
+    assert sd.expand(z, branch=1).placeholders()[0].name == "loop"
+    with pytest.raises(ArgumentError, match="0 to 1"):
+        sd.expand(z, branch=2)

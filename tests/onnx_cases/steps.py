@@ -56,23 +56,30 @@ def _turned(column, direction):
 # ---------------------------------------------------------------------- recurrent layers
 
 
-def _recurrent(step, gates, states):
-    """The rule of a layer from one step, the number of its gates, and how many states it carries."""
+def _recurrent(layer, states):
+    """The rule of a layer, and how many states it carries."""
 
     def rule(t, x, w, r, b=None, lengths=None, *further, direction, hidden_size, layout, activations=None, clip=None,
              linear_before_reset=0, input_forget=0, activation_alpha=None, activation_beta=None):  # fmt: skip
+        assert hidden_size == r.shape[2]
         assert activations is None or len(set(activations)) <= 3
-        assert not (clip or linear_before_reset or input_forget or activation_alpha or activation_beta)
+        assert not (clip or input_forget or activation_alpha or activation_beta)
+        both = direction == "bidirectional"
+        one = (lambda v: v) if both else (lambda v: v[0])
         x = t.sd.permute(x, (1, 0, 2)) if layout else x
-        initial, peepholes = further[:states], further[states:]
-        ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
-        runs = [
-            _one_way(t, step, x, backward, [None if v is None else v[d] for v in (w, r, b)], hidden_size,
-                     [v[d] for v in initial], [v[d] for v in peepholes], gates, states)
-            for d, backward in enumerate(ways)
-        ]  # fmt: skip
-        y = t.sd.stack(*(ys for ys, _ in runs), axis=1)
-        last = [t.sd.stack(*(state[k] for _, state in runs), axis=0) for k in range(states)]
+        w, r = (one(t.sd.permute(v, (0, 2, 1))) for v in (w, r))
+        biases = (None, None) if b is None else map(one, t.sd.split(b, 2, axis=1))
+        initial = [one(t.sd.permute(v, (1, 0, 2)) if layout else v) for v in further[:states] if v is not None]
+        settings = {
+            "max_ts_length": lengths,
+            "direction_mode": {"forward": "FWD", "reverse": "BWD"}.get(direction, "BIDIR_EXTRA_DIM"),
+            "ret_last_h": True,
+        }
+        y, *last = layer(
+            t, x, w, r, *biases, initial, [one(v) for v in further[states:]], settings, linear_before_reset
+        )
+        if not both:
+            y, last = t.sd.expand_dims(y, 1), [t.sd.expand_dims(v, 0) for v in last]
         if layout:
             y, last = t.sd.permute(y, (2, 0, 1, 3)), [t.sd.permute(v, (1, 0, 2)) for v in last]
         return y, *last
@@ -80,45 +87,30 @@ def _recurrent(step, gates, states):
     return rule
 
 
-def _one_way(t, step, x, backward, parameters, hidden, initial, peepholes, gates, states):
-    """All outputs of one direction along the first axis, and the states at its end."""
-    w, r, b = parameters
-    b = np.zeros(2 * gates * hidden, x.dtype) if b is None else b
-    zero = np.zeros((x.shape[1], hidden), x.dtype)
-    state = [*initial, *[zero] * (states - len(initial))]
-    peepholes = [] if not peepholes else t.sd.split(peepholes[0], 3)
-    ys = []
-    for xt in _turned(t.sd.unstack(x), backward):
-        by_gate = [t.sd.split(v, gates, axis=-1) for v in (
-            t.sd.nn.linear(xt, w, b[: gates * hidden], transpose_b=True),
-            t.sd.nn.linear(state[0], r, b[gates * hidden :], transpose_b=True),
-        )]  # fmt: skip
-        state = step(t, *by_gate, state, r, b, peepholes)
-        ys.append(state[0])
-    return t.sd.stack(*_turned(ys, backward), axis=0), state
+def _in_order(t, v, *places):
+    """The gates of a parameter in another order."""
+    gates = None if v is None else t.sd.split(v, len(places), axis=-1)
+    return gates and t.sd.concat(*(gates[k] for k in places), axis=-1)
 
 
-def _rnn(t, of_x, of_h, state, r, b, peepholes):
-    return [t.sd.math.tanh(of_x[0] + of_h[0])]
+def _rnn(t, x, w, r, b, rb, initial, _, settings, __):
+    return t.sd.rnn.simple_rnn(x, *(initial or [0.0]), w, r, b if b is None else b + rb, **settings)
 
 
-def _gru(t, of_x, of_h, state, r, b, peepholes):
-    (h,), n = state, state[0].shape[1]
-    z, reset = (t.sd.nn.sigmoid(of_x[k] + of_h[k]) for k in (0, 1))
-    new = t.sd.math.tanh(of_x[2] + t.sd.nn.linear(reset * h, r[2 * n :], b[5 * n :], transpose_b=True))
-    return [(1 - z) * new + z * h]
+def _gru(t, x, w, r, b, rb, initial, _, settings, linear_before_reset):
+    w, r, b, rb = (_in_order(t, v, 1, 0, 2) for v in (w, r, b, rb))
+    return t.sd.rnn.gru(x, *(initial or [0.0]), w, r, b, rb, reset_after=bool(linear_before_reset), **settings)
 
 
-def _lstm(t, of_x, of_h, state, r, b, peepholes):
-    _, c = state
-    i, o, f, new = (x + h for x, h in zip(of_x, of_h, strict=True))
-    if peepholes:
-        i, f = i + peepholes[0] * c, f + peepholes[2] * c
-    c = t.sd.nn.sigmoid(f) * c + t.sd.nn.sigmoid(i) * t.sd.math.tanh(new)
-    o = o + peepholes[1] * c if peepholes else o
-    return [t.sd.nn.sigmoid(o) * t.sd.math.tanh(c), c]
+def _lstm(t, x, w, r, b, rb, initial, peepholes, settings, _):
+    w, r, b = (_in_order(t, v, 0, 2, 3, 1) for v in (w, r, b if b is None else b + rb))
+    p = _in_order(t, peepholes[0], 0, 2, 1) if peepholes else None
+    states = dict(zip(("y_last", "c_last"), initial, strict=False))
+    return t.sd.rnn.lstm_layer(
+        x, weights=w, r_weights=r, bias=b, peephole_weights=p, ret_last_c=True, **states, **settings
+    )
 
 
-onnx_op("RNN")(_recurrent(_rnn, 1, 1))
-onnx_op("GRU")(_recurrent(_gru, 3, 1))
-onnx_op("LSTM")(_recurrent(_lstm, 4, 2))
+onnx_op("RNN")(_recurrent(_rnn, 1))
+onnx_op("GRU")(_recurrent(_gru, 1))
+onnx_op("LSTM")(_recurrent(_lstm, 2))

@@ -42,6 +42,7 @@ _AXES = [*_REDUCTION[:3], (((2, 3),), {"axis": True}, T)]
 _MATRIX = [(((3,),), {}, S), (((2, 3),), {}, S), ((((3, 3), "complex128"),), {}, D)]
 _PRODUCT = [(((2, 3), (2, 3)), {}, S), (((), (3,)), {}, S), (((2, 2, 3), (3, 3, 2)), {}, S)]
 _ATTENTION = ((1, 2, 3), (1, 2, 4))
+_LSTM = ((3, 2, 2), (2, 3), (2, 3), ((2,), INT), (2, 12), (3, 12))
 
 MISUSE = {
     **{f"loss.{k}": _weighted() for k in ("absolute_difference", "hinge_loss", "mean_squared_error", "log_poisson")},
@@ -194,6 +195,34 @@ MISUSE = {
     "nn.top_k": [(((3,),), {"k": 4}, A), (((),), {"k": 1}, S)],
     "nn.dropout": [(((3,),), {"probability": 1.5}, A)],
     "nn.dot_product_attention": [((*_ATTENTION, (1, 2, 5)), {}, S)],
+    "rnn.lstm_cell": [
+        (((2, 2), (2, 3), (2, 3), (5, 12)), {"peep_hole": True}, A),
+        (((2, 2), (2, 3), (2, 3), (5, 12)), {"clipping_cell_value": -1.0}, A),
+        (((2, 2), (2, 3), (2, 3), (5, 13)), {}, S),
+        (((2, 2), (2, 3), (2, 3), (4, 12)), {}, S),
+    ],
+    "rnn.gru_cell": [(((2, 2), (2, 3), (5, 6), (5, 4)), {}, S), (((2, 2, 2), (2, 3), (5, 6), (5, 3)), {}, S)],
+    "rnn.sru_cell": [(((2, 2), (2, 2), (6, 2)), {}, S)],
+    "rnn.lstm_layer": [
+        (_LSTM, {"direction_mode": "BOTH"}, A),
+        (_LSTM, {"direction_mode": "BIDIR_SUM"}, S),
+        (_LSTM, {"data_format": "T2NS"}, A),
+        (_LSTM, {"data_format": "NCT"}, A),
+        (_LSTM, {"gate_act": "SWISH"}, A),
+        (_LSTM, {"gate_act": "AFFINE", "gate_alpha": float("nan")}, A),
+        (_LSTM, {"cell_clip": -1.0}, A),
+        (_LSTM, {"ret_full_sequence": False}, A),
+        (((3, 2, 2), (2, 3), (2, 3), (2,), (2, 12), (3, 12)), {}, D),
+        (((3, 2, 2), (2, 3), (2, 3), ((3,), INT), (2, 12), (3, 12)), {}, S),
+        (((3, 2, 2), (2, 3), (3, 2), ((2,), INT), (2, 12), (3, 12)), {}, S),
+    ],
+    "rnn.lstmblock": [(((3, 2, 2), (2, 3), (2, 3), (5, 12)), {"data_format": "T2NS"}, A)],
+    "rnn.gru": [
+        (((3, 2, 2), (2, 3), (2, 9), (3, 6)), {}, S),
+        (((3, 2, 2), (2, 3), (2, 9), (3, 9)), {"ret_full_sequence": False}, A),
+    ],
+    "rnn.sru": [(((2, 2, 3), (2, 2), (2, 3), (6, 2)), {}, S)],
+    "rnn.simple_rnn": [(((3, 2, 2), (2, 3), (2, 3), (3, 3)), {"activation": "SOFTMAX"}, A)],
     "bitwise.and_": [(((2,), (2,)), {}, D), ((((2,), INT), ((3,), INT)), {}, S)],
     "image.resample": [
         (((3, 4),), {"size": 0}, A),

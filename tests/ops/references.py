@@ -12,7 +12,7 @@ import scipy.linalg
 import scipy.special
 import scipy.stats
 
-from tests.ops import image_references, pictures_by_hand, windows_by_hand
+from tests.ops import image_references, pictures_by_hand, recurrent, windows_by_hand
 
 
 def exact(fn):
@@ -567,6 +567,7 @@ REFERENCES = {
     "cnn.space_to_depth": pictures_by_hand.to_depth, "cnn.depth_to_space": pictures_by_hand.to_space,
     "cnn.space_to_batch": pictures_by_hand.to_batch, "cnn.batch_to_space": pictures_by_hand.from_batch,
     "nn.dot_product_attention": _attention,
+    **recurrent.REFERENCES,
     "nn.pad": lambda x, padding, mode="constant", constant=0.0: x if not padding else np.pad(
         x, padding, mode, **({"constant_values": constant} if mode == "constant" else {})),
     "nn.unpad": _unpad, "nn.top_k": _top_k, "loss.l2_loss": _l2,

@@ -539,6 +539,70 @@ NN = {
 }  # fmt: skip
 
 CNN = {**window_samples.samples(s, f), **picture_samples.samples(s, f, ints)}
+CELL = (f(2, 2), f(2, 3), f(2, 3), f(5, 12))
+ONE_OF_EACH = (f(1, 1), f(1, 1), f(1, 1), f(2, 4))
+LSTM = (f(2, 8), f(2, 8), f(8))
+BOTH = (f(2, 2, 8), f(2, 2, 8), f(2, 8), f(2, 6))
+BLOCK = (f(4, 8), f(8), f(2), f(2), f(2))
+GRU = (f(2, 6), f(2, 6), f(6), f(6))
+RNN = {
+    "rnn.lstm_cell": [
+        s(*CELL, f(12), f(3), f(3), f(3), peep_hole=True, forget_bias=0.5), s(*ONE_OF_EACH),
+        s(*CELL, smooth=False), s(*CELL, f(12), clipping_cell_value=0.3, smooth=False),
+        s(f(0, 2), f(0, 3), f(0, 3), f(5, 12), f(12), smooth=False),
+    ],
+    "rnn.gru_cell": [
+        s(f(2, 2), f(2, 3), f(5, 6), f(5, 3), f(6), f(3)), s(f(1, 1), f(1, 1), f(2, 2), f(2, 1)),
+        s(f(2, 2), f(2, 3), f(5, 6), f(5, 3), smooth=False),
+        s(f(0, 2), f(0, 3), f(5, 6), f(5, 3), f(6), f(3), smooth=False),
+    ],
+    "rnn.sru_cell": [s(f(2, 3), f(2, 3), f(3, 9), f(6)), s(f(2, 2), f(2, 2), f(2, 6)), s(f(0, 2), f(0, 2), f(2, 6))],
+    # Gradients of what is not smooth here are looked at in `test_rnn`: they take long.
+    "rnn.lstm_layer": [
+        s(f(2, 2, 2), f(2, 2), f(2, 2), ints([2, 1]), *LSTM, f(6), ret_last_h=True, ret_last_c=True),
+        s(f(1, 2, 3), f(2, 1, 2), f(2, 1, 2), None, *BOTH, direction_mode="BIDIR_CONCAT", data_format="NST",
+          ret_last_c=True, smooth=False),
+        s(f(1, 1, 1), None, None, None, f(1, 4), f(1, 4), f(4)),
+        s(f(0, 2, 2), f(2, 2), f(2, 2), None, *LSTM, ret_last_h=True, ret_last_c=True, smooth=False),
+        s(f(2, 0, 2), None, None, None, *LSTM, ret_last_h=True, smooth=False),
+        s(f(3, 2, 2), None, None, None, *LSTM[:2], cell_clip=0.4, smooth=False),
+        s(f(2, 2, 2), None, None, ints([1, 0]), *LSTM, direction_mode="BWD", data_format="NTS", ret_last_h=True,
+          smooth=False),
+        s(f(2, 1, 2), f(2, 1, 2), f(2, 1, 2), None, *BOTH, direction_mode="BIDIR_EXTRA_DIM", data_format="T2NS",
+          gate_act="HARD_SIGMOID", cell_act="SOFTSIGN", out_act="SCALED_TAHN", out_alpha=1.5, out_beta=0.5,
+          smooth=False),
+        s(f(2, 1, 2), None, None, None, *BOTH[:2], direction_mode="BIDIR_SUM", ret_full_sequence=False,
+          ret_last_h=True, smooth=False),
+    ],
+    "rnn.lstmblock": [
+        s(f(1, 2, 2), f(2, 2), f(2, 2), *BLOCK, peep_hole=True, forget_bias=0.5, clipping_cell_value=0.8),
+        s(f(1, 2, 2), None, None, f(4, 8), data_format="NTS", smooth=False),
+        s(f(2, 2, 2), f(2, 2), f(2, 2), *BLOCK, peep_hole=True, clipping_cell_value=0.8, smooth=False),
+        s(f(1, 2, 3), None, None, *BLOCK[:2], data_format="NST", smooth=False),
+        s(f(0, 1, 2), None, None, f(4, 8), smooth=False), s(f(1, 0, 2), None, None, f(4, 8), smooth=False),
+    ],
+    "rnn.gru": [
+        s(f(2, 2, 2), f(2, 2), *GRU, ints([2, 1]), ret_last_h=True),
+        s(f(3, 2, 2), Literal(0.0), *GRU[:2], smooth=False),
+        s(f(2, 2, 2), f(2, 2), *GRU, reset_after=False, direction_mode="BWD", data_format="NTS", smooth=False),
+        s(f(2, 2, 1), f(2, 2, 2), f(2, 2, 6), f(2, 2, 6), f(2, 6), direction_mode="BIDIR_CONCAT", data_format="NST",
+          ret_last_h=True, gate_act="HARD_SIGMOID", cell_act="SOFTSIGN", smooth=False),
+        s(f(0, 2, 2), f(2, 2), *GRU, ret_last_h=True, smooth=False), s(f(1, 0, 2), f(0, 2), *GRU, smooth=False),
+    ],
+    "rnn.sru": [
+        s(f(2, 2, 3), f(2, 2), f(2, 2), f(6, 2), f(4)), s(f(1, 2, 2), f(1, 2), None, f(6, 2), smooth=False),
+        s(f(1, 2, 0), f(1, 2), None, f(6, 2), smooth=False), s(f(0, 2, 2), f(0, 2), None, f(6, 2), smooth=False),
+    ],
+    "rnn.simple_rnn": [
+        s(f(2, 2, 2), f(2, 2), f(2, 2), f(2, 2), f(2), ints([2, 0]), ret_last_h=True),
+        s(f(2, 2, 2), Literal(0.0), f(2, 2, 2), f(2, 2, 2), direction_mode="BIDIR_EXTRA_DIM", activation="SOFTSIGN",
+          smooth=False),
+        s(f(2, 2, 1), f(2, 2), f(2, 2), f(2, 2), direction_mode="BWD", data_format="NST", activation="SOFTPLUS",
+          smooth=False),
+        s(f(0, 1, 2), f(1, 2), f(2, 2), f(2, 2), ret_last_h=True, smooth=False),
+        s(f(1, 0, 2), f(0, 2), f(2, 2), f(2, 2), smooth=False),
+    ],
+}  # fmt: skip
 
 WORDS = np.array([[1, 7, 100], [0, 255, 12]], np.int64)
 BITS = [s(WORDS, WORDS[::-1]), s(WORDS, np.int64(3)), s(WORDS[:, :1], WORDS[0]), s(np.int64(5), np.int64(6)),
@@ -647,7 +711,8 @@ KERAS = {
 }  # fmt: skip
 
 SPECIAL = {
-    **LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **CNN, **BITWISE, **IMAGE, **RANDOM,
+    **LOSSES, **KERAS, **ARRANGING, **INDEXING, **REDUCTIONS, **LINALG, **NN, **CNN, **RNN, **BITWISE, **IMAGE,
+    **RANDOM,
 }  # fmt: skip
 
 

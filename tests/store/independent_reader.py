@@ -3,8 +3,10 @@
 It reads what the page says, and checks what the page says that a file must be.
 """
 
+import base64
 import io
 import json
+import math
 import re
 import struct
 import zipfile
@@ -63,10 +65,12 @@ def read(data: bytes) -> Read:
     assert members["graph.json.sha256"] == sha256(text).hexdigest().encode()
     graph = json.loads(text.decode("utf-8"))
     assert canonical(graph) == text
-    assert set(graph) - {"record"} == {
+    assert set(graph) - {"record", "functions"} == {
         *("format", "min_reader", "writer", "dtype", "seed", "nodes", "values", "sha256", "tables", "user")
     }
-    assert graph["format"] == graph["min_reader"] == 1
+    assert graph["format"] == graph["min_reader"] == (2 if "functions" in graph else 1)
+    for k, row in enumerate(graph.get("functions", [])):
+        check_function(row, k)
     nodes = nodes_of(graph["nodes"])
     assert graph["sha256"] == {name: sha256(members[name]).hexdigest() for name in names[:-2]}
     record = record_of(graph["record"], members) if "record" in graph else None
@@ -119,10 +123,25 @@ def nodes_of(given: dict) -> list[Node]:
     return found
 
 
+def check_function(row: dict, k: int) -> None:
+    """A body of a loop or a branch, which may have those before it inside."""
+    assert set(row) == {"nodes", "params", "outs", "values"}
+    nodes = nodes_of(row["nodes"])
+    kinds = [node.op[0] for node in nodes]
+    assert sorted(p for p in row["params"] if p >= 0) == [i for i, kind in enumerate(kinds) if kind == ":placeholder"]
+    assert ":variable" not in kinds and all(0 <= o < len(nodes) for o in row["outs"])
+    assert [i for i, _ in row["values"]] == [i for i, kind in enumerate(kinds) if kind == ":constant"]
+    for i, text in row["values"]:
+        ((shape, dtype),) = nodes[i].avals
+        assert len(base64.b64decode(text, validate=True)) == math.prod(shape) * np.dtype(dtype).itemsize
+    for node in nodes:
+        assert all(v.value < k for v in node.settings.values() if isinstance(v, Setting) and v.kind == "function")
+
+
 def avals_of(row: Any) -> list:
     if isinstance(row, dict):
         assert set(row) == {"outputs"}
-        return [one for inner in row["outputs"] for one in avals_of(inner)]
+        return [None if inner is None else avals_of(inner)[0] for inner in row["outputs"]]
     shape, dtype = row
     assert dtype in DTYPES and all(d is None or type(d) in (int, str) for d in shape)
     return [(tuple(shape), dtype)]
@@ -142,7 +161,7 @@ def setting(x: Any) -> Any:
         return float(value)
     if kind == "complex":
         return complex(*map(setting, value))
-    assert kind in ("dtype", "ellipsis", "LossReduce")
+    assert kind in ("dtype", "ellipsis", "LossReduce", "function")
     return Setting(kind, value)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sdgraph import LossReduce, SameDiff
+from sdgraph.build.function import Function
 from sdgraph.infer.aval import Aval
 from sdgraph.store.load import from_bytes
 from sdgraph.store.save import to_bytes
@@ -32,6 +33,7 @@ def same_setting(found, value):
             "dtype": lambda: value == np.dtype(found.value) and isinstance(value, np.dtype),
             "ellipsis": lambda: value is Ellipsis,
             "LossReduce": lambda: value is LossReduce[found.value],
+            "function": lambda: isinstance(value, Function) and type(found.value) is int,
         }[found.kind]()
     if type(found) is not type(value):
         return False
@@ -52,7 +54,7 @@ def same_op(rows, row, op):
 
 def avals(aval):
     several = [aval] if type(aval) is Aval else aval
-    return [(tuple(a.shape), a.dtype.name) for a in several]
+    return [None if a is None else (tuple(a.shape), a.dtype.name) for a in several]
 
 
 def check(data, ops=()):

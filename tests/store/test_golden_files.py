@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff, __version__, errors
+from sdgraph.build.bodies import WITH_BODIES
 from sdgraph.build.bookkeeping import tables_of
 from sdgraph.store import plain
 from sdgraph.store.save import to_bytes
@@ -138,7 +139,8 @@ def test_every_column_and_every_table_has_something_in_it():
 def test_rows_of_all_forms_are_there():
     rows = [row for content in contents() for row in content["nodes"]["ops"]]
     assert {row[0].split()[0] for row in rows if row[0].startswith(":")} == {
-        *(":placeholder", ":variable", ":constant", ":item", ":gradient", ":of", ":function")
+        *(":placeholder", ":variable", ":constant", ":item", ":gradient", ":of", ":function"),
+        *(f":{name}" for name in WITH_BODIES),
     }
     assert any(row[0] == ":gradient" and rows[row[1]][0] == ":gradient" for row in rows if row[0] == ":gradient")
     settings = [v for content in contents() for row in content["nodes"]["settings"] for v in row.values()]

@@ -15,7 +15,7 @@ def methods(receiver: str) -> Mapping[str, str]:
     """What to write for methods of SameDiff's graphs, ``"sd"``, or of its variables, ``"x"``; nothing if not there yet.
 
     Example:
-        >>> methods("x")["getArr"], methods("sd")["ifCond"]
+        >>> methods("x")["getArr"], methods("sd")["asFlatGraph"]
         ('`w.value`, or `x.eval(feeds)` for what an operation computes', '')
     """
     return {name: text for kind, name, text in _rows("samediff_methods.tsv", 3) if kind == receiver}

@@ -23,6 +23,7 @@ from sdgraph.files.onnx.registry import BODY, FOLLOWED, OPEN_BODY, UNSIZED, Expo
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 
+_LOOPS: Final = "loops and branches are not exported"
 _YOURS: Final = "sdgraph knows what it computes, not how ONNX says it: write it as a composite"
 _COMPLEX: Final = "the operators of ONNX take no complex numbers"
 _NO_TYPE: Final = "ONNX has no such data type"
@@ -59,7 +60,8 @@ class Assembler:
         exported: Exported | None,
         inner: bool,
     ) -> Fragment:
-        why = rules.reason(op.key) or no_type(*avals, *(out if type(out) is not Aval else (out,)))
+        why = _LOOPS if op.has_bodies else rules.reason(op.key)
+        why = why or no_type(*avals, *(out if type(out) is not Aval else (out,)))
         if why is not None:
             return _refused((op.qualname, why))
         if type(out) is Aval and out.is_static and not out.size:
@@ -199,7 +201,8 @@ class _BodyWriter:
         if inner.refused:
             self._refused.update(dict.fromkeys(inner.refused))
             avals = [node.aval] if type(node.aval) is Aval else node.aval
-            self._values[i] = [Value("", a.dtype, a.shape) for a in avals]  # type: ignore[union-attr]
+            known = next(a for a in avals if a is not None)  # A loop has no type for what is not made.
+            self._values[i] = [Value("", (a or known).dtype, (a or known).shape) for a in avals]  # type: ignore[union-attr]
             return
         avals = [node.aval] if type(node.aval) is Aval else list(node.aval)  # type: ignore[arg-type]
         base = b.names.take(node.name)

@@ -160,4 +160,6 @@ def limits(threads: int, *, again: bool = False) -> Limits:
 
 def _computed(plan: Plan) -> int:
     """Elements of all results together. It depends on the plan alone, so that the same call gives the same bits."""
-    return sum(step.aval.size for step in plan.steps if type(step.aval) is Aval and not step.op.is_view)
+    found = sum(step.aval.size for step in plan.steps if type(step.aval) is Aval and not step.op.is_view)
+    runs = [step.attrs["run"] for step in plan.steps if step.op.has_bodies]
+    return found + sum(run.times * _computed(inner.plan) for run in runs for inner in run.inner)

@@ -82,6 +82,19 @@ class Again(NamedTuple):
     """The compiled code of `both`, for measuring; it takes what is given and the arrays of the caller's results."""
 
 
+class InARow(NamedTuple):
+    """A plan that runs many times in one call, on arrays that move on from one time to the next."""
+
+    run: Callable[[int, Sequence[Any], Sequence[int]], bool]
+    """From how often, the arrays, and by how many bytes each moves on, to whether a check failed."""
+    reads: tuple[int, ...]
+    """The slots of the first arrays, which are as planned and in C order,"""
+    writes: tuple[int, ...]
+    """and of the others, which it writes: all results."""
+    most: int
+    """How often it may run in one call: that is not stopped halfway."""
+
+
 class Program(Protocol):
     """A plan made to run. Who derives from this tells nothing more until it says how.
 
@@ -95,6 +108,11 @@ class Program(Protocol):
     def explain(self) -> Made:
         """The plan with what the engine made of it."""
         ...
+
+    @property
+    def muted_run(self) -> Run:
+        """As `run`, for who has muted numpy already: to mute it takes as long as a few small steps."""
+        return self.run
 
     def stand(
         self,
@@ -132,6 +150,10 @@ class Program(Protocol):
                 next call writes over.
             follows: What follows.
         """
+        return None
+
+    def in_a_row(self) -> InARow | None:
+        """The program for a loop whose steps it is; None where there is no quicker way than to call it."""
         return None
 
     def source(self) -> str | None:

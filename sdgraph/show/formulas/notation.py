@@ -95,7 +95,9 @@ def _by_name(
         return times(call, operands[-1]._replace(is_scalar=True))
     each = [t.text if label is None else f"{_setting(label)} = {t.text}" for t, label in _labelled(operands, labels)]
     shown = each[:MAX_TERMS] + [r"\dots"] * (len(each) > MAX_TERMS)
-    settings = [f"{_setting(k)} = {_value(v)}" for k, v in _unusual(op, attrs).items() if k not in _KEEP_ATTRS]
+    # A formula has no room for the functions of a loop or of branches.
+    told = {} if op.has_bodies else _unusual(op, attrs)
+    settings = [f"{_setting(k)} = {_value(v)}" for k, v in told.items() if k not in _KEEP_ATTRS]
     inside = r";\ ".join(", ".join(part) for part in (shown, settings) if part)
     return Term(rf"\operatorname{{{_function(op)}}}\left({inside}\right)", POWER)
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from sdgraph.build.bodies import output_place
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import Op
-from sdgraph.build.reading import ATOM, POWER, Term, literal
+from sdgraph.build.reading import ATOM, POWER, Term, escaped, literal
 from sdgraph.show.formulas import naming, notation
 from sdgraph.show.formulas.arrays import matrix
 from sdgraph.show.visible import Item, Listing, Operand
@@ -214,7 +215,9 @@ class Writer:
         labels = [o.name if o.position != k and not op.variadic else None for k, o in enumerate(item.operands)]
         term = notation.applied(op, operands, attrs, labels=labels, taken=self.taken)
         if node.op is not op:
-            term = Term(f"{term.at(POWER)}_{{{node.attrs['index']}}}")
+            place = output_place(op, attrs, node.attrs["index"])
+            which = str(place) if type(place) is int else rf"\mathrm{{{escaped(str(place))}}}"
+            term = Term(f"{term.at(POWER)}_{{{which}}}")
         scalar = item.aval.shape == () or term.is_number
         return term._replace(is_scalar=scalar, negated=term.negated and term.negated._replace(is_scalar=scalar))
 

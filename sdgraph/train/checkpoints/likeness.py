@@ -22,7 +22,7 @@ from sdgraph.errors import shown
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 from sdgraph.store.bodies import Bodies
-from sdgraph.store.plain import dumps, encode
+from sdgraph.store.plain import dumps
 from sdgraph.wording import listed
 
 
@@ -56,7 +56,7 @@ def _row(sd: OpGraph, node: Node, numbers: Mapping[int, int], bodies: Bodies) ->
     facts = [
         _op(node.op),
         [numbers.get(j, -1) for j in node.inputs],
-        {k: encode(v) for k, v in node.attrs.items()},
+        {k: bodies.setting(v) for k, v in node.attrs.items()},
         str(node.aval),
         node.name if leaf and node.op.kind is not VariableKind.CONSTANT else None,
         None if value is None else sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),

@@ -34,6 +34,8 @@ NEVER = {
     *("linalg.matmul_where", "linalg.svd", "math.list_diff", "image.non_max_suppression"),
     *("moved_in_segments", "recurrence_in_segments", "rows_by_part", "cnn.add_windows", "cnn.col2_im"),
     *("cnn.conv_input", "cnn.conv_kernel", "cnn.window_max", "cnn.window_first", "cnn.max_pool_with_argmax"),
+    # Recurrent layers: SameDiff's gradients, or its initial states, are others.
+    *("rnn.gru", "rnn.lstm_layer", "rnn.lstmblock", "rnn.simple_rnn", "rnn.sru"),
 }
 # Ops that are written, but of which SameDiff has no gradient.
 NO_GRADIENT = {

@@ -197,6 +197,38 @@ def outputs() -> Golden:
     )
 
 
+def loops() -> Golden:
+    """Loops and branches: one over x, one in another, one that goes on while it may, and choices."""
+    sd = SameDiff("float64")
+    x, p, k = sd.placeholder("x", (None, 3)), sd.placeholder("p", dtype="bool"), sd.placeholder("k", dtype="int64")
+    w = sd.var("w", [0.5, -1.0, 2.0])
+    last, states = sd.scan(lambda h, x: (h * w + x, h * w + x), np.zeros(3), x, name="loop")
+    sd.sum(states, name="total")
+    sd.grad("total", "w")
+    sd.scan(lambda n, row: (sd.scan(lambda m, e: (m + e, None), n, row)[0], None), 0.0, x, name="nested")
+    sd.while_loop(lambda v: v < 100.0, lambda v: v * v, 3.0, max_steps=5, name="grown")
+    sd.cond(p, lambda: last, lambda: -last, name="chosen")
+    sd.switch(k, [lambda: w, lambda: w * w, lambda: last * sd.constant("c", [1.0, 2.0, 3.0])], name="picked")
+    h, slope, total, dw = np.zeros(3), np.zeros(3), 0.0, np.zeros(3)
+    for row in X:
+        h, slope = h * w.value + row, h + w.value * slope
+        total, dw = total + h.sum(), dw + slope
+    return Golden(
+        sd,
+        values={
+            "loop": h,
+            "total": total,
+            "grad/w": dw,
+            "nested": X.sum(),
+            "grown": 6561.0,
+            "chosen": -h,
+            "picked": h * [1.0, 2.0, 3.0],
+        },
+        feeds={"x": X, "p": np.array(False), "k": np.array(2)},
+        then=[("sd.scan(lambda h, x: (h, x), 0.0, sd['x'])[1]", "scan:1")],
+    )
+
+
 NANS = {
     "float16": np.array([0x7E01, 0xFE42, 0x8000, 0x0001, 0x7C00], "uint16"),
     "float32": np.array([0x7FC00001, 0xFFC12345, 0x80000000, 0x00000001, 0x7F800000], "uint32"),
@@ -341,5 +373,5 @@ def origins() -> Golden:
 
 GRAPHS: dict[str, Callable[[], Golden]] = {
     f.__name__: f
-    for f in (empty, model, gradients, after_steps, outputs, dtypes, names, settings, random, own_ops, origins)
+    for f in (empty, model, gradients, after_steps, outputs, loops, dtypes, names, settings, random, own_ops, origins)
 }

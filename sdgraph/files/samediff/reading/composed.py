@@ -14,6 +14,7 @@ import numpy as np
 
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
+from sdgraph.files.samediff.reading import recurrent
 from sdgraph.files.samediff.reading.call import Call
 from sdgraph.files.samediff.reading.pictures import PICTURES
 from sdgraph.files.samediff.reading.sliding import SLIDING
@@ -478,6 +479,8 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "dropout": _dropout,
     "dropout_inverted": _inverted_dropout,
     "top_k": _top_k,
+    "lstmLayer": recurrent.lstm_layer,
+    "lstmBlock": recurrent.lstm_block,
     "svd": _svd,
     "lu": lambda c: c.apply("linalg.lu", c.operands[0]),
     "normalize_moments": _normalize_moments,

@@ -12,7 +12,8 @@ import numpy as np
 
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan
-from sdgraph.run.engines.interface import Again, Copies, Follows, Part, Program, Standing, no_copies
+from sdgraph.run.engines import inner
+from sdgraph.run.engines.interface import Again, Copies, Follows, InARow, Part, Program, Run, Standing, no_copies
 from sdgraph.run.engines.llvm import running, standing
 from sdgraph.run.engines.llvm.divide.partition import divide
 from sdgraph.run.engines.llvm.divide.segments import Division, Segment
@@ -30,7 +31,11 @@ def probe() -> None:
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program | None:
     """The plan as segments of compiled code and numpy steps; None where this engine cannot run it."""
     # Looking at every intermediate result is what fusing does away with.
-    return None if check_numerics else _Fused(plan)
+    return None if check_numerics else _fused(plan)
+
+
+def _fused(plan: Plan) -> Program:
+    return _Fused(inner.bound(plan, "llvm", _fused, strict=True))
 
 
 class _Fused(Program):
@@ -63,6 +68,15 @@ class _Fused(Program):
         from sdgraph.run.engines.llvm import repeating
 
         return repeating.again(self._plan, self._division, self._runners, slots, given, step, away, follows)
+
+    @property
+    def muted_run(self) -> Run:
+        return running.run_of(self._plan, self._division, self._runners, muted=True)
+
+    def in_a_row(self) -> InARow | None:
+        from sdgraph.run.engines.llvm import in_a_row
+
+        return in_a_row.in_a_row(self._plan, self._division, self._runners)
 
     def settle(self) -> None:
         machine.settled()

@@ -30,13 +30,16 @@ Place = tuple[int, tuple[int, ...], np.dtype[Any]]
 """A slot, and the shape and dtype of the array in it."""
 
 
-def run_of(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> Run:
-    """What runs the plan: one call where it is one segment and not long, else segments and numpy steps in turn."""
+def run_of(plan: Plan, division: Division, runners: Mapping[int, Runner], *, muted: bool = False) -> Run:
+    """What runs the plan: one call where it is one segment and not long, else segments and numpy steps in turn.
+
+    With ``muted``, numpy is when it is called.
+    """
     if len(division.parts) == 1 and runners and not any(plan.copied):
         runner = runners[0]
         if runner.call is not None and not runner.long and set(plan.outs) == set(runner.writes):
             return _one_call(plan, division, runner, runner.call)
-    return _in_turn(plan, division, runners)
+    return _in_turn(plan, division, runners, is_muted=muted)
 
 
 def _one_call(plan: Plan, division: Division, runner: Runner, call: Callable[..., bool | None]) -> Run:
@@ -61,7 +64,7 @@ def _one_call(plan: Plan, division: Division, runner: Runner, call: Callable[...
     return run
 
 
-def _in_turn(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> Run:
+def _in_turn(plan: Plan, division: Division, runners: Mapping[int, Runner], *, is_muted: bool) -> Run:
     parts, finish = parts_of(plan, division, runners), outputs(plan)
     checks = any(part.checks for part in division.parts if isinstance(part, Segment))
 
@@ -78,7 +81,7 @@ def _in_turn(plan: Plan, division: Division, runners: Mapping[int, Runner]) -> R
             return run(slots)
 
     # To mute numpy takes as long as a small segment.
-    return run if all(isinstance(part, Segment) or part.op.is_view for part in division.parts) else muted
+    return run if is_muted or all(isinstance(part, Segment) or part.op.is_view for part in division.parts) else muted
 
 
 def _by_numpy(plan: Plan, slots: list[Any]) -> list[Any]:

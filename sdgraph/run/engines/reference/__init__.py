@@ -6,14 +6,16 @@ one compiled plan serves any number of threads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sdgraph.errors import NumericsError
 from sdgraph.plan.made import Made
 from sdgraph.plan.plan import Plan, Step
+from sdgraph.run.engines import inner
 from sdgraph.run.engines.failures import described, locate, reraise
 from sdgraph.run.engines.interface import Part, Program, Run
 from sdgraph.run.engines.results import outputs
@@ -34,15 +36,25 @@ def probe() -> None:
 
 def compile_plan(plan: Plan, *, check_numerics: bool) -> Program:
     """The plan step by step; every value in its slot of the plan."""
+    inside = functools.partial(compile_plan, check_numerics=check_numerics)
+    plan = inner.bound(plan, ("numpy", check_numerics), inside)
     return _Stepwise(plan, check_numerics=check_numerics)
+
+
+T = TypeVar("T")
 
 
 class _Stepwise(Program):
     def __init__(self, plan: Plan, *, check_numerics: bool) -> None:
         code = [_instruction(step, reuse=not check_numerics) for step in plan.steps]
-        self.run = _checked(plan, code) if check_numerics else _plain(plan, code)
+        self._muted_run = _checked(plan, code) if check_numerics else _plain(plan, code)
+        self.run = _muting(self._muted_run)
         self.n_slots = plan.n_slots
         self._plan, self._code = plan, code
+
+    @property
+    def muted_run(self) -> Run:
+        return self._muted_run
 
     def explain(self) -> Made:
         return Made.of(self._plan)
@@ -68,25 +80,34 @@ def _plain(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     return run
 
 
+def _muting(run: Callable[[list[Any]], T]) -> Callable[[list[Any]], T]:
+    """It with numpy muted."""
+
+    def muted(slots: list[Any]) -> T:
+        with np.errstate(all="ignore"):
+            return run(slots)
+
+    return muted
+
+
 def _steps(steps: Sequence[Step], code: Sequence[tuple[Any, ...]]) -> Callable[[list[Any]], None]:
     """What does steps one after another."""
 
     def do(slots: list[Any]) -> None:
         k = 0
         try:
-            with np.errstate(all="ignore"):
-                for fn, n, a, b, c, inputs, out, frees in code:
-                    if n == 2:
-                        slots[out] = fn(slots[a], slots[b])
-                    elif n == 1:
-                        slots[out] = fn(slots[a])
-                    elif n == 3:
-                        slots[out] = fn(slots[a], slots[b], slots[c])
-                    else:
-                        slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
-                    for j in frees:
-                        slots[j] = None
-                    k += 1
+            for fn, n, a, b, c, inputs, out, frees in code:
+                if n == 2:
+                    slots[out] = fn(slots[a], slots[b])
+                elif n == 1:
+                    slots[out] = fn(slots[a])
+                elif n == 3:
+                    slots[out] = fn(slots[a], slots[b], slots[c])
+                else:
+                    slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                for j in frees:
+                    slots[j] = None
+                k += 1
         except Exception as e:
             reraise(e, steps[k], slots)
 
@@ -95,7 +116,7 @@ def _steps(steps: Sequence[Step], code: Sequence[tuple[Any, ...]]) -> Callable[[
 
 def _part(step: Step, one: tuple[Any, ...], does: Work) -> Part:
     names = (step.source.name,) if step.source is not None else ()
-    return Part(step.op.qualname, does.bytes, _steps([step], [one]), names, does)
+    return Part(step.op.qualname, does.bytes, _muting(_steps([step], [one])), names, does)
 
 
 def _instruction(step: Step, *, reuse: bool) -> tuple[Any, ...]:
@@ -117,15 +138,14 @@ def _checked(plan: Plan, code: list[tuple[Any, ...]]) -> Run:
     finish = outputs(plan)
 
     def run(slots: list[Any]) -> list[Any]:
-        with np.errstate(all="ignore"):
-            for step, (fn, _, _, _, _, inputs, out, _) in zip(plan.steps, code, strict=True):
-                try:
-                    result = slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
-                    good = _finite(result)
-                except Exception as e:
-                    reraise(e, step, slots)
-                if not good:
-                    raise _not_finite(step, slots, result)
+        for step, (fn, _, _, _, _, inputs, out, _) in zip(plan.steps, code, strict=True):
+            try:
+                result = slots[out] = fn(*[slots[j] if j >= 0 else None for j in inputs])
+                good = _finite(result)
+            except Exception as e:
+                reraise(e, step, slots)
+            if not good:
+                raise _not_finite(step, slots, result)
         return finish(slots)
 
     return run

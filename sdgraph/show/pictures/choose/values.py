@@ -80,7 +80,8 @@ def _determined(sd: OpGraph, given: dict[str, Any]) -> bytearray:
         if node.op.kind is VariableKind.PLACEHOLDER:
             known[i] = node.name in given
         else:
-            known[i] = all(known[j] for j in node.inputs if j >= 0)
+            is_drawn_only = node.op.kernel is node.op.body is None and node.op.kind is VariableKind.ARRAY
+            known[i] = not is_drawn_only and all(known[j] for j in node.inputs if j >= 0)
     return known
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from sdgraph.build.bodies import in_words
 from sdgraph.show.options import Options
 from sdgraph.show.pictures.choose.grouping import DEEPEST, Group, Groups
 from sdgraph.show.pictures.choose.parts import Arc, Parts
@@ -255,6 +256,9 @@ def _word(listing: Listing, item: Item) -> str:
     """The op's name, with the numbers among its operands: ``mul(·, 2)``."""
     if item.op is None:
         return _leaf_word(item)
+    if item.op.has_bodies:
+        call = listing.sd.call_of(listing.sd.nodes[item.id])
+        return in_words(call.op, call.attrs, call.aval)
     name = item.op.name.rstrip("_")
     literals = [o for o in item.operands if listing.items[o.id].is_literal]
     if not literals or len(item.operands) > 3:
