@@ -27,6 +27,7 @@ from sdgraph.ops.matrices import swap_last
 from sdgraph.ops.reductions import SDReductions
 from sdgraph.ops.running import SDRunning
 from sdgraph.ops.slicing import SDSlicing
+from sdgraph.ops.statistics.sorting import SDSorting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +179,9 @@ _SHARED = {
 }
 
 
-class SDBase(SDReductions, SDRunning, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED):
+class SDBase(
+    SDReductions, SDRunning, SDSorting, SDArranging, SDSlicing, SDIndexing, SDCreation, prefix="", shared=_SHARED
+):
     """Ops of the graph itself (``sd``)."""
 
     @primitive(

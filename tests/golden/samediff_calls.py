@@ -41,8 +41,10 @@ RENAMED_IN = {
 }
 # Names of the first operand, which is not called by name here.
 FIRST = {"in", "input", "arg", "df", "x"}
-# Parameters without a meaning here.
-DROPPED = {"isComplex", "switchNum"}
+# Parameters without a meaning here: of several tables, which there is one of.
+DROPPED = {"isComplex", "switchNum", "PartitionMode"}
+# What conditions are called there, as operations of the graph.
+CONDITIONS = {"lessThan": "lt", "greaterThan": "gt"}
 
 
 def op_of(case) -> Op:
@@ -81,6 +83,11 @@ def call(case, variables):
     operands, attrs = {}, {}
     for name, given in case["call"]["args"].items():
         if name in DROPPED:
+            continue
+        if isinstance(given, dict) and "condition" in given:
+            # A condition and what it is asked of are one operand here.
+            (x,) = operands.values()
+            operands = {name: getattr(x.sd, CONDITIONS[given["condition"]])(x, given["value"])}
             continue
         known = parameter(case, op, name)
         if known in op.operand_names or (op.variadic and isinstance(given, list)):

@@ -30,7 +30,8 @@ DECOMPOSITIONS = {
     "linalg.cholesky", "linalg.lu", "linalg.qr", "linalg.svd", "linalg.eig", "linalg.cofactors",
     "linalg.cofactors_gradient",
 }  # fmt: skip
-REFUSED = DRAWS | DECOMPOSITIONS
+GAMMAS = {"math.lgamma", "math.digamma", "math.polygamma", "math.zeta"}
+REFUSED = DRAWS | DECOMPOSITIONS | GAMMAS
 EXPORTED = [name for name in OPS if name not in REFUSED]
 DIFFERENTIABLE = [
     name for name in EXPORTED if REGISTRY[name].vjp is not NOT_DIFFERENTIABLE and name != "linalg.matrix_determinant"

@@ -29,3 +29,10 @@ refuses(
     "linalg.cofactors",
     "linalg.cofactors_gradient",
 )
+refuses(
+    "ONNX has no gamma function and none of its relatives",
+    "math.lgamma",
+    "math.digamma",
+    "math.polygamma",
+    "math.zeta",
+)
