@@ -197,6 +197,10 @@ CONDITIONS = [
 ]  # fmt: skip
 RISING = [s(f(3)), s(np.array([[1.0, 2.0], [2.0, 3.5]])), s(np.array([[1.0, 2.0], [2.5, 3.5]])), s(f()), s(f(0, 3)),
           s(ints([1, 3, 2]))]  # fmt: skip
+INCOMPLETE = [
+    *(s(Literal(1.7), F(shape)) for shape in SHAPES), s(Literal(150.0), f(3, lo=140, hi=160)),
+    *(s(F(a), F(b), smooth=False) for a, b in PAIRS[2:6]),
+]  # fmt: skip
 MERGED = [s(f(2, 3), f(2, 3), f(2, 3)), s(f(3)), s(f(2, 3), f(3)), s(f(0, 3), f(0, 3))]
 FLAGS = [{"exclusive": a, "reverse": b} for a in (False, True) for b in (False, True)]
 CUMULATIVE = [
@@ -408,6 +412,9 @@ REDUCTIONS = {
     **dict.fromkeys(("math.merge_avg", "math.merge_max"), MERGED),
     "math.merge_max_index": [s(f(2, 3), f(2, 3), f(2, 3)), s(f(3)), s(f(), f(), dtype="int64"), s(f(0, 3), f(0, 3))],
     "math.polygamma": [*(s(F(shape), n=1) for shape in SHAPES), s(f(3), n=0), s(f(3), n=4)],
+    **dict.fromkeys(("math.igamma", "math.igammac"), INCOMPLETE),
+    "math.betainc": [*(s(Literal(1.7), Literal(2.6), F(shape)) for shape in SHAPES[:8]),
+                     *(s(F(a), F(b), F(c), smooth=False) for a, b, c in TRIPLES[1:5])],
     "math.zeta": [*(s(Literal(2.5), F(shape)) for shape in SHAPES), s(Literal(3.0), f(2, 3)),
                   *(s(F(a), F(b), smooth=False) for a, b in PAIRS[2:6])],
     "math.merge_add": [s(f(2, 3), f(2, 3), f(2, 3)), s(f(3)), s(f(2, 3), f(3)), s(f(), f()), s(f(0, 3), f(0, 3)),

@@ -1,4 +1,4 @@
-"""Special functions of ``sd.math``: the logarithm of the gamma function with its derivatives, zeta, inverse erf.
+"""Special functions of ``sd.math``: gamma and beta functions, their derivatives, zeta, and the inverse of erf.
 
 Each op stands with its kernel and its gradient rule. Must not know reductions or losses.
 """
@@ -17,7 +17,7 @@ from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError
 from sdgraph.infer.aval import Aval
 from sdgraph.infer.shapes import real
-from sdgraph.ops.special import gamma, inverse
+from sdgraph.ops.special import gamma, incomplete, inverse
 from sdgraph.ops.special import zeta as zetas
 
 if TYPE_CHECKING:
@@ -46,6 +46,26 @@ def _of_order(x: Aval, *, n: int) -> Aval:
 
 
 _of_order.broadcasts = True  # type: ignore[attr-defined]
+
+
+def _gamma_slope(g: SDVariable, a: SDVariable, x: SDVariable) -> SDVariable:
+    """``g`` times the derivative of the lower incomplete gamma function, ``x^(a - 1) exp(-x) / gamma(a)``."""
+    return g * g.sd.math.igamma_slope(a, x)
+
+
+def _gamma_slope_vjp(g: SDVariable, y: SDVariable, a: SDVariable, x: SDVariable) -> tuple[SDVariable, SDVariable]:
+    m = g.sd.math
+    return g * y * (m.log(x) - m.digamma(a)), g * y * ((a - 1.0) / x - 1.0)
+
+
+def _beta_slope_vjp(
+    g: SDVariable, y: SDVariable, a: SDVariable, b: SDVariable, x: SDVariable
+) -> tuple[SDVariable, SDVariable, SDVariable]:
+    m = g.sd.math
+    both = m.digamma(a + b)
+    by_a, by_b = m.log(x) + (both - m.digamma(a)), m.log1p(-x) + (both - m.digamma(b))
+    return g * y * by_a, g * y * by_b, g * y * ((a - 1.0) / x - (b - 1.0) / (1.0 - x))
+
 
 _SHARED = {
     "x": "Real numbers of any shape.",
@@ -190,5 +210,170 @@ class SDSpecial(Namespace, prefix="math", shared=_SHARED):
             >>> sd = SameDiff(dtype="float64")
             >>> sd.math.erfinv([0.0, 0.5, 1.0]).eval()
             array([0.        , 0.47693628,        inf])
+        """
+        ...
+
+    # ------------------------------------------------------------------ incomplete functions
+
+    @primitive(
+        infer=real,
+        kernel=incomplete.igamma,
+        vjp=lambda g, y, a, x: (None, _gamma_slope(g, a, x)),
+        without_gradient=(0,),
+        reads=call("P"),
+        domain=(0.6, 3),
+    )
+    def igamma(self, a: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Regularized lower incomplete gamma function: the integral of ``t^(a - 1) exp(-t) / gamma(a)`` from 0 to x.
+
+        It is the distribution function of gamma distributed numbers. NaN for negative operands.
+
+        Args:
+            a: Positive numbers.
+            x: Numbers from 0 on; the shapes broadcast.
+
+        Returns:
+            The broadcast shape, floating dtype; within ``1e-14`` in float64, relative also where it is tiny, but for
+            what the exponent rounds there. The gradient goes to ``x``.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+            GradientError: When differentiated with respect to ``a``.
+
+        References:
+            - NIST, "Digital Library of Mathematical Functions", section 8.2, https://dlmf.nist.gov/8.2.
+            - N. M. Temme, "The asymptotic expansion of the incomplete gamma functions", SIAM Journal on Mathematical
+              Analysis 10, 1979, doi:10.1137/0510071: large ``a``.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.igamma(2.0, [0.0, 1.0, 20.0]).eval()
+            array([0.        , 0.26424112, 0.99999996])
+        """
+        ...
+
+    @primitive(
+        infer=real,
+        kernel=incomplete.igammac,
+        vjp=lambda g, y, a, x: (None, -_gamma_slope(g, a, x)),
+        without_gradient=(0,),
+        reads=call("Q"),
+        domain=(0.6, 3),
+    )
+    def igammac(self, a: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Regularized upper incomplete gamma function ``1 - igamma(a, x)``, accurate also where it is tiny.
+
+        Args:
+            a: Positive numbers.
+            x: Numbers from 0 on; the shapes broadcast.
+
+        Returns:
+            The shape, dtype and accuracy of `igamma`. The gradient goes to ``x``.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+            GradientError: When differentiated with respect to ``a``.
+
+        References:
+            NIST, "Digital Library of Mathematical Functions", section 8.2, https://dlmf.nist.gov/8.2.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.igammac(2.0, [0.0, 1.0, 20.0]).eval()
+            array([1.00000000e+00, 7.35758882e-01, 4.32842260e-08])
+        """
+        ...
+
+    @primitive(
+        infer=real,
+        kernel=incomplete.igamma_slope,
+        vjp=_gamma_slope_vjp,
+        domain=(0.6, 3),
+    )
+    def igamma_slope(self, a: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Derivative of `igamma` by ``x``, the density ``x^(a - 1) exp(-x) / gamma(a)`` of the gamma distribution.
+
+        Args:
+            a: Positive numbers.
+            x: Numbers from 0 on; the shapes broadcast.
+
+        Returns:
+            The broadcast shape, floating dtype.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.igamma_slope(2.0, [0.0, 1.0]).eval()
+            array([0.        , 0.36787944])
+        """
+        ...
+
+    @primitive(
+        infer=real,
+        kernel=incomplete.betainc,
+        vjp=lambda g, y, a, b, x: (None, None, g * g.sd.math.betainc_slope(a, b, x)),
+        without_gradient=(0, 1),
+        reads=call("I"),
+        domain=(0.2, 0.8),
+    )
+    def betainc(self, a: Operand, b: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Regularized incomplete beta function: the integral of ``t^(a - 1) (1 - t)^(b - 1) / B(a, b)`` from 0 to x.
+
+        It is the distribution function of beta distributed numbers. NaN beyond 0 and 1.
+
+        Args:
+            a: Positive numbers.
+            b: Positive numbers; the shapes broadcast.
+            x: Numbers from 0 to 1; the shapes broadcast.
+
+        Returns:
+            The broadcast shape, floating dtype; within ``1e-13`` in float64 for parameters up to 10000. NaN where
+            50,000 terms of its continued fraction are not enough. The gradient goes to ``x``.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+            GradientError: When differentiated with respect to ``a`` or ``b``.
+
+        References:
+            NIST, "Digital Library of Mathematical Functions", section 8.17, https://dlmf.nist.gov/8.17.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.betainc(2.0, 3.0, [0.0, 0.5, 1.0]).eval()
+            array([0.    , 0.6875, 1.    ])
+        """
+        ...
+
+    @primitive(
+        infer=real,
+        kernel=incomplete.betainc_slope,
+        vjp=_beta_slope_vjp,
+        domain=(0.2, 0.8),
+    )
+    def betainc_slope(self, a: Operand, b: Operand, x: Operand, *, name: str | None = None) -> SDVariable:
+        """Derivative of `betainc` by ``x``: ``x^(a - 1) (1 - x)^(b - 1) / B(a, b)``, the density of the distribution.
+
+        Args:
+            a: Positive numbers.
+            b: Positive numbers; the shapes broadcast.
+            x: Numbers from 0 to 1; the shapes broadcast.
+
+        Returns:
+            The broadcast shape, floating dtype.
+
+        Raises:
+            ShapeError: If the shapes do not broadcast.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.betainc_slope(2.0, 3.0, [0.0, 0.5]).eval()
+            array([0. , 1.5])
         """
         ...

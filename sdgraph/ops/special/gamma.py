@@ -14,7 +14,7 @@ import numpy as np
 
 from sdgraph.ops.special.blocks import in_blocks, polynomial
 
-_FAR = 10.0
+FAR = 10.0
 """From here on Stirling's series have all their digits."""
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _LOG_SERIES = (
@@ -145,10 +145,14 @@ def _lgamma_of_some(a: Any) -> Any:
     return np.log(product) + t * polynomial(t, _NEAR_TWO)
 
 
-def _lgamma_of_many(a: Any) -> Any:
+def stirling(a: Any) -> Any:
+    """What Stirling's formula ``(a - 1/2) log a - a + log(2 pi) / 2`` leaves out, for a from 10 on."""
     small = 1.0 / a
-    series = small * polynomial(small * small, _LOG_SERIES)
-    return (a - 0.5) * (np.log(a) - 1.0) + (series + (_HALF_LOG_TWO_PI - 0.5))
+    return small * polynomial(small * small, _LOG_SERIES)
+
+
+def _lgamma_of_many(a: Any) -> Any:
+    return (a - 0.5) * (np.log(a) - 1.0) + (stirling(a) + (_HALF_LOG_TWO_PI - 0.5))
 
 
 def _lgamma_of_positive(a: Any) -> Any:
@@ -156,15 +160,22 @@ def _lgamma_of_positive(a: Any) -> Any:
     y = np.full_like(a, np.nan)
     for here, function in (
         (a < 1.5, lambda v: (v - 1.0) * polynomial(v - 1.0, _NEAR_ONE) + 0.0),
-        ((a >= 1.5) & (a < _FAR), _lgamma_of_some),
-        (a >= _FAR, _lgamma_of_many),
+        ((a >= 1.5) & (a < FAR), _lgamma_of_some),
+        (a >= FAR, _lgamma_of_many),
     ):
         if here.any():
             y[here] = function(a[here])
     return y
 
 
-def _lgamma_block(x: Any) -> Any:
+def lgamma_next(a: Any) -> Any:
+    """``log gamma(1 + a)`` for ``a >= 0``, with all digits where a is small."""
+    near = a <= 0.5
+    return np.where(near, a * polynomial(np.minimum(a, 0.5), _NEAR_ONE), _lgamma_of_positive(1.0 + a))
+
+
+def lgamma_block(x: Any) -> Any:
+    """`lgamma` of an array of float64."""
     a = np.abs(x)
     with np.errstate(all="ignore"):
         near = a <= 0.5
@@ -180,7 +191,7 @@ def _lgamma_block(x: Any) -> Any:
 
 def lgamma(xp: Any, x: Any) -> Any:
     """``log |gamma(x)|``; narrower floats are computed in float64."""
-    return in_blocks(_lgamma_block, x)
+    return in_blocks(lgamma_block, x)
 
 
 # ---------------------------------------------------------------------- its derivative
@@ -209,7 +220,7 @@ def _digamma_block(x: Any) -> Any:
         next_to_0, left = (x <= 0) & (x > -0.5), x <= -0.5
         # What is left of 0 is taken one place to the right, or mirrored.
         a = np.where(next_to_0, x + 1.0, np.where(left, -x, x))
-        for here, function in ((a < _FAR, _digamma_of_some), (a >= _FAR, _digamma_of_many)):
+        for here, function in ((a < FAR, _digamma_of_some), (a >= FAR, _digamma_of_many)):
             if here.any():
                 y[here] = function(a[here])
         y[next_to_0] -= 1.0 / x[next_to_0]

@@ -30,7 +30,10 @@ DECOMPOSITIONS = {
     "linalg.cholesky", "linalg.lu", "linalg.qr", "linalg.svd", "linalg.eig", "linalg.cofactors",
     "linalg.cofactors_gradient",
 }  # fmt: skip
-GAMMAS = {"math.lgamma", "math.digamma", "math.polygamma", "math.zeta"}
+GAMMAS = {
+    "math.lgamma", "math.digamma", "math.polygamma", "math.zeta", "math.igamma", "math.igammac", "math.igamma_slope",
+    "math.betainc", "math.betainc_slope",
+}  # fmt: skip
 REFUSED = DRAWS | DECOMPOSITIONS | GAMMAS
 EXPORTED = [name for name in OPS if name not in REFUSED]
 DIFFERENTIABLE = [

@@ -35,4 +35,9 @@ refuses(
     "math.digamma",
     "math.polygamma",
     "math.zeta",
+    "math.igamma",
+    "math.igammac",
+    "math.igamma_slope",
+    "math.betainc",
+    "math.betainc_slope",
 )
