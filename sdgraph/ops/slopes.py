@@ -188,7 +188,11 @@ def rational_tanh(x: SDVariable) -> SDVariable:
     return 1.7159 * (p.sign * p.joined(z * (1.0 + z * (1.0 + _C * (z * z))) / p.near, 1.0 - square * square / p.far))
 
 
-@composite(vjp=lambda g, y, x: g * _rational_curvature(g.sd, x), reach=ELEMENTWISE)
+@composite(
+    vjp=lambda g, y, x: g * _rational_curvature(g.sd, x),
+    reach=ELEMENTWISE,
+    reads=Reading(Form(r"r'\left(%(x)s\right)", PRODUCT), "r′(%(x)s)"),
+)
 def rational_slope(sd: GraphLike, x: Operand) -> SDVariable:
     """The derivative of the rational tanh: ``1.7159 (2 / 3) D'(z) / D(z)^2``."""
     p = _pieces(sd.as_variable(x))
@@ -198,7 +202,7 @@ def rational_slope(sd: GraphLike, x: Operand) -> SDVariable:
     return (1.7159 * 2.0 / 3.0) * p.joined(near, power * ((w * w) * (w + 2.0) + 4.0 * _C) / p.far / p.far)
 
 
-@composite
+@composite(reads=Reading(Form(r"r''\left(%(x)s\right)", PRODUCT), "r″(%(x)s)"))
 def _rational_curvature(sd: GraphLike, x: Operand) -> SDVariable:
     """Its second derivative ``1.7159 (4 / 9) sign(x) z p(z) / D(z)^3``; p is what is left of what cancels."""
     p = _pieces(sd.as_variable(x))
