@@ -26,13 +26,10 @@ COMPUTED = [c for c in CASES if c not in DRAWN]
 # Operations of SameDiff that sdgraph does not have under a name of its own; the porting page says what to write.
 NOT_THERE = {
     "sd": "create createView merge minMax setShape switchOp",
-    "math": "clipByAvgNorm countZero embeddingLookup firstIndex hammingDistance iamax iamin isNonDecreasing"
-    " isStrictlyIncreasing jaccardDistance lastIndex lgamma logEntropy mergeAvg mergeMax mergeMaxIndex"
-    " meshgrid normalizeMoments rationalTanh rectifiedTanh reduceAmean reduceAmin setDiag shannonEntropy",
     "nn": "dotProductAttentionV2 hardTanhDerivative leakyReluDerivative sigmoidDerivative softsignDerivative",
 }
 # There, but without a case in the file; losses have a file of their own.
-WITHOUT_CASES = {"sd.scatterNdAdd", "sd.scatterNdSub", "sd.scatterNdUpdate", "math.divNoNan"}
+WITHOUT_CASES = {"sd.scatterNdAdd", "sd.scatterNdSub", "sd.scatterNdUpdate", "math.divNoNan", "math.lgamma"}
 
 
 def test_every_operation_is_mapped_or_named_as_not_there():
@@ -148,10 +145,14 @@ FORMULAS = {
     "math.clip_by_norm": clipped,
     "math.cos": lambda x: np.cos(x),
     "math.count_non_zero": without(np.count_nonzero),
+    "math.count_zero": without(lambda x, **kw: (x == 0).sum(**kw)),
     "math.exp": lambda x: np.exp(x),
     "math.eye": lambda rows, cols, dimensions=(), dtype=float: np.zeros((*dimensions, 1, 1)) + np.eye(rows, cols),
+    "math.iamax": lambda x, axis, keepdims: np.argmax(np.abs(x)),
+    "math.iamin": lambda x, axis, keepdims: np.argmin(np.abs(x)),
     "math.max": lambda x, y: np.maximum(x, y),
     "math.merge_add": lambda inputs: sum(inputs),
+    "math.merge_avg": lambda inputs: sum(inputs) / len(inputs),
     "math.min": lambda x, y: np.minimum(x, y),
     "max": without(np.max),
     "mean": without(np.mean),
@@ -303,9 +304,10 @@ def picked(case):
     """Where a reduction finds its result, and that result in the shape of the operand."""
     given, attrs = operands(case)
     x = given["x"]
-    of = np.abs(x) if samediff_calls.op_of(case).name == "normmax" else x
+    name = samediff_calls.op_of(case).name
+    of = np.abs(x) if name in ("normmax", "reduce_amin") else x
     axis = None if attrs["axis"] is None else tuple(attrs["axis"])
-    best = (np.min if samediff_calls.op_of(case).name == "min" else np.max)(of, axis=axis, keepdims=True)
+    best = (np.min if name in ("min", "reduce_amin") else np.max)(of, axis=axis, keepdims=True)
     return x, of == best, axis
 
 
@@ -317,8 +319,15 @@ def tied_in_reduction(case):
 def shared(case, cotangents):
     x, at, axis = picked(case)
     g = np.broadcast_to(cotangents[0].reshape(at.sum(axis=axis, keepdims=True).shape), x.shape)
-    slope = np.sign(x) if samediff_calls.op_of(case).name == "normmax" else 1.0
+    slope = np.sign(x) if samediff_calls.op_of(case).name in ("normmax", "reduce_amin") else 1.0
     return {"x": g * slope * at / at.sum(axis=axis, keepdims=True)}
+
+
+def shares(case, cotangents):
+    """The largest of several operands: each of those that are tied."""
+    xs = samediff_calls.inputs(case)
+    at = {k: x == np.max([*xs.values()], axis=0) for k, x in xs.items()}
+    return {k: cotangents[0] * here / sum(at.values()) for k, here in at.items()}
 
 
 def bounds(case):
@@ -357,7 +366,8 @@ def shift_of_the_width(case):
     return bool((shift >= 8 * x.itemsize).any())
 
 
-REDUCTIONS = ("sd.max", "sd.min", "sd.normmax", "math.reduceMax", "math.reduceMin", "math.normMax", "math.reduceAMax")
+REDUCTIONS = ("sd.max", "sd.min", "sd.normmax", "math.reduceMax", "math.reduceMin", "math.normMax", "math.reduceAMax",
+              "math.reduceAmin")  # fmt: skip
 PAIRWISE = ("math.max", "math.min", "sd.scalarMax", "sd.scalarMin", "sd.max", "sd.min")
 DIVISIONS = ("math.div", "math.rdiv", "math.floorDiv")
 SHIFTS = ("math.bitShift", "math.bitShiftRight", "bitwise.bitShift", "bitwise.bitShiftRight", "bitwise.leftShift",
@@ -421,7 +431,7 @@ CONVENTIONS = [
     Row(
         "keepDims with a negative axis gives garbage",
         "as with the positive axis",
-        14,
+        15,
         lambda c: "suspect" in c and "expected" not in c,
         values=in_numpy,
         differences=True,
@@ -571,8 +581,8 @@ CONVENTIONS = [
     Row(
         "ties in a reduction: the first gets the gradient",
         "all that are tied share it",
-        4,
-        both(is_one_of(*REDUCTIONS), lambda c: samediff_calls.op_of(c).namespace == "" and tied_in_reduction(c)),
+        5,
+        both(is_one_of(*REDUCTIONS), lambda c: "first" not in c["call"]["args"] and tied_in_reduction(c)),
         gradients=shared,
     ),
     Row(
@@ -588,6 +598,13 @@ CONVENTIONS = [
         2,
         both(is_one_of("sd.replaceWhere"), lambda c: c["call"]["args"]["condition"]["condition"].startswith("abs")),
         gradients=not_replaced,
+    ),
+    Row(
+        "ties of several operands: the first gets the gradient",
+        "all that are tied share it",
+        1,
+        both(is_one_of("math.mergeMax"), noted("ties")),
+        gradients=shares,
     ),
     Row(
         "clipByValue at a bound: gradient 0",
@@ -628,8 +645,16 @@ CONVENTIONS = [
     Row(
         "a constant of the function or of its derivative has single precision",
         "the precision of x",
-        21,
-        is_one_of("sd.variance", "sd.standardDeviation", "math.moments", "nn.hardSigmoid", "nn.gelu"),
+        26,
+        is_one_of(
+            "sd.variance",
+            "sd.standardDeviation",
+            "math.moments",
+            "math.mergeAvg",
+            "math.rationalTanh",
+            "nn.hardSigmoid",
+            "nn.gelu",
+        ),
         tol=1e-7,
     ),
 ]
@@ -790,6 +815,13 @@ TYPES = [
     ),
     TypeRow(
         "sparseToDense gives the type of the indices", "that of the values", "float64", 3, is_one_of("sd.sparseToDense")
+    ),
+    TypeRow(
+        "the number of places that differ is DOUBLE, a share of them",
+        "int64",
+        "int64",
+        3,
+        is_one_of("math.hammingDistance"),
     ),
     TypeRow("eig gives [real, imaginary] pairs", "complex numbers", "complex128", 2, is_one_of("linalg.eig")),
 ]

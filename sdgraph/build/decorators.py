@@ -43,6 +43,7 @@ class Facts(TypedDict, total=False):
 class PrimitiveFacts(Facts, total=False):
     """What may be said about an op with a kernel of its own."""
 
+    without_gradient: tuple[int, ...]
     selects: bool
     kernels: Mapping[str, Any]
     is_view: bool

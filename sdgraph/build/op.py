@@ -138,6 +138,8 @@ class Op:
     # Its gradient.
     vjp: Callable[..., Any] | None = None
     """Rule ``(g, y, *operands, **attrs)`` to one cotangent per operand."""
+    without_gradient: tuple[int, ...] = ()
+    """The operands that it has no derivative by: the rule gives None for them, and to ask for one is an error."""
     reach: Reach | Linear | None = None
     """How a selection further on reaches the operands; without it, an operand counts as a whole."""
     masked_vjp: Callable[..., Any] | None = None

@@ -156,6 +156,9 @@ def _operand_flows(
         return [None if g is None else Flow(g) for g in body_cotangents(sd, i, node, given, _swept)]
     if op.vjp is NOT_DIFFERENTIABLE:
         raise _not_differentiable(node)
+    for k in op.without_gradient:
+        if (j := node.inputs[k]) >= 0 and active[j]:
+            raise _not_differentiable(node, op.operand_names[k])
     operands = [SDVariable(sd, j) if j >= 0 else None for j in node.inputs]
     y: Any = SDVariable(sd, i)
     if type(node.aval) is not Aval:
@@ -368,8 +371,9 @@ def _blocking_node(nodes: list[Node], need: bytearray, w: SDVariable) -> Node | 
     return None
 
 
-def _not_differentiable(node: Node) -> GradientError:
+def _not_differentiable(node: Node, operand: str | None = None) -> GradientError:
     what = "discrete" if not _carries_gradient(node.aval) else "without a gradient rule"
+    what = what if operand is None else f"{what} for {operand!r}"
     return GradientError(
         f"The gradient would have to pass {node.name!r}, made by sd.{node.op.qualname}, which is {what}.",
         node=node.name,

@@ -34,6 +34,7 @@ from sdgraph.ops.selecting.conditions import SDConditions
 from sdgraph.ops.sequences.parts import SDParts
 from sdgraph.ops.sequences.reversing import SDSequences
 from sdgraph.ops.slicing import SDSlicing
+from sdgraph.ops.statistics.sorting import SDSorting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,6 +189,7 @@ _SHARED = {
 class SDBase(
     SDReductions,
     SDRunning,
+    SDSorting,
     SDArranging,
     SDSlicing,
     SDIndexing,

@@ -23,6 +23,10 @@ from sdgraph.ops.functions import SDFunctions
 from sdgraph.ops.indexing import add_at, check_range, must_be_given, one_above
 from sdgraph.ops.measures import SDMeasures
 from sdgraph.ops.sequences.lists import SDLists
+from sdgraph.ops.special.functions import SDSpecial
+from sdgraph.ops.statistics.counting import SDCounting
+from sdgraph.ops.statistics.quantiles import SDQuantiles
+from sdgraph.ops.statistics.spreads import SDSpreads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +99,18 @@ def _diag_part_kernel(xp: Any, x: Any) -> Any:
     return xp.reshape(xp.diagonal(xp.reshape(x, (n, n))), half)
 
 
-class SDMath(SDArithmetic, SDFunctions, SDMeasures, SDLists, prefix="math", shared={"x": "Numbers of any shape."}):
+class SDMath(
+    SDArithmetic,
+    SDFunctions,
+    SDSpecial,
+    SDMeasures,
+    SDLists,
+    SDCounting,
+    SDQuantiles,
+    SDSpreads,
+    prefix="math",
+    shared={"x": "Numbers of any shape."},
+):
     """Mathematics (``sd.math``)."""
 
     @primitive(infer=_diagonal, kernel=_diag_kernel, vjp=lambda g, y, x: g.sd.math.diag_part(g), reach=LINEAR)
@@ -146,6 +161,96 @@ class SDMath(SDArithmetic, SDFunctions, SDMeasures, SDLists, prefix="math", shar
             array([1., 4.])
         """
         ...
+
+    @composite
+    def set_diag(self, x: Operand, diag: Operand, *, name: str | None = None) -> SDVariable:
+        """The matrices in the last two axes with another diagonal.
+
+        Args:
+            x: Shape ``(..., n, m)``.
+            diag: The new diagonals, shape ``(..., min(n, m))``.
+
+        Returns:
+            The shape of ``x``, the promoted dtype.
+
+        Raises:
+            ShapeError: If ``x`` has less than two axes, or ``diag`` is not as long as its diagonals.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.set_diag([[1.0, 2.0], [3.0, 4.0]], [8.0, 9.0]).eval()
+            array([[8., 2.],
+                   [3., 9.]])
+        """
+        sd = self.sd
+        return sd.where(sd.cast(sd.math.eye_like(x), "bool"), sd.linalg.on_diagonal(diag, x), x)
+
+    @composite
+    def meshgrid(
+        self, *inputs: Operand | Sequence[Operand], cartesian: bool = True, name: str | None = None
+    ) -> tuple[SDVariable, ...]:
+        """Coordinates of the points of a grid: each vector laid along an axis of its own and repeated along the others.
+
+        Args:
+            inputs: One or more vectors; a scalar counts as a vector of one element.
+            cartesian: Whether the first two vectors change places, so that the first runs along the columns.
+
+        Returns:
+            As many arrays as there are vectors, with an axis for each, in the dtypes of the vectors.
+
+        Raises:
+            ArgumentError: If there is no vector.
+            ShapeError: If one has more than one axis.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> x, y = sd.math.meshgrid([1.0, 2.0], [3.0, 4.0, 5.0], cartesian=False)
+            >>> x.eval()
+            array([[1., 1., 1.],
+                   [2., 2., 2.]])
+        """
+        sd = self.sd
+        vectors = [sd.as_variable(v) for v in inputs]
+        if not vectors:
+            raise ArgumentError("There is nothing to span a grid.")
+        for v in vectors:
+            if v.ndim > 1:
+                raise ShapeError("A grid is spanned by vectors.", given=shape_str(v.shape))
+        rank, laid = len(vectors), []
+        for k, v in enumerate(vectors):
+            along = 1 - k if cartesian and rank > 1 and k < 2 else k
+            others = tuple(axis for axis in range(rank) if axis != along)
+            laid.append(sd.expand_dims(v if v.ndim else sd.expand_dims(v, 0), others))
+        joint = sd.math.merge_add(*(sd.zeros_like(v, "bool") for v in laid))
+        return tuple(sd.broadcast_like(v, joint) for v in laid)
+
+    @composite(literals={"indices": "int64"})
+    def embedding_lookup(self, x: Operand, indices: Operand, *, name: str | None = None) -> SDVariable:
+        """Rows of a table by their numbers: ``sd.gather(x, indices, axis=0)``.
+
+        Args:
+            x: The table: a row for each number, of rank 1 or more.
+            indices: Whole numbers, counted from 0, of any shape.
+
+        Returns:
+            Shape ``indices.shape + x.shape[1:]``, the same dtype.
+
+        Raises:
+            DTypeError: If the indices are not integers.
+            ArgumentError: If the table is a scalar.
+            LabelError: At run time, for an index out of range.
+
+        Example:
+            >>> from sdgraph import SameDiff
+            >>> sd = SameDiff(dtype="float64")
+            >>> sd.math.embedding_lookup([[1.0, 2.0], [3.0, 4.0]], [1, 0, 1]).eval()
+            array([[3., 4.],
+                   [1., 2.],
+                   [3., 4.]])
+        """
+        return self.sd.gather(x, indices, axis=0)
 
     @composite(infer=_identity, grows=True)
     def eye(

@@ -6,7 +6,7 @@ digits near 0, in the tails and at the largest numbers. Knows formulas; must not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdgraph.build.decorators import composite
 from sdgraph.build.namespace import GraphLike
@@ -144,3 +144,72 @@ def _acosh_curvature(sd: GraphLike, x: Operand) -> SDVariable:
     x = sd.as_variable(x)
     slope = acosh_slope(sd, x)
     return ((x * slope) * slope) * slope
+
+
+# ---------------------------------------------------------------------- rational tanh
+
+_C = 1.41645
+"""``h(z) = 1 - 1 / D(z)`` with ``D = 1 + z + z^2 + c z^4``; the rational tanh is ``1.7159 h(2 x / 3)`` for x >= 0."""
+
+
+class _Pieces(NamedTuple):
+    """What the rational tanh and its derivatives are made of, on both sides of ``z = 1``."""
+
+    sign: SDVariable
+    is_small: SDVariable
+    z: SDVariable
+    near: SDVariable
+    """``D(z)``, for z up to 1."""
+    w: SDVariable
+    far: SDVariable
+    """``w^4 D(1 / w)`` for ``w = 1 / z``, so that nothing overflows."""
+
+    def joined(self, near: SDVariable, far: SDVariable) -> SDVariable:
+        """One formula for z up to 1, and one for what is beyond."""
+        return self.z.sd.where(self.is_small, near, far)
+
+
+def _pieces(x: SDVariable) -> _Pieces:
+    sd = x.sd
+    # With a factor in place of |x| all derivatives at 0 are those from the right, which are those from the left.
+    sign = sd.where(x < 0, -1.0, 1.0)
+    size = sign * (x * (2.0 / 3.0))
+    is_small = size <= 1
+    z, w = sd.where(is_small, size, 1.0), 1.0 / sd.where(is_small, 1.0, size)
+    return _Pieces(
+        sign, is_small, z, 1.0 + z * (1.0 + z * (1.0 + _C * (z * z))), w, (w * w) * (1.0 + w * (1.0 + w)) + _C
+    )
+
+
+def rational_tanh(x: SDVariable) -> SDVariable:
+    """``1.7159 sign(x) h(2 |x| / 3)``."""
+    p = _pieces(x)
+    z, square = p.z, p.w * p.w
+    return 1.7159 * (p.sign * p.joined(z * (1.0 + z * (1.0 + _C * (z * z))) / p.near, 1.0 - square * square / p.far))
+
+
+@composite(
+    vjp=lambda g, y, x: g * _rational_curvature(g.sd, x),
+    reach=ELEMENTWISE,
+    reads=Reading(Form(r"r'\left(%(x)s\right)", PRODUCT), "r′(%(x)s)"),
+)
+def rational_slope(sd: GraphLike, x: Operand) -> SDVariable:
+    """The derivative of the rational tanh: ``1.7159 (2 / 3) D'(z) / D(z)^2``."""
+    p = _pieces(sd.as_variable(x))
+    z, w = p.z, p.w
+    near = (1.0 + z * (2.0 + (4.0 * _C) * (z * z))) / p.near / p.near
+    power = (w * w) * (w * w) * w
+    return (1.7159 * 2.0 / 3.0) * p.joined(near, power * ((w * w) * (w + 2.0) + 4.0 * _C) / p.far / p.far)
+
+
+@composite(reads=Reading(Form(r"r''\left(%(x)s\right)", PRODUCT), "r″(%(x)s)"))
+def _rational_curvature(sd: GraphLike, x: Operand) -> SDVariable:
+    """Its second derivative ``1.7159 (4 / 9) sign(x) z p(z) / D(z)^3``; p is what is left of what cancels."""
+    p = _pieces(sd.as_variable(x))
+    z, w, c = p.z, p.w, _C
+    square = z * z
+    inner = (12.0 * c - 6.0) * z - 6.0 - square * (4.0 * c + z * (18.0 * c + (20.0 * c * c) * square))
+    outer = w * (w * (w * ((12.0 * c - 6.0) * w - 6.0 * (w * w) - 4.0 * c) - 18.0 * c)) - 20.0 * c * c
+    cube = w * w * w
+    far = ((cube / p.far) * (cube / p.far)) * (outer / p.far)
+    return (1.7159 * 4.0 / 9.0) * (p.sign * p.joined(z * inner / p.near / p.near / p.near, far))

@@ -48,8 +48,8 @@ RENAMED_IN = {
 }
 # Names of the first operand, which is not called by name here.
 FIRST = {"in", "input", "layerInput", "arg", "df", "x"}
-# Parameters without a meaning here.
-DROPPED = {"isComplex", "switchNum"}
+# Parameters without a meaning here: of several tables, which there is one of.
+DROPPED = {"isComplex", "switchNum", "PartitionMode"}
 # Where one changes nothing there.
 DROPPED_IN = {("rnn", "lstmblock"): {"maxTSLength", "n"}}
 # Objects of Java that hold several parameters.
@@ -60,6 +60,8 @@ EXECUTED = {
     " bias",
     "sruCell": "x cLast weights bias",
 }
+# What conditions are called there, as operations of the graph.
+CONDITIONS = {"lessThan": "lt", "greaterThan": "gt"}
 
 
 def op_of(case) -> Op:
@@ -104,11 +106,16 @@ def call(case, variables):
     for name, given in arguments(case).items():
         if name in DROPPED | DROPPED_IN.get((case["namespace"], case["op"]), set()):
             continue
-        if name == "condition" and "condition" in given:
-            attrs |= {"condition": snake_case(given["condition"]), "value": given.get("value", 0.0)}
-            continue
         if name in samediff_configs.CONFIGS:
             attrs.update(samediff_configs.CONFIGS[name](op, given))
+            continue
+        if isinstance(given, dict) and "condition" in given:
+            if name in op.operand_names:
+                # A condition and what it is asked of are one operand here.
+                (x,) = operands.values()
+                operands = {name: getattr(x.sd, CONDITIONS[given["condition"]])(x, given["value"])}
+            else:
+                attrs |= {"condition": snake_case(given["condition"]), "value": given.get("value", 0.0)}
             continue
         known = parameter(case, op, name)
         if known in op.operand_names or (op.variadic and isinstance(given, list)):
@@ -121,7 +128,7 @@ def call(case, variables):
 def arguments(case):
     """The arguments by their names in Java, those that stand in an object among the others."""
     args = case["call"]["args"]
-    if "order" in args:
+    if "op" in args:
         names = EXECUTED[args["op"]].split()
         placed = {name: {"input": k} for name, k in zip(names, args["order"], strict=True)}
         args = placed | {k: v for k, v in args.items() if k in HOLDERS}

@@ -171,3 +171,20 @@ def erf(x):
 
 def erfc(x):
     return integral(mpmath.erfc(x.c[0]), lambda u: -_bell(u), x)
+
+
+def erfinv(x):
+    return integral(mpmath.erfinv(x.c[0]), lambda u: mpmath.sqrt(mpmath.pi) / 2 * exp(erfinv(u) * erfinv(u)), x)
+
+
+def trigamma(x):
+    """At the variable itself: a Taylor series of it alone."""
+    return Jet([mpmath.psi(k + 1, x.c[0]) / mpmath.factorial(k) for k in range(len(x.c))])
+
+
+def digamma(x):
+    return integral(mpmath.psi(0, x.c[0]), trigamma, x)
+
+
+def lgamma(x):
+    return integral(mpmath.loggamma(x.c[0]), digamma, x)

@@ -3,6 +3,7 @@
 Each op has points and the gradient of the sum of its result with respect to each operand at these points.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,12 +58,23 @@ KINKS = {
     "math.acos": at([-1.0, 1.0], gives=[-INF, -INF]),
     "math.acosh": at([1.0], gives=[INF]),
     "math.atanh": at([-1.0, 1.0], gives=[INF, INF]),
+    "math.erfinv": at([-1.0, 1.0], gives=[INF, INF]),
+    "math.rectified_tanh": at([0.0], gives=[0.0]),
     "math.log_sum_exp": at([-INF, -INF], gives=[0.0, 0.0]),
     "math.cosine_similarity": at([0.0, 0.0], [3.0, 4.0], gives=([0.0, 0.0], [0.0, 0.0])),
     "math.cosine_distance": at([0.0, 0.0], [3.0, 4.0], gives=([0.0, 0.0], [0.0, 0.0])),
     "math.euclidean_distance": at([1.0, 2.0], [1.0, 2.0], gives=([0.0, 0.0], [0.0, 0.0])),
     "math.manhattan_distance": at([1.0, 2.0], [1.0, 1.0], gives=([0.0, 1.0], [0.0, -1.0])),
     "math.entropy": at([0.0, 1.0], gives=[0.0, -1.0]),
+    "math.shannon_entropy": at([0.0, 0.5], gives=[0.0, -1 / math.log(2) + 1]),
+    "math.jaccard_distance": at([0.0, 0.0], [0.0, 0.0], gives=([0.0, 0.0], [0.0, 0.0])),
+    "math.reduce_amean": at([0.0, 2.0], gives=[0.0, 0.5]),
+    "math.reduce_amin": [at([2.0, -2.0, 3.0], gives=[0.5, -0.5, 0.0]), at([0.0, 0.0], gives=[0.0, 0.0])],
+    "math.clip_by_avg_norm": at([3.0, 4.0], gives=[1.0, 1.0], clip_value=2.5),
+    "math.median": at([1.0, 2.0, 2.0, 3.0], gives=[0.0, 0.5, 0.5, 0.0]),
+    "math.quantile": at([1.0, 1.0, 3.0], gives=[0.0, 0.5, 0.5], q=0.75),
+    "math.percentile": at([1.0, 1.0, 3.0], gives=[0.0, 0.5, 0.5], q=75),
+    "sort": at([2.0, 2.0, 1.0], gives=[1.0, 1.0, 1.0]),
     "math.standardize": at([2.0, 2.0], gives=[0.0, 0.0]),
     "max": at([2.0, 2.0, 1.0], gives=[0.5, 0.5, 0.0]),
     "min": at([2.0, 1.0, 1.0], gives=[0.0, 0.5, 0.5]),

@@ -39,6 +39,7 @@ _REDUCTION = [
     (((),), {"axis": 0}, A),
 ]
 _AXES = [*_REDUCTION[:3], (((2, 3),), {"axis": True}, T)]
+_ALONG = [*((((2, 3),), {"axis": k}, A) for k in (2, None)), (((),), {}, A)]
 _MATRIX = [(((3,),), {}, S), (((2, 3),), {}, S), ((((3, 3), "complex128"),), {}, D)]
 _PRODUCT = [(((2, 3), (2, 3)), {}, S), (((), (3,)), {}, S), (((2, 2, 3), (3, 3, 2)), {}, S)]
 _ATTENTION = ((1, 2, 3), (1, 2, 4))
@@ -90,6 +91,36 @@ MISUSE = {
         ("sum", "mean", "prod", "max", "min", "norm1", "norm2", "normmax", "all", "any", "math.log_sum_exp"), _REDUCTION
     ),
     **dict.fromkeys(("argmax", "argmin", "cumsum", "cumprod"), _AXES),
+    **dict.fromkeys(
+        (
+            "math.count_zero",
+            "math.reduce_amean",
+            "math.reduce_amin",
+            "math.first_index",
+            "math.last_index",
+            "math.iamax",
+        ),
+        _REDUCTION,
+    ),
+    "sort": _ALONG,
+    "argsort": _ALONG,
+    "math.quantile": [(((3,),), {"q": q}, A) for q in (-0.1, 1.5, float("nan"))]
+    + [
+        (((3,),), {"q": 0.5, "interpolation": "none"}, A),
+        (((0,),), {"q": 0.5}, A),
+        (((3,),), {"q": 0.5, "axis": 1}, A),
+        ((((3,), "complex128"),), {"q": 0.5}, D),
+    ],
+    "math.percentile": [(((3,),), {"q": 101}, A)],
+    "math.median": [(((0, 2),), {"axis": 0}, A), ((((3,), "complex128"),), {}, D)],
+    "math.polygamma": [(((3,),), {"n": n}, e) for n, e in ((-1, A), (101, A), (1.5, A))],
+    "math.zeta": [((((3,), "complex128"), (3,)), {}, D), (((3,), (4,)), {}, S)],
+    "math.set_diag": [(((3,), (3,)), {}, S), (((3, 3), (2,)), {}, S)],
+    "math.meshgrid": [(((2, 2), (3,)), {}, S), ((), {}, A)],
+    "math.merge_max": [((), {}, A), (((2, 3), (2,)), {}, S)],
+    "math.merge_avg": [((), {}, A), (((2, 3), (2,)), {}, S)],
+    "math.merge_max_index": [((), {}, A), (((2, 3), (3,)), {}, S)],
+    "math.clip_by_avg_norm": [(((2, 3),), {"clip_value": -1.0}, A)],
     "shifted": [(((2, 3),), {"axis": k}, A) for k in (2, (0, 0), "x", None, True)],
     "linear_recurrence": [(((2, 3), (2, 3)), {"axis": k}, e) for k, e in ((2, A), ((0, 0), A), (None, A))],
     "reshape": [

@@ -4,7 +4,9 @@ Each takes the op's operands as arrays and its attributes as keywords. Kernels t
 reference are compared too: the op's argument conventions are ours.
 """
 
+import itertools
 import math
+import operator
 
 import mpmath
 import numpy as np
@@ -276,6 +278,54 @@ def _clip_by_norm(x, clip_value, axis=None):
     return np.where(norm > clip_value, x * clip_value / np.where(norm == 0, 1, norm), x).reshape(x.shape)
 
 
+def _clip_by_avg_norm(x, clip_value, axis=None):
+    size = np.sqrt((x**2).sum(axis=axis, keepdims=True)) / (x.size if axis is None else x.shape[axis] or 1)
+    return np.where(size > clip_value, x * clip_value / np.where(size == 0, 1, size), x).reshape(x.shape)
+
+
+def _last_index(x, axis=None, keepdims=False):
+    """The place of the last entry that is not 0, line by line."""
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return _place_of(lambda v, **_: max((k for k, e in enumerate(np.atleast_1d(v)) if e != 0), default=-1))(
+        x, axes, keepdims
+    )
+
+
+def _first_index(x, axis=None, keepdims=False):
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return _place_of(lambda v, **_: min((k for k, e in enumerate(np.atleast_1d(v)) if e != 0), default=-1))(
+        x, axes, keepdims
+    )
+
+
+def _set_diag(x, diag):
+    out = x.copy()
+    for at in np.ndindex(*diag.shape):
+        out[(*at, at[-1])] = diag[at]
+    return out
+
+
+def _increases(holds):
+    return lambda x: np.array(all(holds(a, b) for a, b in itertools.pairwise(x.reshape(-1).tolist())))
+
+
+def _argsort(x, axis=-1, descending=False):
+    places = np.zeros(x.shape, np.int64)
+    for line in np.ndindex(*np.delete(x.shape, axis)):
+        at = [*line]
+        at.insert(axis % x.ndim, slice(None))
+        v = x[tuple(at)].tolist()
+        places[tuple(at)] = sorted(range(len(v)), key=lambda k: -v[k] if descending else v[k])
+    return places
+
+
+def _quantile(scale=1.0):
+    def reference(x, q, axis=None, keepdims=False, interpolation="linear"):
+        return np.quantile(x, np.asarray(q) / scale, axis=axis, keepdims=keepdims, method=interpolation)
+
+    return reference
+
+
 def _confusion(labels, pred, weights=None, num_classes=None):
     num_classes = max(*labels, *pred) + 1 if num_classes is None else num_classes
     out = np.zeros((num_classes, num_classes), np.int64 if weights is None else float)
@@ -408,11 +458,18 @@ def _l2(x):
     return math.fsum(v * v for v in x.reshape(-1).tolist()) / 2
 
 
+def _rational_tanh(x):
+    y = abs(2 * x / 3)
+    return mpmath.mpf("1.7159") * mpmath.sign(x) * (1 - 1 / (1 + y + y**2 + mpmath.mpf("1.41645") * y**4))
+
+
 ELEMENTARY = {
     "exp": mpmath.exp, "expm1": mpmath.expm1, "ln": mpmath.log, "log1p": mpmath.log1p, "sqrt": mpmath.sqrt,
     "rsqrt": lambda x: 1 / mpmath.sqrt(x), "sin": mpmath.sin, "cos": mpmath.cos, "tan": mpmath.tan, "asin": mpmath.asin,
     "acos": mpmath.acos, "atan": mpmath.atan, "sinh": mpmath.sinh, "cosh": mpmath.cosh, "tanh": mpmath.tanh,
     "asinh": mpmath.asinh, "acosh": mpmath.acosh, "atanh": mpmath.atanh, "erf": mpmath.erf, "erfc": mpmath.erfc,
+    "lgamma": mpmath.loggamma, "digamma": mpmath.digamma, "erfinv": mpmath.erfinv,
+    "rational_tanh": _rational_tanh, "rectified_tanh": lambda x: max(0, mpmath.tanh(x)),
     "hypot": mpmath.hypot, "atan2": mpmath.atan2, "pow": mpmath.power, "xlogy": lambda x, y: x * mpmath.log(y),
     "xlog1py": lambda x, y: x * mpmath.log1p(y), "reciprocal": lambda x: 1 / x, "cube": lambda x: x**3,
     "square": lambda x: x**2, "squared_difference": lambda x, y: (x - y) ** 2,
@@ -445,6 +502,35 @@ REFERENCES = {
     "math.log_sum_exp": lambda x, axis=None, keepdims=False: scipy.special.logsumexp(x, axis=axis, keepdims=keepdims)
     if x.size or axis is not None else np.array(-np.inf),
     "math.entropy": lambda x, axis=None, keepdims=False: scipy.special.entr(x).sum(axis=axis, keepdims=keepdims),
+    "math.count_zero": _axes(lambda x, **over: (x == 0).sum(**over)),
+    "math.hamming_distance": _rows_of(lambda x, y, **over: (x != y).sum(**over)),
+    "math.jaccard_distance": _rows_of(
+        lambda x, y, **over: 1 - np.minimum(x, y).sum(**over) / np.maximum(x, y).sum(**over)),
+    "math.first_index": _first_index, "math.last_index": _last_index,
+    "math.iamax": _place_of(lambda x, **over: np.argmax(np.abs(x), **over)),
+    "math.iamin": _place_of(lambda x, **over: np.argmin(np.abs(x), **over)),
+    "math.is_non_decreasing": _increases(operator.le), "math.is_strictly_increasing": _increases(operator.lt),
+    "math.log_entropy": _axes(lambda x, **over: np.log(scipy.special.entr(x).sum(**over))),
+    "math.shannon_entropy": _axes(lambda x, **over: -(x * np.log2(x)).sum(**over)),
+    "math.reduce_amean": _axes(lambda x, **over: np.abs(x).mean(**over)),
+    "math.reduce_amin": _axes(lambda x, **over: np.abs(x).min(**over)),
+    "math.clip_by_avg_norm": _clip_by_avg_norm, "math.set_diag": _set_diag,
+    "math.merge_avg": lambda *xs: np.array(sum(xs)) / len(xs),
+    "math.merge_max": lambda *xs: np.max(np.broadcast_arrays(*xs), axis=0),
+    "math.merge_max_index": lambda *xs, dtype="int32": np.argmax(np.stack(xs), axis=0).astype(dtype),
+    "math.meshgrid": lambda *xs, cartesian=True: tuple(np.meshgrid(*xs, indexing="xy" if cartesian else "ij")),
+    "math.embedding_lookup": lambda x, indices: x[indices],
+    "math.normalize_moments": lambda n, s, q, shift=0.0: tuple(
+        np.broadcast_arrays(s / n + shift, q / n - (s / n) ** 2)),
+    "math.quantile": _quantile(), "math.percentile": _quantile(100.0),
+    "math.median": lambda x, axis=None, keepdims=False: np.median(x, axis=axis, keepdims=keepdims),
+    "math.polygamma": lambda x, n: exact(lambda v: mpmath.psi(n, v))(x),
+    "math.zeta": exact(mpmath.zeta),
+    "math.igamma": exact(lambda a, x: mpmath.gammainc(a, 0, x, regularized=True)),
+    "math.igammac": exact(lambda a, x: mpmath.gammainc(a, x, mpmath.inf, regularized=True)),
+    "math.betainc": exact(lambda a, b, x: mpmath.betainc(a, b, 0, x, regularized=True)),
+    "math.igamma_slope": exact(lambda a, x: x ** (a - 1) * mpmath.exp(-x) / mpmath.gamma(a)),
+    "math.betainc_slope": exact(lambda a, b, x: x ** (a - 1) * (1 - x) ** (b - 1) / mpmath.beta(a, b)),
     "math.count_non_zero": lambda x, axis=None, keepdims=False: np.count_nonzero(x, axis=axis, keepdims=keepdims),
     "math.zero_fraction": lambda x: np.mean(x == 0),
     "math.standardize": lambda x, axis=None: (x - x.mean(axis, keepdims=True)) / x.std(axis, keepdims=True),
@@ -481,6 +567,8 @@ REFERENCES = {
     "broadcast_to": np.broadcast_to, "broadcast_like": lambda x, like: np.broadcast_to(x, like.shape),
     "expand_dims": np.expand_dims, "squeeze": lambda x, axis=None: np.squeeze(x, axis), "permute": np.transpose,
     "transpose": np.transpose, "reverse": lambda x, axis=None: np.flip(x, axis),
+    "sort": lambda x, axis=-1, descending=False: np.take_along_axis(x, _argsort(x, axis, descending), axis),
+    "argsort": _argsort,
     "concat": lambda *xs, axis=0: np.concatenate(xs, axis), "stack": lambda *xs, axis=0: np.stack(xs, axis),
     "split": lambda x, num_split, axis=0: tuple(np.split(x, num_split, axis)),
     "split_v": lambda x, sizes, num_split=None, axis=0: tuple(np.split(x, np.cumsum(sizes)[:-1], axis)),

@@ -32,7 +32,11 @@ DECOMPOSITIONS = {
 }  # fmt: skip
 SIZES_OF_VALUES = {"math.list_diff", "image.non_max_suppression"}
 LOOPS = {"rnn.gru", "rnn.lstm_layer", "rnn.lstmblock", "rnn.simple_rnn", "rnn.sru"}
-REFUSED = DRAWS | DECOMPOSITIONS | SIZES_OF_VALUES | LOOPS
+GAMMAS = {
+    "math.lgamma", "math.digamma", "math.polygamma", "math.zeta", "math.igamma", "math.igammac", "math.igamma_slope",
+    "math.betainc", "math.betainc_slope",
+}  # fmt: skip
+REFUSED = DRAWS | DECOMPOSITIONS | SIZES_OF_VALUES | LOOPS | GAMMAS
 EXPORTED = [name for name in OPS if name not in REFUSED]
 DIFFERENTIABLE = [
     name for name in EXPORTED if REGISTRY[name].vjp is not NOT_DIFFERENTIABLE and name != "linalg.matrix_determinant"

@@ -9,7 +9,7 @@ import numpy as np
 
 from sdgraph.files.onnx.fragments import Recorder, Value
 from sdgraph.files.onnx.registry import exports
-from sdgraph.ops import special
+from sdgraph.ops.special import error, inverse
 
 
 def _function(operator: str) -> Callable[..., Value]:
@@ -140,11 +140,11 @@ def _polynomial(b: Recorder, t: Value, coefficients: Sequence[float]) -> Value:
 
 def _error(b: Recorder, x: Value) -> tuple[Value, Value, Value]:
     """The error function near 0, its complement for the size of ``x``, and where the first of them counts."""
-    near = b.Less(b.Abs(x), special.EDGE)
+    near = b.Less(b.Abs(x), error.EDGE)
     small = b.select(near, x, b.value(0, x.dtype))
-    inner = b.Add(small, b.Mul(small, _polynomial(b, b.Mul(small, small), special.NEAR_POLYNOMIAL)))
-    size = b.Min(b.Abs(x), special.FAR)
-    scaled = _polynomial(b, b.Div(b.Sub(size, 3), b.Add(size, 3)), special.TAIL_POLYNOMIAL)
+    inner = b.Add(small, b.Mul(small, _polynomial(b, b.Mul(small, small), error.NEAR_POLYNOMIAL)))
+    size = b.Min(b.Abs(x), error.FAR)
+    scaled = _polynomial(b, b.Div(b.Sub(size, 3), b.Add(size, 3)), error.TAIL_POLYNOMIAL)
     scaled = b.Div(scaled, b.Add(b.Mul(size, 2), 1))
     # x^2 rounded would cost digits: the square of the upper half of x is exact, the rest is a small correction.
     upper = b.cast(b.cast(size, "float32"), x.dtype)
@@ -170,3 +170,18 @@ def _erf(b: Recorder, x: Value) -> Value:
     inner, tail, near = _error(b, x)
     far = b.Sub(b.value(1, x.dtype), tail)
     return b.cast(b.select(near, inner, b.select(b.Less(x, 0), b.Neg(far), far)), b.out.dtype)
+
+
+@exports("math.erfinv")
+def _erfinv(b: Recorder, x: Value) -> Value:
+    x = b.cast(x, "float64")
+    size, one = b.Abs(x), b.value(1, x.dtype)
+    inner = b.Mul(x, _polynomial(b, b.Sub(b.Mul(x, x), inverse.CENTRE), inverse.CENTRE_POLYNOMIAL))
+    t = b.Sqrt(b.Neg(b.Log(b.Mul(b.Sub(one, size), b.Add(size, 1)))))
+    near, far = (
+        _polynomial(b, b.Sub(b.Min(b.Max(t, least), most), (least + most) / 2), coefficients)
+        for least, most, coefficients in inverse.TAILS
+    )
+    outer = b.Mul(t, b.select(b.Greater(t, inverse.TAILS[0][1]), far, near))
+    outer = b.select(b.Less(x, 0), b.Neg(outer), outer)
+    return b.cast(b.select(b.LessOrEqual(size, inverse.EDGE), inner, outer), b.out.dtype)

@@ -231,6 +231,14 @@ def _top_k(b: Recorder, x: Value, *, k: int, sorted: bool) -> tuple[Value, ...]:
     return b.cast(found, x.dtype), places
 
 
+@exports("sort", "argsort", loses="where NaN comes to stand is left to the runtime")
+def _sorted(b: Recorder, x: Value, *, axis: int, descending: bool) -> Value:
+    axis %= x.rank
+    values = b.cast(x, carrier(x.dtype, ordered=True))
+    found, places = b.TopK(values, b.vector([b.size(x, axis)]), outputs=2, axis=axis, largest=int(descending), sorted=1)
+    return (places if b.op == "argsort" else b.cast(found, x.dtype)).shaped(x.shape)
+
+
 # ---------------------------------------------------------------------- checks
 
 _CHECK: Final = "labels and lengths out of range are no errors; with checks=True a loss of them is NaN"

@@ -30,3 +30,15 @@ refuses(
     "linalg.cofactors",
     "linalg.cofactors_gradient",
 )
+refuses(
+    "ONNX has no gamma function and none of its relatives",
+    "math.lgamma",
+    "math.digamma",
+    "math.polygamma",
+    "math.zeta",
+    "math.igamma",
+    "math.igammac",
+    "math.igamma_slope",
+    "math.betainc",
+    "math.betainc_slope",
+)

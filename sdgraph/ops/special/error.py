@@ -1,4 +1,4 @@
-"""Kernels of functions that numpy lacks. Knows numerics only; must not know ops or graphs.
+"""Kernels of the error function. Knows numerics only; must not know ops or graphs.
 
 Below 1/2, ``erf(x) / x - 1`` is a polynomial in ``x^2``. Above, ``(1 + 2x) exp(x^2) erfc(x)`` varies little and is a
 polynomial in ``(x - 3) / (x + 3)``. Both interpolate 50-digit values at Chebyshev nodes.
@@ -6,13 +6,11 @@ polynomial in ``(x - 3) / (x + 3)``. Both interpolate 50-digit values at Chebysh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-_BLOCK = 8192
-"""Elements worked on at a time: the polynomials pass over them some sixty times, which should happen in cache."""
+from sdgraph.ops.special.blocks import in_blocks, polynomial
 
 EDGE = 0.5
 FAR = 28.0
@@ -57,24 +55,15 @@ TAIL_POLYNOMIAL = (
 )
 
 
-def _polynomial(t: Any, coefficients: tuple[float, ...]) -> Any:
-    """Horner's rule in place; the coefficient of the highest power comes first."""
-    p = np.full_like(t, coefficients[0])
-    for c in coefficients[1:]:
-        p *= t
-        p += c
-    return p
-
-
 def _near(x: Any) -> Any:
     """The error function for ``|x| <= 1/2``."""
-    return x + x * _polynomial(x * x, NEAR_POLYNOMIAL)
+    return x + x * polynomial(x * x, NEAR_POLYNOMIAL)
 
 
 def _tail(x: Any) -> Any:
     """The complementary error function for ``x >= 1/2``."""
     x = np.minimum(x, FAR)
-    scaled = _polynomial((x - 3) / (x + 3), TAIL_POLYNOMIAL) / (1 + 2 * x)
+    scaled = polynomial((x - 3) / (x + 3), TAIL_POLYNOMIAL) / (1 + 2 * x)
     # x^2 rounded would cost exp up to 250 ulp: the square of x's upper half is exact, the rest is a small correction.
     upper = x.astype(np.float32).astype(np.float64)
     rest = (x - upper) * (x + upper)
@@ -101,21 +90,11 @@ def _erfc_block(x: Any) -> Any:
     return y
 
 
-def _in_blocks(block: Callable[[Any], Any], x: Any) -> Any:
-    """Apply ``block`` to float64 pieces of ``x``; the result has the dtype of numpy's functions."""
-    dtype = x.dtype if x.dtype.kind == "f" else np.exp(np.zeros(1, x.dtype)).dtype
-    flat = np.ravel(x)
-    out = np.empty(flat.shape, dtype)
-    for k in range(0, flat.size, _BLOCK):
-        out[k : k + _BLOCK] = block(flat[k : k + _BLOCK].astype(np.float64))
-    return out.reshape(x.shape)
-
-
 def erf(xp: Any, x: Any) -> Any:
     """The error function, within 2 ulp in float64; narrower floats are computed in float64."""
-    return _in_blocks(_erf_block, x)
+    return in_blocks(_erf_block, x)
 
 
 def erfc(xp: Any, x: Any) -> Any:
     """The complementary error function ``1 - erf(x)``, within 4 ulp in float64 also where it is tiny."""
-    return _in_blocks(_erfc_block, x)
+    return in_blocks(_erfc_block, x)
