@@ -13,7 +13,7 @@ pytest.importorskip("flatbuffers")
 from sdgraph import errors
 from sdgraph.files import samediff
 from tests.files.samediff import demands, real
-from tests.files.samediff.test_real_files import READ
+from tests.files.samediff.test_real_files import INSIDE, READ
 
 # Dtypes that SameDiff itself does not read back.
 NOT_HELD = {"dtypes_constants": "uint16", "dtypes_constants_UINT32": "uint32"}
@@ -62,7 +62,7 @@ def values_of_properties(node):
     return {name: node.property_form(name) for name in node.properties}
 
 
-@pytest.fixture(params=[name for name in READ if name not in NOT_HELD])
+@pytest.fixture(params=[name for name in READ if name not in {*NOT_HELD, *INSIDE}])
 def both(request, tmp_path):
     name = request.param
     samediff.save(samediff.load(real.path(name)), tmp_path / "again.fb")
@@ -145,4 +145,12 @@ def close(got, want, tolerance):
 def test_dtypes_that_samediff_cannot_read_back_are_refused(name, tmp_path):
     with pytest.raises(errors.ArgumentError, match=NOT_HELD[name]):
         samediff.save(samediff.load(real.path(name)), tmp_path / "again.fb")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_conditions_and_loops_are_refused(name, tmp_path):
+    with pytest.raises(errors.ArgumentError) as e:
+        samediff.save(samediff.load(real.path(name)), tmp_path / "again.fb")
+    assert ("while_loop" if name == "flow_while" else "cond") in str(e.value)
     assert not list(tmp_path.iterdir())
