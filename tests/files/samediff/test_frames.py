@@ -390,6 +390,14 @@ def no_step_follows(file):
     return "next_iteration", "no step follows it"
 
 
+def read_by_others(file):
+    (s,) = file.begin("loop", "a")
+    file.part("loop", file.make("less", [s, "four"], "p", "BOOL"), [s])
+    file.end("loop", [s], ["four"])
+    file.make("exp", ["loop_next0"], "y")
+    return "next_iteration", "something else than its loop reads it"
+
+
 def draws_twice(file):
     f, t = file.switch("x", file.positive(), "s")
     drawn = file.make("dropout", [t], "drawn", t=[0.5])
@@ -423,7 +431,7 @@ def too_deep_from_outside(file):
 NONE = (
     no_merge, no_switch, one_branch_twice, one_value_is_always_there, different_branches, three_values, no_frame,
     nothing_exits, nothing_enters, no_carry_exits, exits_from_the_body, two_tests, reads_its_counter,
-    goes_on_with_what_exits, no_step_follows, draws_twice, too_deep, too_deep_from_outside,
+    goes_on_with_what_exits, no_step_follows, read_by_others, draws_twice, too_deep, too_deep_from_outside,
 )  # fmt: skip
 
 

@@ -330,6 +330,10 @@ class _Frames:
                 self._refused.setdefault(node, "it is in a loop that is not as SameDiff's whileLoop makes it")
             elif node.op == "next_iteration" and not carried.issuperset(node.outputs):
                 self._refused.setdefault(node, "no step follows it")
+            if not (node.op == "merge" and node in self._frame):
+                for name, op in zip(node.inputs, self._ops(node.inputs), strict=True):
+                    if op == "next_iteration":
+                        self._refused.setdefault(self._maker[name], "something else than its loop reads it")
 
     def _switches(self, frame: str) -> list[Node]:
         """The switches of a loop's exits."""
