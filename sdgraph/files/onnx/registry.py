@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 STANDARD: Final = "standard"
 BASIC: Final = "basic"
 TARGETS: Final = (STANDARD, BASIC)
-"""What a model may be made of: all operators, or none of those that are for neural networks."""
+"""What a model may be made of: all operators, or of those that are for neural networks only what slides a window."""
 
 Rule: TypeAlias = "Callable[..., Any]"
 """Called with a recorder, the operands and the settings of a call.

@@ -343,10 +343,12 @@ BASIC = {
     # Along axes.
     "ArgMax", "ArgMin", "CumProd", "CumSum", "Det", "MatMul", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum",
     "Scan", "TopK", "Trilu",
+    # Sliding windows.
+    "Conv", "ConvTranspose", "MaxPool",
     # Arrangement.
-    "Concat", "Constant", "ConstantOfShape", "Expand", "Gather", "GatherElements", "GatherND", "Identity", "Pad",
-    "Range", "Reshape", "ScatterElements", "ScatterND", "Shape", "Slice", "Split", "Squeeze", "Tile", "Transpose",
-    "Unsqueeze",
+    "Compress", "Concat", "Constant", "ConstantOfShape", "Expand", "Gather", "GatherElements", "GatherND", "Identity",
+    "Pad", "Range", "Reshape", "ReverseSequence", "ScatterElements", "ScatterND", "Shape", "Slice", "Split",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
 

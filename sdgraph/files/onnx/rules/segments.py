@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sdgraph.files.onnx.fragments import INT64, LAST, Recorder, Step, Value, adding, carrier
-from sdgraph.files.onnx.registry import exports, refuses
+from sdgraph.files.onnx.registry import STANDARD, exports, refuses
 from sdgraph.files.onnx.rules.indexing import rows_back, rows_first
 from sdgraph.files.onnx.rules.reductions import moved_on, scanned, step_of
 from sdgraph.files.onnx.rules.shapes import padded, split_at
@@ -248,7 +248,7 @@ def _is_numeric(b: Recorder, x: Value) -> Value:
 # ---------------------------------------------------------------------- products
 
 
-@exports("einsum")
+@exports("einsum", target=STANDARD)
 def _einsum(b: Recorder, *inputs: Value, equation: str) -> Value:
     work = adding(b.out.dtype)
     return b.cast(b.Einsum(*(b.cast(v, work) for v in inputs), equation=equation), b.out.dtype)

@@ -230,7 +230,8 @@ def _window_first(
 
 
 @exports(
-    *(f"cnn.{name}{n}d" for name in ("conv", "deconv", "max_pooling", "avg_pooling") for n in (1, 2, 3)),
+    "cnn.conv1d",
+    *(f"cnn.{name}{n}d" for name in ("conv", "deconv", "max_pooling", "avg_pooling") for n in (2, 3)),
     "cnn.depth_wise_conv2d",
     "cnn.separable_conv2d",
     "cnn.max_pool_with_argmax",
