@@ -49,7 +49,7 @@ def advice(asked: Asked, name: str, *, misspelt: bool = True) -> str | None:
     """What to write instead of an attribute that is not there, or None; names that may be misspelt have likely ones."""
     # A variable has few names of its own, and those of arrays elsewhere mean no operation of that name.
     first = (_other_library,) if asked.operand else ()
-    others = (_namespace, _same_row, _same_name, _other_row, _variable, _other_method, _other_library)
+    others = (_same_row, _same_name, _other_row, _variable, _other_method, _other_library)
     for found in (_own, *first, _same_method, *others, *((_near,) if misspelt else ())):
         text = found(asked, name)
         if text:
@@ -59,12 +59,6 @@ def advice(asked: Asked, name: str, *, misspelt: bool = True) -> str | None:
 
 
 # ---------------------------------------------------------------------- SameDiff
-
-
-def _namespace(asked: Asked, name: str) -> str | None:
-    """A whole namespace of SameDiff's that is not there."""
-    known = {row.namespace for row in operations()} - {"sd", *dir(asked.graph)}
-    return f"SameDiff's {name}() {_NOT_YET}" if asked.graph is not None and name in known else None
 
 
 def _same_row(asked: Asked, name: str) -> str | None:
