@@ -47,6 +47,8 @@ SIZED = {
     },
     "dynamic_partition": lambda n: s(f(2 * n, 3), ints([k % 2 for k in range(2 * n)]), num_partitions=2, sizes=(n, n)),
     "split_v": lambda n: s(f(2 * n, 3), sizes=(n, n)),
+    "cnn.add_windows": lambda n: s(f(n, 3, 2), f(n, 4), axis=1, size=2),
+    "cnn.col2_im": lambda n: s(f(n, 1, 2, 2, 2, 3), sizes=(3, 4)),
     "linalg.cross": lambda n: s(f(n, 3), f(n, 3)),
     "linalg.matmul_like": lambda n: s(f(n, 4, 3), f(n, 3, 5), f(4, 5)),
     "nn.unpad": lambda n: s(f(n + 4, n + 3), f(n, n), padding=((2, 2), (1, 2))),

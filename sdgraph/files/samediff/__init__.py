@@ -25,7 +25,8 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
     The graph has the names, values and losses of the file, and computes what SameDiff computed before it saved, also
     what SameDiff itself cannot read back; the page for SameDiff's users tells what differs. Where an operation is
     several here, the others have the name of its output before a slash: ``y/floor``. Texts, which no variable holds,
-    are in ``sd.user``; bfloat16 becomes float32. How the graph was trained and evaluated, and how far, is in
+    are in ``sd.user``; bfloat16 becomes float32. Conditions and loops are `SameDiff.cond` and `SameDiff.while_loop`;
+    what is inside is in `SameDiff.expand`. How the graph was trained and evaluated, and how far, is in
     ``sd.training_config`` and ``sd.updater_state``: ``sd.fit`` goes on from there as SameDiff would, and `save`
     writes it; ``sd.save`` does not keep it.
 
@@ -40,8 +41,8 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Any] | None = Non
         The graph; its dtype is the floating one that most of its variables have.
 
     Raises:
-        UnknownOpError: If the graph has operations that sdgraph does not have, such as those of loops and conditions,
-            or some in another form; names them all.
+        UnknownOpError: If the graph has operations that sdgraph does not have, or some in another form, such as
+            switches and merges that are no condition and no loop; names them all.
         FormatError: If the file is damaged, or no file of SameDiff's, or its operations do not fit their operands.
         VariableNameError: If ``shapes`` names something else than a placeholder.
         ArgumentTypeError: If ``shapes`` is no mapping.

@@ -332,7 +332,7 @@ def test_everything_that_is_not_there_is_named_at_once(path):
     given = e.value.given
     assert "'node_7' and 'node_8': it is stored in a form that is not known" in given
     assert "its shape is computed when the graph runs" in given
-    assert "switch (control flow)" in given and "exp" not in given
+    assert "switch ('node_9': nothing joins what it parts)" in given and "exp" not in given
     assert str(path) in str(e.value)
 
 

@@ -18,8 +18,11 @@ from tests.files.samediff.test_real_files import READ
 # Dtypes that SameDiff itself does not read back.
 NOT_HELD = {"dtypes_constants": "uint16", "dtypes_constants_UINT32": "uint32"}
 
-# Layers that are not written: their loops, or their initial states, are others.
-NOT_WRITTEN = {"net_gru": "rnn.gru", "net_lstm_nst": "rnn.lstm_layer", "net_lstm_nts": "rnn.lstm_layer"}
+# Layers, conditions and loops, which are not written: the loops, or the initial states, of layers are others.
+NOT_WRITTEN = {
+    "net_gru": "rnn.gru", "net_lstm_nst": "rnn.lstm_layer", "net_lstm_nts": "rnn.lstm_layer",
+    "flow_if_true": "cond", "flow_switch_merge": "cond", "flow_while": "while_loop",
+}  # fmt: skip
 
 # Operations of the files that are written as others, and why; what they become is named after their outputs.
 OTHERS = {

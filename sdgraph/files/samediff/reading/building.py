@@ -10,12 +10,13 @@ import functools
 import json
 import re
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from sdgraph.build.inside import innermost
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.names import are_full_names, check_name
 from sdgraph.build.variable import SDVariable
@@ -25,6 +26,7 @@ from sdgraph.files.samediff import arrays
 from sdgraph.files.samediff.configs import to_config
 from sdgraph.files.samediff.op_table import rows
 from sdgraph.files.samediff.reading.call import Call
+from sdgraph.files.samediff.reading.frames import Alias, Condition, Item, Loop, Part, structured
 from sdgraph.files.samediff.reading.making import is_there, make
 from sdgraph.files.samediff.reading.nodes import Node, in_order, read_nodes
 from sdgraph.files.samediff.reading.stored import Unfit
@@ -61,11 +63,11 @@ def build(graph: Record, shapes: Mapping[str, Any], name: str) -> SameDiff:
     builder = _Builder(records, nodes)
     with builder.sd.one_origin():
         builder.leaves(shapes)
+        items, refused = structured(nodes)
         for node in nodes:
-            if not is_there(node.op):
-                builder.lack(node)
-        for node in in_order([node for node in nodes if is_there(node.op)]):
-            builder.operation(node)
+            if node in refused or not (node.op in CONTROL_FLOW or is_there(node.op)):
+                builder.lack(node, refused.get(node, ""))
+        builder.items(items)
         builder.raise_problems(name)
         builder.losses(graph["losses"] or [])
     builder.training(graph)
@@ -102,15 +104,22 @@ def _dtype(record: Record | None) -> np.dtype[Any] | None:
         return None
 
 
+class _Unmade(Exception):
+    """Something inside of a branch or a loop could not be made, which is noted where it is."""
+
+
 class _Builder:
     """A graph that is being made, and what could not be made."""
 
     def __init__(self, records: Mapping[str, Record], nodes: Iterable[Node]) -> None:
         self._records = records
         self._computed = {name for node in nodes for name in node.outputs}
+        self._prefixes = {name.rpartition(":")[0] for name in {*records, *self._computed}}
+        """Of names that further outputs of operations have, what stands before the number."""
         self._free = FreeNames([*self._computed, *records])
         self._named_literals = any(name.startswith("constant") for name in self._computed)
-        self._found: dict[str, SDVariable] = {}
+        self._found: ChainMap[str, SDVariable] = ChainMap()
+        """What was made by its name in the file; in a branch or a loop, what was made there before the rest."""
         self._names: dict[str, str] = {}
         """What variables of the file are called."""
         self._texts: set[str] = set()
@@ -127,7 +136,7 @@ class _Builder:
     def fresh(self, base: str) -> str:
         """A name like ``base`` that neither the graph nor the file has, nor will the further outputs of its op."""
         base = _well_formed(base)
-        while self.sd.has(name := self._free.take(base)):
+        while self.sd.has(name := self._free.take(base)) or innermost(self.sd).has(name):
             pass
         return name
 
@@ -139,8 +148,9 @@ class _Builder:
 
     def _named(self, v: SDVariable, name: str) -> SDVariable:
         """A variable under its name, also one that nobody could give it in a call."""
-        if v.name != self._here(name):
-            self.sd.rename_node(v.id, self._here(name))
+        here = self._here(name)
+        if v.name != here and not (v.sd is not self.sd and v.sd.has(here)):
+            v.sd.rename_node(v.id, here)
         self._found[name] = v
         return v
 
@@ -186,6 +196,68 @@ class _Builder:
 
     # ------------------------------------------------------------------ operations
 
+    def items(self, items: Sequence[Item]) -> None:
+        """Make operations, conditions and loops, each after what it reads."""
+        for item in in_order([x for x in items if not isinstance(x, Node) or is_there(x.op)]):
+            if isinstance(item, Node):
+                self.operation(item)
+            elif isinstance(item, Alias):
+                if item.inputs[0] in self._found:
+                    self._found[item.outputs[0]] = self._found[item.inputs[0]]
+            else:
+                self._structure(item)
+
+    def _structure(self, item: Condition | Loop) -> None:
+        """Make a condition or a loop, unless something that it reads, or has inside, could not be made."""
+        if any(name not in self._found for name in item.inputs):
+            if any(name in self._texts for name in item.inputs):
+                self.lack(item.node, "it reads texts")
+            return
+        name = self._name_of(item)
+        try:
+            if isinstance(item, Condition):
+                branches = [lambda part=part: self._inside(part)[0] for part in (item.on_true, item.on_false)]
+                results = {item.outputs[0]: self.sd.cond(self._found[item.pred], *branches, name=name)}
+            else:
+                finals = self._loop(item, name)
+                results = {output: finals[k] for output, k in item.results.items()}
+        except _Unmade:
+            return
+        except SDGraphError as e:
+            self._failed.append(f"{item.node.op} ({shown(item.name, 60)}): {e.message}")
+            return
+        for k, (output, v) in enumerate(results.items()):
+            again = any(v is other for other in list(results.values())[:k])
+            self._named(self.sd.identity(v, name=self.fresh(f"{output}/identity")) if again else v, output)
+
+    def _name_of(self, item: Condition | Loop) -> str:
+        """The name of its first result, if that can be given and the further ones are free; else one like it."""
+        name = item.outputs[0]
+        first = isinstance(item, Condition) or item.results[name] == 0
+        free = name not in self._prefixes and not innermost(self.sd).has(name)
+        return name if first and free and _is_well_formed(name) else self.fresh(name)
+
+    def _loop(self, loop: Loop, name: str) -> Sequence[SDVariable]:
+        """Make a loop; return its final carries."""
+
+        def inside(part: Part) -> Callable[[Sequence[SDVariable]], list[SDVariable]]:
+            return lambda carry: self._inside(part, dict(zip(loop.carries, carry, strict=True)))
+
+        test, body = inside(loop.test), inside(loop.body)
+        return self.sd.while_loop(lambda h: test(h)[0], body, [self._found[x] for x in loop.init], name=name)
+
+    def _inside(self, part: Part, given: Mapping[str, SDVariable] | None = None) -> list[SDVariable]:
+        """Make what is inside of a branch or a loop, which is being traced; return what is wanted of it."""
+        outer = self._found
+        self._found = outer.new_child(dict(given or {}))
+        try:
+            self.items(part.items)
+            if any(name not in self._found for name in part.wanted):
+                raise _Unmade
+            return [self._found[name] for name in part.wanted]
+        finally:
+            self._found = outer
+
     def operation(self, node: Node) -> None:
         """Make an operation, unless something that it reads could not be made."""
         if any(name not in self._found for name in node.inputs):
@@ -194,7 +266,9 @@ class _Builder:
             return
         try:
             dtypes = [_dtype(self._records.get(name)) for name in node.outputs]
-            own = node.outputs[0] if len(node.outputs) == 1 and _is_well_formed(node.outputs[0]) else None
+            # What is captured inside of a branch or a loop takes names there, also as the operation is made.
+            single = len(node.outputs) == 1 and innermost(self.sd) is self.sd
+            own = node.outputs[0] if single and _is_well_formed(node.outputs[0]) else None
             operands = [self._found[name] for name in node.inputs]
             call = Call(self.sd, node.stored(dtypes), operands, self.fresh, own, self._named_literals)
             self._bind(call, make(call))
@@ -215,17 +289,20 @@ class _Builder:
         if len(results) < len(stored.outputs):
             raise Unfit(f"it has {len(stored.outputs)} outputs, and not {len(results)}")
         for name, dtype, v in zip(stored.outputs, stored.dtypes, results, strict=False):
+            made_here = v.sd is innermost(self.sd)
             if dtype is not None and v.dtype != dtype and stored.op not in _OF_OPERAND:
-                if v.name in stored.outputs:
-                    self.sd.rename_node(v.id, self.fresh(f"{name}/{(v.op_name or '').rpartition('.')[2]}"))
+                if made_here and v.name in stored.outputs:
+                    v.sd.rename_node(v.id, self.fresh(f"{name}/{(v.op_name or '').rpartition('.')[2]}"))
                 v = call.apply("cast", v, dtype=dtype)
-            elif v.name in self._found:
+            elif v.name in self._found or not made_here:
                 v = call.apply("identity", v)
             self._named(v, name)
 
     def lack(self, node: Node, why: str = "") -> None:
         """Note an operation that sdgraph does not have, or not in this form."""
-        self._lacking.setdefault((node.op, why), []).append(node.name)
+        names = self._lacking.setdefault((node.op, why), [])
+        if node.name not in names[-1:]:
+            names.append(node.name)
 
     def raise_problems(self, name: str) -> None:
         """Raise the error that names all that could not be made."""
@@ -285,7 +362,7 @@ def _reduced_losses() -> frozenset[str]:
 def _lacking(op: str, why: str, names: Sequence[str]) -> str:
     """What to say of operations of one sort."""
     if not why:
-        return f"{shown(op, 60)[1:-1]}{' (control flow)' if op in CONTROL_FLOW else ''}"
+        return shown(op, 60)[1:-1]
     several = f"{listed(names[:3], 'and')}{f' and {len(names) - 3:,} more' if len(names) > 3 else ''}"
     return f"{op} ({several}: {why})"
 

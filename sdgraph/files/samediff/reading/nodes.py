@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -98,15 +98,29 @@ def read_nodes(records: Iterable[Record], variables: Mapping[str, Record]) -> li
     return nodes
 
 
-def in_order(nodes: Sequence[Node]) -> list[Node]:
+class _Reader(Protocol):
+    """What reads variables and makes others."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> Sequence[str]: ...
+    @property
+    def outputs(self) -> Sequence[str]: ...
+
+
+R = TypeVar("R", bound=_Reader)
+
+
+def in_order(nodes: Sequence[R]) -> list[R]:
     """Operations so that each comes after those whose outputs it reads; otherwise as in the file.
 
     Raises:
         Damaged: If some wait for each other.
     """
     maker = {name: node for node in nodes for name in node.outputs}
-    waits: dict[Node, int] = {}
-    readers: dict[Node, list[Node]] = defaultdict(list)
+    waits: dict[R, int] = {}
+    readers: dict[R, list[R]] = defaultdict(list)
     for node in nodes:
         before = dict.fromkeys(maker[name] for name in node.inputs if name in maker)
         waits[node] = len(before)
