@@ -46,8 +46,6 @@ def table(namespace: str) -> list[str]:
     if elsewhere:
         lines += ["", "Without an operation of their own:", "", "| Java | write | differs in |", "|---|---|---|"]
         lines += [f"| `{row.name}` | {row.instead} | {_differs(row)} |" for row in elsewhere]
-    if absent := [_absent(row) for row in found if not row.op and not row.instead]:
-        lines += ["", f"Not there: {', '.join(absent)}."]
     if own := own_operations(namespace, {row.op for row in operations()}):
         lines += ["", f"Only in sdgraph: {', '.join(f'`{name}`' for name in own)}."]
     return lines
@@ -55,11 +53,6 @@ def table(namespace: str) -> list[str]:
 
 def _differs(row: Row) -> str:
     return links(f"{row.namespace}.{row.name}")
-
-
-def _absent(row: Row) -> str:
-    told = _differs(row)
-    return f"`{row.name}`" + (f" (differs in {told})" if told else "")
 
 
 def own_operations(namespace: str, known: set[str]) -> list[str]:

@@ -27,6 +27,10 @@ def _axis(c: Call) -> tuple[int, ...] | None:
     """The axes of a reduction, which also stand in an operand."""
     if len(c.operands) > 1:
         return tuple(np.atleast_1d(c.known(1, "axis")).tolist())
+    return _stored_axis(c)
+
+
+def _stored_axis(c: Call) -> tuple[int, ...] | None:
     axes = tuple(c.stored.dimensions)
     return None if axes in ((), (ALL_AXES,)) else axes
 
@@ -38,14 +42,6 @@ def _reduced(op: str, before: Callable[[Call, SDVariable], SDVariable]) -> Calla
         return c.apply(op, before(c, c.operands[0]), axis=_axis(c), keepdims=bool(c.stored.b[:1] == [True]))
 
     return rule
-
-
-def _same(c: Call, x: SDVariable) -> SDVariable:
-    return x
-
-
-def _absolute(c: Call, x: SDVariable) -> SDVariable:
-    return c.apply("math.abs", x)
 
 
 def _number(c: Call) -> Any:
@@ -67,18 +63,6 @@ def _round(c: Call) -> Any:
     return c.apply("math.mul", c.apply("math.sign", x), up)
 
 
-def _rational_tanh(c: Call) -> Any:
-    """``1.7159 sign(y) (1 - 1 / (1 + |y| + y^2 + 1.41645 y^4))`` with ``y = 2 x / 3``."""
-    (x,) = c.operands
-    y = c.apply("math.mul", x, c.literal(2 / 3, x))
-    square = c.apply("math.square", y)
-    fourth = c.apply("math.mul", c.literal(1.41645, x), c.apply("math.square", square))
-    below = c.apply("math.add", c.apply("math.add", c.apply("math.abs", y), square), fourth)
-    # 1 - 1 / (1 + a) = a / (1 + a)
-    share = c.apply("math.div", below, c.apply("math.add", below, c.literal(1.0, x)))
-    return c.apply("math.mul", c.apply("math.mul", c.literal(1.7159, x), c.apply("math.sign", y)), share)
-
-
 def _precise_gelu(c: Call) -> Any:
     """``x (1 + tanh(sqrt(2 / pi) (x + (0.044715 x)^3))) / 2``: the constant is inside of the power."""
     (x,) = c.operands
@@ -92,10 +76,6 @@ def _relu(c: Call) -> Any:
     """The larger one of ``x`` and the cutoff."""
     (x,), cutoff = c.operands, _number(c)
     return c.apply("math.max", x, c.literal(cutoff, x)) if cutoff else c.apply("nn.relu", x)
-
-
-def _rectified_tanh(c: Call) -> Any:
-    return c.apply("nn.relu", c.apply("math.tanh", c.operands[0]))
 
 
 def _either(c: Call, condition: SDVariable, yes: float, no: float) -> SDVariable:
@@ -169,20 +149,10 @@ def _mod(c: Call) -> Any:
 # ---------------------------------------------------------------------- several arrays
 
 
-def _pairwise(op: str, c: Call) -> SDVariable:
-    total = c.operands[0]
-    for v in c.operands[1:]:
-        total = c.apply(op, total, v)
-    return total
-
-
-def _merge_average(c: Call) -> Any:
-    total = c.apply("math.merge_add", *c.operands)
-    return c.apply("math.div", total, c.literal(len(c.operands), total))
-
-
-def _merge_max_index(c: Call) -> Any:
-    return c.apply("argmax", c.apply("stack", *c.operands, axis=0), axis=0)
+def _hamming_distance(c: Call) -> Any:
+    """The share of the places that differ, where ours is their number."""
+    keepdims = bool(c.stored.properties.get("keepDims"))
+    return c.apply("mean", c.apply("neq", *c.operands), axis=_stored_axis(c), keepdims=keepdims)
 
 
 def _flatten(c: Call) -> Any:
@@ -191,28 +161,6 @@ def _flatten(c: Call) -> Any:
     if order not in ([], [ord("c")], [ord("f")]):
         raise Unfit(f"its order {order[0]} is none")
     return c.apply("flatten", *c.operands, order="f" if order == [ord("f")] else "c")
-
-
-def _meshgrid(c: Call) -> Any:
-    """As numpy's; ``cartesian`` exchanges the first two axes."""
-    n = len(c.operands)
-    places = list(range(n))
-    if n > 1 and c.stored.i[:1] == [1]:
-        places[:2] = [1, 0]
-    shaped = [
-        c.apply("reshape", v, shape=tuple(-1 if k == places[m] else 1 for k in range(n)))
-        for m, v in enumerate(c.operands)
-    ]
-    # Each broadcasts over what the others lend of their shapes only.
-    zeros = [c.apply("zeros_like", v) for v in shaped]
-    return [_sum_of(c, [v if k == m else zeros[k] for k in range(n)]) for m, v in enumerate(shaped)]
-
-
-def _sum_of(c: Call, terms: list[SDVariable]) -> SDVariable:
-    total = terms[0]
-    for v in terms[1:]:
-        total = c.apply("math.add", total, c.apply("cast", v, dtype=total.dtype))
-    return total
 
 
 def _batched_gemm(c: Call) -> Any:
@@ -309,16 +257,6 @@ def _repeat(c: Call) -> Any:
     if not c.stored.i:
         raise Unfit("its axis is not in the file")
     return c.apply("repeat", c.operands[0], repeats=c.known(1, "repeats").tolist(), axis=c.stored.i[0])
-
-
-def _clip_by_average_norm(c: Call) -> Any:
-    """Made smaller where the norm over the number of elements exceeds a bound."""
-    (x,), axes = c.operands, tuple(c.stored.i) or None
-    norm = c.apply("norm2", x, axis=axes, keepdims=True)
-    count = c.apply("sum", c.apply("ones_like", x), axis=axes, keepdims=True)
-    average = c.apply("math.div", norm, count)
-    bound = c.literal(c.stored.t[0], x)
-    return c.apply("math.mul", x, c.apply("math.div", bound, c.apply("math.max", average, bound)))
 
 
 def _set_shape(c: Call) -> Any:
@@ -425,20 +363,9 @@ def _svd(c: Call) -> Any:
     return s, u, c.apply("permute", vh, axes=(*range(n - 2), n - 1, n - 2))
 
 
-def _normalize_moments(c: Call) -> Any:
-    """Mean and variance from a count and sums of numbers and of their squares."""
-    count, total, squares = c.operands[:3]
-    shift = c.literal(c.stored.t[0] if c.stored.t else 0.0, total)
-    mean = c.apply("math.div", total, count)
-    variance = c.apply("math.sub", c.apply("math.div", squares, count), c.apply("math.square", mean))
-    return c.apply("math.add", mean, shift), variance
-
-
 COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     **SLIDING,
     "round": _round,
-    "rational_tanh": _rational_tanh,
-    "rectified_tanh": _rectified_tanh,
     "precise_gelu": _precise_gelu,
     "relu": _relu,
     "hardtanhderivative": _hard_tanh_derivative,
@@ -446,23 +373,17 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "leakyreluderivative": _leaky_relu_derivative,
     "sigmoid_bp": _sigmoid_gradient,
     "softmax_bp": _softmax_gradient,
-    "amean": _reduced("mean", _absolute),
-    "amin": _reduced("min", _absolute),
-    "countZero": _reduced("math.count_non_zero", lambda c, x: c.apply("eq", x, c.literal(0, x))),
     "match_condition": _reduced("math.count_non_zero", lambda c, x: _condition(c, x, c.stored.t)),
-    "logentropy": lambda c: c.apply("math.log", _reduced("math.entropy", _same)(c)),
-    "shannonentropy": lambda c: _in_bits(c, _reduced("math.entropy", _same)(c)),
+    "first_index": _reduced("math.first_index", lambda c, x: _condition(c, x, c.stored.t)),
+    "last_index": _reduced("math.last_index", lambda c, x: _condition(c, x, c.stored.t)),
+    "hammingdistance": _hamming_distance,
     "divide": _truncated(exchanged=False),
     "div_scalar": _truncated(exchanged=False),
     "floordiv": _truncated(exchanged=False),
     "reversedivide": _truncated(exchanged=True),
     "rdiv_scalar": _truncated(exchanged=True),
     "mod": _mod,
-    "mergeavg": _merge_average,
-    "mergemax": lambda c: _pairwise("math.max", c),
-    "mergemaxindex": _merge_max_index,
     "flatten": _flatten,
-    "meshgrid": _meshgrid,
     "batched_gemm": _batched_gemm,
     "tensordot": _tensordot,
     "extract_image_patches": _image_patches,
@@ -470,7 +391,6 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "mean_pairwssqerr_loss": _mean_pairwise_squared_error,
     "log_poisson_loss": _log_poisson,
     "repeat": _repeat,
-    "clipbyavgnorm": _clip_by_average_norm,
     "set_shape": _set_shape,
     "create": _create,
     "match_condition_transform": _match,
@@ -483,11 +403,6 @@ COMPOSED: Final[Mapping[str, Callable[[Call], Any]]] = {
     "lstmBlock": recurrent.lstm_block,
     "svd": _svd,
     "lu": lambda c: c.apply("linalg.lu", c.operands[0]),
-    "normalize_moments": _normalize_moments,
     **PICTURES,
 }
 """What each operation is that no row of the table can say, or not always."""
-
-
-def _in_bits(c: Call, entropy: SDVariable) -> Any:
-    return c.apply("math.div", entropy, c.literal(math.log(2), entropy))

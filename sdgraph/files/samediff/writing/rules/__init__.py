@@ -41,6 +41,7 @@ RULES: Final[dict[str, Callable[[Call], Written]]] = {
 """By qualified name. A composite without a rule, or whose rule refuses, is written as the ops of its body."""
 
 _REASONS: Final = {
+    "image.non_max_suppression": "SameDiff fills up what is left over with 0, and not with -1",
     "cnn.max_pool_with_argmax": "SameDiff gives the positions wrong",
     "cnn.window_first": "SameDiff gives the positions wrong",
     "linalg.eig": "SameDiff has no complex numbers",
