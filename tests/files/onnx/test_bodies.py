@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdgraph import SameDiff, errors
+from sdgraph import LossReduce, SameDiff, errors
 from tests.files.onnx.running import assert_same, checked, in_reference, in_runtime
 
 pytestmark = [pytest.mark.any_engine, pytest.mark.peers]
@@ -193,14 +193,14 @@ def test_a_draw_in_a_body_is_refused_by_name():
 
 def test_a_failed_check_in_a_body_is_nan():
     sd = SameDiff()
-    y, p = sd.placeholder("y", (3, 2)), sd.placeholder("p", (3, 2))
+    logits, labels = sd.placeholder("logits", (3, 2, 4)), sd.placeholder("labels", (3, 2), dtype="int64")
 
     def step(total, at):
-        return total + sd.loss.log_loss(*at), None
+        return total + sd.loss.sparse_softmax_cross_entropy(*at, loss_reduce=LossReduce.SUM), None
 
-    total, _ = sd.scan(step, 0.0, (y, p))
+    total, _ = sd.scan(step, 0.0, (logits, labels))
     model = checked(sd.to_onnx([total], checks=True))
-    good = {"y": np.ones((3, 2), "float32"), "p": np.full((3, 2), 0.5, "float32")}
-    bad = {**good, "y": np.full((3, 2), 7.0, "float32")}
-    assert np.isfinite(in_runtime(model, good)[total.name])
-    assert np.isnan(in_runtime(model, bad)[total.name])
+    feeds = {"logits": np.zeros((3, 2, 4), "float32"), "labels": np.zeros((3, 2), "int64")}
+    assert np.isfinite(in_runtime(model, feeds)[total.name])
+    feeds["labels"][1, 0] = 9
+    assert np.isnan(in_runtime(model, feeds)[total.name])

@@ -342,7 +342,9 @@ BASIC = {
     "Round", "Sign", "Sin", "Sinh", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Where", "Xor",
     # Along axes.
     "ArgMax", "ArgMin", "CumProd", "CumSum", "Det", "MatMul", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum",
-    "Scan", "TopK", "Trilu",
+    "TopK", "Trilu",
+    # Loops and branches.
+    "If", "Loop", "Scan",
     # Sliding windows.
     "Conv", "ConvTranspose", "MaxPool",
     # Arrangement.
