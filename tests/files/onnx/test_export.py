@@ -342,9 +342,7 @@ BASIC = {
     "Round", "Sign", "Sin", "Sinh", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Where", "Xor",
     # Along axes.
     "ArgMax", "ArgMin", "CumProd", "CumSum", "Det", "MatMul", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum",
-    "TopK", "Trilu",
-    # Loops and branches.
-    "If", "Loop", "Scan",
+    "Scan", "TopK", "Trilu",
     # Sliding windows.
     "Conv", "ConvTranspose", "MaxPool",
     # Arrangement.
