@@ -60,6 +60,8 @@ NEEDS_KNOWN_SIZES = {
         "dilation2d",
     )
 }
+# Ops whose second gradients are large models, which take onnxruntime long to prepare.
+LARGE = {"rnn.gru", "rnn.lstm_layer", "rnn.lstmblock"}
 LOSSES_OF_ANY_SIZE = [
     name for name in DIFFERENTIABLE if REGISTRY[name].is_loss and name not in {*NEEDS_KNOWN_SIZES, *NEEDS_SIZES}
 ]
@@ -203,7 +205,7 @@ def test_gradients(name, dtype):
     check_gradients(name, dtype, 1, spread(samples_of(name), 6))
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in DIFFERENTIABLE])
 def test_second_gradients(name):
     check_gradients(name, "float32", 2, spread(samples_of(name), 2))
 
