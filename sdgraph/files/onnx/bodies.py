@@ -119,17 +119,12 @@ class _Loop:
         self.b, self.name, self.attrs, self.use, self.inside = b, name, attrs, use, inside
         self.f: Function = attrs["body"]
         parts = Parts.of(attrs, len(operands))
-        pairs = [
-            (self.f.params[k - parts.captured], v)
-            for k, v in enumerate(operands)
-            if v is not None and k >= parts.captured
-        ]
-        places = [k for k, v in enumerate(operands) if v is not None and k >= parts.captured]
-        kinds = list(zip(places, pairs, strict=True))
         self.limit = operands[0] if attrs["counted"] else None
-        self.captured = [pair for k, pair in kinds if k < parts.carries]
-        self.carries = [pair for k, pair in kinds if parts.carries <= k < parts.xs]
-        self.xs = [pair for k, pair in kinds if k >= parts.xs]
+        pairs = list(zip(self.f.params, operands[parts.captured :], strict=True))
+        carries, xs = parts.carries - parts.captured, parts.xs - parts.captured
+        self.captured, self.carries, self.xs = (
+            [(p, v) for p, v in part if v is not None] for part in (pairs[:carries], pairs[carries:xs], pairs[xs:])
+        )
         self.reverse: bool = attrs["reverse"]
         self.stops: bool = attrs["test"] or attrs["counted"]
         """Whether there may be fewer steps than there are entries."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sdgraph.build.bodies import LOOPS, Parts, length_of
+from sdgraph.build.bodies import LOOPS, Parts
 from sdgraph.build.graph import Node
 from sdgraph.build.op import ITEM
 
@@ -48,7 +48,7 @@ def demand(nodes: Sequence[Node], outs: Sequence[int]) -> Demand:
         if node.op is ITEM:
             items.setdefault(node.inputs[0], set()).add(node.attrs["index"])
         elif node.op.has_bodies:
-            uses[i] = use = _use(nodes, node, tuple(sorted(items.get(i, ()))))
+            uses[i] = use = _use(node, tuple(sorted(items.get(i, ()))))
             read = tuple([node.inputs[k] for k in use.reads])
         for j in read:
             if j >= 0:
@@ -56,11 +56,10 @@ def demand(nodes: Sequence[Node], outs: Sequence[int]) -> Demand:
     return Demand(need, uses)
 
 
-def _use(nodes: Sequence[Node], node: Node, gives: tuple[int, ...]) -> Use:
+def _use(node: Node, gives: tuple[int, ...]) -> Use:
     given = {k for k, j in enumerate(node.inputs) if j >= 0}
     if node.op in LOOPS:
-        avals = [nodes[j].aval if j >= 0 else None for j in node.inputs]
-        return _use_of_loop(node.attrs, avals, gives)
+        return _use_of_loop(node.attrs, len(node.inputs), gives)
     read = {0}
     for f in node.attrs["branches"]:
         need = demand(f.graph.nodes, [f.outs[k] for k in gives]).need
@@ -68,9 +67,9 @@ def _use(nodes: Sequence[Node], node: Node, gives: tuple[int, ...]) -> Use:
     return Use(gives, tuple(sorted(read & given)))
 
 
-def _use_of_loop(attrs: Mapping[str, Any], avals: Sequence[Any], gives: tuple[int, ...]) -> Use:
+def _use_of_loop(attrs: Mapping[str, Any], n_operands: int, gives: tuple[int, ...]) -> Use:
     """What a loop reads for some of its outputs, and the carries that these hang on from step to step."""
-    f, n, parts = attrs["body"], attrs["n_carry"], Parts.of(attrs, len(avals))
+    f, n, parts = attrs["body"], attrs["n_carry"], Parts.of(attrs, n_operands)
     always = [*(k - n - 1 for k in gives if k > n), *(f.outs[-1:] if attrs["test"] else ())]
     more = {k for k in gives if k < n}
     alive: set[int] = set()
@@ -83,7 +82,7 @@ def _use_of_loop(attrs: Mapping[str, Any], avals: Sequence[Any], gives: tuple[in
         read = {parts.captured + k for k, p in enumerate(f.params) if p < len(need) and need[p]}
         more = {k - parts.carries for k in read if parts.carries <= k < parts.xs} - alive
     read |= {parts.carries + k for k in alive} | set(range(parts.captured))
-    xs = range(parts.xs, len(avals))
-    if xs and read.isdisjoint(xs) and type(length_of(attrs, avals[parts.xs :])) is not int:
+    xs = range(parts.xs, n_operands)
+    if xs and read.isdisjoint(xs) and attrs["length"] is None:
         read.add(parts.xs)  # It tells how many steps there are.
     return Use(gives, tuple(sorted(read)), tuple(sorted(alive)))

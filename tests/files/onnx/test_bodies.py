@@ -96,6 +96,14 @@ def test_only_what_is_read_of_a_loop_is_in_the_model():
     assert [v.name for v in checked(sd.to_onnx([total])).graph.input] == ["unread"]
 
 
+@pytest.mark.parametrize("length", [0, 3, "time"])
+def test_what_a_body_does_not_read_tells_how_many_steps_there_are(length):
+    sd = SameDiff("float64")
+    x = sd.placeholder("x", (length,))
+    last, counts = sd.scan(lambda c, _: (c + 2, c), 0, x)
+    compare(sd, [last, counts], {"x": np.zeros(3 if length == "time" else length)})
+
+
 @pytest.mark.parametrize("length", [0, 3])
 def test_a_scan_that_only_counts(length):
     sd = SameDiff("float64")
