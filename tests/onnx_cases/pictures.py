@@ -26,12 +26,6 @@ def _regrouped(t, x, outer):
     return t.sd.gather(x, channels, axis=1)
 
 
-@onnx_op("Upsample")
-def upsample(t, x, scales, *, mode):
-    assert mode == "nearest"
-    return t.sd.cnn.enlarge(x, t.ints(scales))
-
-
 @onnx_op("Col2Im")
 def columns_to_pictures(t, x, sizes, block, *, dilations, pads, strides):
     sizes, block = t.ints(sizes), t.ints(block)

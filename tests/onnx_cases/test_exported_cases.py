@@ -20,10 +20,8 @@ NO_REFERENCE = ["test_maxpool_2d_same_upper", "test_maxpool_2d_same_lower"]
 # Convolution of integers is another operator there, which sdgraph does not write.
 OF_INTEGERS = ["test_convinteger_without_padding", "test_convinteger_with_padding", "test_qlinearconv"]
 
-LOOPS = [name for name in RUN if collected()[name].ops & {"GRU", "LSTM", "RNN"}]
 
-
-@pytest.mark.parametrize("name", [name for name in RUN if name not in {*OF_INTEGERS, *LOOPS}])
+@pytest.mark.parametrize("name", [name for name in RUN if name not in OF_INTEGERS])
 def test_the_exported_graph_gives_the_outputs_of_the_case(name):
     case = collected()[name]
     translation = Translation(case)
@@ -41,13 +39,6 @@ def test_the_exported_graph_gives_the_outputs_of_the_case(name):
 def test_convolution_of_integers_is_refused(name):
     translation = Translation(collected()[name])
     with pytest.raises(errors.ArgumentError, match="take floats only"):
-        translation.sd.to_onnx(translation.outputs)
-
-
-@pytest.mark.parametrize("name", LOOPS)
-def test_loops_are_not_exported(name):
-    translation = Translation(collected()[name])
-    with pytest.raises(errors.ArgumentError, match="loops and branches are not exported"):
         translation.sd.to_onnx(translation.outputs)
 
 

@@ -5,25 +5,27 @@ Knows rules and bodies. Must not know the package onnx, nor the graph that is ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from sdgraph.build.attributes import attr_key
+from sdgraph.build.bodies import LOOPS
+from sdgraph.build.function import Function
 from sdgraph.build.graph import Node
-from sdgraph.build.kinds import NO_ATTRS, VariableKind
+from sdgraph.build.kinds import NO_ATTRS, AnyGraph, VariableKind
 from sdgraph.build.op import ITEM, STREAM, Op
 from sdgraph.build.operands import operand_avals
 from sdgraph.build.tracing import Body as Traced
 from sdgraph.build.tracing import trace
-from sdgraph.files.onnx import rules
+from sdgraph.files.onnx import bodies, rules
+from sdgraph.files.onnx.demand import Use, demand
 from sdgraph.files.onnx.fragments import Fragment, Recorder, Step, Value
 from sdgraph.files.onnx.registry import BODY, FOLLOWED, OPEN_BODY, UNSIZED, Exported, Rule
 from sdgraph.infer.aval import Aval
 from sdgraph.ops.graph import OpGraph
 
-_LOOPS: Final = "loops and branches are not exported"
 _YOURS: Final = "sdgraph knows what it computes, not how ONNX says it: write it as a composite"
 _COMPLEX: Final = "the operators of ONNX take no complex numbers"
 _NO_TYPE: Final = "ONNX has no such data type"
@@ -38,6 +40,21 @@ class Assembler:
         self._target = target
         self._checks = checks
         self._known: dict[Any, Fragment] = {}
+
+    def node(self, nodes: Sequence[Node], i: int, use: Use | None, *, inner: bool = False) -> Fragment:
+        """The fragment of a node of a graph, for what is needed of it."""
+        node = nodes[i]
+        avals = operand_avals(nodes, node.inputs)
+        if use is None:
+            return self.call(node.op, avals, node.attrs, node.aval, inner=inner)
+        attrs = {k: v for k, v in node.attrs.items() if k != STREAM}
+        key = (node.op, avals, attr_key(attrs), use)
+        found = self._known.get(key)
+        if found is None:
+            why = no_type(*(avals[k] for k in use.reads), *(node.aval[k] for k in use.gives))  # type: ignore[index]
+            found = _refused((node.op.qualname, why)) if why else self._with_bodies(node.op, avals, attrs, use)
+            self._known[key] = found
+        return found
 
     def call(
         self, op: Op, avals: tuple[Any, ...], attrs: Mapping[str, Any], out: Any, *, inner: bool = False
@@ -60,8 +77,7 @@ class Assembler:
         exported: Exported | None,
         inner: bool,
     ) -> Fragment:
-        why = _LOOPS if op.has_bodies else rules.reason(op.key)
-        why = why or no_type(*avals, *(out if type(out) is not Aval else (out,)))
+        why = rules.reason(op.key) or no_type(*avals, *(out if type(out) is not Aval else (out,)))
         if why is not None:
             return _refused((op.qualname, why))
         if type(out) is Aval and out.is_static and not out.size:
@@ -104,7 +120,25 @@ class Assembler:
     # ------------------------------------------------------------------ bodies
 
     def _by_body(self, op: Op, body: Traced) -> Fragment:
-        return _BodyWriter(self, body, self._checks).fragment(op)
+        writer = _BodyWriter(self, body.graph, body.outs, self._checks, ())
+        inputs = [writer.given(p) for p in body.params if p >= 0]
+        found = writer.fragment(op.qualname, inputs, body.outs, _first_line(op))
+        found.is_card = op.is_loss
+        return found
+
+    def _with_bodies(self, op: Op, avals: tuple[Any, ...], attrs: Mapping[str, Any], use: Use) -> Fragment:
+        b = Recorder(op.key, None, inputs=(), **self._settings)
+        operands: list[Value | None] = [None] * len(avals)
+        for k in use.reads:
+            operands[k] = Value(b.names.take(f"operand_{k}"), avals[k].dtype, avals[k].shape)
+        write = bodies.loop if op in LOOPS else bodies.branches
+        found = write(b, op.name, operands, attrs, use, self._inside)
+        if isinstance(found, Fragment):
+            return found
+        return b.fragment(op.qualname, [v.name for v in operands if v is not None], found, "")
+
+    def _inside(self, f: Function, outs: Sequence[int], names: Iterable[str]) -> _BodyWriter:
+        return _BodyWriter(self, f.graph, outs, self._checks, names)
 
     def followed(self, op: Op, first: Op, avals: tuple[Any, ...], out: Any) -> Fragment | None:
         """The fragment of an op of another op's result, if there is one that keeps more digits."""
@@ -142,6 +176,11 @@ def call_name(node: Node) -> str:
     return node.name if type(node.aval) is Aval else node.name.removesuffix(":all")
 
 
+def read_by(node: Node, use: Use | None) -> list[int]:
+    """The nodes that a node reads, for what is needed of it."""
+    return [j for k, j in enumerate(node.inputs) if j >= 0 and (use is None or k in use.reads)]
+
+
 def _refused(*what: tuple[str, str]) -> Fragment:
     return Fragment("", (), (), [], {}, refused=what)
 
@@ -151,36 +190,51 @@ def _first_line(op: Op) -> str:
 
 
 class _BodyWriter:
-    """Puts the fragments of a composite's body together."""
+    """Puts the fragments of a body together: of a composite, of a loop, of a branch."""
 
-    def __init__(self, assembler: Assembler, body: Traced, checks: bool) -> None:
+    def __init__(
+        self, assembler: Assembler, graph: AnyGraph, outs: Sequence[int], checks: bool, names: Iterable[str]
+    ) -> None:
         self._assembler = assembler
-        self._body = body
-        self._nodes = body.graph.nodes
-        self._b = Recorder("", body.aval, opset=0, target="", checks=checks, inputs=())
-        self._values: dict[int, list[Value]] = {}
+        self._graph = graph
+        self._nodes = graph.nodes
+        self._demand = demand(graph.nodes, outs)
+        self.b = Recorder("", None, opset=0, target="", checks=checks, inputs=names)
+        self._values: dict[int, Mapping[int, Value]] = {}
         self._refused: dict[tuple[str, str], None] = {}
 
-    def fragment(self, op: Op) -> Fragment:
-        body, b = self._body, self._b
-        for p in body.params:
-            if p >= 0:
-                node = self._nodes[p]
-                self._values[p] = [Value(b.names.take(node.name), node.aval.dtype, node.aval.shape)]
-        inputs = [self._values[p][0].name for p in body.params if p >= 0]
-        for i, needed in enumerate(body.need):
+    def given(self, i: int, name: str = "") -> str:
+        """Let a node be a value from outside, with this name or a new one. Gives the name."""
+        node = self._nodes[i]
+        value = Value(name or self.b.names.take(node.name), node.aval.dtype, node.aval.shape)
+        self._values[i] = {0: value}
+        return value.name
+
+    def set(self, i: int, value: Value) -> None:
+        """Let a node be a value that was recorded."""
+        self._values[i] = {0: value}
+
+    def results(self, outs: Sequence[int]) -> list[Value]:
+        """The values of nodes, and all that they need."""
+        for i, needed in enumerate(self._demand.need):
             if needed and i not in self._values:
                 self._node(i)
-        if self._refused:
-            return _refused(*self._refused)
-        results = [self._values[o][0] for o in body.outs]
-        found = b.fragment(op.qualname, inputs, self._guarded(results), _first_line(op))
-        found.is_card = op.is_loss
-        return found
+        return self._guarded([self._values[o][0] for o in outs])
+
+    def fragment(
+        self, name: str, inputs: Sequence[str], outs: Sequence[int], doc: str = "", more: Sequence[Value] = ()
+    ) -> Fragment:
+        """All of it, giving these nodes, and more values after them; or why it cannot be."""
+        results = self.results(outs)
+        return self.refusal() or self.b.fragment(name, inputs, [*results, *more], doc)
+
+    def refusal(self) -> Fragment | None:
+        """Why there is none, if something in it has no counterpart."""
+        return _refused(*self._refused) if self._refused else None
 
     def _guarded(self, results: Sequence[Value]) -> list[Value]:
         """The results, floats among them NaN where a check has failed; then nobody need hear of it any more."""
-        b = self._b
+        b = self.b
         if not b.failed or not any(v.dtype.kind == "f" for v in results):
             return list(results)
         bad = b.failed[0]
@@ -190,24 +244,24 @@ class _BodyWriter:
         return [b.select(bad, b.value(np.nan, v.dtype), v) if v.dtype.kind == "f" else v for v in results]
 
     def _node(self, i: int) -> None:
-        node, b = self._nodes[i], self._b
+        node, b = self._nodes[i], self.b
         if node.op is ITEM:
-            self._values[i] = [self._values[node.inputs[0]][node.attrs["index"]]]
+            self._values[i] = {0: self._values[node.inputs[0]][node.attrs["index"]]}
             return
         if node.op.kind is not VariableKind.ARRAY:
-            self._values[i] = [b.constant(self._body.graph.values[i], node.name)]
+            self._values[i] = {0: b.constant(self._graph.values[i], node.name)}
             return
         inner, inputs = self._fragment_of(i)
+        use = self._demand.uses.get(i)
+        avals: Any = (node.aval,) if type(node.aval) is Aval else node.aval
+        gives = range(len(avals)) if use is None else use.gives
         if inner.refused:
             self._refused.update(dict.fromkeys(inner.refused))
-            avals = [node.aval] if type(node.aval) is Aval else node.aval
-            known = next(a for a in avals if a is not None)  # A loop has no type for what is not made.
-            self._values[i] = [Value("", (a or known).dtype, (a or known).shape) for a in avals]  # type: ignore[union-attr]
+            self._values[i] = {k: Value("", avals[k].dtype, avals[k].shape) for k in gives}
             return
-        avals = [node.aval] if type(node.aval) is Aval else list(node.aval)  # type: ignore[arg-type]
         base = b.names.take(node.name)
-        names = [base, *(b.names.take(f"{base}_{k}") for k in range(1, len(avals)))][: len(avals)]
-        values = [Value(name, a.dtype, a.shape) for name, a in zip(names, avals, strict=True)]
+        names = [base, *(b.names.take(f"{base}_{k}") for k in range(1, len(gives)))]
+        values = {k: Value(name, avals[k].dtype, avals[k].shape) for name, k in zip(names, gives, strict=True)}
         if inner.bad:
             b.failed.append(Value(b.names.take(f"{base}_is_bad"), np.dtype(bool), ()))
             names.append(b.failed[-1].name)
@@ -223,6 +277,6 @@ class _BodyWriter:
             found = self._assembler.followed(node.op, first.op, operand_avals(self._nodes, first.inputs), node.aval)
             if found is not None:
                 return found, list(first.inputs)
-        avals = operand_avals(self._nodes, node.inputs)
-        found = self._assembler.call(node.op, avals, node.attrs, node.aval, inner=True)
-        return found, [j for j in node.inputs if j >= 0]
+        use = self._demand.uses.get(i)
+        found = self._assembler.node(self._nodes, i, use, inner=True)
+        return found, read_by(node, use)

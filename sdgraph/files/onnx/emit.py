@@ -13,7 +13,7 @@ import onnx
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from sdgraph.files.free_names import FreeNames
-from sdgraph.files.onnx.fragments import Fragment, Step
+from sdgraph.files.onnx.fragments import Fragment, Step, Value
 
 DOMAIN: Final = "ai.sdgraph"
 """Of the functions that stand for ops."""
@@ -137,26 +137,36 @@ class Block:
             return
         node = helper.make_node(step.what, inputs, outputs, name=names[step.outputs[0]])
         for key, value in step.attrs.items():
-            node.attribute.append(self._attribute(key, value, within))
+            node.attribute.append(self._attribute(key, value, within, names))
         self.nodes.append(node)
 
-    def _attribute(self, key: str, value: Any, within: str) -> onnx.AttributeProto:
+    def _attribute(self, key: str, value: Any, within: str, names: Mapping[str, str]) -> onnx.AttributeProto:
         if isinstance(value, np.dtype):
             value = elem_type(value)
         elif isinstance(value, np.ndarray):
             value = tensor("", value)
         elif isinstance(value, Fragment):
-            value = self._subgraph(value, within + key)
+            value = self._subgraph(value, within + key, names)
         return helper.make_attribute(key, value)
 
-    def _subgraph(self, fragment: Fragment, within: str) -> GraphProto:
-        names: dict[str, str] = {}
+    def _subgraph(self, fragment: Fragment, within: str, around: Mapping[str, str]) -> GraphProto:
+        names = {k: around[k] for k in fragment.captured}
         inner = Block(self._emitter, self.names)
         for k in (*fragment.inputs, *fragment.outputs):
             names[k] = self.names.take(f"{within}/{k}")
+        for k, array in fragment.constants.items():
+            names[k] = inner.constant(f"{within}/{k}", array)
         for step in fragment.steps:
             inner.step(step, names, f"{within}/")
+        told = {v.name: v for v in fragment.told}
         ins, outs = (
-            [ValueInfoProto(name=names[k]) for k in several] for several in (fragment.inputs, fragment.outputs)
+            [_value_info(names[k], told.get(k)) for k in several] for several in (fragment.inputs, fragment.outputs)
         )
         return helper.make_graph(inner.nodes, within, ins, outs)
+
+
+def _value_info(name: str, told: Value | None) -> ValueInfoProto:
+    if told is None:
+        return ValueInfoProto(name=name)
+    shape = [d if type(d) is int else None for d in told.shape]
+    return helper.make_tensor_value_info(name, elem_type(told.dtype), shape)

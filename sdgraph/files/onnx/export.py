@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sdgraph.build.graph import Node
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import ITEM
-from sdgraph.build.operands import operand_avals
-from sdgraph.build.reach import reachable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, is_whole, one_of
 from sdgraph.errors import ArgumentError, MissingDependencyError, SDGraphError, shown
 from sdgraph.files.onnx.assemble import Assembler, call_name, no_type
+from sdgraph.files.onnx.demand import Demand, demand
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.files.onnx.registry import TARGETS
 from sdgraph.ops.graph import OpGraph
@@ -56,15 +55,16 @@ def to_onnx(
     _check_settings(path, opset, target, weights)
     functions, origins, checks = flag("functions", functions), flag("origins", origins), flag("checks", checks)
     wanted = _wanted(sd, fetches)
-    need = reachable(sd.nodes, [v.id for v in wanted])
-    calls = _calls(sd, need, Assembler(sd, opset=opset, target=target, checks=checks))
-    values = {sd.nodes[i].name: sd.values[i] for i, needed in enumerate(need) if needed and i in sd.values}
+    needed = demand(sd.nodes, [v.id for v in wanted])
+    need = needed.need
+    calls = _calls(sd, needed, Assembler(sd, opset=opset, target=target, checks=checks))
+    values = {sd.nodes[i].name: sd.values[i] for i, flagged in enumerate(need) if flagged and i in sd.values}
     outside = {k: a for k, a in values.items() if a.nbytes > SMALL} if weights == "external" else {}
     _check_size(sum(a.nbytes for k, a in values.items() if k not in outside))
 
     from sdgraph.files.onnx.model import Settings, make_model
 
-    model = make_model(sd, wanted, need, calls, Settings(opset, functions, origins, outside.keys()))
+    model = make_model(sd, wanted, needed, calls, Settings(opset, functions, origins, outside.keys()))
     if path is not None:
         from sdgraph.files.onnx.write import write
 
@@ -123,7 +123,7 @@ def _check_size(nbytes: int) -> None:
 # ---------------------------------------------------------------------- what there is, and what there is not
 
 
-def _calls(sd: OpGraph, need: bytearray, assembler: Assembler) -> dict[int, Fragment]:
+def _calls(sd: OpGraph, needed: Demand, assembler: Assembler) -> dict[int, Fragment]:
     """The fragment of each call that is needed.
 
     Raises:
@@ -132,17 +132,16 @@ def _calls(sd: OpGraph, need: bytearray, assembler: Assembler) -> dict[int, Frag
     found: dict[int, Fragment] = {}
     lacking: dict[tuple[str, str], list[Node]] = {}
     in_gradients = sd.gradient_flags()
-    for i, needed in enumerate(need):
+    for i, flagged in enumerate(needed.need):
         node = sd.nodes[i]
-        if not needed or node.op is ITEM:
+        if not flagged or node.op is ITEM:
             continue
         if node.op.kind is not VariableKind.ARRAY:
             why = no_type(node.aval)
             if why is not None:
                 lacking.setdefault((node.op.qualname, why), []).append(node)
             continue
-        avals = operand_avals(sd.nodes, node.inputs)
-        fragment = assembler.call(node.op, avals, node.attrs, node.aval, inner=bool(in_gradients[i]))
+        fragment = assembler.node(sd.nodes, i, needed.uses.get(i), inner=bool(in_gradients[i]))
         for op, why in fragment.refused:
             within = "" if op == node.op.qualname else f" in {node.op.qualname}"
             lacking.setdefault((op + within, why), []).append(node)

@@ -69,6 +69,12 @@ class Step:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All values that it needs: operands, and what graphs among the settings read of what is around them."""
+        inside = [name for v in self.attrs.values() if isinstance(v, Fragment) for name in v.captured]
+        return (*self.inputs, *inside)
+
 
 @dataclass(slots=True, eq=False)
 class Fragment:
@@ -88,6 +94,10 @@ class Fragment:
     bad: bool = False
     refused: tuple[tuple[str, str], ...] = ()
     """Ops in it that have no counterpart, each with the reason; nothing else counts then."""
+    captured: tuple[str, ...] = ()
+    """Values that it reads and that are not its own, if it is a graph inside of an operator."""
+    told: tuple[Value, ...] = ()
+    """Inputs and outputs whose dtype and shape a runtime must be told, if it is such a graph."""
 
     @property
     def is_operator(self) -> bool:
@@ -200,7 +210,7 @@ class Recorder:
 
     def shape_of(self, x: Value) -> Value:
         """The shape as a vector."""
-        return self.vector(x.shape) if _static(x.dims) else self.Shape(x)
+        return self.vector(x.shape) if static(x.dims) else self.Shape(x)
 
     def product(self, sizes: Iterable[Size]) -> Size:
         """The number of elements that sizes make together."""
@@ -215,7 +225,7 @@ class Recorder:
     def reshape(self, x: Value, sizes: Sequence[Size]) -> Value:
         """The elements in another shape, none of which has to be known."""
         shape = known(sizes)
-        if _static(shape) and x.dims == shape:
+        if static(shape) and x.dims == shape:
             return x
         unknown = [k for k, n in enumerate(sizes) if isinstance(n, Value)]
         if len(unknown) == 1 and 0 not in shape:
@@ -231,7 +241,7 @@ class Recorder:
     def expand(self, x: Value, sizes: Sequence[Size]) -> Value:
         """The value repeated to a shape that it broadcasts to."""
         shape = known(sizes)
-        if _static(shape) and x.dims == shape:
+        if static(shape) and x.dims == shape:
             return x
         return self.Expand(x, self.vector(sizes)).shaped(shape)
 
@@ -286,7 +296,11 @@ class Recorder:
         outputs += [] if bad is None else [bad.name]
         steps, read = _needed(self.steps, outputs)
         constants = {name: array for name, array in self.constants.items() if name in read}
-        return Fragment(name, tuple(inputs), tuple(outputs), steps, constants, doc, bad=bool(self.failed))
+        own = made | constants.keys() | {"", *inputs}
+        captured = tuple(dict.fromkeys(name for step in steps for name in step.reads if name not in own))
+        return Fragment(
+            name, tuple(inputs), tuple(outputs), steps, constants, doc, bad=bool(self.failed), captured=captured
+        )
 
 
 def _needed(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[list[Step], set[str]]:
@@ -294,7 +308,7 @@ def _needed(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[list[Step], 
     wanted, kept = set(outputs), []
     for step in reversed(steps):
         if wanted.intersection(step.outputs):
-            wanted.update(step.inputs)
+            wanted.update(step.reads)
             kept.append(step)
     return kept[::-1], wanted
 
@@ -324,7 +338,8 @@ def known(sizes: Sequence[Size]) -> Shape:
     return tuple([n if type(n) is int else None for n in sizes])
 
 
-def _static(shape: Shape | None) -> bool:
+def static(shape: Shape | None) -> bool:
+    """Whether all sizes of a shape are known."""
     return shape is not None and all(type(d) is int for d in shape)
 
 

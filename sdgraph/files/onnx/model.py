@@ -20,7 +20,8 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.differentiate.which_losses import current_losses
 from sdgraph.errors import GradientError
 from sdgraph.files.free_names import FreeNames
-from sdgraph.files.onnx.assemble import call_name
+from sdgraph.files.onnx.assemble import call_name, read_by
+from sdgraph.files.onnx.demand import Demand
 from sdgraph.files.onnx.emit import DOMAIN, Block, Emitter, elem_type, set_metadata, tensor, without_data
 from sdgraph.files.onnx.fragments import Fragment
 from sdgraph.frames.origin import Origin, Place
@@ -45,18 +46,18 @@ class Settings(NamedTuple):
 
 
 def make_model(
-    sd: OpGraph, fetches: Sequence[SDVariable], need: bytearray, calls: Mapping[int, Fragment], settings: Settings
+    sd: OpGraph, fetches: Sequence[SDVariable], needed: Demand, calls: Mapping[int, Fragment], settings: Settings
 ) -> ModelProto:
     """The model that computes the fetches.
 
     Args:
         sd: The graph.
         fetches: What it gives, in this order.
-        need: A flag per node: whether a fetch needs it.
+        needed: What the fetches need.
         calls: The fragment of each call.
         settings: What the caller chose.
     """
-    return _ModelWriter(sd, fetches, need, calls, settings).model()
+    return _ModelWriter(sd, fetches, needed, calls, settings).model()
 
 
 class _ModelWriter:
@@ -64,13 +65,14 @@ class _ModelWriter:
         self,
         sd: OpGraph,
         fetches: Sequence[SDVariable],
-        need: bytearray,
+        needed: Demand,
         calls: Mapping[int, Fragment],
         settings: Settings,
     ) -> None:
         self._sd = sd
         self._nodes = sd.nodes
-        self._ids = [i for i, needed in enumerate(need) if needed]
+        self._ids = [i for i, flagged in enumerate(needed.need) if flagged]
+        self._uses = needed.uses
         self._calls = calls
         self._fetches = fetches
         self._settings = settings
@@ -149,7 +151,7 @@ class _ModelWriter:
 
     def _call(self, block: Block, i: int, node: Node) -> None:
         nodes, fragment = self._nodes, self._calls[i]
-        inputs = [nodes[j].name for j in node.inputs if j >= 0]
+        inputs = [nodes[j].name for j in read_by(node, self._uses.get(i))]
         outputs = self._outputs(block, i, node)
         if fragment.bad:
             outputs.append(block.names.take(f"/{call_name(node)}/is_bad"))
@@ -170,9 +172,8 @@ class _ModelWriter:
             return [node.name]
         items = self._items.get(i, {})
         avals: Any = node.aval
-        return [
-            items[k][0] if k in items else block.names.take(f"/{call_name(node)}/output_{k}") for k in range(len(avals))
-        ]
+        gives = self._uses[i].gives if i in self._uses else range(len(avals))
+        return [items[k][0] if k in items else block.names.take(f"/{call_name(node)}/output_{k}") for k in gives]
 
     # ------------------------------------------------------------------ what stands beside them
 
