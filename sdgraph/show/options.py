@@ -68,7 +68,8 @@ class Options(NamedTuple):
         max_nodes: Most cards to draw; above it scopes are collapsed, then only a window is drawn. None: no limit.
         focus: A variable to draw with its neighbours only.
         radius: How many edges the neighbourhood of ``focus`` reaches.
-        expand: Outputs of composite ops to draw opened, such as a loss.
+        expand: What to draw opened: outputs of composite ops, such as a loss, with the scopes around them, or names of
+            scopes, whatever ``depth`` says of others.
         theme: ``"auto"`` (SVG follows the reader's choice), ``"light"`` or ``"dark"``.
         legend: Whether to explain the kinds of cards.
         title: The heading; made from the view by default.

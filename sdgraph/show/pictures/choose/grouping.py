@@ -6,7 +6,7 @@ Says what it left out. Must not know cards or layout.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,17 +52,17 @@ class Groups:
     notes: list[str] = field(default_factory=list)
 
 
-def group(found: Parts, depth: int | None, max_nodes: int | None) -> Groups:
-    """Group the parts of a picture so that at most ``max_nodes`` cards are left."""
+def group(found: Parts, depth: int | None, max_nodes: int | None, opened: Collection[tuple[str, ...]] = ()) -> Groups:
+    """Group the parts of a picture so that at most ``max_nodes`` cards are left; scopes in ``opened`` stay open."""
     limit = max_nodes if max_nodes is not None else len(found.parts)
     paths = {i: _path(found, p) for i, p in found.parts.items()}
     deepest = min(max((len(p) for p in paths.values()), default=0), DEEPEST)
     level = deepest if depth is None else min(depth, deepest)
-    keyed = _keyed(found, paths, level)
+    keyed = _keyed(found, paths, level, opened)
     if depth is None:
         while len(keyed) > limit and level > 0:
             level -= 1
-            keyed = _keyed(found, paths, level)
+            keyed = _keyed(found, paths, level, opened)
     groups = list(keyed.values())
     notes = []
     if len(groups) > limit:
@@ -81,16 +81,19 @@ def _path(found: Parts, part: Part) -> tuple[str, ...]:
     return (part.item if base is None else base).scope
 
 
-def _keyed(found: Parts, paths: dict[int, tuple[str, ...]], level: int) -> dict[Hashable, Group]:
-    """Groups when ``level`` levels of scopes are open; a scope with one member is not worth a box."""
+def _keyed(
+    found: Parts, paths: dict[int, tuple[str, ...]], level: int, opened: Collection[tuple[str, ...]]
+) -> dict[Hashable, Group]:
+    """Groups when ``level`` levels of scopes are open, and those ``opened``; one member alone is not worth a box."""
     keyed: dict[Hashable, Group] = {}
     for i, part in found.parts.items():
-        path = paths[i][: level + 1]
-        key: Hashable = (part.order, path) if len(paths[i]) > level else i
+        deeper = (paths[i][: k + 1] for k in range(level, len(paths[i])))
+        path = next((p for p in deeper if p not in opened), None)
+        key: Hashable = i if path is None else (part.order, path)
         if key in keyed:
             keyed[key].members.append(part)
         else:
-            keyed[key] = Group([part], path if len(paths[i]) > level else None)
+            keyed[key] = Group([part], path)
     for g in keyed.values():
         if len(g.members) == 1:
             g.path = None

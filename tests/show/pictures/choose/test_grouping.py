@@ -1,6 +1,7 @@
 import pytest
 
 from sdgraph import SameDiff
+from sdgraph.errors import ArgumentTypeError, UnknownVariableError
 from tests.show.pictures.graphs import layers, logistic_regression
 from tests.show.pictures.parsing import cards, parsed
 
@@ -38,6 +39,31 @@ def test_depth_counts_levels():
     assert [t for t, _ in titles(sd.plot(depth=0))] == ["a"]
     assert len(sd.plot(depth=2).scene.cards) == 3
     assert len(sd.plot(depth=99).scene.cards) == 3
+
+
+def test_expand_opens_a_scope_and_leaves_the_others():
+    view = layers(3).plot(depth=0, expand="layer1")
+    assert [c.title for c in view.scene.cards if c.word == "scope"] == ["layer0", "layer2"]
+    assert {c.path for c in view.scene.cards if c.path} == {("layer1",)}
+    assert view.notes == ["2 scopes with 6 variables collapsed"]
+
+
+def test_expand_opens_the_scopes_around_an_op():
+    sd = SameDiff()
+    x = sd.placeholder("x", (2,))
+    with sd.name_scope("a"), sd.name_scope("b"):
+        z = sd.nn.hard_sigmoid(x, name="z")
+    sd.scan(lambda h, e: (h + e * e, None), 0.0, z, name="total")
+    view = sd.plot(depth=0, expand=["a/b/z", "total"])
+    assert view.notes == []
+    assert {("a", "b", "z"), ("total",)} <= {c.path for c in view.scene.cards}
+
+
+def test_expand_of_what_is_neither_is_an_error():
+    with pytest.raises(UnknownVariableError, match="layer9"):
+        layers(3).plot(expand=["layer1", "layer9"])
+    with pytest.raises(ArgumentTypeError, match="Not variables"):
+        layers(3).plot(expand=5)  # pyright: ignore[reportArgumentType]
 
 
 def test_arrows_between_collapsed_scopes_are_drawn_once():
