@@ -19,7 +19,10 @@ def size(aval):
 
 
 def work(plan):
-    """Elements that a plan computes and moves; a product counts its multiplications, a view counts 1."""
+    """Elements that a plan computes and moves; a product counts its multiplications, a view counts 1.
+
+    A loop counts its body for each step, and branches count all of theirs.
+    """
     shapes = {slot: aval.shape for slot, aval in plan.leaf_avals.items()}
     shapes |= {slot: value.shape for slot, value in plan.constants}
     total = 0
@@ -41,6 +44,9 @@ def work(plan):
             total += step.aval.size
         else:
             total += max(size(step.aval), math.prod(first))
+        if step.op.has_bodies:
+            run = step.attrs["run"].of
+            total += run.times * sum(work(inner.plan) for inner in run.inner)
         total += len(step.inputs)
     return total
 
