@@ -6,6 +6,7 @@ With --write the outputs are kept in the files, without what differs from run to
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -67,6 +68,8 @@ def main() -> int:
     parser.add_argument("paths", nargs="+", type=Path, help="notebooks, or folders of notebooks")
     parser.add_argument("--write", action="store_true", help="keep the outputs in the files")
     arguments = parser.parse_args()
+    if arguments.write:
+        os.environ.pop("MPLBACKEND", None)  # The one of notebooks keeps pictures.
     notebooks: list[Path] = []
     for path in arguments.paths:
         found = sorted(path.glob("*.ipynb")) if path.is_dir() else [path]

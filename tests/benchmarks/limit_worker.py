@@ -21,7 +21,7 @@ _state = {}
 def settled():
     """Wait until no better code is made in the background, where this version does that."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("sdgraph."):
+        if name.startswith("sdgraph.run.engines."):
             getattr(module, "settled", lambda: None)()
 
 

@@ -59,6 +59,8 @@ SIZED = {
     "cnn.deconv2d": lambda n: s(f(n, 2, 2, n), f(2, 2, n, n), f(n)),
     "cnn.deconv3d": lambda n: s(f(n, 2, 1, 2, n), f(2, 1, 2, n, n), f(n)),
     "cnn.dilation2d": lambda n: s(f(n, 3, 3, n), f(2, 2, n)),
+    # Its value is a view of little, so that a grid of its size would count as growth.
+    "math.meshgrid": lambda n: s(f(n), f(3)),
     "cnn.window_first": lambda n: s(f(n), f(n - 1), sizes=2),
     **{
         f"image.{name}": lambda n: s(f(n, 3))

@@ -95,8 +95,11 @@ class Version:
 def started(tree: Path, threads: int) -> Version:
     """A version whose compiler runs, and that is surely the one of that folder."""
     version = Version(tree)
-    file = Path(version.ask("started", threads=threads)["file"]).resolve()
-    if not file.is_relative_to(tree.resolve()):
+    try:
+        file = Path(version.ask("started", threads=threads)["file"]).resolve()
+        if not file.is_relative_to(tree.resolve()):
+            raise RuntimeError(f"the package of {tree} was wanted, but {file} was found")
+    except BaseException:
         version.__exit__()
-        raise RuntimeError(f"the package of {tree} was wanted, but {file} was found")
+        raise
     return version
