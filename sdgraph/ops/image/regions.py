@@ -194,7 +194,7 @@ _SHARED = {"image": "Images, channels last: shape ``(batch, height, width, chann
 class SDRegions(Namespace, prefix="image", shared=_SHARED):
     """Parts of images."""
 
-    @composite(infer=_cropped, literals={"box_indices": "int64"})
+    @composite(infer=_cropped, grows=True, literals={"box_indices": "int64"})
     def crop_and_resize(
         self,
         image: Operand,
@@ -357,7 +357,7 @@ class SDRegions(Namespace, prefix="image", shared=_SHARED):
         for k, (u, n) in enumerate(zip(drawn, shape, strict=True)):
             if n != v.shape[k]:
                 start = sd.math.floor(u * (sd.axis_size(v, k, "float64") - (n - 1)))
-                v = sd.gather(v, sd.cast(start, "int64") + np.arange(n), k)
+                v = sd.gather(v, sd.cast(start, "int64") + sd.range(0, n, 1, dtype="int64"), k)
         return v
 
     @composite

@@ -282,7 +282,7 @@ class SDSpecial(Namespace, prefix="math", shared=_SHARED):
             >>> from sdgraph import SameDiff
             >>> sd = SameDiff(dtype="float64")
             >>> sd.math.igammac(2.0, [0.0, 1.0, 20.0]).eval()
-            array([1.00000000e+00, 7.35758882e-01, 4.32842260e-08])
+            array([1.00000000e+00, 7.35758882e-01, 4.32842261e-08])
         """
         ...
 

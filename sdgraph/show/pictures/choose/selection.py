@@ -75,7 +75,10 @@ def _told(sd: OpGraph, expand: Any) -> tuple[list[SDVariable], list[str]]:
     each = [expand] if isinstance(expand, str) else expand
     if not isinstance(each, Iterable) or isinstance(each, SDVariable):
         return sd.several(each), []
-    told = list(each)
+    try:
+        told = list(each)
+    except Exception:
+        return sd.several(each), []  # Which says what is wrong with it.
     names = [n for n in told if isinstance(n, str) and n not in sd.names.ids]
     scopes = [n for n in names if any(name.startswith(f"{n}/") for name in sd.names.ids)]
     return sd.several([v for v in told if not (isinstance(v, str) and v in scopes)]), scopes
