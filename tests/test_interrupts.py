@@ -24,6 +24,14 @@ def what_finalizers_raise_is_lost(monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
 
 
+@pytest.fixture(autouse=True)
+def numpy_warns_as_before():
+    """A signal inside of numpy's own ``errstate`` leaves what that has set, for whatever runs next in this process."""
+    before = np.geterr()
+    yield
+    np.seterr(**before)
+
+
 def interrupted(call, delay, again=0.0):
     """Call it; after so many seconds, and then again and again, a signal raises KeyboardInterrupt. Whether one did."""
     armed = [True]
