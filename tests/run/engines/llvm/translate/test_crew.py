@@ -521,6 +521,8 @@ def test_nobody_watches_with_one_core(monkeypatch):
     monkeypatch.setattr(threads, "usable_cores", lambda: 1)
     threads.set_num_threads(2)
     helped()
+    # Who helped has gone: one that is on its way would be there for the first of them.
+    assert soon(lambda: len(threads._idle) == threads._workers == 1 and word("watching") == 0)
     assert not any(short_calls())
 
 
