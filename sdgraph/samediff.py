@@ -42,6 +42,7 @@ _FOR_THE_LIBRARY = {
     "display_bundle",
     "executable_bundle",
     "training_kept",
+    "layer_notes",
 }
 """Methods of the classes below that users need not see; all of the `GraphBuilder` are of that kind."""
 

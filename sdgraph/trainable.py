@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sdgraph.train.updating.updater_state import UpdaterState
 
 
-_NOT_COPIED: Final = frozenset({"training_kept", "_listeners"})
+_NOT_COPIED: Final = frozenset({"training_kept", "_listeners", "layer_notes"})
 """What belongs to this graph alone."""
 
 
@@ -183,6 +183,8 @@ class TrainableGraph(GraphFiles):
         set_config(self, config)
 
     _listeners: tuple[Any, ...] = ()
+    layer_notes: Any = None
+    """What `sdgraph.keras` remembers of the layers that were called in the graph."""
 
     def set_listeners(self, *listeners: Any) -> None:
         """Let listeners hear of all `fit`, `evaluate`, `predict` and `output` of this graph, in place of those before.

@@ -16,7 +16,6 @@ from sdgraph.keras.training.reading import Given, placed
 from sdgraph.keras.training.recipe import Recipe
 from sdgraph.train.inference import inferring
 from sdgraph.train.step import OnNaN, TrainingStep
-from sdgraph.train.updating.updaters import Updater
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import EngineName
@@ -45,12 +44,13 @@ class Compiled:
         inputs: Sequence[SDVariable],
         outputs: Sequence[SDVariable],
         recipe: Recipe,
-        updater: Updater,
+        optimizer: OptimizerInUse,
         on_nan: OnNaN,
         engine: EngineName | str,
+        in_training: Callable[[], Sequence[SDVariable]],
     ) -> None:
         self.inputs, self.outputs, self.recipe = tuple(inputs), tuple(outputs), recipe
-        self.optimizer = OptimizerInUse(updater)
+        self.optimizer, self._in_training = optimizer, in_training
         self.on_nan: OnNaN = on_nan
         self.engine = engine
         self.directions = {name: m.direction for name, _, m, _ in recipe.columns() if m.direction is not None}
@@ -61,6 +61,8 @@ class Compiled:
         self._step: tuple[tuple[Fetched, tuple[int, ...]], TrainingStep] | None = None
         """The last step, by what it computes and what may be trained."""
         self._functions: dict[Fetched, Function] = {}
+        self._trained: tuple[SDVariable, ...] | None = None
+        self._of_training: dict[Objective, Objective] = {}
 
     def objective(self, given: Given) -> Objective:
         """The losses and metrics for such labels and weights."""
@@ -75,6 +77,16 @@ class Compiled:
         if found is None:
             found = self._objectives[key] = Objective(self.outputs, self.recipe, signature)
         return found
+
+    def in_training(self, objective: Objective) -> Objective:
+        """The same of the outputs as they are in training, where they are not the same for training and use."""
+        if self._trained is None:
+            self._trained = tuple(self._in_training())
+        if self._trained == self.outputs:
+            return objective
+        if objective not in self._of_training:
+            self._of_training[objective] = Objective(self._trained, self.recipe, objective)
+        return self._of_training[objective]
 
     def step(self, objective: Objective, also: Sequence[SDVariable] = ()) -> TrainingStep:
         """What trains with an objective; it goes on where the last one ended, also where that had another.

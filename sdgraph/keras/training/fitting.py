@@ -66,6 +66,7 @@ def fit(model: Any, compiled: Compiled, inputs: Mapping[str, SDVariable], given:
     with training(sd):
         also = [v for c in own for v in sd.several(c.requires(sd))]
         (objective, batches), held_out = _data(compiled, inputs, given)
+        objective = compiled.in_training(objective)
         step = compiled.step(objective, also)
         run = Run(step, objective.measures, max(0, given.epochs - given.initial_epoch), batches.count())
         run.setup = Setup(sd, step, list(objective.measures.losses), batches, engine_name(compiled.engine))

@@ -17,6 +17,8 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
+from sdgraph.keras.layers.notes import mask_of, notes_of
+from sdgraph.keras.layers.replaying import steps
 from sdgraph.keras.training.metrics import Metric
 from sdgraph.keras.training.recipe import Recipe
 from sdgraph.ops.losses.keras.weighting import same_rank
@@ -59,16 +61,13 @@ class Objective:
     Args:
         outputs: The outputs of the model.
         recipe: What is asked of each.
-        signature: What is fed.
+        signature: What is fed; or another objective, to be fed the same.
     """
 
-    def __init__(self, outputs: Sequence[SDVariable], recipe: Recipe, signature: Signature) -> None:
+    def __init__(self, outputs: Sequence[SDVariable], recipe: Recipe, signature: Signature | Objective) -> None:
         sd = outputs[0].sd
         with sd.transaction(), sd.name_scope("training"), _unmarked(sd):
-            self.labels = [_placeholder(p, "y_true", kind) for p, kind in zip(outputs, signature.labels, strict=True)]
-            self.weights = [
-                _placeholder(p, "sample_weight", kind) for p, kind in zip(outputs, signature.weights, strict=True)
-            ]
+            self.labels, self.weights = _fed(outputs, signature)
             parts = [self._loss(k, p, recipe) for k, p in enumerate(outputs)]
             terms = [_weighed(v, w) for v, w in zip(parts, recipe.weights, strict=True) if v is not None]
             columns = [self._column(column, outputs) for column in recipe.columns()]
@@ -94,7 +93,8 @@ class Objective:
         if loss is None:
             return None
         assert y is not None, "labels were not asked for"
-        found = loss(y, p, self.weights[k])
+        mask = mask_of(p)
+        found = loss(y, p, self.weights[k]) if mask is None else loss(y, p, self.weights[k], mask)
         if found.shape != ():
             raise ShapeError(
                 "A model is trained with losses that are one number for a batch.",
@@ -129,10 +129,38 @@ _LEAVES = (VariableKind.PLACEHOLDER, VariableKind.VARIABLE)
 
 
 def extra_terms(outputs: Sequence[SDVariable]) -> list[SDVariable]:
-    """The terms of `SameDiff.add_loss` that are a model's: those that have a placeholder or variable of its outputs."""
+    """The terms of `SameDiff.add_loss` that are a model's.
+
+    Those of layers are, if the call of the layer leads to the outputs; penalties on weights, if the weight does and is
+    trained; others, if they have a placeholder or variable in common with the outputs.
+    """
     sd = outputs[0].sd
-    own = set(leaves(outputs)) if sd.losses else set()
-    return [term for term in sd.losses if own & set(leaves([term]))]
+    if not sd.losses:
+        return []
+    own, notes = set(leaves(outputs)), notes_of(sd)
+    path = {id(step) for step in steps(sd, outputs)} if notes.terms else set()
+
+    def belongs(term: SDVariable) -> bool:
+        note = notes.terms.get(term.node)
+        if note is None:
+            return bool(own & set(leaves([term])))
+        if note.weight is not None:
+            return note.weight.trainable and note.weight.of(sd) in own
+        return id(note.call) in path
+
+    return [term for term in sd.losses if belongs(term)]
+
+
+def _fed(
+    outputs: Sequence[SDVariable], given: Signature | Objective
+) -> tuple[list[SDVariable | None], list[SDVariable | None]]:
+    """The placeholders of labels and of weights."""
+    if isinstance(given, Objective):
+        return given.labels, given.weights
+    return (
+        [_placeholder(p, "y_true", kind) for p, kind in zip(outputs, given.labels, strict=True)],
+        [_placeholder(p, "sample_weight", kind) for p, kind in zip(outputs, given.weights, strict=True)],
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`sdgraph.keras.Model`: a graph's inputs and outputs, trained and used as Keras' models are.
+"""What is done with a model besides calling it: compiling, training, measuring, predicting, its files.
 
 A front: what it is asked for is done by `sdgraph.keras.training` and the loop of `sdgraph.train`.
 """
@@ -8,22 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sdgraph.build.annotations import readable
-from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
-from sdgraph.infer.aval import is_floating
 from sdgraph.keras import optimizers
 from sdgraph.keras.callbacks.history import History
+from sdgraph.keras.layers.weights import settle
+from sdgraph.keras.models.gradients import Gradients
 from sdgraph.keras.training import fitting, measuring
 from sdgraph.keras.training.batches import How, batches_of, one_batch
 from sdgraph.keras.training.compiled import Compiled, Function
-from sdgraph.keras.training.objective import extra_terms, leaves
 from sdgraph.keras.training.optimizer import OptimizerInUse
 from sdgraph.keras.training.reading import ClassWeight, Reading
 from sdgraph.keras.training.recipe import Recipe
@@ -31,97 +29,59 @@ from sdgraph.keras.training.telling import Group, sorted_out
 from sdgraph.train.fitting import training
 from sdgraph.train.inference import inferring
 from sdgraph.train.step import OnNaN
-from sdgraph.wording import listed
 
 if TYPE_CHECKING:
-    from sdgraph.build.kinds import EngineName
+    from sdgraph.build.kinds import AnyGraph, EngineName
+    from sdgraph.keras.layers.weights import Weight
 
 Array = np.ndarray[Any, Any]
-Variables = SDVariable | Sequence[SDVariable] | Mapping[str, SDVariable]
 Verbose = int | str
 
 
-@readable
-class Model:
-    """Inputs and outputs of a graph, with Keras' ``compile``, ``fit``, ``evaluate`` and ``predict``.
+class Asked(NamedTuple):
+    """What `compile` was asked for."""
 
-    The variables that the outputs are computed from are trained. They stay the graph's, and have new values there.
-    Outputs are called by the names of their variables, or by the keys of a dict, in losses, metrics and histories.
+    optimizer: OptimizerInUse
+    wishes: tuple[Any, Any, Any, Any]
+    """The losses, their weights, metrics and weighted metrics, as they were given."""
+    on_nan: OnNaN
+    engine: EngineName | str
 
-    Args:
-        inputs: A placeholder, a list of them, or a dict of them by names of your own.
-        outputs: A variable, a list, or a dict.
-        name: What the model is called.
 
-    Raises:
-        ArgumentTypeError: If an input is no placeholder.
-        ArgumentError: If an output needs a placeholder that is not among the inputs, or there are several graphs.
-
-    Example:
-        >>> import numpy as np
-        >>> from sdgraph import SameDiff, keras
-        >>> sd = SameDiff()
-        >>> x = sd.placeholder("x", (None, 2))
-        >>> model = keras.Model(x, sd.nn.sigmoid(x @ sd.var("w", [[0.0], [0.0]])))
-        >>> model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
-        >>> points = np.random.default_rng(0).normal(size=(64, 2))
-        >>> history = model.fit(points, points[:, :1] > 0, epochs=5, verbose=0)
-        >>> sorted(history.history), history.epoch
-        (['accuracy', 'loss'], [0, 1, 2, 3, 4])
-    """
+class Trained:
+    """What models do besides being called: they are compiled, trained, measured and used."""
 
     history: History | None = None
     """What the last `fit` returned, also while it goes on."""
     stop_training: bool = False
     """Set it to True in a callback, and training ends after the batch or epoch."""
 
-    def __init__(self, inputs: Variables, outputs: Variables, name: str | None = None) -> None:
-        self._inputs, self._outputs = _named("input", inputs), _named("output", outputs)
-        self.name = "model" if name is None else name
-        self._form: type = (
-            SDVariable if isinstance(outputs, SDVariable) else dict if isinstance(outputs, Mapping) else list
-        )
-        graphs = {id(v.sd): v.sd for v in (*self._inputs.values(), *self._outputs.values())}
-        if len(graphs) != 1:
-            raise ArgumentError("A model is of one graph.", given=f"variables of {len(graphs)} graphs")
-        (self.sd,) = graphs.values()
-        for v in self._inputs.values():
-            if v.kind is not VariableKind.PLACEHOLDER:
-                raise ArgumentTypeError(f"An input is a placeholder: {v.name!r} is {v.kind.in_words}.", given=repr(v))
-        for v in self.outputs:
-            if not v.ndim:
-                raise ArgumentError(f"An output has an axis of examples: {v.name!r} is one number.", given=repr(v))
-        needed = [v for v in leaves(self.outputs) if v.kind is VariableKind.PLACEHOLDER]
-        lacking = [v.name for v in needed if v not in self.inputs]
-        if lacking:
-            raise ArgumentError(
-                f"The outputs need {listed(lacking, 'and')}.", given=f"inputs {listed(self.input_names)}"
-            )
-        self._compiled: Compiled | None = None
-        self._says: Function | None = None
+    if TYPE_CHECKING:
+        name: str
+        sd: AnyGraph
+        inputs: list[SDVariable]
+        outputs: list[SDVariable]
+        output_names: list[str]
+        trainable_weights: list[SDVariable]
+        _inputs: dict[str, SDVariable]
+        _outputs: dict[str, SDVariable]
 
-    @property
-    def inputs(self) -> list[SDVariable]:
-        """The inputs."""
-        return list(self._inputs.values())
+        def all_weights(self) -> list[Weight]: ...
+        def _connected_to(self, x: Any) -> Any: ...
+        def _trained_outputs(self) -> list[SDVariable]: ...
+        def _formed(self, found: list[Any]) -> Any: ...
 
-    @property
-    def outputs(self) -> list[SDVariable]:
-        """The outputs."""
-        return list(self._outputs.values())
+    _asked: Asked | None = None
+    _compiled: Compiled | None = None
+    _says: Function | None = None
+    _gradients: Sequence[Gradients] = ()
 
-    @property
-    def input_names(self) -> list[str]:
-        """What inputs are called."""
-        return list(self._inputs)
-
-    @property
-    def output_names(self) -> list[str]:
-        """What outputs are called, in losses, metrics and histories."""
-        return list(self._outputs)
-
-    def __repr__(self) -> str:
-        return f"<Model {self.name!r}: {listed(self.input_names, 'and')} to {listed(self.output_names, 'and')}>"
+    def _begin(self) -> None:
+        """Have other inputs or outputs."""
+        self._says = self._compiled = None
+        self._gradients = ()
+        if self._asked is not None:
+            self._compiled = self._made(self._asked)
 
     # ------------------------------------------------------------------ what is asked for
 
@@ -166,26 +126,42 @@ class Model:
             ArgumentTypeError: For what is no optimizer, loss or metric.
         """
         one_of("on_nan", on_nan, ("raise", "skip", "continue"))
-        recipe = Recipe.of(self.output_names, loss, loss_weights, metrics, weighted_metrics)
-        self._says = None
-        self._compiled = Compiled(self.inputs, self.outputs, recipe, optimizers.get(optimizer), on_nan, engine)
+        in_use = OptimizerInUse(optimizers.get(optimizer))
+        asked = Asked(in_use, (loss, loss_weights, metrics, weighted_metrics), on_nan, engine)
+        compiled = self._made(asked) if self._outputs else None
+        self._says, self._asked, self._compiled = None, asked, compiled
+
+    def _made(self, asked: Asked) -> Compiled:
+        recipe = Recipe.of(self.output_names, *asked.wishes)
+        return Compiled(self.inputs, self.outputs, recipe, asked.optimizer, asked.on_nan, asked.engine, self._trained_outputs)
 
     def _ready(self) -> Compiled:
-        if self._compiled is None:
+        if self._asked is None:
             raise ArgumentError(
                 "The model is not compiled.", fix='Say how it is trained: model.compile("adam", loss="mse").'
             )
+        if self._compiled is None:
+            _ = self.outputs  # It says what is lacking.
+            self._compiled = self._made(self._asked)
         return self._compiled
+
+    def _ready_for(self, x: Any) -> Compiled:
+        """What was compiled, for data that are at hand."""
+        self._connected_to(x)
+        settle(self.all_weights())
+        return self._ready()
 
     @property
     def compiled(self) -> bool:
         """Whether `compile` was called."""
-        return self._compiled is not None
+        return self._asked is not None
 
     @property
     def optimizer(self) -> OptimizerInUse:
         """The optimizer, whose ``learning_rate`` may be set."""
-        return self._ready().optimizer
+        if self._asked is None:
+            return self._ready().optimizer
+        return self._asked.optimizer
 
     @property
     def directions(self) -> Mapping[str, str]:
@@ -252,6 +228,7 @@ class Model:
             NumericsError: If a loss or a gradient is not finite, unless ``on_nan`` of `compile` or the callback
                 `TerminateOnNaN` says otherwise; no variable has changed.
         """
+        x = self._connected_to(x)
         given = fitting.Fit(
             x=x,
             y=y,
@@ -270,7 +247,11 @@ class Model:
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
         )
-        return fitting.fit(self, self._ready(), self._inputs, given)
+        settle(self.all_weights())
+        try:
+            return fitting.fit(self, self._ready(), self._inputs, given)
+        finally:
+            settle(self.all_weights())
 
     def train_on_batch(
         self,
@@ -292,10 +273,11 @@ class Model:
         Returns:
             The values of this batch, before the variables changed, in the order of `evaluate`.
         """
-        compiled = self._ready()
+        compiled = self._ready_for(x)
         with training(self.sd):
             reading = Reading(self._inputs, compiled.recipe, class_weight)
             objective, feeds, examples = one_batch(compiled, reading.all(x, y, sample_weight))
+            objective = compiled.in_training(objective)
             totals = objective.measures.totals()
             totals.add(compiled.step(objective)(feeds, examples=examples), examples)
         return measuring.told(totals.values(), compiled, flag("return_dict", return_dict))
@@ -328,8 +310,9 @@ class Model:
         Returns:
             The loss; with losses of several outputs these, in order; then the metrics. A single value is no list.
         """
-        compiled = self._ready()
         fitting.check_verbose(verbose)
+        x = self._connected_to(x)
+        compiled = self._ready_for(x)
         how = How(batch_size=batch_size, steps=steps)
         measured = batches_of(compiled, Reading(self._inputs, compiled.recipe), x, y, sample_weight, how)
         group = self._group(callbacks, verbose, measured[1].count())
@@ -338,7 +321,7 @@ class Model:
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; see `evaluate`."""
-        compiled = self._ready()
+        compiled = self._ready_for(x)
         given = Reading(self._inputs, compiled.recipe).all(x, y, sample_weight)
         objective, feeds, examples = one_batch(compiled, given)
         totals = objective.measures.totals()
@@ -366,6 +349,8 @@ class Model:
             An array for the output; with several outputs a list, or a dict where the model was made with one.
         """
         fitting.check_verbose(verbose)
+        x = self._connected_to(x)
+        settle(self.all_weights())
         reading = Reading(self._inputs, None)
         batches = measuring.input_batches(reading, self.inputs, x, batch_size, steps)
         group = self._group(callbacks, verbose, batches.count())
@@ -373,6 +358,8 @@ class Model:
 
     def predict_on_batch(self, x: Any) -> Any:
         """What the model says of one batch; see `predict`."""
+        self._connected_to(x)
+        settle(self.all_weights())
         arrays = Reading(self._inputs, None).inputs(x)
         values = self._predictions()({v.name: a for v, a in zip(self.inputs, arrays, strict=True)})
         return self._formed([values[v.name] for v in self.outputs])
@@ -383,58 +370,55 @@ class Model:
             self._says = inferring(self.sd, self.outputs, engine)
         return self._says
 
-    def _formed(self, found: list[Array]) -> Any:
-        if self._form is dict:
-            return dict(zip(self._outputs, found, strict=True))
-        return found[0] if self._form is SDVariable else found
-
     def _group(self, callbacks: Any, verbose: Verbose, steps: int | None) -> Group:
         keras, own = sorted_out(callbacks)
         if own:
             raise ArgumentTypeError("Callbacks of sdgraph.train hear of training only.", given=shown(own[0]))
         return Group(self, keras, {"verbose": verbose, "epochs": 1, "steps": steps})
 
-    # ------------------------------------------------------------------ variables
+    def value_and_gradients(
+        self, x: Any, y: Any = None, loss: Any = None, sample_weight: Any = None, *, training: bool = False
+    ) -> tuple[Array, list[Array | None]]:
+        """The loss on one batch, with all that `add_loss` and regularizers add, and its gradients.
 
-    @property
-    def weights(self) -> list[SDVariable]:
-        """The variables that outputs and `losses` are computed from, in the order they were made."""
-        found = leaves([*self.outputs, *self.losses])
-        return [v for v in found if v.kind is VariableKind.VARIABLE]
+        In place of a tape: ``optimizer.apply_gradients(zip(gradients, model.trainable_weights))`` goes on from here.
 
-    @property
-    def trainable_weights(self) -> list[SDVariable]:
-        """Those of them that are trained."""
-        return [v for v in self.weights if is_floating(v.dtype) and v.id not in self.sd.marks.updates]
+        Args:
+            x: As for `fit`.
+            y: As for `fit`.
+            loss: As for `compile`, a function that takes labels and predictions too; what the model was compiled with
+                by default. What is one loss for each example is averaged.
+            sample_weight: As for `fit`.
+            training: Whether layers do as in training: drop, and normalise by the batch.
 
-    trainable_variables = trainable_weights
-
-    @property
-    def losses(self) -> list[SDVariable]:
-        """The terms of `SameDiff.add_loss` that have a placeholder or variable in common with the outputs."""
-        return extra_terms(self.outputs)
-
-    def get_weights(self) -> list[Array]:
-        """The values of `weights`, as copies."""
-        return [v.value.copy() for v in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give `weights` values, all of them or, where one does not fit, none.
+        Returns:
+            The loss, a scalar, and for each of `trainable_weights` its gradient; None for one that the loss does not
+            depend on.
 
         Raises:
-            ArgumentError: If there are more or fewer.
-            ShapeError: If one has another shape.
+            ArgumentError: If there is no loss.
+            ShapeError: If labels or weights do not fit the outputs.
+
+        Example:
+            >>> from sdgraph import keras
+            >>> model = keras.Sequential([keras.Input(shape=(2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+            >>> model.value_and_gradients([[1.0, 2.0]], [[1.0]], keras.losses.MeanSquaredError())
+            (array(4., dtype=float32), [array([[4.], [8.]], dtype=float32), array([4.], dtype=float32)])
         """
-        own = self.weights
-        if not isinstance(weights, list | tuple):
-            raise ArgumentTypeError("Weights are a list of arrays.", given=shown(weights))
-        if len(weights) != len(own):
-            raise ArgumentError(
-                "There is one array for each variable.",
-                given=f"{len(weights)} arrays",
-                expected=f"{len(own)}: {listed([v.name for v in own], 'and')}",
-            )
-        self.sd.set_values(dict(zip(own, weights, strict=True)))
+        self._connected_to(x)
+        settle(self.all_weights())
+        if loss is None:
+            recipe = self._ready().recipe
+        else:
+            recipe = Recipe.of(self.output_names, loss, None, None, None)
+        for known in self._gradients:
+            if known.recipe is recipe or (known.loss is loss and loss is not None) and known.training is training:
+                return known(x, y, sample_weight)
+        made = Gradients(self, recipe, loss, flag("training", training))
+        self._gradients = [made, *self._gradients[:3]]
+        return made(x, y, sample_weight)
+
+    # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`."""
@@ -452,20 +436,3 @@ class Model:
             ShapeError: If one has another shape.
         """
         self.sd.import_weights(path, variables=self.weights)
-
-
-def _named(what: str, given: Variables) -> dict[str, SDVariable]:
-    """Variables by what they are called."""
-    if isinstance(given, Mapping):
-        found = dict(given)
-    else:
-        several: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
-        found = {v.name if isinstance(v, SDVariable) else shown(v): v for v in several}
-        if len(found) < len(several):
-            raise ArgumentError(f"An {what} is given twice.", given=listed([v.name for v in several], "and"))
-    if not found:
-        raise ArgumentError(f"A model has an {what}.", given="none")
-    for name, v in found.items():
-        if not isinstance(v, SDVariable):
-            raise ArgumentTypeError(f"An {what} is a variable of a graph.", given=f"{name}: {shown(v)}")
-    return found

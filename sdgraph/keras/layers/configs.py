@@ -1,0 +1,56 @@
+"""Layers as plain data: the arguments that were given, in the form that Keras writes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_OF_ALL = ("name", "trainable", "dtype")
+
+
+def config_of(layer: Any) -> dict[str, Any]:
+    """The arguments that make such a layer, with defaults, as plain data."""
+    args, kwargs = layer._given
+    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
+    bound.apply_defaults()
+    found: dict[str, Any] = {k: getattr(layer, k) for k in _OF_ALL}
+    for k, v in list(bound.arguments.items())[1:]:
+        kind = bound.signature.parameters[k].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            found |= {name: plain(one) for name, one in v.items() if name not in _OF_ALL}
+        elif k not in _OF_ALL:
+            found[k] = plain(v)
+    return found
+
+
+def plain(v: Any) -> Any:
+    """A setting as plain data."""
+    if v is None or isinstance(v, bool | int | float | str):
+        return v
+    if isinstance(v, Mapping):
+        return {str(k): plain(one) for k, one in v.items()}
+    if isinstance(v, list | tuple):
+        return [plain(one) for one in v]
+    if isinstance(v, np.ndarray | np.generic):
+        return v.tolist()
+    if isinstance(v, np.dtype) or isinstance(v, type):
+        return np.dtype(v).name
+    if hasattr(v, "get_config"):
+        return named(type(v).__name__, v.get_config(), _module(v))
+    return getattr(v, "__name__", repr(v))
+
+
+def named(class_name: str, config: Mapping[str, Any], module: str | None = None) -> dict[str, Any]:
+    """An object as Keras 3 writes it."""
+    return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
+
+
+def _module(v: Any) -> str | None:
+    """Keras' name of the module of one of ours."""
+    own = type(v).__module__
+    if not own.startswith("sdgraph.keras."):
+        return None
+    return "keras." + own.removeprefix("sdgraph.keras.").partition(".")[0]

@@ -1,0 +1,1 @@
+"""Models: layers put together, that are trained and used as Keras' models are."""

@@ -1,0 +1,94 @@
+"""`Model.value_and_gradients`: a loss of a model and its gradients, in a graph of their own.
+
+Must not know optimizers or steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError
+from sdgraph.keras.layers.eager import Scratch
+from sdgraph.keras.layers.notes import notes_of
+from sdgraph.keras.layers.trees import leaves
+from sdgraph.keras.layers.weights import Weight
+from sdgraph.keras.training.objective import Objective, Signature, kind_of
+from sdgraph.keras.training.reading import Reading, placed
+from sdgraph.run.evaluate import executable_of
+
+if TYPE_CHECKING:
+    from sdgraph.keras.models.model import Model
+    from sdgraph.keras.training.recipe import Recipe
+
+Array = np.ndarray[Any, Any]
+
+
+class Gradients:
+    """A function of batches: the loss, and its gradients.
+
+    Args:
+        model: The model.
+        recipe: Its losses.
+        loss: What the recipe was made of.
+        training: Whether layers do as in training.
+    """
+
+    def __init__(self, model: Model, recipe: Recipe, loss: Any, training: bool) -> None:
+        self.recipe, self.loss, self.training = recipe, loss, training
+        self._model, self._calls = model, 0
+        self._sd = sd = Scratch(dtype=model.sd.dtype, seed=model.sd.seed)
+        self._inputs = {k: sd.placeholder(k, v.shape, v.dtype) for k, v in model._inputs.items()}
+        given: Any = dict(self._inputs) if model._form_of_inputs is dict else list(self._inputs.values())
+        given = given[0] if model._form_of_inputs is SDVariable else given
+        self._outputs: list[SDVariable] = list(leaves(model.on_variables(sd, (given,), {}, training)))
+        self._updated = [(notes_of(sd).weights[sd.nodes[i]], SDVariable(sd, j)) for i, j in sd.marks.updates.items()]
+        self._objectives: dict[Any, tuple[Objective, SDVariable, list[SDVariable | None]]] = {}
+
+    def __call__(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, list[Array | None]]:
+        given = Reading(self._inputs, self.recipe).all(x, y, sample_weight)
+        objective, total, gradients = self._objective(given)
+        known = [g for g in gradients if g is not None]
+        for w in notes_of(self._sd).weights.values():
+            w.settle()
+        feeds = {
+            **placed([v.name for v in self._inputs.values()], given.x),
+            **placed([None if v is None else v.name for v in objective.labels], given.y),
+            **placed([None if v is None else v.name for v in objective.weights], given.weights),
+        }
+        fetched = [total, *known, *(v for _, v in self._updated)]
+        found = iter(executable_of(self._sd, fetched)(feeds, self._calls).values())
+        self._calls += 1
+        value = next(found)
+        arrays = [None if g is None else next(found) for g in gradients]
+        for (w, _), array in zip(self._updated, found, strict=True):
+            w.give(np.array(array))
+        return value, arrays
+
+    def _objective(self, given: Any) -> tuple[Objective, SDVariable, list[SDVariable | None]]:
+        labels, weights = (
+            tuple(None if a is None else kind_of(a, p) for a, p in zip(several, self._outputs, strict=True))
+            for several in (given.y, given.weights)
+        )
+        trained = [w for w in self._model.all_weights() if w.trainable]
+        key = labels, weights, tuple(trained)
+        if key not in self._objectives:
+            sd = self._sd
+            objective = Objective(self._outputs, self.recipe, Signature(labels, weights))
+            total: Any = sum(objective.losses[1:], start=objective.losses[0])
+            self._objectives[key] = objective, total, self._gradients(total, trained)
+            del sd
+        return self._objectives[key]
+
+    def _gradients(self, total: SDVariable, trained: list[Weight]) -> list[SDVariable | None]:
+        """A gradient for each of the model's trainable weights."""
+        sd = self._sd
+        need = sd.reachable([total.id])
+        wrt = [v.of(sd) for v in trained]
+        reached = [v for v in wrt if v.id < len(need) and need[v.id]]
+        if not reached:
+            raise ArgumentError("The loss depends on no weight that is trained.", given=self._model.name)
+        found = dict(zip(reached, sd.grad(total, reached), strict=True))
+        return [found.get(v) for v in wrt]
