@@ -1,0 +1,1 @@
+"""Keras' operations, for variables of a graph and for arrays."""
