@@ -21,6 +21,7 @@ from sdgraph.keras.layers import eager, naming, tracing
 from sdgraph.keras.layers.configs import config_of
 from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
+from sdgraph.keras.layers.settings import refuse_constraints
 from sdgraph.keras.layers.tracing import Trace, current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, weight_of
@@ -158,12 +159,7 @@ class Layer:
         Raises:
             ArgumentError: For a constraint, or what no initializer makes an array of.
         """
-        if constraint is not None:
-            raise ArgumentError(
-                f"Weights of {self.name!r} cannot be held to a constraint: it is not applied in training.",
-                given=f"constraint={shown(constraint)}",
-                fix="Leave it out, or apply it between steps: layer.set_weights([constraint(w) for w in ...]).",
-            )
+        refuse_constraints(self, constraint=constraint)
         if overwrite_with_gradient:
             raise ArgumentError("A weight is not overwritten by its gradient.", given="overwrite_with_gradient=True")
         kind = as_dtype(self._settled_dtype() if dtype is None else dtype)

@@ -14,7 +14,7 @@ from sdgraph.errors import ArgumentError
 from sdgraph.keras.layers.eager import Scratch
 from sdgraph.keras.layers.notes import notes_of
 from sdgraph.keras.layers.trees import leaves
-from sdgraph.keras.layers.weights import Weight
+from sdgraph.keras.layers.weights import Weight, weight_of
 from sdgraph.keras.training.objective import Objective, Signature, kind_of
 from sdgraph.keras.training.reading import Reading, placed
 from sdgraph.run.evaluate import executable_of
@@ -59,7 +59,7 @@ class Gradients:
             **placed([None if v is None else v.name for v in objective.weights], given.weights),
         }
         fetched = [total, *known, *(v for _, v in self._updated)]
-        found = iter(executable_of(self._sd, fetched)(feeds, self._calls).values())
+        found = iter(executable_of(self._sd, fetched).run(feeds, self._calls))
         self._calls += 1
         value = next(found)
         arrays = [None if g is None else next(found) for g in gradients]
@@ -72,23 +72,21 @@ class Gradients:
             tuple(None if a is None else kind_of(a, p) for a, p in zip(several, self._outputs, strict=True))
             for several in (given.y, given.weights)
         )
-        trained = [w for w in self._model.all_weights() if w.trainable]
+        trained = [weight_of(v) for v in self._model.trainable_weights]
         key = labels, weights, tuple(trained)
         if key not in self._objectives:
-            sd = self._sd
             objective = Objective(self._outputs, self.recipe, Signature(labels, weights))
             total: Any = sum(objective.losses[1:], start=objective.losses[0])
             self._objectives[key] = objective, total, self._gradients(total, trained)
-            del sd
         return self._objectives[key]
 
-    def _gradients(self, total: SDVariable, trained: list[Weight]) -> list[SDVariable | None]:
+    def _gradients(self, total: SDVariable, trained: list[Weight | None]) -> list[SDVariable | None]:
         """A gradient for each of the model's trainable weights."""
         sd = self._sd
         need = sd.reachable([total.id])
-        wrt = [v.of(sd) for v in trained]
-        reached = [v for v in wrt if v.id < len(need) and need[v.id]]
+        wrt = [None if w is None else w.of(sd) for w in trained]
+        reached = [v for v in wrt if v is not None and v.id < len(need) and need[v.id]]
         if not reached:
             raise ArgumentError("The loss depends on no weight that is trained.", given=self._model.name)
         found = dict(zip(reached, sd.grad(total, reached), strict=True))
-        return [found.get(v) for v in wrt]
+        return [None if v is None else found.get(v) for v in wrt]

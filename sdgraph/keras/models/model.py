@@ -24,7 +24,7 @@ from sdgraph.keras.layers.replaying import Replay, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, settle
-from sdgraph.keras.models.inputs import InputLayer, close
+from sdgraph.keras.layers.inputs import InputLayer, close
 from sdgraph.keras.models.training import Trained
 from sdgraph.keras.training.objective import extra_terms
 from sdgraph.keras.training.objective import leaves as leaves_of
@@ -89,7 +89,8 @@ class Model(Trained, Layer):
         if name is None and type(self) is Model:
             name = naming.numbered("functional")
         super().__init__(name=name, trainable=trainable, **kwargs)
-        self._inputs, self._outputs, self._form = {}, {}, SDVariable
+        self._inputs, self._outputs = {}, {}
+        self._form_of_inputs = self._form = SDVariable
         self._functional = inputs is not None
         if (inputs is None) != (outputs is None) or (type(self) is Model and inputs is None):
             raise ArgumentTypeError(
@@ -120,7 +121,7 @@ class Model(Trained, Layer):
         path = steps(sd, outs.values(), ins.values())
         _check_names([step.layer for step in path if isinstance(step, Call)])
         self._inputs, self._outputs, self._home, self._path = ins, outs, sd, path
-        self._form = SDVariable if isinstance(outputs, SDVariable) else dict if isinstance(outputs, Mapping) else list
+        self._form_of_inputs, self._form = _form(inputs), _form(outputs)
         self.built = True
         self._begin()
 
@@ -235,9 +236,7 @@ class Model(Trained, Layer):
         self._need()
         given = dict(zip((v.node for v in self.inputs), self._apart(inputs), strict=True))
         sd = next(iter(given.values())).sd
-        path = self._path if sd is self.sd else [*self._path]
-        found = Replay(self.sd, sd, given)(path, self.outputs)
-        return self._formed(found)
+        return self._formed(Replay(self.sd, sd, given)(self._path, self.outputs))
 
     def _apart(self, inputs: Any) -> list[Any]:
         """One thing for each input."""
@@ -391,6 +390,10 @@ def _named(what: str, given: Variables) -> dict[str, SDVariable]:
         if not isinstance(v, SDVariable):
             raise ArgumentTypeError(f"An {what} is a variable of a graph.", given=f"{name}: {shown(v)}")
     return found
+
+
+def _form(given: Variables) -> type:
+    return SDVariable if isinstance(given, SDVariable) else dict if isinstance(given, Mapping) else list
 
 
 def _called(v: Any) -> str:
