@@ -1,9 +1,12 @@
-"""What a Keras user knows by heart: `Model`, and the modules `losses`, `optimizers`, `callbacks` and `utils`.
+"""Keras as people write it: models, layers, `ops`, losses, metrics, optimizers and callbacks, and Keras' files.
 
 Example:
-    >>> from sdgraph.keras import losses
-    >>> losses.MeanSquaredError()([[0.0, 1.0]], [[0.0, 3.0]])
-    array(2., dtype=float32)
+    >>> from sdgraph import keras
+    >>> from sdgraph.keras import layers
+    >>> model = keras.Sequential([layers.Dense(2, input_shape=(3,)), layers.Activation("softmax")])
+    >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    >>> model.output_shape
+    (None, 2)
 """
 
 from __future__ import annotations
@@ -14,11 +17,60 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.spelling.lacking import of_module
 
 if TYPE_CHECKING:
-    from sdgraph.keras import callbacks, losses, optimizers, utils
-    from sdgraph.keras.model import Model
+    from sdgraph.keras import (
+        activations,
+        callbacks,
+        config,
+        initializers,
+        layers,
+        losses,
+        ops,
+        optimizers,
+        regularizers,
+        utils,
+    )
+    from sdgraph.keras.layers.inputs import Input, InputLayer
+    from sdgraph.keras.layers.layer import Layer
+    from sdgraph.keras.models.model import Model
+    from sdgraph.keras.models.sequential import Sequential
 
-_MODULES = ("callbacks", "losses", "optimizers", "utils")
-__all__ = ["Model", "callbacks", "losses", "optimizers", "utils"]
+_MODULES = (
+    "activations",
+    "callbacks",
+    "config",
+    "initializers",
+    "layers",
+    "losses",
+    "ops",
+    "optimizers",
+    "regularizers",
+    "utils",
+)
+_THINGS = {
+    "Input": "layers.inputs",
+    "InputLayer": "layers.inputs",
+    "Layer": "layers.layer",
+    "Model": "models.model",
+    "Sequential": "models.sequential",
+}
+"""Where what has a name here is defined."""
+__all__ = [
+    "Input",
+    "InputLayer",
+    "Layer",
+    "Model",
+    "Sequential",
+    "activations",
+    "callbacks",
+    "config",
+    "initializers",
+    "layers",
+    "losses",
+    "ops",
+    "optimizers",
+    "regularizers",
+    "utils",
+]
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.
@@ -27,15 +79,15 @@ if not TYPE_CHECKING:  # To a type checker every name would be there.
         # Graphs have the formulas in this package, and `losses` builds graphs: it is loaded when it is asked for.
         if name in _MODULES:
             return importlib.import_module(f"{__name__}.{name}")
-        if name == "Model":
-            return importlib.import_module(f"{__name__}.model").Model
+        if name in _THINGS:
+            return getattr(importlib.import_module(f"{__name__}.{_THINGS[name]}"), name)
         raise of_module("sdgraph.keras", name, __all__, elsewhere=_elsewhere)
 
 
 def _elsewhere() -> dict[str, str]:
     """What is one module further down."""
     modules = [importlib.import_module(f"{__name__}.{name}") for name in _MODULES]
-    return {name: f"{module.__name__}.{name}" for module in modules for name in module.__all__}
+    return {name: f"{module.__name__}.{name}" for module in modules for name in getattr(module, "__all__", ())}
 
 
 def __dir__() -> list[str]:

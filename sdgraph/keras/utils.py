@@ -10,11 +10,12 @@ from sdgraph.build.annotations import readable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, shown
 from sdgraph.infer.arrays import converted, own_array
+from sdgraph.keras.seeds import set_random_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["to_categorical"]
+__all__ = ["set_random_seed", "to_categorical"]
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
 from sdgraph.infer.aval import as_dtype, is_floating, shape_str
-from sdgraph.keras import config, initializers, regularizers, seeds
+from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import eager, naming, tracing
 from sdgraph.keras.layers.configs import config_of
 from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
@@ -166,7 +166,7 @@ class Layer:
         sizes = _sizes(() if shape is None else shape, self.name, name)
         if initializer is None:
             initializer = "glorot_uniform" if is_floating(kind) else "zeros"
-        array = initializers.get(initializer)(sizes, kind, seeds.generator())
+        array = initializers.get(initializer)(sizes, kind)
         value = _array(array, sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
