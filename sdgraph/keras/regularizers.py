@@ -1,2 +1,5 @@
 """stub"""
-def get(x): return x
+
+
+def get(x):
+    return x

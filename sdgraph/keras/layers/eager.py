@@ -65,7 +65,11 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _grouped(tree: Any) -> Any:
     """Lists of numbers as arrays; lists of arrays stay lists."""
-    if isinstance(tree, list | tuple) and tree and all(isinstance(v, int | float | bool | np.generic) for v in leaves(tree)):
+    if (
+        isinstance(tree, list | tuple)
+        and tree
+        and all(isinstance(v, int | float | bool | np.generic) for v in leaves(tree))
+    ):
         a = own_array(tree)
         return a.astype(config.floatx()) if a.dtype.kind == "f" else a
     return tree

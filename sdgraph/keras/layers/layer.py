@@ -387,9 +387,7 @@ class Layer:
             with tracing.entered(trace):
                 self._build_for(trace, args, kwargs)
                 arguments, mask = self._arguments(args, kwargs, training)
-                outputs = mapped(
-                    lambda v: _output(sd, v, size, self.name), self.call(*args, **arguments)
-                )
+                outputs = mapped(lambda v: _output(sd, v, size, self.name), self.call(*args, **arguments))
                 self._regularized(outputs)
                 self._masked(args, outputs, mask)
         self._last_losses = None
@@ -642,7 +640,9 @@ def _has_tensors(tree: Any) -> bool:
 
 def _shape_of(tree: Any) -> Any:
     """Shapes of variables, in their nesting; what has no size that is known is None."""
-    return mapped(lambda v: tuple(n if isinstance(n, int) else None for n in v.shape) if _has_tensors(v) else None, tree)
+    return mapped(
+        lambda v: tuple(n if isinstance(n, int) else None for n in v.shape) if _has_tensors(v) else None, tree
+    )
 
 
 def _masks(tree: Any) -> Any:

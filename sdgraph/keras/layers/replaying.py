@@ -59,9 +59,7 @@ class Replay:
         training: Whether layers are called as in training.
     """
 
-    def __init__(
-        self, source: AnyGraph, sd: AnyGraph, given: dict[Node, Any], training: bool | None = None
-    ) -> None:
+    def __init__(self, source: AnyGraph, sd: AnyGraph, given: dict[Node, Any], training: bool | None = None) -> None:
         self._source, self._sd, self._given, self._training = source, sd, given, training
 
     def __call__(self, path: Sequence[Step], outputs: Iterable[SDVariable]) -> list[SDVariable]:

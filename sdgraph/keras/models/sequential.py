@@ -67,14 +67,16 @@ class Sequential(Model):
             )
         if any(layer.name == one.name for one in self._order):
             raise ArgumentError(
-                "The layers of a model have different names.", given=f"a second one called {layer.name!r}", fix="Rename it."
+                "The layers of a model have different names.",
+                given=f"a second one called {layer.name!r}",
+                fix="Rename it.",
             )
         if not self._order and self._first is None:
             self._first = _first(layer)
         if self._outputs:
             out = layer.on_variables(self.sd, (self.output,), {})
             self._order.append(layer)
-            self._connect([*self._inputs.values()], out)
+            self._connect(self.inputs[0], out)
         elif self._first is not None:
             self._order.append(layer)
             try:
@@ -157,5 +159,3 @@ def _first(layer: Layer) -> InputLayer | None:
         (v,) = layer.inputs
         return InputLayer(batch_shape=v.shape, dtype=v.dtype.name)
     return None
-
-

@@ -133,7 +133,9 @@ class Trained:
 
     def _made(self, asked: Asked) -> Compiled:
         recipe = Recipe.of(self.output_names, *asked.wishes)
-        return Compiled(self.inputs, self.outputs, recipe, asked.optimizer, asked.on_nan, asked.engine, self._trained_outputs)
+        return Compiled(
+            self.inputs, self.outputs, recipe, asked.optimizer, asked.on_nan, asked.engine, self._trained_outputs
+        )
 
     def _ready(self) -> Compiled:
         if self._asked is None:
