@@ -7,7 +7,7 @@ Example:
 """
 
 from sdgraph.keras.layers.core import Activation, Dense
-from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.inputs import Input, InputLayer
+from sdgraph.keras.layers.layer import Layer
 
 __all__ = ["Activation", "Dense", "Input", "InputLayer", "Layer"]

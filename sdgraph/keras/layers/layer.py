@@ -29,8 +29,6 @@ from sdgraph.samediff import SameDiff
 from sdgraph.wording import counted, listed
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from sdgraph.build.kinds import AnyGraph
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +39,9 @@ Shape = tuple[int | None, ...]
 class Layer:
     """A layer: what it computes is its `call`, and the weights for it are made by its `build`.
 
-    Called on variables of a graph, it adds nodes to that graph, under a scope of its name. Called on arrays, it computes
-    at once, as it is when a model is used, unless ``training=True`` says otherwise. Either way `call` gets variables.
+    Called on variables of a graph, it adds nodes to that graph, under a scope of its name. Called on arrays, it
+    computes at once, as it is when a model is used, unless ``training=True`` says otherwise. Either way `call` gets
+    variables.
     A layer may be called several times, also in several graphs: it has one set of weights, which all of them share.
 
     Args:
@@ -50,8 +49,8 @@ class Layer:
         trainable: Whether its weights are trained.
         dtype: The dtype of its weights and of what it computes; by default that of the graph of the first call.
         name: What it is called; by default its class and a number.
-        **kwargs: ``input_shape``, ``batch_input_shape``, ``batch_shape``, ``input_dim`` or ``batch_size``: for the first
-            layer of a `Sequential`, what is fed.
+        **kwargs: ``input_shape``, ``batch_input_shape``, ``batch_shape``, ``input_dim`` or ``batch_size``: for the
+            first layer of a `Sequential`, what is fed.
 
     Example:
         >>> from sdgraph.keras import layers, ops
@@ -76,6 +75,7 @@ class Layer:
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep what it is made with, for `get_config`."""
         self = super().__new__(cls)
         self.__dict__["_given"] = (args, kwargs)
         return self
@@ -359,6 +359,16 @@ class Layer:
     # ------------------------------------------------------------------ calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs of `call`, for variables as variables, for arrays as arrays.
+
+        Args:
+            *args: What `call` takes.
+            **kwargs: What `call` takes; besides, ``training`` says whether the layer does as in training. On arrays
+                that is False by default; on variables the graph is for both, and whoever runs it decides.
+
+        Raises:
+            ShapeError: If sizes do not fit the layer.
+        """
         if "_weights" not in self.__dict__:
             raise ArgumentError(
                 f"{type(self).__name__} was not set up.", fix="Call super().__init__() first in its __init__."

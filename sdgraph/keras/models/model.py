@@ -14,17 +14,17 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import is_floating
-from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.layers import naming
+from sdgraph.keras.layers.inputs import InputLayer, close
 from sdgraph.keras.layers.layer import Layer, fitting
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Replay, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, settle
-from sdgraph.keras.layers.inputs import InputLayer, close
 from sdgraph.keras.models.training import Trained
 from sdgraph.keras.training.objective import extra_terms
 from sdgraph.keras.training.objective import leaves as leaves_of
@@ -32,15 +32,15 @@ from sdgraph.keras.training.reading import is_arrays, peeked
 from sdgraph.wording import listed
 
 if TYPE_CHECKING:
-    from sdgraph.build.kinds import AnyGraph
     from sdgraph.build.graph import Node
+    from sdgraph.build.kinds import AnyGraph
 
 Array = np.ndarray[Any, Any]
 Variables = SDVariable | Sequence[SDVariable] | Mapping[str, SDVariable]
 
 
 @readable
-class Model(Trained, Layer):
+class Model(Trained):
     """Inputs and outputs of a graph, with Keras' ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     ``Model(inputs, outputs)`` takes variables of a graph: of layers that were called on an `Input`, or of ops. The
@@ -74,9 +74,6 @@ class Model(Trained, Layer):
         (['accuracy', 'loss'], [0, 1, 2, 3, 4])
     """
 
-    _inputs: dict[str, SDVariable]
-    _outputs: dict[str, SDVariable]
-
     def __init__(
         self,
         inputs: Variables | None = None,
@@ -89,8 +86,6 @@ class Model(Trained, Layer):
         if name is None and type(self) is Model:
             name = naming.numbered("functional")
         super().__init__(name=name, trainable=trainable, **kwargs)
-        self._inputs, self._outputs = {}, {}
-        self._form_of_inputs = self._form = SDVariable
         self._functional = inputs is not None
         if (inputs is None) != (outputs is None) or (type(self) is Model and inputs is None):
             raise ArgumentTypeError(
@@ -128,35 +123,6 @@ class Model(Trained, Layer):
     # ------------------------------------------------------------------ what it is made of
 
     @property
-    def sd(self) -> AnyGraph:
-        """The graph."""
-        return self.home()
-
-    @property
-    def connected(self) -> bool:
-        """Whether its inputs and outputs are known."""
-        return bool(self._outputs)
-
-    def _need(self) -> None:
-        if not self._outputs:
-            raise ArgumentError(
-                f"The model {self.name!r} has no inputs and outputs yet.",
-                fix="Call it on data, fit it, or say what it is fed: model.build((None, 10)).",
-            )
-
-    @property
-    def inputs(self) -> list[SDVariable]:
-        """The inputs."""
-        self._need()
-        return list(self._inputs.values())
-
-    @property
-    def outputs(self) -> list[SDVariable]:
-        """The outputs."""
-        self._need()
-        return list(self._outputs.values())
-
-    @property
     def input(self) -> Any:
         """The input; a list of several."""
         found = self.inputs
@@ -167,16 +133,6 @@ class Model(Trained, Layer):
         """The output, in the form that the model was made with."""
         self._need()
         return self._formed(self.outputs)
-
-    @property
-    def input_names(self) -> list[str]:
-        """What inputs are called."""
-        return list(self._inputs)
-
-    @property
-    def output_names(self) -> list[str]:
-        """What outputs are called, in losses, metrics and histories."""
-        return list(self._outputs)
 
     @property
     def input_shape(self) -> Any:
@@ -227,7 +183,8 @@ class Model(Trained, Layer):
     def __repr__(self) -> str:
         if not self._outputs:
             return f"<{type(self).__name__} {self.name!r}>"
-        return f"<{type(self).__name__} {self.name!r}: {listed(self.input_names, 'and')} to {listed(self.output_names, 'and')}>"
+        inputs, outputs = listed(self.input_names, "and"), listed(self.output_names, "and")
+        return f"<{type(self).__name__} {self.name!r}: {inputs} to {outputs}>"
 
     # ------------------------------------------------------------------ called as a layer
 
@@ -251,11 +208,6 @@ class Model(Trained, Layer):
                 f"The model {self.name!r} has {len(self._inputs)} inputs.", given=f"{len(found)}: {shown(inputs)}"
             )
         return found
-
-    def _formed(self, found: list[Any]) -> Any:
-        if self._form is dict:
-            return dict(zip(self._outputs, found, strict=True))
-        return found[0] if self._form is SDVariable else found
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of a shape, with the batch: ``(None, 10)``, or a list or dict of shapes."""

@@ -8,9 +8,9 @@ from typing import Any
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.trees import leaves
-from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.models.model import Model
 
 

@@ -1,5 +1,0 @@
-"""stub"""
-
-
-def get(x):
-    return x
