@@ -76,11 +76,12 @@ def opened(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Itera
 
     Example:
         >>> import pathlib, tempfile
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> path = pathlib.Path(folder.name, "model.json")
-        >>> _ = path.write_text('{"class_name": "Sequential", "config": {"layers": []}, "keras_version": "3.15.1"}')
-        >>> with opened(path) as file:
-        ...     file.kind, file.version
+        >>> text = '{"class_name": "Sequential", "config": {"layers": []}, "keras_version": "3.15.1"}'
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "model.json")
+        ...     _ = path.write_text(text)
+        ...     with opened(path) as file:
+        ...         file.kind, file.version
         ('json', (3, 15, 1))
     """
     place = as_path(path)
