@@ -1,4 +1,4 @@
-"""What a Keras user knows by heart: `Model`, and the modules `losses`, `optimizers`, `callbacks` and `utils`.
+"""What a Keras user knows by heart: `Model`, and the modules `losses`, `metrics`, `optimizers`, `callbacks`, `utils`.
 
 Example:
     >>> from sdgraph.keras import losses
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from sdgraph.build.spelling.lacking import of_module
 
 if TYPE_CHECKING:
-    from sdgraph.keras import callbacks, losses, optimizers, utils
+    from sdgraph.keras import callbacks, losses, metrics, optimizers, utils
     from sdgraph.keras.model import Model
 
-_MODULES = ("callbacks", "losses", "optimizers", "utils")
-__all__ = ["Model", "callbacks", "losses", "optimizers", "utils"]
+_MODULES = ("callbacks", "losses", "metrics", "optimizers", "utils")
+__all__ = ["Model", "callbacks", "losses", "metrics", "optimizers", "utils"]
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.

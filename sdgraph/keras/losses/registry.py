@@ -316,7 +316,7 @@ def _function(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
 
 def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as this version understands them."""
-    out = {k: _value(v) for k, v in settings.items() if not (k == "name" and v is None)}
+    out = {k: plain_setting(v) for k, v in settings.items() if not (k == "name" and v is None)}
     if isinstance(out.get("reduction"), str) and out["reduction"] == "auto":
         out["reduction"] = "sum_over_batch_size"
     takes_fn = "fn" in inspect.signature(cls).parameters
@@ -328,10 +328,10 @@ def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, 
     return out
 
 
-def _value(value: Any) -> Any:
+def plain_setting(value: Any) -> Any:
     """A setting that Keras 3 wrapped into a description of its type."""
     if isinstance(value, list):
-        return [_value(v) for v in value]
+        return [plain_setting(v) for v in value]
     if not isinstance(value, Mapping):
         return value
     kind, inner = value.get("class_name"), value.get("config")
@@ -339,7 +339,7 @@ def _value(value: Any) -> Any:
         items = value.get("items", inner.get("value", ()) if isinstance(inner, Mapping) else ())
         if not isinstance(items, list | tuple):
             raise ArgumentError("This describes a tuple without items.", given=shown(items))
-        return tuple(_value(v) for v in items)
+        return tuple(plain_setting(v) for v in items)
     if kind in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
         return own_array(inner.get("value"), inner.get("dtype")).tolist()
     if isinstance(kind, str) and kind.endswith("Policy") and isinstance(inner, Mapping):
