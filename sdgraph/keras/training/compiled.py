@@ -53,7 +53,9 @@ class Compiled:
         self.optimizer, self._in_training = optimizer, in_training
         self.on_nan: OnNaN = on_nan
         self.engine = engine
-        self.directions = {name: m.direction for name, _, m, _ in recipe.columns() if m.direction is not None}
+        self.directions = {
+            name: r.metric.direction for name, _, r, _ in recipe.columns() if r.metric.direction is not None
+        }
         """What is better in the columns of which that is known."""
         self.directions |= {f"{name}_loss": "min" for name in recipe.outputs}
         self._objectives: dict[tuple[Signature, tuple[int, ...]], Objective] = {}
