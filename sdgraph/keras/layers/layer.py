@@ -71,6 +71,8 @@ class Layer:
 
     supports_masking: bool = False
     """Whether a mask of the inputs is one of the outputs."""
+    draws: bool = False
+    """Whether it draws random numbers in training, for which Keras keeps a state."""
     built: bool = False
     """Whether its weights were made."""
     read_from: Any = None

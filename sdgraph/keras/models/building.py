@@ -133,7 +133,9 @@ class Building:
         parameters = inspect.signature(cls.__init__).parameters
         found = {}
         for name, value in settings.items():
-            if (name in parameters and parameters[name].kind is not inspect.Parameter.VAR_KEYWORD) or name == "activity_regularizer":
+            if (
+                name in parameters and parameters[name].kind is not inspect.Parameter.VAR_KEYWORD
+            ) or name == "activity_regularizer":
                 found[name] = value
             elif value is None or value is False or value == "" or value == {} or name in _NO_EFFECT:
                 if value:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from sdgraph.build.annotations import readable
 from sdgraph.errors import ArgumentTypeError, FormatError, shown
 from sdgraph.infer.aval import as_dtype, is_floating
@@ -15,11 +13,10 @@ from sdgraph.keras.files.canonical import model_of
 from sdgraph.keras.files.container import MAX_BYTES, KerasFile, opened
 from sdgraph.keras.files.report import ImportedLayer, ImportReport
 from sdgraph.keras.files.training_config import TrainingConfig, training_of
-from sdgraph.keras.files.weights import match
 from sdgraph.keras.layers.hollow import hollow
+from sdgraph.keras.models import stored
 from sdgraph.keras.models.building import Building
 from sdgraph.keras.models.model import Model
-from sdgraph.keras.models.owning import owner_of
 from sdgraph.samediff import SameDiff
 
 
@@ -109,9 +106,7 @@ class _Loading:
         """Give the weights their arrays; what is left over of the file."""
         if self._file.weights is None:
             raise FormatError(f"{self._file.path} has a model, and no weights.")
-        matched = match(self._file, owner_of(model))
-        for weight, array in matched.arrays():
-            weight.give(np.ascontiguousarray(array, dtype=weight.dtype).reshape(weight.shape))
+        matched = stored.give(self._file, model)
         renamed = [f"the weights of {one}" for one in matched.renamed]
         return [*(f"the array {one}" for one in matched.left_over), *renamed]
 

@@ -6,7 +6,7 @@ A front for what models are made of; how they are trained stands in `sdgraph.ker
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from sdgraph.keras.layers import naming
 from sdgraph.keras.layers.inputs import InputLayer, close
 from sdgraph.keras.layers.layer import Layer, fitting
 from sdgraph.keras.layers.notes import Call, notes_of
-from sdgraph.keras.layers.replaying import Replay, brought, steps
+from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, settle
 from sdgraph.keras.models.ordering import by_depth
+from sdgraph.keras.models.summary import summary
 from sdgraph.keras.models.training import Trained
 from sdgraph.keras.training.objective import extra_terms
 from sdgraph.keras.training.objective import leaves as leaves_of
@@ -163,6 +164,44 @@ class Model(Trained):
         Of a subclass with a `call` of its own they are its attributes.
         """
         return list(self._layers) if self._functional and self._outputs else super().sublayers()
+
+    def path_of_calls(self) -> list[Step]:
+        """What leads from the inputs to the outputs, in order: calls of layers, and nodes of ops between them."""
+        return list(self._path) if self._outputs else []
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with the shapes they give and the sizes of their weights, as Keras does.
+
+        ``model.sd.summary()`` prints the variables of the graph.
+
+        Args:
+            line_length: How long lines are.
+            positions: Has no effect.
+            print_fn: What is called with each line, by default `print`.
+            expand_nested: Whether the layers of models inside are listed, too.
+            show_trainable: Whether it is told which layers are trained.
+            layer_range: Has no effect.
+
+        Example:
+            >>> from sdgraph import keras
+            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=50)
+            Model: "m"
+            ┏━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+            ┃ Layer (ty…  ┃ Output Shape           ┃       Param # ┃
+            ...
+             Total params: 15 (60.00 B)
+             Trainable params: 15 (60.00 B)
+             Non-trainable params: 0 (0.00 B)
+        """
+        summary(self, line_length, print_fn, expand_nested, show_trainable)
 
     def order_layers(self, names: Sequence[str]) -> None:
         """Have the layers in the order of a file."""

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sdgraph.keras.files.owners import Owner, Slot
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.weights import Weight
-from sdgraph.keras.models.model import Model
 
 
-def owner_of(layer: Layer, seen: dict[int, Owner] | None = None) -> Owner:
-    """A layer and all in it; the keys of the slots are its `Weight` objects."""
-    seen = {} if seen is None else seen
-    if id(layer) not in seen:
-        parts: dict[str, Any] = {}
-        if isinstance(layer, Model) and layer.is_made_of_calls:
-            parts["layers"] = [owner_of(one, seen) for one in layer.layers]
-        else:
-            for name, value in layer.parts().items():
-                several = isinstance(value, list)
-                parts[name] = [owner_of(one, seen) for one in value] if several else owner_of(value, seen)
-        slots = [Slot(w, w.shape, w.wanted) for w in layer.own_weights()]
-        seen[id(layer)] = Owner(_class_name(layer), layer.name, slots, parts, layer.trainable, layer.read_from)
-    return seen[id(layer)]
+def owner_of(layer: Layer, *, writing: bool = False) -> Owner:
+    """A layer and all in it.
+
+    Args:
+        layer: The layer.
+        writing: Whether layers that draw have the state that Keras keeps for them.
+
+    Returns:
+        The keys of its slots are `Weight` objects, and arrays for what only Keras has.
+    """
+    return _owner(layer, {}, writing)
+
+
+def _owner(layer: Layer, seen: dict[int, Owner], writing: bool) -> Owner:
+    if id(layer) in seen:
+        return seen[id(layer)]
+    parts: dict[str, Any] = {}
+    if getattr(layer, "is_made_of_calls", False):
+        parts["layers"] = [_owner(one, seen, writing) for one in layer.layers]  # type: ignore[attr-defined]
+    else:
+        for name, part in layer.parts().items():
+            several = isinstance(part, list)
+            parts[name] = [_owner(one, seen, writing) for one in part] if several else _owner(part, seen, writing)
+    if writing and layer.draws:
+        state = Slot(np.zeros(2, "uint32"), (2,), False)
+        parts["seed_generator"] = Owner("SeedGenerator", "seed_generator", [state])
+    slots = [Slot(w, w.shape, w.wanted) for w in layer.own_weights()]
+    seen[id(layer)] = found = Owner(_class_name(layer), layer.name, slots, parts, layer.trainable, layer.read_from)
+    return found
 
 
 def _class_name(layer: Layer) -> str:
     """The class as Keras calls it."""
-    return "Functional" if type(layer) is Model else type(layer).__name__
-
-
-def weight(slot: Slot) -> Weight:
-    """The weight of a slot."""
-    return slot.key
+    own = type(layer).__name__
+    return "Functional" if own == "Model" else own
