@@ -140,7 +140,7 @@ class _TotalsOfArrays(Totals):
     def __init__(self, columns: Columns, sums: Mapping[str, Sequence[Any]] | None) -> None:
         kept = dict(sums or {})
         self._columns = columns
-        self._states = [kept.pop(_state_of(c), None) or c.fresh() for c in columns.of_arrays]
+        self._states: list[Any] = [kept.pop(_state_of(c), None) or c.fresh() for c in columns.of_arrays]
         super().__init__(columns, kept)
 
     def add(self, values: Mapping[str, Any], examples: float) -> None:
@@ -155,7 +155,7 @@ class _TotalsOfArrays(Totals):
 
     def sums(self) -> dict[str, list[Any]]:
         states = zip(self._columns.of_arrays, self._states, strict=True)
-        return super().sums() | {_state_of(c): state for c, state in states}
+        return {**super().sums(), **{_state_of(c): state for c, state in states}}
 
     def values(self) -> dict[str, float]:
         found = super().values()
@@ -175,7 +175,8 @@ _BATCHES = "number of batches"
 def _of_epoch(c: Column, sums: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
     """What a column has added up to."""
     if c.sums.counted == "itself":
-        return [sums[_part(c, k)][0] for k in range(len(c.sums.parts))]
+        parts = (sums[_part(c, k)][0] for k in range(len(c.sums.parts)))
+        return [np.float64(x) if isinstance(x, float) else x for x in parts]
     total, weighted, examples = sums[_part(c, 0)]
     return (weighted, examples) if c.sums.counted == "examples" else (total, sums[_BATCHES][0])
 
