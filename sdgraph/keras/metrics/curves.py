@@ -76,15 +76,15 @@ class AUC(OfCounts):
         if num_labels is not None and (whole("num_labels", num_labels, least=1) and not multi_label):
             raise ArgumentError("num_labels is for multi_label only.", given=f"num_labels={num_labels}")
         self.label_weights = None if label_weights is None else _weights(label_weights)
-        self._inner = None if thresholds is None else sorted(checked_thresholds(list(thresholds), 0.5))
-        inner = evenly(whole("num_thresholds", num_thresholds, least=2)) if self._inner is None else self._inner
+        self._between = None if thresholds is None else sorted(checked_thresholds(list(thresholds), 0.5))
+        inner = evenly(whole("num_thresholds", num_thresholds, least=2)) if self._between is None else self._between
         self.num_thresholds = len(inner) + 2
         self.thresholds = [-EPSILON, *inner, 1 + EPSILON]
         counting = Counting(
             self.thresholds,
             label_weights=None if multi_label else self.label_weights,
             by_label=multi_label,
-            clips=self._inner is None or are_even([0.0, *inner, 1.0]),
+            clips=self._between is None or are_even([0.0, *inner, 1.0]),
         )
         super().__init__(counting, name, dtype)
 
@@ -142,7 +142,7 @@ class AUC(OfCounts):
             "label_weights": self.label_weights,
             "from_logits": self.from_logits,
         }
-        return {**super().get_config(), **own, **({} if self._inner is None else {"thresholds": list(self._inner)})}
+        return {**super().get_config(), **own, **({} if self._between is None else {"thresholds": list(self._between)})}
 
 
 def _weights(given: Any) -> list[float]:

@@ -15,6 +15,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, NotDefinedError, ShapeError, shown
 from sdgraph.infer.aval import as_dtype, shape_str
 from sdgraph.keras.metrics.small_graphs import SmallGraphs, as_arrays
+from sdgraph.keras.metrics.variables import MetricVariable, begun
 from sdgraph.ops.losses.keras.loss import automatic_name, known_settings, plain
 
 Array = np.ndarray[Any, Any]
@@ -42,8 +43,10 @@ class Metric:
     `update_state` adds a batch, `result` gives the value of all batches since the beginning or the last `reset_state`.
     A call does both. Sums are kept in double precision.
 
-    A subclass writes `batch_sums`, `value` and `empty`. To make a metric of a function of labels and predictions, use
-    `MeanMetricWrapper`.
+    A metric of one's own is made of a function of labels and predictions by `MeanMetricWrapper`. A subclass may be
+    written as with Keras: `add_variable` in the constructor, `update_state` and `result`. These get arrays, also from a
+    model, which calls them after each batch. Quicker is a subclass that writes `batch_sums`, `value` and `empty`: they
+    are computed with the model.
 
     Args:
         dtype: Of the result; float64 without it.
@@ -54,6 +57,19 @@ class Metric:
 
     Example:
         >>> from sdgraph.keras import metrics
+        >>> class Largest(metrics.Metric):
+        ...     def __init__(self, name="largest", **settings):
+        ...         super().__init__(name=name, **settings)
+        ...         self.error = self.add_variable(shape=(), initializer="zeros", name="error")
+        ...
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.error.assign(max(self.error, abs(y_true - y_pred).max()))
+        ...
+        ...     def result(self):
+        ...         return self.error.value
+        >>> import numpy as np
+        >>> Largest()(np.array([1.0, 2.0]), np.array([1.5, 2.25]))
+        array(0.5, dtype=float32)
         >>> m = metrics.Precision()
         >>> m.update_state([0, 1, 1, 1], [0.9, 0.1, 0.8, 0.7])
         >>> m.result()
@@ -73,6 +89,7 @@ class Metric:
         self.dtype: str | None = None if dtype is None else as_dtype(getattr(dtype, "compute_dtype", dtype)).name
         self._state: list[Array] | None = None
         self._graphs = SmallGraphs()
+        self._variables: list[MetricVariable] = []
 
     # ------------------------------------------------------------------ what a metric is
 
@@ -145,11 +162,76 @@ class Metric:
     def reset_state(self) -> None:
         """Begin anew."""
         self._state = None
+        for v in self._variables:
+            v.assign(np.zeros(v.shape))
+        for metric in self._inner():
+            metric.reset_state()
 
     def __call__(self, *args: Any, **keywords: Any) -> Array:
         """Add a batch, and give the value of all."""
         self.update_state(*args, **keywords)
         return self.result()
+
+    # ------------------------------------------------------------------ what users' subclasses keep
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> MetricVariable:
+        """An array that is kept between batches, for subclasses that write `update_state`.
+
+        Args:
+            shape: Its shape.
+            initializer: ``"zeros"``, ``"ones"``, None for zeros, or a function of shape and dtype.
+            dtype: Its dtype; float32 without it.
+            aggregation: Has no effect: it says how Keras distributes.
+            name: What it is called.
+
+        Raises:
+            ArgumentError: For another initializer.
+        """
+        made = MetricVariable(begun(shape, initializer, dtype), name or f"variable_{len(self._variables)}")
+        self._variables.append(made)
+        return made
+
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> MetricVariable:
+        """The same as `add_variable`, under its older name."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def _inner(self) -> list[Metric]:
+        """Metrics that this one has among its attributes."""
+        return [v for v in vars(self).values() if isinstance(v, Metric)]
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """What `add_variable` made, also in metrics that this one has."""
+        return [*self._variables, *(v for metric in self._inner() for v in metric.variables)]
+
+    @property
+    def is_of_arrays(self) -> bool:
+        """Whether a subclass writes `update_state` or `result`, so that a model calls them with arrays."""
+        own = __name__.rpartition(".")[0]
+        return any(getattr(type(self), f).__module__.rpartition(".")[0] != own for f in ("update_state", "result"))
+
+    def snapshot(self) -> list[Any]:
+        """All that is kept, as JSON has it."""
+        own = None if self._state is None else [a.tolist() for a in self._state]
+        return [own, [v.value.tolist() for v in self._variables], [metric.snapshot() for metric in self._inner()]]
+
+    def restore(self, snapshot: Sequence[Any]) -> None:
+        """Stand where a `snapshot` was taken."""
+        own, values, inner = snapshot
+        self._state = None if own is None else [np.asarray(a, "float64") for a in own]
+        for v, value in zip(self._variables, values, strict=True):
+            v.assign(np.asarray(value, v.dtype).reshape(v.shape))
+        for metric, kept in zip(self._inner(), inner, strict=True):
+            metric.restore(kept)
 
     # ------------------------------------------------------------------ as data
 

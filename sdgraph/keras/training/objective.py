@@ -18,7 +18,7 @@ from sdgraph.infer.aval import shape_str
 from sdgraph.keras.layers.notes import mask_of, notes_of
 from sdgraph.keras.layers.replaying import steps
 from sdgraph.keras.metrics.metric import BatchSums
-from sdgraph.keras.training.columns import Column, Columns, mean
+from sdgraph.keras.training.columns import ArrayColumn, Column, Columns, mean
 from sdgraph.keras.training.metrics import Reported
 from sdgraph.keras.training.recipe import Recipe
 
@@ -85,11 +85,14 @@ class Objective:
             )
         return found
 
-    def _column(self, column: tuple[str, int, Reported, bool], outputs: Sequence[SDVariable]) -> Column:
+    def _column(self, column: tuple[str, int, Reported, bool], outputs: Sequence[SDVariable]) -> Column | ArrayColumn:
         name, k, (_, metric), weighted = column
         y, p = self.labels[k], outputs[k]
         assert y is not None, "labels were not asked for"
-        return Column(name, metric.batch_sums(y, p, self.weights[k] if weighted else None), metric.value)
+        w = self.weights[k] if weighted else None
+        if metric.is_of_arrays:
+            return ArrayColumn(name, tuple(p.sd.identity(v) for v in (y, p, w) if v is not None), metric)
+        return Column(name, metric.batch_sums(y, p, w), metric.value)
 
 
 def leaves(variables: Sequence[SDVariable]) -> list[SDVariable]:
