@@ -90,25 +90,31 @@ def fans(shape: tuple[int, ...]) -> tuple[float, float]:
     return float(max(shape[-2] * window, 1)), float(max(shape[-1] * window, 1))
 
 
-_MODES: Final[Mapping[str, Callable[[float, float], float]]] = {
+MODES: Final[Mapping[str, Callable[[float, float], float]]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
 }
 
 
+def spread(
+    rng: np.random.Generator, shape: tuple[int, ...], distribution: str, scale: float, n: float
+) -> np.ndarray[Any, Any]:
+    """Draws of mean 0 and variance ``scale / n``: "uniform", "normal", or "truncated_normal", after the cut."""
+    if distribution == "uniform":
+        bound = math.sqrt(3.0 * scale / n)
+        return rng.uniform(-bound, bound, shape)
+    deviation = math.sqrt(scale / n)
+    if distribution == "normal":
+        return rng.normal(0.0, deviation, shape)
+    return _truncated(rng, shape, deviation / LEFT_BY_CUT)
+
+
 def _scaled(distribution: str, mode: str, scale: float = 1.0) -> _Make:
     """Draws of mean 0 and variance ``scale * number / n``, where the mode says what n is of the `fans`."""
 
     def make(rng: np.random.Generator, shape: tuple[int, ...], number: float) -> np.ndarray[Any, Any]:
-        n, factor = _MODES[mode](*fans(shape)), scale * number
-        if distribution == "uniform":
-            bound = math.sqrt(3.0 * factor / n)
-            return rng.uniform(-bound, bound, shape)
-        deviation = math.sqrt(factor / n)
-        if distribution == "normal":
-            return rng.normal(0.0, deviation, shape)
-        return _truncated(rng, shape, deviation / LEFT_BY_CUT)
+        return spread(rng, shape, distribution, scale * number, MODES[mode](*fans(shape)))
 
     return make
 
@@ -160,7 +166,7 @@ SCHEMES: Final[Mapping[str, Scheme]] = {
     **{
         f"var_scaling_{distribution}_{mode}": Scheme(_scaled(distribution, mode), 1.0, "a scale")
         for distribution in ("normal", "uniform", "truncated_normal")
-        for mode in _MODES
+        for mode in MODES
     },
 }
 """Init schemes by name.
@@ -203,12 +209,12 @@ def initial_value(
     what = f"The initial value of {name!r}"
     if isinstance(init, int | float | complex | np.number | np.bool):
         number = converted(as_numbers(init), dtype, literal=True, what=what)
-        return _made(lambda: np.full(shape, number), shape)
+        return made_of(lambda: np.full(shape, number), shape)
     rng = np.random.default_rng(None if seed is None else as_seed(seed))
     if callable(init):
         return _by_function(init, rng, shape, dtype, what)
     make, number = _scheme(init)
-    return _made(lambda: converted(np.asarray(make(rng, shape, number)), dtype, literal=True, what=what), shape)
+    return made_of(lambda: converted(np.asarray(make(rng, shape, number)), dtype, literal=True, what=what), shape)
 
 
 def as_seed(seed: Any) -> int:
@@ -275,6 +281,16 @@ def _by_function(
             expected="a function that is called as init(shape, dtype, rng), rng being a numpy.random.Generator",
             fix="Such as init=lambda shape, dtype, rng: rng.normal(0.0, 0.1, shape).",
         ) from e
+    return as_first_value(made, shape, dtype, what)
+
+
+def as_first_value(made: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> np.ndarray[Any, Any]:
+    """What somebody's own function made, as an array that nobody else holds.
+
+    Raises:
+        ShapeError: If it has another shape.
+        DTypeError: If the dtype cannot hold it.
+    """
     array = as_numbers(made, copy=True, what=what)
     if array.shape != shape:
         raise ShapeError(
@@ -283,7 +299,7 @@ def _by_function(
     return converted(array, dtype, literal=not hasattr(made, "dtype"), what=what)
 
 
-def _made(make: Callable[[], np.ndarray[Any, Any]], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def made_of(make: Callable[[], np.ndarray[Any, Any]], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """What ``make`` makes, if there is room for it."""
     try:
         return make()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, shown
-from sdgraph.infer.arrays import own_array
+from sdgraph.keras.catalogue import unwrapped
 from sdgraph.keras.losses.by_shape import crossentropy
 from sdgraph.ops.losses.keras import crossentropies, hinges, probabilities, regression, structured
 from sdgraph.ops.losses.keras.loss import Loss
@@ -316,7 +316,7 @@ def _function(name: Any, custom_objects: Mapping[str, Any] | None) -> Any:
 
 def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as this version understands them."""
-    out = {k: _value(v) for k, v in settings.items() if not (k == "name" and v is None)}
+    out = {k: unwrapped(v) for k, v in settings.items() if not (k == "name" and v is None)}
     if isinstance(out.get("reduction"), str) and out["reduction"] == "auto":
         out["reduction"] = "sum_over_batch_size"
     takes_fn = "fn" in inspect.signature(cls).parameters
@@ -326,26 +326,6 @@ def _settings(cls: type, settings: dict[str, Any], custom_objects: Mapping[str, 
         # Keras 2 writes the name of the function behind the class, which the class knows.
         out.pop("fn", None)
     return out
-
-
-def _value(value: Any) -> Any:
-    """A setting that Keras 3 wrapped into a description of its type."""
-    if isinstance(value, list):
-        return [_value(v) for v in value]
-    if not isinstance(value, Mapping):
-        return value
-    kind, inner = value.get("class_name"), value.get("config")
-    if kind == "__tuple__":
-        items = value.get("items", inner.get("value", ()) if isinstance(inner, Mapping) else ())
-        if not isinstance(items, list | tuple):
-            raise ArgumentError("This describes a tuple without items.", given=shown(items))
-        return tuple(_value(v) for v in items)
-    if kind in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
-        return own_array(inner.get("value"), inner.get("dtype")).tolist()
-    if isinstance(kind, str) and kind.endswith("Policy") and isinstance(inner, Mapping):
-        policy = inner.get("name")
-        return policy.removeprefix("mixed_") or None if isinstance(policy, str) else policy
-    return dict(value)
 
 
 __all__ = [
