@@ -47,6 +47,7 @@ DOORS = {
     "llvmlite": "run.engines.llvm",
     "safetensors": "files.array_files",
     "onnx": "files.onnx",
+    "h5py": "keras.files",
     "flatbuffers": "files.samediff",
     "IPython": "show.completion",
     "matplotlib": "viz",

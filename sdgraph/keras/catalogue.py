@@ -10,9 +10,11 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, NotDefinedError, SDGraphError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.ops.losses.keras.loss import plain, snake_case
+from sdgraph.ops.losses.keras.on_arrays import on_arrays
 from sdgraph.wording import did_you_mean, listed
 
 T = TypeVar("T", bound="Described")
@@ -38,6 +40,14 @@ def unwrapped(value: Any) -> Any:
         policy = inner.get("name")
         return policy.removeprefix("mixed_") or None if isinstance(policy, str) else policy
     return dict(value)
+
+
+def of_weight(build: Callable[[SDVariable], SDVariable], x: Any) -> Any:
+    """What ``build`` makes of a variable, in its graph; of an array the value."""
+    if isinstance(x, SDVariable):
+        with x.sd.transaction():
+            return build(x)
+    return on_arrays().evaluate(lambda sd, x: build(x), {"x": x})
 
 
 class Described:

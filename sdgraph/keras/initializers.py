@@ -197,8 +197,9 @@ class _Drawing(_Filling):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        if callable(getattr(self.seed, "get_config", None)):
-            told = {"class_name": type(self.seed).__name__, "config": self.seed.get_config()}
+        inner = getattr(self.seed, "get_config", None)
+        if callable(inner):
+            told = {"class_name": type(self.seed).__name__, "config": inner()}
             config["seed"] = {"module": "keras.random", **told, "registered_name": None}
         return config
 

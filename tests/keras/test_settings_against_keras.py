@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sdgraph.keras import initializers
+from sdgraph.keras import constraints, initializers, regularizers
 from tests.keras.keras_itself import keras
 
 pytestmark = [pytest.mark.keras, pytest.mark.filterwarnings("ignore")]
@@ -44,4 +44,38 @@ def test_initializers_are_written_and_read_alike(name):
         assert written["config"].pop("gain") == 1.0
     assert written == keras.initializers.serialize(theirs)
     again = keras.initializers.deserialize(initializers.serialize(ours))
+    assert again.get_config() == theirs.get_config()
+
+
+REGULARIZERS = [
+    ("L1", {}),
+    ("L2", {"l2": 0.3}),
+    ("L1L2", {"l1": 0.1, "l2": 0.2}),
+    ("OrthogonalRegularizer", {"factor": 0.5}),
+    ("OrthogonalRegularizer", {"factor": 0.5, "mode": "columns"}),
+]
+CONSTRAINTS = [
+    ("MaxNorm", {}),
+    ("MaxNorm", {"max_value": 0.5, "axis": [0, 1]}),
+    ("NonNeg", {}),
+    ("UnitNorm", {"axis": 1}),
+    ("MinMaxNorm", {"min_value": 0.5, "max_value": 1.0, "rate": 0.3, "axis": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "settings"),
+    [*(("regularizers", *case) for case in REGULARIZERS), *(("constraints", *case) for case in CONSTRAINTS)],
+)
+def test_regularizers_and_constraints(family, name, settings):
+    mine = {"regularizers": regularizers, "constraints": constraints}[family]
+    theirs, ours = getattr(getattr(keras, family), name)(**settings), getattr(mine, name)(**settings)
+    w = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    w[2] = 0
+    np.testing.assert_allclose(ours(w), np.asarray(theirs(keras.ops.convert_to_tensor(w))), rtol=1e-5)
+    written = getattr(keras, family).serialize(theirs)
+    read = mine.deserialize(written)
+    close = {k: pytest.approx(v, rel=1e-6) if isinstance(v, float) else v for k, v in ours.get_config().items()}
+    assert read.get_config() == close
+    again = getattr(keras, family).deserialize(mine.serialize(ours))
     assert again.get_config() == theirs.get_config()

@@ -8,19 +8,10 @@ Example:
 
 from sdgraph.keras.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
 from sdgraph.keras.layers.core import Activation, Dense
-from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.embedding import Embedding, Masking
 from sdgraph.keras.layers.inputs import Input, InputLayer
-from sdgraph.keras.layers.recurrent import (
-    GRU,
-    LSTM,
-    RNN,
-    GRUCell,
-    LSTMCell,
-    SimpleRNN,
-    SimpleRNNCell,
-    StackedRNNCells,
-)
+from sdgraph.keras.layers.layer import Layer
+from sdgraph.keras.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
 from sdgraph.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [

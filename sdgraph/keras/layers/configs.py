@@ -36,7 +36,7 @@ def plain(v: Any) -> Any:
         return [plain(one) for one in v]
     if isinstance(v, np.ndarray | np.generic):
         return v.tolist()
-    if isinstance(v, np.dtype) or isinstance(v, type):
+    if isinstance(v, np.dtype | type):
         return np.dtype(v).name
     if hasattr(v, "get_config"):
         return named(type(v).__name__, v.get_config(), _module(v))

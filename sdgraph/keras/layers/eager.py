@@ -116,6 +116,7 @@ class Function:
         self._names, self._sd, self._fetched, self._calls = [p.name for p in placeholders], sd, fetched, 0
 
     def __call__(self, arrays: list[Array]) -> Any:
+        """The outputs."""
         for w in self._weights:
             w.settle()
         run = executable_of(self._sd, self._fetched).run
@@ -126,7 +127,7 @@ class Function:
         for _, term in self._terms:
             value = next(found)
             for layer in term.layers or _holders(self._layer, term.weight):
-                layer._last_losses.append(value)
+                layer._last_losses = [*(layer._last_losses or ()), value]
         for (w, _), value in zip(self._updated, found, strict=True):
             w.give(np.array(value))
         return outputs

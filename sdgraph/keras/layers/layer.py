@@ -19,6 +19,7 @@ from sdgraph.infer.aval import as_dtype, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import eager, naming, tracing
 from sdgraph.keras.layers.configs import config_of
+from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
 from sdgraph.keras.layers.settings import refuse_constraints
@@ -29,8 +30,6 @@ from sdgraph.samediff import SameDiff
 from sdgraph.wording import counted, listed
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from sdgraph.build.kinds import AnyGraph
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +40,9 @@ Shape = tuple[int | None, ...]
 class Layer:
     """A layer: what it computes is its `call`, and the weights for it are made by its `build`.
 
-    Called on variables of a graph, it adds nodes to that graph, under a scope of its name. Called on arrays, it computes
-    at once, as it is when a model is used, unless ``training=True`` says otherwise. Either way `call` gets variables.
+    Called on variables of a graph, it adds nodes to that graph, under a scope of its name. Called on arrays, it
+    computes at once, as it is when a model is used, unless ``training=True`` says otherwise. Either way `call` gets
+    variables.
     A layer may be called several times, also in several graphs: it has one set of weights, which all of them share.
 
     Args:
@@ -50,8 +50,8 @@ class Layer:
         trainable: Whether its weights are trained.
         dtype: The dtype of its weights and of what it computes; by default that of the graph of the first call.
         name: What it is called; by default its class and a number.
-        **kwargs: ``input_shape``, ``batch_input_shape``, ``batch_shape``, ``input_dim`` or ``batch_size``: for the first
-            layer of a `Sequential`, what is fed.
+        **kwargs: ``input_shape``, ``batch_input_shape``, ``batch_shape``, ``input_dim`` or ``batch_size``: for the
+            first layer of a `Sequential`, what is fed.
 
     Example:
         >>> from sdgraph.keras import layers, ops
@@ -71,11 +71,16 @@ class Layer:
 
     supports_masking: bool = False
     """Whether a mask of the inputs is one of the outputs."""
+    draws: bool = False
+    """Whether it draws random numbers in training, for which Keras keeps a state."""
     built: bool = False
     """Whether its weights were made."""
+    read_from: Any = None
+    """What the file that it was read from says of it."""
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep what it is made with, for `get_config`."""
         self = super().__new__(cls)
         self.__dict__["_given"] = (args, kwargs)
         return self
@@ -166,8 +171,10 @@ class Layer:
         sizes = _sizes(() if shape is None else shape, self.name, name)
         if initializer is None:
             initializer = "glorot_uniform" if is_floating(kind) else "zeros"
-        array = initializers.get(initializer)(sizes, kind)
-        value = _array(array, sizes, kind, initializer)
+        if is_hollow():
+            value = hollow_array(sizes, kind)
+        else:
+            value = _array(initializers.get(initializer)(sizes, kind), sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
         self._weights.append(weight)
@@ -246,13 +253,24 @@ class Layer:
         """Where its nodes are: the scope in the graph of the first call."""
         return self._paths[0] if self._paths else self.name
 
+    def parts(self) -> dict[str, Layer | list[Layer]]:
+        """The layers that it keeps, by the attributes that have them: one, or all of a nesting of lists and dicts."""
+        found: dict[str, Layer | list[Layer]] = {}
+        for name, value in vars(self).items():
+            if name in _OWN or not isinstance(value, Layer | list | tuple | dict):
+                continue
+            several = [v for v in leaves(value) if isinstance(v, Layer) and v is not self]
+            if several:
+                found[name] = value if isinstance(value, Layer) else several
+        return found
+
     def sublayers(self) -> list[Layer]:
         """The layers that it keeps as attributes, also in lists and dicts, in the order they were set."""
-        found: dict[int, Layer] = {}
-        for name, value in vars(self).items():
-            if name not in _OWN and isinstance(value, Layer | list | tuple | dict):
-                found |= {id(v): v for v in leaves(value) if isinstance(v, Layer) and v is not self}
-        return list(found.values())
+        return list(dict.fromkeys(layer for part in self.parts().values() for layer in _several(part)))
+
+    def own_weights(self) -> list[Weight]:
+        """Its own weights, without those of the layers inside of it, in the order they were made."""
+        return list(self._weights)
 
     def all_weights(self) -> list[Weight]:
         """Its weights and those of the layers inside of it: its own first, and of these the ones that are trained."""
@@ -265,6 +283,10 @@ class Layer:
         if self._home is None:
             self._home = SameDiff(dtype=self.dtype)
         return self._home
+
+    def live_in(self, sd: AnyGraph) -> None:
+        """Have this graph as the one that its weights are shown in."""
+        self._home = sd
 
     def _variables(self, weights: Sequence[Weight]) -> list[SDVariable]:
         home, found = self.home(), []
@@ -359,6 +381,16 @@ class Layer:
     # ------------------------------------------------------------------ calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs of `call`, for variables as variables, for arrays as arrays.
+
+        Args:
+            *args: What `call` takes.
+            **kwargs: What `call` takes; besides, ``training`` says whether the layer does as in training. On arrays
+                that is False by default; on variables the graph is for both, and whoever runs it decides.
+
+        Raises:
+            ShapeError: If sizes do not fit the layer.
+        """
         if "_weights" not in self.__dict__:
             raise ArgumentError(
                 f"{type(self).__name__} was not set up.", fix="Call super().__init__() first in its __init__."
@@ -522,7 +554,9 @@ class Layer:
         return config.floatx() if self._dtype is None else self._dtype
 
 
-_OWN = frozenset({"_given", "_weights", "_paths", "_home", "_eager", "_last_losses", "_kept", "_losses"})
+_OWN = frozenset(
+    {"_given", "_weights", "_paths", "_home", "_eager", "_last_losses", "_kept", "_layers", "_order", "_first"}
+)
 """Attributes of `Layer` itself, among which are no layers and weights of somebody's."""
 
 UNNAMED = "variable"
@@ -626,6 +660,10 @@ def fitting(given: Any, own: Sequence[Weight], who: str) -> list[Array]:
             )
         found.append(array)
     return found
+
+
+def _several(part: Layer | list[Layer]) -> list[Layer]:
+    return part if isinstance(part, list) else [part]
 
 
 def _inside(layer: Layer) -> Iterator[Layer]:

@@ -1,4 +1,4 @@
-"""What variables are computed from, step by step: calls of layers, and ops between them. And doing that again elsewhere.
+"""What variables are computed from, step by step: calls of layers, and ops between them; and doing that again.
 
 So a model is called on other variables, and what was made in one graph goes on in another. Must not know models.
 """
@@ -37,7 +37,7 @@ def steps(sd: AnyGraph, outputs: Iterable[SDVariable], inputs: Iterable[SDVariab
         if node in seen:
             continue
         seen.add(node)
-        step = calls.get(node, node)
+        step: Step = calls.get(node, node)
         if step in found:
             found[step] = min(found[step], node.id)
             continue

@@ -20,7 +20,7 @@ from sdgraph.keras.training.reading import Reading, placed
 from sdgraph.run.evaluate import executable_of
 
 if TYPE_CHECKING:
-    from sdgraph.keras.models.model import Model
+    from sdgraph.keras.models.training import Trained
     from sdgraph.keras.training.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +36,7 @@ class Gradients:
         training: Whether layers do as in training.
     """
 
-    def __init__(self, model: Model, recipe: Recipe, loss: Any, training: bool) -> None:
+    def __init__(self, model: Trained, recipe: Recipe, loss: Any, training: bool) -> None:
         self.recipe, self.loss, self.training = recipe, loss, training
         self._model, self._calls = model, 0
         self._sd = sd = Scratch(dtype=model.sd.dtype, seed=model.sd.seed)
@@ -48,6 +48,7 @@ class Gradients:
         self._objectives: dict[Any, tuple[Objective, SDVariable, list[SDVariable | None]]] = {}
 
     def __call__(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, list[Array | None]]:
+        """The loss on a batch, and the gradient of each weight that is trained."""
         given = Reading(self._inputs, self.recipe).all(x, y, sample_weight)
         objective, total, gradients = self._objective(given)
         known = [g for g in gradients if g is not None]

@@ -8,9 +8,9 @@ from typing import Any
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.trees import leaves
-from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.models.model import Model
 
 
@@ -138,8 +138,15 @@ class Sequential(Model):
         """That of the last layer, which its output has."""
         return None
 
-    def _called(self) -> list[Layer]:
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order; the one of the input is left out."""
         return list(self._order)
+
+    @property
+    def is_made_of_calls(self) -> bool:
+        """Whether it is what leads from its inputs to its outputs, and no code of its own."""
+        return True
 
     def sublayers(self) -> list[Layer]:
         """The layers, in order."""

@@ -17,7 +17,9 @@ from sdgraph.checks import flag, one_of
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras import optimizers
 from sdgraph.keras.callbacks.history import History
+from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.weights import settle
+from sdgraph.keras.models import stored
 from sdgraph.keras.models.gradients import Gradients
 from sdgraph.keras.training import fitting, measuring
 from sdgraph.keras.training.batches import How, batches_of, one_batch
@@ -32,7 +34,6 @@ from sdgraph.train.step import OnNaN
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import AnyGraph, EngineName
-    from sdgraph.keras.layers.weights import Weight
 
 Array = np.ndarray[Any, Any]
 Verbose = int | str
@@ -48,7 +49,7 @@ class Asked(NamedTuple):
     engine: EngineName | str
 
 
-class Trained:
+class Trained(Layer):
     """What models do besides being called: they are compiled, trained, measured and used."""
 
     history: History | None = None
@@ -56,20 +57,68 @@ class Trained:
     stop_training: bool = False
     """Set it to True in a callback, and training ends after the batch or epoch."""
 
-    if TYPE_CHECKING:
-        name: str
-        sd: AnyGraph
-        inputs: list[SDVariable]
-        outputs: list[SDVariable]
-        output_names: list[str]
-        trainable_weights: list[SDVariable]
-        _inputs: dict[str, SDVariable]
-        _outputs: dict[str, SDVariable]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._inputs: dict[str, SDVariable] = {}
+        self._outputs: dict[str, SDVariable] = {}
+        self._form_of_inputs: type = SDVariable
+        self._form: type = SDVariable
 
-        def all_weights(self) -> list[Weight]: ...
-        def _connected_to(self, x: Any) -> Any: ...
-        def _trained_outputs(self) -> list[SDVariable]: ...
-        def _formed(self, found: list[Any]) -> Any: ...
+    # ------------------------------------------------------------------ inputs and outputs
+
+    @property
+    def sd(self) -> AnyGraph:
+        """The graph."""
+        return self.home()
+
+    @property
+    def connected(self) -> bool:
+        """Whether its inputs and outputs are known."""
+        return bool(self._outputs)
+
+    def _need(self) -> None:
+        if not self._outputs:
+            raise ArgumentError(
+                f"The model {self.name!r} has no inputs and outputs yet.",
+                fix="Call it on data, fit it, or say what it is fed: model.build((None, 10)).",
+            )
+
+    @property
+    def inputs(self) -> list[SDVariable]:
+        """The inputs."""
+        self._need()
+        return list(self._inputs.values())
+
+    @property
+    def outputs(self) -> list[SDVariable]:
+        """The outputs."""
+        self._need()
+        return list(self._outputs.values())
+
+    @property
+    def input_names(self) -> list[str]:
+        """What inputs are called."""
+        return list(self._inputs)
+
+    @property
+    def output_names(self) -> list[str]:
+        """What outputs are called, in losses, metrics and histories."""
+        return list(self._outputs)
+
+    def _formed(self, found: list[Any]) -> Any:
+        if self._form is dict:
+            return dict(zip(self._outputs, found, strict=True))
+        return found[0] if self._form is SDVariable else found
+
+    def _connected_to(self, x: Any) -> Any:
+        """Data, to which a model without inputs has got some; iterators have all their batches still."""
+        return x
+
+    def _trained_outputs(self) -> list[SDVariable]:
+        """The outputs as they are in training."""
+        return self.outputs
+
+    # ------------------------------------------------------------------ what is asked for
 
     _asked: Asked | None = None
     _compiled: Compiled | None = None
@@ -82,8 +131,6 @@ class Trained:
         self._gradients = ()
         if self._asked is not None:
             self._compiled = self._made(self._asked)
-
-    # ------------------------------------------------------------------ what is asked for
 
     def compile(
         self,
@@ -129,7 +176,7 @@ class Trained:
         in_use = OptimizerInUse(optimizers.get(optimizer))
         asked = Asked(in_use, (loss, loss_weights, metrics, weighted_metrics), on_nan, engine)
         compiled = self._made(asked) if self._outputs else None
-        self._says, self._asked, self._compiled = None, asked, compiled
+        self._says, self._asked, self._compiled, self._gradients = None, asked, compiled, ()
 
     def _made(self, asked: Asked) -> Compiled:
         recipe = Recipe.of(self.output_names, *asked.wishes)
@@ -409,32 +456,66 @@ class Trained:
         """
         self._connected_to(x)
         settle(self.all_weights())
-        if loss is None:
-            recipe = self._ready().recipe
-        else:
-            recipe = Recipe.of(self.output_names, loss, None, None, None)
         for known in self._gradients:
-            if known.recipe is recipe or (known.loss is loss and loss is not None) and known.training is training:
+            if known.loss is loss and known.training is training:
                 return known(x, y, sample_weight)
+        recipe = self._ready().recipe if loss is None else Recipe.of(self.output_names, loss, None, None, None)
         made = Gradients(self, recipe, loss, flag("training", training))
         self._gradients = [made, *self._gradients[:3]]
         return made(x, y, sample_weight)
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`."""
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+        """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`.
+
+        Args:
+            path: The file.
+            overwrite: Whether a file of that name may be replaced.
+
+        Raises:
+            ArgumentError: If the file is there and may not be replaced.
+        """
+        if not flag("overwrite", overwrite) and Path(path).exists():
+            raise ArgumentError("There is such a file.", given=str(path), fix="overwrite=True replaces it.")
         return self.sd.save(path)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> Path:
-        """Write the values of `weights` into a file of ``.npz`` or ``.safetensors``."""
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+        """Write the values of `weights` into a file.
+
+        Args:
+            path: The file. ``.weights.h5`` is loaded by the same model in Keras 3; others are ``.npz`` and
+                ``.safetensors``.
+            overwrite: Whether a file of that name may be replaced.
+
+        Raises:
+            ArgumentError: If the name ends in something else, or the file is there and may not be replaced.
+            MissingDependencyError: If the package for such files is not installed.
+        """
+        if not flag("overwrite", overwrite) and Path(path).exists():
+            raise ArgumentError("There is such a file.", given=str(path), fix="overwrite=True replaces it.")
+        settle(self.all_weights())
+        if str(path).endswith(".h5"):
+            return stored.write(self, path)
         return self.sd.export_weights(path, self.weights)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save_weights` wrote.
+    def load_weights(self, path: str | os.PathLike[str], skip_mismatch: bool = False, *, by_name: bool = False) -> None:
+        """Read what `save_weights` wrote, or the weights in any of Keras' files.
+
+        Args:
+            path: The file.
+            skip_mismatch: Anything but False is refused: all weights are read, or none.
+            by_name: Whether layers in an ``.h5`` file of Keras 1 or 2 are found by their names, so that others keep
+                their weights.
 
         Raises:
             ArgumentError: If the file does not have exactly these variables.
+            FormatError: If a file of Keras' is damaged, or has weights of other shapes.
             ShapeError: If one has another shape.
         """
-        self.sd.import_weights(path, variables=self.weights)
+        if skip_mismatch:
+            raise ArgumentError("Weights are read all, or none.", given="skip_mismatch=True", fix="by_name=True.")
+        if stored.is_of_keras(path):
+            stored.read(self, path, by_name=flag("by_name", by_name))
+        else:
+            self.sd.import_weights(path, variables=self.weights)
