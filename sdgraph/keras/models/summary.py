@@ -23,7 +23,7 @@ def summary(
     show_trainable: bool = False,
 ) -> None:
     """Print the table; see `Model.summary`."""
-    connected = model.connected and any(len(parents) > 1 for parents in _parents(model).values())
+    connected = model.is_made_of_calls and model.connected and any(len(parents) > 1 for parents in _parents(model).values())
     headings = ["Layer (type)", "Output Shape", "Param #"]
     headings += ["Connected to"] if connected else []
     headings += ["Trainable"] if show_trainable else []
