@@ -21,7 +21,6 @@ from sdgraph.run.engines.choice import engine_name
 from sdgraph.run.executable import Executable
 
 if TYPE_CHECKING:
-    from sdgraph.keras.models.training import Trained
     from sdgraph.keras.training.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +36,7 @@ class Gradients:
         training: Whether layers do as in training.
     """
 
-    def __init__(self, model: Trained, recipe: Recipe, loss: Any, training: bool) -> None:
+    def __init__(self, model: Any, recipe: Recipe, loss: Any, training: bool) -> None:
         self.recipe, self.loss, self.training = recipe, loss, training
         self._model, self._calls = model, 0
         self._sd = sd = Scratch(dtype=model.sd.dtype, seed=model.sd.seed)
