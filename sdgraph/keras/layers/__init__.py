@@ -6,6 +6,7 @@ Example:
     array([[3., 3.]], dtype=float32)
 """
 
+from sdgraph.keras.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
 from sdgraph.keras.layers.channelwise import (
     DepthwiseConv1D,
     DepthwiseConv2D,
