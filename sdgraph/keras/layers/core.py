@@ -29,6 +29,7 @@ class Dense(Layer):
         bias_constraint: The same.
         lora_rank: Anything but None is refused.
         lora_alpha: Anything but None is refused.
+        quantization_config: Anything but None is refused.
         **kwargs: As for `Layer`.
 
     Example:
@@ -53,10 +54,11 @@ class Dense(Layer):
         bias_constraint: Any = None,
         lora_rank: int | None = None,
         lora_alpha: int | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse(self, lora_rank=lora_rank, lora_alpha=lora_alpha)
+        refuse(self, lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         refuse_constraints(self, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         self.units = whole("units", units, least=1)
         self.activation = activations.get(activation)
@@ -80,7 +82,7 @@ class Dense(Layer):
     def call(self, inputs: SDVariable) -> SDVariable:
         """The activation of the products."""
         sd = inputs.sd
-        out = sd.linalg.matmul(inputs, self.kernel) if inputs.ndim == 2 else sd.tensordot(inputs, self.kernel, 1)
+        out = sd.tensordot(inputs, self.kernel, [inputs.ndim - 1], [0])
         return self.activation(out if self.bias is None else out + self.bias)
 
 
