@@ -21,37 +21,32 @@ if TYPE_CHECKING:
         activations,
         callbacks,
         config,
+        constraints,
         initializers,
         layers,
         losses,
+        metrics,
         ops,
         optimizers,
+        random,
         regularizers,
         utils,
     )
+    from sdgraph.keras.files.training_config import read_training_config
     from sdgraph.keras.layers.inputs import Input, InputLayer
     from sdgraph.keras.layers.layer import Layer
+    from sdgraph.keras.models.loading import load_model
     from sdgraph.keras.models.model import Model
     from sdgraph.keras.models.sequential import Sequential
 
-_MODULES = (
-    "activations",
-    "callbacks",
-    "config",
-    "initializers",
-    "layers",
-    "losses",
-    "ops",
-    "optimizers",
-    "regularizers",
-    "utils",
-)
 _THINGS = {
     "Input": "layers.inputs",
     "InputLayer": "layers.inputs",
     "Layer": "layers.layer",
     "Model": "models.model",
     "Sequential": "models.sequential",
+    "load_model": "models.loading",
+    "read_training_config": "files.training_config",
 }
 """Where what has a name here is defined."""
 __all__ = [
@@ -63,14 +58,20 @@ __all__ = [
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "initializers",
     "layers",
+    "load_model",
     "losses",
+    "metrics",
     "ops",
     "optimizers",
+    "random",
+    "read_training_config",
     "regularizers",
     "utils",
 ]
+_MODULES = [name for name in __all__ if name not in _THINGS]
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.

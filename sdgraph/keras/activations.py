@@ -89,7 +89,7 @@ def gelu(x: Tensor, approximate: bool = False) -> Any:
 
     Example:
         >>> gelu([-1.0, 2.0])
-        array([-0.15865527,  1.9544997 ], dtype=float32)
+        array([-0.15865526,  1.9544997 ], dtype=float32)
     """
     return _gelu(x, approximate)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from sdgraph.train.results.measures import adds_up
 from sdgraph.train.updating.after import values_after
 from sdgraph.train.updating.averages import AVERAGE, Average
 from sdgraph.train.updating.choosing import Updaters, chosen
+from sdgraph.train.updating.gathered import NOTHING, Gathered
 from sdgraph.train.updating.transforms import Transform
 from sdgraph.train.updating.update import Array, Setting, Update
 from sdgraph.train.updating.updaters import Updater
@@ -51,23 +52,6 @@ class Watcher(Protocol):
 
     def update(self, name: str, change: Array) -> None:
         """What is about to be subtracted from a variable; the array may be changed."""
-
-
-class _Gathered(NamedTuple):
-    """Gradients that wait for the update: their sums by examples, how many examples, and how many batches."""
-
-    sums: Sequence[Array]
-    examples: float
-    calls: int
-
-    def more(self, gradients: Sequence[Array], examples: float, adds: bool) -> _Gathered:
-        """With one batch more; where losses are sums, gradients add up, and are divided by nothing."""
-        weighted = [g * g.dtype.type(examples) for g in gradients]
-        sums = [a + b for a, b in zip(self.sums, weighted, strict=True)] if self.calls else weighted
-        return _Gathered(sums, 1.0 if adds else self.examples + examples, self.calls + 1)
-
-
-_NOTHING = _Gathered((), 0.0, 0)
 
 
 class TrainingStep:
@@ -154,7 +138,7 @@ class TrainingStep:
         self.watchers: list[Watcher] = []
         """Who is told what goes on within a step, in this order."""
         self._kept: dict[str, dict[int, Array]] = {}
-        self._gathered = _NOTHING
+        self._gathered = NOTHING
 
     def __call__(self, feeds: Feeds | None = None, *, examples: float = 1) -> dict[str, Array]:
         """Train with one batch.
@@ -193,7 +177,7 @@ class TrainingStep:
             else:
                 for watcher in self.watchers:
                     watcher.computed(found)
-                self._change(results, examples)
+                self._change(results[self._ends[1] :], results[self._ends[0] : self._ends[1]], examples)
         finally:
             self._function.free(memory)
         self.step += 1
@@ -219,16 +203,39 @@ class TrainingStep:
 
     # ------------------------------------------------------------------ changing variables
 
-    def _change(self, results: Sequence[Array], examples: float) -> None:
+    def apply(self, gradients: Sequence[Array], *, examples: float = 1) -> None:
+        """Train with gradients that somebody else computed, as with those of a batch.
+
+        Variables that take a value after each step keep theirs.
+
+        Args:
+            gradients: One for each of `trained`, in that order, of its shape and dtype.
+            examples: How much they count among those that are accumulated.
+
+        Example:
+            >>> import numpy as np
+            >>> from sdgraph import SameDiff
+            >>> from sdgraph.train import Sgd
+            >>> sd = SameDiff()
+            >>> w = sd.var("w", [1.0, 2.0])
+            >>> loss = sd.loss.l2_loss(w, name="loss")
+            >>> step = sd.training_step(Sgd(0.5))
+            >>> step.apply([np.array([1, -1], "float32")])
+            >>> w.value
+            array([0.5, 2.5], dtype=float32)
+        """
+        self._change(gradients, (), examples)
+        self.step += 1
+
+    def _change(self, gradients: Sequence[Array], after: Sequence[Array], examples: float) -> None:
         """Give variables their new values: those that take one, and those that are trained."""
-        after, gradients = results[self._ends[0] : self._ends[1]], results[self._ends[1] :]
         if self.accumulate == 1:
             self._apply(gradients, after)
             return
         self._gathered = self._gathered.more(gradients, 1.0 if self._adds else examples, self._adds)
         if self._gathered.calls == self.accumulate:
             self._apply(self._gathered.sums, after, self._gathered.examples)
-            self._gathered = _NOTHING
+            self._gathered = NOTHING
             return
         if self.update.counts_batches:
             self.update.pass_by(gradients)
@@ -267,7 +274,7 @@ class TrainingStep:
         """Update with what is accumulated so far, as at the end of an epoch."""
         if self._gathered.calls and not self._carry:
             self._apply(self._gathered.sums, (), self._gathered.examples)
-            self._gathered = _NOTHING
+            self._gathered = NOTHING
 
     # ------------------------------------------------------------------ settings
 
@@ -408,7 +415,7 @@ class TrainingStep:
         }
         sums = [given.sums[name].copy() for name in trained] if given.sums else []
         counts = given.counts
-        self._gathered = _Gathered(sums, float(counts["examples"]), int(counts["accumulated"]))
+        self._gathered = Gathered(sums, float(counts["examples"]), int(counts["accumulated"]))
         self.step, self.epoch, self.skipped = (int(counts[name]) for name in ("step", "epoch", "skipped"))
         self._sd.set_arrays(found)
 

@@ -44,7 +44,7 @@ def built(keras, outputs, weights):
 def trained(keras, case, seed):
     """What comes of a case."""
     model = built(keras, case["outputs"], graphs.initial(case["outputs"], seed))
-    model.compile(graphs.optimizer(keras.optimizers, case["optimizer"]), **case["compile"])
+    model.compile(graphs.optimizer(keras.optimizers, case["optimizer"]), **graphs.asked(keras.metrics, case["compile"]))
     given = graphs.arrays(case, seed)
     history = model.fit(**given, **case["fit"], verbose=0)
     said = model.predict(given["x"], verbose=0)

@@ -113,7 +113,7 @@ def test_weights_are_got_and_set():
         ({"optimizer": "adm"}, "'adm'"),
         ({"loss": "msee"}, "'msee'"),
         ({"metrics": ["acuracy"]}, "'acuracy'"),
-        ({"metrics": ["AUC"]}, "no mean over examples"),
+        ({"metrics": ["MeanIoU"]}, "num_classes="),
         ({"loss": ["mse", "mae"]}, "one entry for each output"),
         ({"loss": {"out": "mse"}}, "no output 'out'"),
         ({"loss": "mse", "loss_weights": [1.0, 2.0]}, "one entry for each output"),

@@ -11,3 +11,6 @@ from sdgraph.keras.layers.inputs import Input, InputLayer
 from sdgraph.keras.layers.layer import Layer
 
 __all__ = ["Activation", "Dense", "Input", "InputLayer", "Layer"]
+
+BY_NAME = {name: thing for name in __all__ if isinstance(thing := globals()[name], type) and issubclass(thing, Layer)}
+"""The classes of layers by their names."""

@@ -19,6 +19,7 @@ from sdgraph.infer.aval import as_dtype, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import eager, naming, tracing
 from sdgraph.keras.layers.configs import config_of
+from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
 from sdgraph.keras.layers.settings import refuse_constraints
@@ -70,8 +71,12 @@ class Layer:
 
     supports_masking: bool = False
     """Whether a mask of the inputs is one of the outputs."""
+    draws: bool = False
+    """Whether it draws random numbers in training, for which Keras keeps a state."""
     built: bool = False
     """Whether its weights were made."""
+    read_from: Any = None
+    """What the file that it was read from says of it."""
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -166,8 +171,10 @@ class Layer:
         sizes = _sizes(() if shape is None else shape, self.name, name)
         if initializer is None:
             initializer = "glorot_uniform" if is_floating(kind) else "zeros"
-        array = initializers.get(initializer)(sizes, kind)
-        value = _array(array, sizes, kind, initializer)
+        if is_hollow():
+            value = hollow_array(sizes, kind)
+        else:
+            value = _array(initializers.get(initializer)(sizes, kind), sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
         self._weights.append(weight)
@@ -246,13 +253,24 @@ class Layer:
         """Where its nodes are: the scope in the graph of the first call."""
         return self._paths[0] if self._paths else self.name
 
+    def parts(self) -> dict[str, Layer | list[Layer]]:
+        """The layers that it keeps, by the attributes that have them: one, or all of a nesting of lists and dicts."""
+        found: dict[str, Layer | list[Layer]] = {}
+        for name, value in vars(self).items():
+            if name in _OWN or not isinstance(value, Layer | list | tuple | dict):
+                continue
+            several = [v for v in leaves(value) if isinstance(v, Layer) and v is not self]
+            if several:
+                found[name] = value if isinstance(value, Layer) else several
+        return found
+
     def sublayers(self) -> list[Layer]:
         """The layers that it keeps as attributes, also in lists and dicts, in the order they were set."""
-        found: dict[int, Layer] = {}
-        for name, value in vars(self).items():
-            if name not in _OWN and isinstance(value, Layer | list | tuple | dict):
-                found |= {id(v): v for v in leaves(value) if isinstance(v, Layer) and v is not self}
-        return list(found.values())
+        return list(dict.fromkeys(layer for part in self.parts().values() for layer in _several(part)))
+
+    def own_weights(self) -> list[Weight]:
+        """Its own weights, without those of the layers inside of it, in the order they were made."""
+        return list(self._weights)
 
     def all_weights(self) -> list[Weight]:
         """Its weights and those of the layers inside of it: its own first, and of these the ones that are trained."""
@@ -265,6 +283,10 @@ class Layer:
         if self._home is None:
             self._home = SameDiff(dtype=self.dtype)
         return self._home
+
+    def live_in(self, sd: AnyGraph) -> None:
+        """Have this graph as the one that its weights are shown in."""
+        self._home = sd
 
     def _variables(self, weights: Sequence[Weight]) -> list[SDVariable]:
         home, found = self.home(), []
@@ -532,7 +554,9 @@ class Layer:
         return config.floatx() if self._dtype is None else self._dtype
 
 
-_OWN = frozenset({"_given", "_weights", "_paths", "_home", "_eager", "_last_losses", "_kept", "_losses"})
+_OWN = frozenset(
+    {"_given", "_weights", "_paths", "_home", "_eager", "_last_losses", "_kept", "_layers", "_order", "_first"}
+)
 """Attributes of `Layer` itself, among which are no layers and weights of somebody's."""
 
 UNNAMED = "variable"
@@ -636,6 +660,10 @@ def fitting(given: Any, own: Sequence[Weight], who: str) -> list[Array]:
             )
         found.append(array)
     return found
+
+
+def _several(part: Layer | list[Layer]) -> list[Layer]:
+    return part if isinstance(part, list) else [part]
 
 
 def _inside(layer: Layer) -> Iterator[Layer]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.kinds import VariableKind
+from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
+from sdgraph.infer.aval import Aval
 from sdgraph.keras.layers.notes import Term, notes_of
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ class Weight:
         trainable: bool = True,
         regularizer: Callable[[SDVariable], SDVariable] | None = None,
     ) -> None:
-        array.flags.writeable = False
+        if array.flags.writeable:
+            array.flags.writeable = False
         self.name, self._array, self.trainable, self.regularizer = name, array, trainable, regularizer
         self.wanted = trainable
         """Whether it is trained where its layer is."""
@@ -58,9 +61,9 @@ class Weight:
             return SDVariable(sd, node.id)
         self.settle()
         with sd.names.only(sd.names.scope if scope is None else scope):
-            free = sd.names.free(self.name).rpartition("/")[2]
-            v = (sd.var if self.trainable else sd.constant)(free, self._array)
-        sd.set_arrays({v.id: self._array})
+            free = sd.names.free(self.name)
+        op, aval = VARIABLE if self.trainable else CONSTANT, Aval(self._array.shape, self._array.dtype)
+        v = SDVariable(sd, sd.add_leaf(op, aval, free, self._array, given=True))
         self.stands(v)
         if self.regularizer is not None and self.trainable:
             with sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
@@ -104,6 +107,7 @@ class Weight:
     def give(self, array: Array) -> None:
         """Give the weight, and all graphs, another value."""
         self.settle()
+        array.flags.writeable = False
         self._array = array
         for sd, node in self._nodes.items():
             if not node.is_gone:

@@ -6,7 +6,7 @@ A front for what models are made of; how they are trained stands in `sdgraph.ker
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from sdgraph.keras.layers import naming
 from sdgraph.keras.layers.inputs import InputLayer, close
 from sdgraph.keras.layers.layer import Layer, fitting
 from sdgraph.keras.layers.notes import Call, notes_of
-from sdgraph.keras.layers.replaying import Replay, brought, steps
+from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, settle
+from sdgraph.keras.models.ordering import by_depth
+from sdgraph.keras.models.summary import summary
 from sdgraph.keras.models.training import Trained
 from sdgraph.keras.training.objective import extra_terms
 from sdgraph.keras.training.objective import leaves as leaves_of
@@ -74,6 +76,11 @@ class Model(Trained):
         (['accuracy', 'loss'], [0, 1, 2, 3, 4])
     """
 
+    import_report: Any = None
+    """What was read of the file that the model is from, and what was ignored: an `ImportReport`."""
+    training_config: Any = None
+    """What the model was compiled with when it was saved: a `TrainingConfig`."""
+
     def __init__(
         self,
         inputs: Variables | None = None,
@@ -86,6 +93,7 @@ class Model(Trained):
         if name is None and type(self) is Model:
             name = naming.numbered("functional")
         super().__init__(name=name, trainable=trainable, **kwargs)
+        self._layers: list[Layer] = []
         self._functional = inputs is not None
         if (inputs is None) != (outputs is None) or (type(self) is Model and inputs is None):
             raise ArgumentTypeError(
@@ -113,9 +121,9 @@ class Model(Trained):
         lacking = [v.name for v in needed if v not in ins.values()]
         if lacking:
             raise ArgumentError(f"The outputs need {listed(lacking, 'and')}.", given=f"inputs {listed(ins)}")
-        path = steps(sd, outs.values(), ins.values())
-        _check_names([step.layer for step in path if isinstance(step, Call)])
-        self._inputs, self._outputs, self._home, self._path = ins, outs, sd, path
+        layers = _layers(sd, [*ins.values()], [*outs.values()])
+        self._inputs, self._outputs, self._home, self._layers = ins, outs, sd, layers
+        self._path = steps(sd, outs.values(), ins.values())
         self._form_of_inputs, self._form = _form(inputs), _form(outputs)
         self.built = True
         self._begin()
@@ -144,16 +152,61 @@ class Model(Trained):
         """The shape of the output, with the batch."""
         return mapped(lambda v: v.shape, self.output)
 
-    def _called(self) -> list[Layer]:
-        """The layers that were called between inputs and outputs, each once."""
-        if not self._functional:
-            return self.sublayers()
-        return list(dict.fromkeys(step.layer for step in self._path if isinstance(step, Call)))
+    @property
+    def is_made_of_calls(self) -> bool:
+        """Whether it is what leads from its inputs to its outputs, and no code of its own."""
+        return self._functional
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, in the order that they are called in; of a subclass, its attributes."""
-        return self._called()
+        """The layers, an `InputLayer` for each input among them, in Keras' order: by depth.
+
+        Of a subclass with a `call` of its own they are its attributes.
+        """
+        return list(self._layers) if self._functional and self._outputs else super().sublayers()
+
+    def path_of_calls(self) -> list[Step]:
+        """What leads from the inputs to the outputs, in order: calls of layers, and nodes of ops between them."""
+        return list(self._path) if self._outputs else []
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with the shapes they give and the sizes of their weights, as Keras does.
+
+        ``model.sd.summary()`` prints the variables of the graph.
+
+        Args:
+            line_length: How long lines are.
+            positions: Has no effect.
+            print_fn: What is called with each line, by default `print`.
+            expand_nested: Whether the layers of models inside are listed, too.
+            show_trainable: Whether it is told which layers are trained.
+            layer_range: Has no effect.
+
+        Example:
+            >>> from sdgraph import keras
+            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=50)
+            Model: "m"
+            ┏━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+            ┃ Layer (ty…  ┃ Output Shape           ┃       Param # ┃
+            ...
+             Total params: 15 (60.00 B)
+             Trainable params: 15 (60.00 B)
+             Non-trainable params: 0 (0.00 B)
+        """
+        summary(self, line_length, print_fn, expand_nested, show_trainable)
+
+    def order_layers(self, names: Sequence[str]) -> None:
+        """Have the layers in the order of a file."""
+        place = {name: k for k, name in enumerate(names)}
+        self._layers.sort(key=lambda layer: place.get(layer.name, len(place)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of a name, or at a place.
@@ -177,8 +230,7 @@ class Model(Trained):
 
     def sublayers(self) -> list[Layer]:
         """Its layers, then those that it keeps as attributes."""
-        called = self._called() if self.__dict__.get("_functional") and self._outputs else []
-        return list(dict.fromkeys([*called, *super().sublayers()]))
+        return list(dict.fromkeys([*self.layers, *super().sublayers()]))
 
     def __repr__(self) -> str:
         if not self._outputs:
@@ -355,13 +407,27 @@ def _called(v: Any) -> str:
     return v.name if call is None else call.layer.name
 
 
-def _check_names(layers: Iterable[Layer]) -> None:
-    seen: dict[str, Layer] = {}
-    for layer in layers:
-        if seen.setdefault(layer.name, layer) is not layer:
+def _layers(sd: AnyGraph, inputs: list[SDVariable], outputs: list[SDVariable]) -> list[Layer]:
+    """The layers between inputs and outputs, with those of the inputs.
+
+    Raises:
+        ArgumentError: If two have one name.
+    """
+    found: dict[str, Layer] = {}
+    fed = {v.node: v for v in inputs}
+    for step in by_depth(sd, inputs, outputs):
+        if isinstance(step, Call):
+            layer = step.layer
+        elif step in fed:
+            v = fed[step]
+            layer = InputLayer(batch_shape=v.shape, dtype=v.dtype.name, name=v.name.rpartition("/")[2])
+        else:
+            continue
+        if found.setdefault(layer.name, layer) is not layer:
             raise ArgumentError(
                 "The layers of a model have different names.", given=f"two are called {layer.name!r}", fix="Rename one."
             )
+    return list(found.values())
 
 
 def _all(layer: Layer) -> Iterable[Layer]:

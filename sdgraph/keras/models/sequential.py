@@ -138,8 +138,15 @@ class Sequential(Model):
         """That of the last layer, which its output has."""
         return None
 
-    def _called(self) -> list[Layer]:
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order; the one of the input is left out."""
         return list(self._order)
+
+    @property
+    def is_made_of_calls(self) -> bool:
+        """Whether it is what leads from its inputs to its outputs, and no code of its own."""
+        return True
 
     def sublayers(self) -> list[Layer]:
         """The layers, in order."""

@@ -19,6 +19,7 @@ from sdgraph.keras import optimizers
 from sdgraph.keras.callbacks.history import History
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.weights import settle
+from sdgraph.keras.models import stored
 from sdgraph.keras.models.gradients import Gradients
 from sdgraph.keras.training import fitting, measuring
 from sdgraph.keras.training.batches import How, batches_of, one_batch
@@ -465,19 +466,56 @@ class Trained(Layer):
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`."""
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+        """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`.
+
+        Args:
+            path: The file.
+            overwrite: Whether a file of that name may be replaced.
+
+        Raises:
+            ArgumentError: If the file is there and may not be replaced.
+        """
+        if not flag("overwrite", overwrite) and Path(path).exists():
+            raise ArgumentError("There is such a file.", given=str(path), fix="overwrite=True replaces it.")
         return self.sd.save(path)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> Path:
-        """Write the values of `weights` into a file of ``.npz`` or ``.safetensors``."""
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+        """Write the values of `weights` into a file.
+
+        Args:
+            path: The file. ``.weights.h5`` is loaded by the same model in Keras 3; others are ``.npz`` and
+                ``.safetensors``.
+            overwrite: Whether a file of that name may be replaced.
+
+        Raises:
+            ArgumentError: If the name ends in something else, or the file is there and may not be replaced.
+            MissingDependencyError: If the package for such files is not installed.
+        """
+        if not flag("overwrite", overwrite) and Path(path).exists():
+            raise ArgumentError("There is such a file.", given=str(path), fix="overwrite=True replaces it.")
+        settle(self.all_weights())
+        if str(path).endswith(".h5"):
+            return stored.write(self, path)
         return self.sd.export_weights(path, self.weights)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save_weights` wrote.
+    def load_weights(self, path: str | os.PathLike[str], skip_mismatch: bool = False, *, by_name: bool = False) -> None:
+        """Read what `save_weights` wrote, or the weights in any of Keras' files.
+
+        Args:
+            path: The file.
+            skip_mismatch: Anything but False is refused: all weights are read, or none.
+            by_name: Whether layers in an ``.h5`` file of Keras 1 or 2 are found by their names, so that others keep
+                their weights.
 
         Raises:
             ArgumentError: If the file does not have exactly these variables.
+            FormatError: If a file of Keras' is damaged, or has weights of other shapes.
             ShapeError: If one has another shape.
         """
-        self.sd.import_weights(path, variables=self.weights)
+        if skip_mismatch:
+            raise ArgumentError("Weights are read all, or none.", given="skip_mismatch=True", fix="by_name=True.")
+        if stored.is_of_keras(path):
+            stored.read(self, path, by_name=flag("by_name", by_name))
+        else:
+            self.sd.import_weights(path, variables=self.weights)

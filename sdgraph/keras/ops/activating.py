@@ -256,3 +256,38 @@ def sparsemax(x: Tensor, axis: int = -1) -> Any:
     kept = sd.sum(sd.where(inside, falling, sd.zeros_like(x)), axis, True)
     tau = (kept - 1.0) / sd.sum(sd.cast(inside, x.dtype), axis, True)
     return sd.nn.relu(x - tau)
+
+
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "rectified",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]

@@ -35,6 +35,9 @@ Tensor: TypeAlias = Any
 Tensors: TypeAlias = Any
 """Several of them; in a body a tuple of variables."""
 
+Apart: TypeAlias = Any
+"""An operand whose dtype says nothing of the others, and stays: indices, conditions."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MAX_COMPILED = 512
@@ -113,7 +116,9 @@ def on_floats(body: F) -> F:
 
 def _function(body: F, rule: Rule) -> F:
     signature = inspect.signature(body)
-    kinds = {name: _kind(p) for name, p in signature.parameters.items() if "Tensor" in str(p.annotation)}
+    annotations = {name: str(p.annotation) for name, p in signature.parameters.items()}
+    kinds = {k: _kind(signature.parameters[k]) for k, a in annotations.items() if "Tensor" in a or "Apart" in a}
+    apart = {k for k, a in annotations.items() if "Apart" in a}
 
     @functools.wraps(body)
     def call(*args: Any, **keywords: Any) -> Any:
@@ -124,10 +129,11 @@ def _function(body: F, rule: Rule) -> F:
         found: list[Any] = []
         given = bound.arguments
         places = {name: kind(given[name], found) for name, kind in kinds.items() if name in given}
+        free = [places[name] for name in apart if name in places]
         sd = graph_of(found)
         if sd is None:
-            return _on_arrays(body, bound, places, found, rule)
-        leaves, dtypes = _leaves(found, rule, sd.dtype, mixed=True)
+            return _on_arrays(body, bound, places, *_leaves(found, free, rule, np.dtype(FLOATING)))
+        leaves, dtypes = _leaves(found, free, rule, sd.dtype)
         with sd.transaction():
             variables = [_cast(sd.as_variable(leaf.value), d) for leaf, d in zip(leaves, dtypes, strict=True)]
             return _called(body, bound, places, variables)
@@ -182,13 +188,20 @@ def _several(given: Any, found: list[Any]) -> Any:
     return tuple(_one(x, found) for x in given)
 
 
-def _leaves(found: Sequence[Any], rule: Rule, usual: np.dtype[Any], *, mixed: bool) -> tuple[list[_Leaf], list[Any]]:
-    """The operands as leaves, and the dtypes that a rule chooses for them."""
-    mixed = mixed or any(isinstance(x, np.ndarray) for x in found)
-    floats = [x.dtype for x in found if isinstance(x, SDVariable | np.ndarray) and x.dtype.kind == "f"]
+def _leaves(
+    found: Sequence[Any], free: Sequence[Any], rule: Rule, usual: np.dtype[Any]
+) -> tuple[list[_Leaf], list[np.dtype[Any] | None]]:
+    """The operands as leaves, and the dtypes that a rule chooses for them; those in ``free`` places keep theirs."""
+    mixed = any(isinstance(x, SDVariable | np.ndarray) for x in found)
+    ruled = [k for k in range(len(found)) if k not in free]
+    typed = [found[k] for k in ruled if isinstance(found[k], SDVariable | np.ndarray)]
+    floats = [x.dtype for x in typed if x.dtype.kind == "f"]
     floating = np.result_type(*floats) if floats else usual
     leaves = [_leaf(x, floating, mixed=mixed) for x in found]
-    return leaves, rule(leaves, floating) if leaves else []
+    dtypes: list[np.dtype[Any] | None] = [None] * len(found)
+    for k, d in zip(ruled, rule([leaves[k] for k in ruled], floating) if ruled else [], strict=True):
+        dtypes[k] = d
+    return leaves, dtypes
 
 
 def _leaf(x: Any, floating: np.dtype[Any], *, mixed: bool) -> _Leaf:
@@ -208,10 +221,13 @@ def _leaf(x: Any, floating: np.dtype[Any], *, mixed: bool) -> _Leaf:
 
 
 def _on_arrays(
-    body: Callable[..., Any], bound: inspect.BoundArguments, places: Mapping[str, Any], found: list[Any], rule: Rule
+    body: Callable[..., Any],
+    bound: inspect.BoundArguments,
+    places: Mapping[str, Any],
+    leaves: Sequence[_Leaf],
+    dtypes: Sequence[np.dtype[Any] | None],
 ) -> Any:
     """What the body makes of arrays, compiled once per settings, shapes and dtypes."""
-    leaves, dtypes = _leaves(found, rule, np.dtype(FLOATING), mixed=False)
     arrays = [x.value if d is None else x.value.astype(d, copy=False) for x, d in zip(leaves, dtypes, strict=True)]
     settings = {k: freeze(k, v) for k, v in bound.arguments.items() if k not in places}
     key = (body, tuple((a.shape, a.dtype) for a in arrays), tuple(places.items()), attr_key(settings))
@@ -240,4 +256,4 @@ def _only(values: Sequence[Any]) -> Any:
     return values[0]
 
 
-__all__ = ["Tensor", "Tensors", "arithmetic", "on_floats", "operation"]
+__all__ = ["Apart", "Tensor", "Tensors", "arithmetic", "on_floats", "operation"]

@@ -1,7 +1,8 @@
 """Keras' optimizers under Keras' names, with its meaning and its defaults.
 
 nd4j has rules of the same names that do something else: those are in `sdgraph.train`. An optimizer here is a frozen
-dataclass: it holds settings, and what is kept of variables belongs to the step.
+dataclass of settings, of which only the learning rate may be set. In training what is kept of variables belongs to the
+step; in loops of one's own, by ``apply_gradients``, to the object.
 
 Example:
     >>> Adam(1e-2).epsilon, AdamW().weight_decay

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import positive
 from sdgraph.errors import ArgumentError
+from sdgraph.keras.optimizers.applying import Applies, set_rate
 from sdgraph.train.updating import rules
 from sdgraph.train.updating.averages import Average
 from sdgraph.train.updating.schedules import Rate
@@ -19,7 +20,7 @@ _CLIPS = {"clipnorm": ClipByNorm, "clipvalue": ClipByValue, "global_clipnorm": C
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tail(Updater):
+class _Tail(Applies, Updater):
     """What every optimizer takes besides its own settings."""
 
     name: str | None = None
@@ -69,7 +70,7 @@ class SGD(Optimizer):
         {'momentum': 0.0}
     """
 
-    learning_rate: Rate = 0.01
+    learning_rate: Rate = field(default=0.01, hash=False)
     momentum: float = 0.0
     nesterov: bool = False
 
@@ -88,7 +89,7 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """``h' = rho h + (1 - rho) g^2``; ``lr g / sqrt(h' + epsilon)``, centred and with momentum on request."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     rho: float = 0.9
     momentum: float = 0.0
     epsilon: float = 1e-7
@@ -132,7 +133,7 @@ class Adam(Optimizer):
     With ``amsgrad`` the largest v so far.
     """
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -149,7 +150,7 @@ class Adam(Optimizer):
 class AdamW(_Tail):
     """`Adam` with weight decay, which is on: ``weight_decay`` is the second setting, 0.004."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     weight_decay: float | None = 0.004
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -167,7 +168,7 @@ class AdamW(_Tail):
 class Adadelta(Optimizer):
     """``lr g sqrt(x + epsilon) / sqrt(h' + epsilon)``. The paper's rate is 1."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     rho: float = 0.95
     epsilon: float = 1e-7
 
@@ -184,7 +185,7 @@ class Adadelta(Optimizer):
 class Adagrad(Optimizer):
     """``h' = h + g^2``; ``lr g / sqrt(h' + epsilon)``."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
 
@@ -200,7 +201,7 @@ class Adagrad(Optimizer):
 class Adamax(Optimizer):
     """``lr / (1 - beta_1^t) m' / (u' + epsilon)`` with ``u' = max(beta_2 u, |g|)``."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -218,7 +219,7 @@ class Adamax(Optimizer):
 class Nadam(Optimizer):
     """Dozat's Nesterov Adam, whose momentum grows from ``beta_1 / 2`` to ``beta_1``."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -238,7 +239,7 @@ class Nadam(Optimizer):
 class Ftrl(Optimizer):
     """Follow the regularised leader, which brings weights to 0 with ``l1_regularization_strength``."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     learning_rate_power: float = -0.5
     initial_accumulator_value: float = 0.1
     l1_regularization_strength: float = 0.0
@@ -260,7 +261,7 @@ class Ftrl(Optimizer):
 class Lion(Optimizer):
     """``lr sign(beta_1 m + (1 - beta_1) g)``, and ``m' = beta_2 m + (1 - beta_2) g``."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     beta_1: float = 0.9
     beta_2: float = 0.99
 
@@ -276,7 +277,7 @@ class Lion(Optimizer):
 class Lamb(Optimizer):
     """`Adam`'s step, scaled to the norm of the variable."""
 
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = field(default=1e-3, hash=False)
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -288,3 +289,8 @@ class Lamb(Optimizer):
         m, v = kept["momentum"], kept["velocity"]
         step, m, v = rules.lamb(g, w, m, v, lr, t, self.beta_1, self.beta_2, self.epsilon)
         return step, {"momentum": m, "velocity": v}
+
+
+# A frozen dataclass sets nothing at all; of an optimizer the learning rate may be set, which its hash leaves out.
+for _cls in (_Tail, Optimizer, SGD, RMSprop, Adam, AdamW, Adadelta, Adagrad, Adamax, Nadam, Ftrl, Lion, Lamb):
+    _cls.__setattr__ = set_rate

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.build.variable import SDVariable
+from sdgraph.keras.optimizers.applying import batches_of_an_update, counting_batches
 from sdgraph.keras.training.objective import Objective, Signature, extra_terms, kind_of
-from sdgraph.keras.training.optimizer import OptimizerInUse, counting_batches
+from sdgraph.keras.training.optimizer import OptimizerInUse
 from sdgraph.keras.training.reading import Given, placed
 from sdgraph.keras.training.recipe import Recipe
 from sdgraph.train.inference import inferring
@@ -53,7 +54,9 @@ class Compiled:
         self.optimizer, self._in_training = optimizer, in_training
         self.on_nan: OnNaN = on_nan
         self.engine = engine
-        self.directions = {name: m.direction for name, _, m, _ in recipe.columns() if m.direction is not None}
+        self.directions = {
+            name: r.metric.direction for name, _, r, _ in recipe.columns() if r.metric.direction is not None
+        }
         """What is better in the columns of which that is known."""
         self.directions |= {f"{name}_loss": "min" for name in recipe.outputs}
         self._objectives: dict[tuple[Signature, tuple[int, ...]], Objective] = {}
@@ -99,7 +102,7 @@ class Compiled:
         key = (objective, tuple(also)), tuple(v.id for v in sd.trainable_variables())
         if self._step is not None and self._step[0] == key:
             return self._step[1]
-        several = getattr(self.optimizer.settings, "gradient_accumulation_steps", None) or 1
+        several = batches_of_an_update(self.optimizer.settings)
         step = _Step(
             sd,
             counting_batches(self.optimizer.settings, several),

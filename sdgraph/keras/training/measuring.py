@@ -13,8 +13,8 @@ import numpy as np
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentError
 from sdgraph.keras.training.batches import Measured
+from sdgraph.keras.training.columns import LOSS
 from sdgraph.keras.training.compiled import Compiled, Function
-from sdgraph.keras.training.objective import LOSS
 from sdgraph.keras.training.reading import Reading, is_arrays, peeked
 from sdgraph.keras.training.telling import Group
 from sdgraph.train.data.batches import ArrayBatches, Batches, IteratedBatches

@@ -5,33 +5,26 @@ Must not know models or data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.checks import not_negative
 from sdgraph.errors import ArgumentError, shown
+from sdgraph.keras.optimizers.applying import (
+    Applies,
+    Applying,
+    Array,
+    matched,
+    paired,
+    rate_at_first,
+    ready,
+    refuse_schedule,
+    slots_of,
+    unscaled,
+)
 from sdgraph.train.step import TrainingStep
 from sdgraph.train.updating.updaters import Updater
-
-
-@dataclass(frozen=True)
-class _OfBatches:
-    """A schedule that counts batches where several make one update, as Keras' schedules do."""
-
-    schedule: Callable[..., Any]
-    several: int
-
-    def __call__(self, step: int, epoch: int = 0) -> float:
-        return self.schedule((step + 1) * self.several - 1, epoch)
-
-
-def counting_batches(updater: Any, several: int) -> Any:
-    """An updater whose schedule counts batches, if it has one and several make one update."""
-    rate: Any = getattr(updater, "learning_rate", None)
-    if several == 1 or not callable(rate):
-        return updater
-    return replace(updater, learning_rate=_OfBatches(rate, several))
 
 
 class OptimizerInUse:
@@ -40,40 +33,94 @@ class OptimizerInUse:
     Equal to the optimizer that `Model.compile` got.
     """
 
-    __slots__ = ("_rate", "_step", "settings")
+    __slots__ = ("_applying", "_rate", "_step", "settings")
 
     settings: Updater
     """The optimizer that was given."""
     _step: TrainingStep | None
     _rate: float | None
+    _applying: Applying | None
+    """What is kept by `apply` before there is a step."""
 
     def __init__(self, settings: Updater) -> None:
         object.__setattr__(self, "settings", settings)
         object.__setattr__(self, "_step", None)
         object.__setattr__(self, "_rate", None)
+        object.__setattr__(self, "_applying", None)
+        if isinstance(settings, Applies):
+            settings.works_for(self)
 
     def works_in(self, step: TrainingStep) -> None:
-        """Stand for a step from now on; a rate that was set before is the step's."""
+        """Stand for a step from now on, which goes on with what `apply` kept; a rate that was set is the step's."""
+        if self._applying is not None:
+            known, names = step.state(), {f"sum:{v.name}" for v in step.trained}
+            step.load_state(known | {k: a for k, a in self._applying.state().items() if k in known or k in names})
+            object.__setattr__(self, "_applying", None)
         object.__setattr__(self, "_step", step)
         if self._rate is not None:
             step.learning_rate = self._rate
             object.__setattr__(self, "_rate", None)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, SDVariable]]) -> int:
+        """Update variables by their gradients, as a batch of `Model.fit` does; what is kept of them is the same.
+
+        Args:
+            grads_and_vars: Pairs of an array and a variable.
+
+        Returns:
+            How many updates there were.
+
+        Raises:
+            ArgumentError: If a variable that is trained has no gradient. Nothing has changed then.
+            ShapeError: If a gradient has another shape than its variable.
+        """
+        self.apply(*paired(grads_and_vars))
+        return self.iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[SDVariable] | None = None) -> None:
+        """Update variables by their gradients; see `apply_gradients`.
+
+        Args:
+            grads: The gradients.
+            trainable_variables: The variables, in the same order; those that are trained by default.
+        """
+        if self._step is None:
+            if self._applying is None:
+                object.__setattr__(self, "_applying", Applying(self.settings))
+            kept: Any = self._applying
+            if self._rate is not None:
+                kept.learning_rate = self._rate
+                object.__setattr__(self, "_rate", None)
+            kept.apply(grads, trainable_variables)
+            return
+        trained = self._step.trained
+        gradients, variables = matched(grads, trainable_variables, trained)
+        if gradients:
+            given = dict(zip(variables, gradients, strict=True))
+            self._step.apply(unscaled(self.settings, [ready(given.get(v), v) for v in trained]))
 
     @property
     def learning_rate(self) -> float:
         """The rate of the next update."""
         if self._step is not None:
             return self._step.learning_rate
-        rate: Any = getattr(self.settings, "learning_rate", 1.0) if self._rate is None else self._rate
-        if callable(rate):
-            rate = rate(0, 0)
-        now: Any = rate
-        return float(now)
+        if self._rate is not None:
+            return self._rate
+        return rate_at_first(self.settings) if self._applying is None else self._applying.learning_rate
 
     @property
     def iterations(self) -> int:
         """How many updates there were."""
-        return 0 if self._step is None else self._step.update.number
+        if self._step is not None:
+            return self._step.update.number
+        return 0 if self._applying is None else self._applying.iterations
+
+    @property
+    def variables(self) -> dict[str, Array]:
+        """Arrays that are kept of variables, by ``NAME/SLOT``."""
+        if self._step is not None:
+            return slots_of(self._step.update.state())
+        return {} if self._applying is None else self._applying.variables
 
     def refuse_schedule(self, who: str) -> None:
         """Raise if the learning rate follows a schedule, which somebody wants to set.
@@ -81,12 +128,7 @@ class OptimizerInUse:
         Raises:
             ArgumentError: If it does.
         """
-        if callable(getattr(self.settings, "learning_rate", None)):
-            raise ArgumentError(
-                f"{who} sets the learning rate, and it follows a schedule.",
-                given=shown(self.settings),
-                fix="Give the optimizer a number, or leave the other out.",
-            )
+        refuse_schedule(self.settings, who)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "learning_rate":
@@ -97,10 +139,12 @@ class OptimizerInUse:
             )
         self.refuse_schedule("An assignment")
         rate = float(not_negative("learning_rate", value))
-        if self._step is None:
-            object.__setattr__(self, "_rate", rate)
-        else:
+        if self._step is not None:
             self._step.learning_rate = rate
+        elif self._applying is not None:
+            self._applying.learning_rate = rate
+        else:
+            object.__setattr__(self, "_rate", rate)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

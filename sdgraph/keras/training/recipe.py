@@ -10,7 +10,7 @@ from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.losses import as_loss
 from sdgraph.keras.training import metrics as metrics_
-from sdgraph.keras.training.metrics import Metric
+from sdgraph.keras.training.metrics import Reported
 from sdgraph.ops.losses.keras.loss import Loss
 from sdgraph.wording import did_you_mean, listed
 
@@ -24,8 +24,8 @@ class Recipe:
     outputs: tuple[str, ...]
     losses: tuple[Loss | None, ...]
     weights: tuple[float | None, ...]
-    metrics: tuple[tuple[Metric, ...], ...]
-    weighted_metrics: tuple[tuple[Metric, ...], ...]
+    metrics: tuple[tuple[Reported, ...], ...]
+    weighted_metrics: tuple[tuple[Reported, ...], ...]
 
     @staticmethod
     def of(outputs: Sequence[str], loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> Recipe:
@@ -52,9 +52,9 @@ class Recipe:
         """Whether there are losses for more than one output, so that each is reported."""
         return sum(loss is not None for loss in self.losses) > 1
 
-    def columns(self) -> list[tuple[str, int, Metric, bool]]:
+    def columns(self) -> list[tuple[str, int, Reported, bool]]:
         """The metrics under Keras' names: name, output, metric, and whether examples are weighted."""
-        found: list[tuple[str, int, Metric, bool]] = []
+        found: list[tuple[str, int, Reported, bool]] = []
         seen: dict[str, int] = {}
         for weighted, of_outputs in ((False, self.metrics), (True, self.weighted_metrics)):
             for k, several in enumerate(of_outputs):
@@ -133,7 +133,7 @@ def _weights(given: Any, losses: Sequence[Loss | None], outputs: Sequence[str]) 
     return [None if w is None else float(finite("A weight in loss_weights", w)) for w in found]
 
 
-def _metrics(what: str, given: Any, outputs: Sequence[str]) -> list[tuple[Metric, ...]]:
+def _metrics(what: str, given: Any, outputs: Sequence[str]) -> list[tuple[Reported, ...]]:
     if given is None:
         return [() for _ in outputs]
     if len(outputs) == 1:
@@ -151,10 +151,15 @@ def _list(entry: Any) -> list[Any]:
 
 def _flat(given: Any, output: str, what: str) -> list[Any]:
     """All metrics of the one output, however they are nested."""
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not _is_config(given):
         (given,) = spread(what, given, [output])
     found = [one for entry in _list(given) for one in _list(entry)]
     for one in found:
-        if isinstance(one, Mapping):
-            raise ArgumentTypeError(f"{what} are names and functions.", given=shown(one))
+        if isinstance(one, Mapping) and not _is_config(one):
+            raise ArgumentTypeError(f"{what} are metrics, names and functions.", given=shown(one))
     return found
+
+
+def _is_config(given: Mapping[Any, Any]) -> bool:
+    """Whether a dict describes one metric."""
+    return "class_name" in given

@@ -121,7 +121,7 @@ class Totals:
 
     def __init__(self, measures: Measures, sums: Mapping[str, Sequence[float]] | None) -> None:
         self._measures = measures
-        self._sums = {name: list(three) for name, three in (sums or {}).items()}
+        self._sums = {name: [_in_memory(x) for x in three] for name, three in (sums or {}).items()}
         self._most = _WAITING if measures.small else 0
         self._waiting: list[tuple[Any, float]] = []
         self._pick = measures.pick
@@ -131,10 +131,15 @@ class Totals:
         waiting = self._waiting
         waiting.append((self._pick(values), examples))
         if len(waiting) > self._most:
-            self.sums()
+            self._added()
 
-    def sums(self) -> dict[str, list[float]]:
-        """By name the sum, the sum weighted by examples, and the number of examples."""
+    def sums(self) -> dict[str, list[Any]]:
+        """By name the sum, the sum weighted by examples, and the number of examples; lists where a batch has arrays."""
+        added = self._added()
+        return {name: [x.tolist() if isinstance(x, np.ndarray) else x for x in three] for name, three in added.items()}
+
+    def _added(self) -> dict[str, list[Any]]:
+        """The same in memory."""
         waiting, one = self._waiting, self._measures.one
         if waiting:
             for k, (name, number) in enumerate(self._measures.columns()):
@@ -142,8 +147,9 @@ class Totals:
                 total, weighted, weight = self._sums.get(name, (0.0, 0.0, 0.0))
                 for picked, examples in waiting:
                     x = number(picked if one else picked[k])
-                    total += x
-                    weighted += x * examples
+                    # Arrays that somebody has of before stay as they are.
+                    total = total + x
+                    weighted = weighted + x * examples
                     weight += examples
                 self._sums[name] = [total, weighted, weight]
             waiting.clear()
@@ -151,7 +157,11 @@ class Totals:
 
     def values(self) -> dict[str, float]:
         """What the epoch has come to so far."""
-        return self._measures.over(self.sums())
+        return self._measures.over(self._added())
+
+
+def _in_memory(x: Any) -> Any:
+    return np.asarray(x, "float64") if isinstance(x, list) else x
 
 
 def _mean(value: Any) -> float:

@@ -143,6 +143,60 @@ CASES |= {
     "onehot, top k and hinges": case(
         "onehot", compile={"metrics": ["categorical_hinge", "top_k_categorical_accuracy", "kl_divergence", "bce"]}
     ),
+    "binary, counts": case(
+        "binary",
+        compile={
+            "metrics": ["AUC", "Precision", ("Recall", {"thresholds": 0.4, "name": "recall"}), ("AUC", {"curve": "PR", "name": "pr"})],
+            "weighted_metrics": [
+                ("AUC", {"name": "auc", "num_thresholds": 20}),
+                ("TruePositives", {"name": "tp"}),
+                ("SensitivityAtSpecificity", {"specificity": 0.5, "name": "at"}),
+                "acc",
+            ],
+        },
+        weights="weights",
+        fit={"validation_split": 0.3},
+    ),
+    "binary, counts under automatic names": case(
+        "binary", "sgd", compile={"metrics": ["auc", "mse", "auc", ("BinaryAccuracy", {"threshold": 0.3})]}
+    ),
+    "onehot, scores": case(
+        "onehot",
+        compile={
+            "metrics": [
+                ("F1Score", {"average": "macro"}),
+                ("FBetaScore", {"average": "weighted", "beta": 2.0, "threshold": 0.4}),
+                ("OneHotMeanIoU", {"num_classes": 3, "name": "iou"}),
+                ("Precision", {"top_k": 2, "name": "p2"}),
+                ("CategoricalCrossentropy", {"label_smoothing": 0.1}),
+            ],
+            "weighted_metrics": [("F1Score", {"average": "micro", "name": "micro"}), "kl_divergence"],
+        },
+        weights="weights",
+    ),
+    "sparse, top": case(
+        "sparse",
+        compile={
+            "metrics": [
+                ("SparseTopKCategoricalAccuracy", {"k": 2}),
+                ("MeanIoU", {"num_classes": 3, "sparse_y_pred": False, "name": "iou"}),
+                "sparse_categorical_crossentropy",
+            ]
+        },
+    ),
+    "real, scores": case(
+        "real",
+        compile={
+            "metrics": ["r2_score", "concordance_correlation"],
+            "weighted_metrics": [("R2Score", {"class_aggregation": "variance_weighted_average", "name": "r2"})],
+        },
+        weights="weights",
+        splits=True,
+    ),
+    "two, counts": case(
+        "two",
+        compile={**_TWO, "metrics": {"cls": [("SparseTopKCategoricalAccuracy", {"k": 1})], "reg": ["r2_score"]}},
+    ),
     "two, plain": case("two", compile={**_TWO, "loss_weights": None}),
     "two, loss weights": case("two", "nadam", compile=_TWO),
     "two, lists": case(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sdgraph import SameDiff, keras
-from sdgraph.keras import optimizers
+from sdgraph.keras import metrics, optimizers
 from tests.keras.training import cases
 
 
@@ -60,10 +60,23 @@ def optimizer(module, name):
     return getattr(module, cls)(**settings)
 
 
+def asked(module, compile):
+    """The arguments of `compile`, with metrics where they are described by class and settings."""
+
+    def made(given):
+        if isinstance(given, tuple):
+            return getattr(module, given[0])(**given[1])
+        if isinstance(given, list):
+            return [made(one) for one in given]
+        return {k: made(one) for k, one in given.items()} if isinstance(given, dict) else given
+
+    return {k: made(v) if k.endswith("metrics") else v for k, v in compile.items()}
+
+
 def trained(case, seed, dtype="float64", engine="auto"):
     """History, weights afterwards, and what evaluation and prediction say then."""
     m, w = model(case["outputs"], initial(case["outputs"], seed), dtype)
-    m.compile(optimizer(optimizers, case["optimizer"]), **case["compile"], engine=engine)
+    m.compile(optimizer(optimizers, case["optimizer"]), **asked(metrics, case["compile"]), engine=engine)
     given = arrays(case, seed)
     history = m.fit(**given, **case["fit"], verbose=0)
     return {

@@ -19,16 +19,21 @@ def off(got, wanted):
     return np.abs(got - wanted).max(initial=0) / max(np.abs(wanted).max(initial=0), 1e-300)
 
 
+def _tolerance(name, tolerance):
+    # Keras ends intersection over union in single precision, whatever the model's is.
+    return max(tolerance, 2e-7) if name.endswith("iou") else tolerance
+
+
 def check(got, wanted, tolerance):
     assert sorted(got["history"]) == sorted(wanted["history"])
     assert got["epoch"] == wanted["epoch"]
     for name, column in wanted["history"].items():
-        assert off(got["history"][name], column) <= tolerance, name
+        assert off(got["history"][name], column) <= _tolerance(name, tolerance), name
     for k, (a, b) in enumerate(zip(got["weights"], wanted["weights"], strict=True)):
         assert off(a, b) <= tolerance, f"weights {k}"
     assert got["evaluate"].keys() == wanted["evaluate"].keys()
     for name, value in wanted["evaluate"].items():
-        assert off(got["evaluate"][name], value) <= tolerance, name
+        assert off(got["evaluate"][name], value) <= _tolerance(name, tolerance), name
     said = got["predict"] if isinstance(got["predict"], list) else [got["predict"]]
     for a, b in zip(said, wanted["predict"], strict=True):
         assert off(a, b) <= tolerance

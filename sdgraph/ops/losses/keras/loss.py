@@ -39,7 +39,8 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _automatic_name(cls: type) -> str:
+def automatic_name(cls: type) -> str:
+    """The name of an object that was given none: that of its class, numbered from the second on."""
     base = snake_case(cls.__name__).strip("_") or "loss"
     n = _counts.get(base, 0)
     _counts[base] = n + 1
@@ -92,7 +93,7 @@ class Loss:
         check_reduction(reduction)
         if not isinstance(name, str | None):
             raise ArgumentTypeError("The name of a loss is a text.", given=shown(name))
-        self.name = name or _automatic_name(type(self))
+        self.name = name or automatic_name(type(self))
         self._own_name = "" if name else self.name
         self.reduction = reduction
         self.dtype: np.dtype[Any] | None = None if dtype is None else as_dtype(getattr(dtype, "compute_dtype", dtype))
@@ -197,7 +198,7 @@ class Loss:
 def known_settings(cls: type, config: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``cls`` takes; warns of others."""
     if not isinstance(config, Mapping):
-        raise ArgumentTypeError("The settings of a loss are a dict.", given=shown(config))
+        raise ArgumentTypeError(f"The settings of {cls.__name__} are a dict.", given=shown(config))
     parameters = inspect.signature(cls).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return dict(config)
@@ -228,4 +229,4 @@ def node_name(sd: Any, name: str) -> str:
     return full.removeprefix(f"{scope}/") if scope else full
 
 
-__all__ = ["Loss", "known_settings", "node_name", "plain"]
+__all__ = ["Loss", "automatic_name", "known_settings", "node_name", "plain", "snake_case"]

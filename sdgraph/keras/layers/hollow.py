@@ -1,0 +1,40 @@
+"""Weights that have a shape and no values yet: for models whose weights are about to be read.
+
+A file may say that a layer has any size. Until its arrays were compared with that, no memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+class _Mode(threading.local):
+    on: bool = False
+
+
+_mode = _Mode()
+
+
+@contextlib.contextmanager
+def hollow() -> Iterator[None]:
+    """Make weights without values in the block."""
+    before, _mode.on = _mode.on, True
+    try:
+        yield
+    finally:
+        _mode.on = before
+
+
+def is_hollow() -> bool:
+    """Whether weights are made without values."""
+    return _mode.on
+
+
+def hollow_array(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array of zeros that takes no memory."""
+    return np.broadcast_to(np.zeros((), dtype), sizes)
