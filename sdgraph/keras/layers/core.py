@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, whole
+from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.keras import activations, initializers, regularizers
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.settings import refuse, refuse_constraints
@@ -109,3 +112,76 @@ class Activation(Layer):
     def call(self, inputs: SDVariable) -> SDVariable:
         """The activation of the inputs."""
         return self.activation(inputs)
+
+
+@readable
+class Identity(Layer):
+    """What it is called on, as it is.
+
+    Args:
+        **kwargs: As for `Layer`.
+
+    Example:
+        >>> from sdgraph.keras import layers
+        >>> layers.Identity()([1.0, 2.0])
+        array([1., 2.], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs."""
+        return inputs
+
+
+@readable
+class Lambda(Layer):
+    """A function of variables, as a layer.
+
+    The function is written with operations of the graph, or of `sdgraph.keras.ops`. What such a function computes is
+    in no file: a model that has one is made again by the program that made it.
+
+    Args:
+        function: The function of the inputs. It gets ``mask`` and ``training`` if it has such parameters.
+        output_shape: Has no effect: shapes follow from what the function does.
+        mask: The mask of the outputs, or a function of inputs and their mask; None for no mask.
+        arguments: More keywords for the function.
+        **kwargs: As for `Layer`.
+
+    Example:
+        >>> from sdgraph.keras import layers
+        >>> layers.Lambda(lambda x: x**2)([1.0, 3.0])
+        array([1., 9.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise ArgumentTypeError(
+                "A Lambda layer is made of a function.",
+                given=shown(function),
+                fix="What a file holds of one is never run; write the function again.",
+            )
+        self.function, self.mask, self.arguments = function, mask, dict(arguments or {})
+        self.supports_masking = mask is not None
+        try:
+            wanted = inspect.signature(function).parameters
+        except (TypeError, ValueError):  # Functions that are not written in Python.
+            wanted = {}
+        self._told = [k for k in ("mask", "training") if k in wanted]
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """What the function gives."""
+        told = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{k: told[k] for k in self._told})
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask that was given, or what the function of masks gives."""
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
