@@ -108,7 +108,8 @@ class Function:
         self._outputs = layer.on_variables(sd, args, kwargs, training)
         outputs = [v for v in leaves(self._outputs) if isinstance(v, SDVariable)]
         notes = notes_of(sd)
-        self._terms = [(v, notes.terms[v.node]) for v in sd.losses if v.node in notes.terms]
+        terms = [(v, notes.terms[v.node]) for v in sd.losses if v.node in notes.terms]
+        self._terms = sorted(terms, key=lambda one: one[1].weight is not None)
         self._weights = list(notes.weights.values())
         self._updated = [(notes.weights[sd.nodes[i]], SDVariable(sd, j)) for i, j in sd.marks.updates.items()]
         fetched = [*outputs, *(v for v, _ in self._terms), *(v for _, v in self._updated)]
