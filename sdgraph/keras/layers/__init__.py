@@ -38,3 +38,6 @@ __all__ = [
     "TimeDistributed",
     "Wrapper",
 ]
+
+BY_NAME = {name: thing for name in __all__ if isinstance(thing := globals()[name], type) and issubclass(thing, Layer)}
+"""The classes of layers by their names."""
