@@ -108,8 +108,8 @@ class Layer:
 
     # ------------------------------------------------------------------ for those who write layers
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights, given the shape of what `call` gets; the batch is None.
+    def build(self, *input_shape: Any, **shapes: Any) -> None:
+        """Make the weights, given the shape of what `call` gets: ``build(self, input_shape)``; the batch is None.
 
         A layer that is called on several things gets their shapes as a list, or each under its own name:
         ``build(self, query_shape, value_shape)`` for ``call(self, query, value)``.
@@ -463,6 +463,8 @@ class Layer:
 
     def _shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `build`."""
+        if type(self).build is Layer.build:
+            return {}
         wanted = list(inspect.signature(self.build).parameters)
         bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
         named = {f"{k}_shape": _shape_of(v) for k, v in bound.items() if _has_tensors(v)}

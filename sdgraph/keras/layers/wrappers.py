@@ -51,8 +51,8 @@ class TimeDistributed(Wrapper):
     """A layer at each step of ``(batch, time, ...)``, with the same weights.
 
     Steps are entries of a larger batch for the layer inside. If it has weights that training changes by themselves,
-    such as moving means, it is called step by step in training, as in Keras, and the number of steps must be known. So it is
-    where sizes of a step are not.
+    such as moving means, it is called step by step in training, as in Keras, and the number of steps must be known. So
+    it is where sizes of a step are not.
 
     Args:
         layer: The layer, for inputs ``(batch, ...)``.

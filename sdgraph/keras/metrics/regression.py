@@ -375,7 +375,7 @@ class R2Score(Metric):
         elif self.class_aggregation is not None:
             scores = (total * scores).sum() / total.sum()
         left = count - self.num_regressors - 1
-        if not self.num_regressors:
+        if not self.num_regressors or not count:
             return scores
         if left <= 0:
             warnings.warn(

@@ -12,8 +12,10 @@ import numpy as np
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import one_of, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
+from sdgraph.keras.config import floatx
 from sdgraph.keras.ops.operation import Apart, Tensor, arithmetic, operation
 from sdgraph.keras.ops.sizes import Shape, Size, entries, filled, shape_of
+from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -275,9 +277,7 @@ def scan(
     sd = _graph(init, xs)
     if sd is not None:
         return sd.scan(f, init, xs, length=length, reverse=reverse)
-    from sdgraph.samediff import SameDiff
-
-    sd = SameDiff()
+    sd = SameDiff(dtype=floatx())
     carry, outputs = sd.scan(f, init, xs, length=length, reverse=reverse)
     return _values(carry), _values(outputs)
 

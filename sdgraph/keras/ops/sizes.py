@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from sdgraph.build.literals import FLOATING
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.infer.aval import as_dtype
+from sdgraph.keras.config import floatx
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -103,9 +103,17 @@ class Size:
         return self.as_variable() // other
 
 
-def shape_of(x: SDVariable) -> tuple[Any, ...]:
+class Sizes(tuple[Any, ...]):
+    """The shape of a variable: a tuple that knows whose shape it is."""
+
+    x: SDVariable
+
+
+def shape_of(x: SDVariable) -> Sizes:
     """The sizes of a variable; a `Size` where one is unknown."""
-    return tuple(Size(x, k) if d is None else d for k, d in enumerate(x.shape))
+    sizes = Sizes(Size(x, k) if d is None else d for k, d in enumerate(x.shape))
+    sizes.x = x
+    return sizes
 
 
 def entries(shape: Shape) -> tuple[Any, ...]:
@@ -134,7 +142,7 @@ def filled(shape: Shape, value: float | bool, dtype: DTypeLike | None) -> Any:
     """An array of one value, or a variable of it if a size of the shape is unknown."""
     sizes = entries(shape)
     if not any(isinstance(d, Size) for d in sizes):
-        return np.full(sizes, value, as_dtype(dtype or FLOATING))
+        return np.full(sizes, value, as_dtype(dtype or floatx()))
     zeros = blank(sizes, dtype)
     return zeros.sd.full_like(zeros, value)
 
@@ -164,4 +172,4 @@ def reshaped(x: SDVariable, shape: Shape) -> SDVariable:
     return x.sd.reshape(x, [None if isinstance(d, Size) else d for d in sizes])
 
 
-__all__ = ["Shape", "Size", "blank", "entries", "filled", "reshaped", "shape_of"]
+__all__ = ["Shape", "Size", "Sizes", "blank", "entries", "filled", "reshaped", "shape_of"]
