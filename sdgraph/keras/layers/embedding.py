@@ -10,6 +10,7 @@ from sdgraph.checks import finite, flag, whole
 from sdgraph.infer.arrays import own_array
 from sdgraph.keras import initializers, regularizers
 from sdgraph.keras.catalogue import unwrapped
+from sdgraph.keras.layers.configs import plain
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.settings import refuse, refuse_constraints
 
@@ -65,6 +66,10 @@ class Embedding(Layer):
             found = own_array(weights[0] if isinstance(weights, list) and len(weights) == 1 else weights)
             self.embeddings_initializer = lambda shape, dtype=None: found
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer, as plain data."""
+        return {"activity_regularizer": plain(self.activity_regularizer), **super().get_config()}
+
     def build(self, input_shape: Any) -> None:
         """Make the embeddings."""
         self.embeddings = self.add_weight(
@@ -76,7 +81,7 @@ class Embedding(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Where the inputs are not 0."""
-        return inputs != 0
+        return inputs.sd.neq(inputs, 0)
 
     def call(self, inputs: SDVariable) -> SDVariable:
         """The vectors."""
@@ -107,8 +112,8 @@ class Masking(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Where some feature has another value."""
-        return inputs.sd.any(inputs != self.mask_value, axis=-1)
+        return inputs.sd.any(inputs.sd.neq(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: SDVariable) -> SDVariable:
         """The inputs, and 0 where they are left out."""
-        return inputs.sd.where(inputs.sd.any(inputs != self.mask_value, axis=-1, keepdims=True), inputs, 0.0)
+        return inputs.sd.where(inputs.sd.any(inputs.sd.neq(inputs, self.mask_value), axis=-1, keepdims=True), inputs, 0.0)

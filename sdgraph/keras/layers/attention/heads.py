@@ -14,6 +14,7 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras import activations, initializers, regularizers
 from sdgraph.keras.layers.attention import masks
+from sdgraph.keras.layers.configs import plain
 from sdgraph.keras.layers.dropping import dropped, rate
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.notes import notes_of
@@ -261,13 +262,17 @@ class MultiHeadAttention(Heads):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make such a layer, as plain data."""
-        return super().get_config() | {"value_dim": self.value_dim}
+        found = {"value_dim": self.value_dim, "output_shape": self._out, "attention_axes": self.attention_axes}
+        return super().get_config() | plain(found)
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections."""
         _check_steps(self, value_shape, key_shape)
         heads, key = self.num_heads, value_shape if key_shape is None else key_shape
         out = self._out or (query_shape[-1],)
+        rank = len(value_shape)
+        axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
+        self.attention_axes = tuple(k if k >= 0 else rank + k for k in axes)
         self.query_dense = self.projection("query", (query_shape[-1], heads, self.key_dim))
         self.key_dense = self.projection("key", (key[-1], heads, self.key_dim))
         if self.use_gate:
@@ -293,12 +298,9 @@ class MultiHeadAttention(Heads):
         mask = self._mask(query, value, (query_mask, value_mask, key_mask, attention_mask), use_causal_mask)
         gate = self.gate_dense(query) if self.use_gate else None
         projected = (self.query_dense(query), self.key_dense(value if key is None else key), self.value_dense(value))
-        rank = projected[2].ndim
-        axes = tuple(range(1, rank - 2)) if self.attention_axes is None else self.attention_axes
-        axes = tuple(k if k >= 0 else rank - 1 + k for k in axes)
-        out, weights = self._weighed(
-            projected, equations(rank, axes), len(axes), mask, 1 / math.sqrt(self.key_dim), training, wanted
-        )
+        axes, scale = self.attention_axes or (), 1 / math.sqrt(self.key_dim)
+        terms = equations(projected[2].ndim, axes)
+        out, weights = self._weighed(projected, terms, len(axes), mask, scale, training, wanted)
         return self._returned(self.output_dense(out if gate is None else out * gate), query_mask, weights, wanted)
 
 

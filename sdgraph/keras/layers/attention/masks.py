@@ -15,7 +15,7 @@ FUSED = -0.7 * float(np.finfo("float32").max)
 
 def truth(mask: SDVariable) -> SDVariable:
     """A mask as truth values."""
-    return mask if mask.dtype.kind == "b" else mask != 0
+    return mask if mask.dtype.kind == "b" else mask.sd.neq(mask, 0)
 
 
 def both(a: SDVariable | None, b: SDVariable | None) -> SDVariable | None:

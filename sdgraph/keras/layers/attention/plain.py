@@ -127,7 +127,8 @@ class AdditiveAttention(Attention):
     Args:
         use_scale: Whether there is a weight ``scale``, one number for each feature.
         dropout: The share of the weights that is dropped in training.
-        **kwargs: As for `Attention`.
+        seed: The seed of dropout; None for that of the graph.
+        **kwargs: As for `Layer`.
 
     References:
         D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and translate", 2014,
@@ -139,8 +140,8 @@ class AdditiveAttention(Attention):
         (1, 2, 3)
     """
 
-    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
 
     def build(self, input_shape: Any) -> None:
         """Make the factors of the features."""

@@ -19,6 +19,10 @@ class OfOneCell(RNN):
             return getattr(cell, name)
         return super().__getattr__(name)
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer, as plain data."""
+        return super().get_config() | {"zero_output_for_mask": self.zero_output_for_mask}
+
 
 _OF_CELLS = frozenset(
     (
@@ -56,7 +60,8 @@ class SimpleRNN(OfOneCell):
         stateful: True is refused.
         unroll: Has no effect.
         seed: The seed of dropout; None for that of the graph.
-        **kwargs: As for `Layer`; and ``zero_output_for_mask``, as for `RNN`.
+        zero_output_for_mask: As for `RNN`.
+        **kwargs: As for `Layer`.
 
     Example:
         >>> from sdgraph.keras import layers, ops
@@ -87,6 +92,7 @@ class SimpleRNN(OfOneCell):
         stateful: bool = False,
         unroll: bool = False,
         seed: int | None = None,
+        zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = SimpleRNNCell(
@@ -114,6 +120,7 @@ class SimpleRNN(OfOneCell):
             go_backwards,
             stateful,
             unroll,
+            zero_output_for_mask,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
@@ -148,7 +155,8 @@ class LSTM(OfOneCell):
         stateful: True is refused.
         unroll: Has no effect.
         use_cudnn: Has no effect.
-        **kwargs: As for `Layer`; ``zero_output_for_mask``, as for `RNN`; ``implementation``, as for `LSTMCell`.
+        zero_output_for_mask: As for `RNN`.
+        **kwargs: As for `Layer`; and ``implementation``, as for `LSTMCell`.
 
     References:
         S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9, 1997.
@@ -186,6 +194,7 @@ class LSTM(OfOneCell):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: bool | str = "auto",
+        zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = LSTMCell(
@@ -215,6 +224,7 @@ class LSTM(OfOneCell):
             go_backwards,
             stateful,
             unroll,
+            zero_output_for_mask,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
@@ -250,7 +260,8 @@ class GRU(OfOneCell):
         unroll: Has no effect.
         reset_after: Whether the reset gate multiplies products, else what is multiplied.
         use_cudnn: Has no effect.
-        **kwargs: As for `Layer`; ``zero_output_for_mask``, as for `RNN`; ``implementation``, as for `GRUCell`.
+        zero_output_for_mask: As for `RNN`.
+        **kwargs: As for `Layer`; and ``implementation``, as for `GRUCell`.
 
     References:
         K. Cho, B. van Merrienboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk, Y. Bengio, "Learning phrase
@@ -288,6 +299,7 @@ class GRU(OfOneCell):
         unroll: bool = False,
         reset_after: bool = True,
         use_cudnn: bool | str = "auto",
+        zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = GRUCell(
@@ -317,6 +329,7 @@ class GRU(OfOneCell):
             go_backwards,
             stateful,
             unroll,
+            zero_output_for_mask,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

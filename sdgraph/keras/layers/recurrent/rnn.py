@@ -293,6 +293,6 @@ class RNN(Layer):
 def _counted(mask: SDVariable) -> SDVariable:
     """Whether a step counts, of shape (time, batch, 1)."""
     sd = mask.sd
-    yes = mask if mask.dtype.kind == "b" else mask != 0
+    yes = mask if mask.dtype.kind == "b" else sd.neq(mask, 0)
     yes = sd.expand_dims(yes, -1) if yes.ndim == 2 else sd.any(yes, axis=tuple(range(2, yes.ndim)), keepdims=True)
     return sd.permute(yes, (1, 0, 2))
