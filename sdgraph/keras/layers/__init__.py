@@ -235,3 +235,11 @@ __all__ = [
 
 BY_NAME = {name: thing for name in __all__ if isinstance(thing := globals()[name], type) and issubclass(thing, Layer)}
 """The classes of layers by their names."""
+
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        if why := reason(name, __all__):
+            raise UnknownAttributeError(why, name=name)
+        raise of_module("sdgraph.keras.layers", name, __all__)
