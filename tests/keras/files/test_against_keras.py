@@ -115,6 +115,7 @@ def test_what_keras_writes_is_read(tmp_path, real, other, name, flat):
     same(other, real)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("flat", [True, False])
 def test_keras_reads_what_is_written(tmp_path, real, other, flat):
     path = tmp_path / "m.weights.h5"
