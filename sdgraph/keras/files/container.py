@@ -65,7 +65,9 @@ class KerasFile:
 def opened(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Iterator[KerasFile]:
     """Open a file of Keras: ``.h5``, ``.hdf5``, ``.keras``, ``.weights.h5``, or a model as JSON.
 
-    What it is, its first bytes tell, whatever it is called.
+    What it is, its first bytes tell, whatever it is called. What HDF5 can do beyond Keras' needs is refused; the
+    library that reads it is a large parser in C all the same, so a file from a stranger is best opened in a process of
+    its own.
 
     Args:
         path: The file.

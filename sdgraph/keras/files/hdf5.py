@@ -21,7 +21,8 @@ import numpy as np
 from sdgraph.errors import FormatError, MissingDependencyError, SDGraphError, shown
 
 SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
-_HEAP: Final = b"GCOL\x01\0\0\0"
+_HEAP: Final = b"GCOL\x01"
+_SMALLEST_HEAP: Final = 4096
 _HEAP_OBJECT: Final = struct.Struct("<HHIQ")
 _MOST_ARRAYS: Final = 200_000
 _MOST_CHUNKS: Final = 10_000
@@ -283,16 +284,29 @@ def opened(data: bytes, where: str, max_bytes: int) -> Iterator[Group]:
 
 
 def _longest_text(data: bytes) -> int:
-    """The most bytes that one text of no fixed length can have: the largest object of any global heap."""
+    """The most bytes that one text of no fixed length can have: the largest object of any global heap.
+
+    Raises:
+        FormatError: If a heap is not filled by its objects, on which the library may not come to an end.
+    """
     longest, at = 0, data.find(_HEAP)
     while at >= 0:
-        end = min(at + int.from_bytes(data[at + 8 : at + 16], "little"), len(data))
-        here = at + 16
-        while here + _HEAP_OBJECT.size <= end:
-            index, _, _, length = _HEAP_OBJECT.unpack_from(data, here)
-            if index == 0:
-                break
-            longest = max(longest, min(length, len(data)))
-            here += _HEAP_OBJECT.size + length + -length % 8
-        at = data.find(_HEAP, at + 8)
+        size = int.from_bytes(data[at + 8 : at + 16], "little")
+        # What is smaller, or ends behind the file, is no heap for the library either: it only looks like one.
+        if _SMALLEST_HEAP <= size <= len(data) - at:
+            longest = max(longest, _longest_object(data, at + 16, at + size))
+        at = data.find(_HEAP, at + 1)
+    return longest
+
+
+def _longest_object(data: bytes, here: int, end: int) -> int:
+    longest = 0
+    while here + _HEAP_OBJECT.size <= end:
+        index, _, _, length = _HEAP_OBJECT.unpack_from(data, here)
+        # Number 0 is what is free, which counts its own head.
+        step = _HEAP_OBJECT.size + length + -length % 8 if index else length
+        if step < _HEAP_OBJECT.size or here + step > end:
+            raise FormatError(f"The texts of the file are damaged, at byte {here}.")
+        longest = max(longest, length)
+        here += step
     return longest

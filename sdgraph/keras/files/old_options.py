@@ -136,7 +136,16 @@ _ONLY: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """Settings that Keras 3 or sdgraph does not have, with the values that change nothing."""
 
+_ONE_GROUP: Final = {"groups": (1,)}
 _ONLY_IN: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
+    # Keras 2 derives these from Conv, whose settings it wrote with theirs.
+    "DepthwiseConv1D": _ONE_GROUP,
+    "DepthwiseConv2D": _ONE_GROUP,
+    "SeparableConv1D": _ONE_GROUP,
+    "SeparableConv2D": _ONE_GROUP,
+    "Conv1DTranspose": _ONE_GROUP,
+    "Conv2DTranspose": _ONE_GROUP,
+    "Conv3DTranspose": _ONE_GROUP,
     "BatchNormalization": {"mode": (0,)},
     "Embedding": {"dropout": (0, None)},
 }
