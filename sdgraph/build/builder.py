@@ -69,9 +69,7 @@ class GraphBuilder(Graph):
                 ids.append(i)
                 avals.append(node.aval)
             elif hasattr(x, "as_operand"):
-                # It stands for a variable, as a size does that is known when the graph runs.
-                found = [v.as_operand() if hasattr(v, "as_operand") else v for v in operands]
-                return self.apply(op, found, attrs, name)
+                return self.apply(op, _as_operands(operands), attrs, name)
             else:
                 if x is None and not op.signature.is_optional(len(ids)):
                     raise not_an_operand(op, len(ids), x)
@@ -309,6 +307,11 @@ def _inferred(
         if not op.is_ours:
             raise
         raise sd._not_a_call(op, attrs, e) from e
+
+
+def _as_operands(operands: Sequence[Any]) -> list[Any]:
+    """Operands where some stand for a variable, as a size does that is known when the graph runs."""
+    return [v.as_operand() if hasattr(v, "as_operand") else v for v in operands]
 
 
 def _append_call(

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ArgumentTypeError, FormatError, SDGraphError, shown
-from sdgraph.keras import losses
+from sdgraph.keras import losses, metrics
 from sdgraph.keras.files.canonical import unwrapped
 from sdgraph.keras.files.container import MAX_BYTES, KerasFile, opened
 from sdgraph.keras.files.optimizer_config import optimizer_of, told
@@ -53,7 +53,7 @@ class TrainingConfig:
     optimizer: Any = None
     """One of `sdgraph.keras.optimizers`."""
     metrics: Any = None
-    """Names, or configurations of what has settings, in the nesting of the file."""
+    """Names, or metrics where there are settings, in the nesting of the file."""
     weighted_metrics: Any = None
     problems: tuple[Problem, ...] = ()
     """The parts that cannot be read."""
@@ -155,8 +155,8 @@ def training_of(file: KerasFile, custom_objects: Mapping[str, Any] | None = None
         "optimizer": reading.part(
             "optimizer", plain.get("optimizer", plain.get("optimizer_config")), reading.optimizer, "optimizer"
         ),
-        "metrics": reading.tree("metrics", plain.get("metrics"), _metric),
-        "weighted_metrics": reading.tree("weighted_metrics", plain.get("weighted_metrics"), _metric),
+        "metrics": reading.tree("metrics", plain.get("metrics"), reading.metric),
+        "weighted_metrics": reading.tree("weighted_metrics", plain.get("weighted_metrics"), reading.metric),
     }
     return TrainingConfig(
         file.path, file.keras_version, True, **found, problems=tuple(reading.problems), notes=tuple(reading.notes)
@@ -206,6 +206,11 @@ class _Reading:
                 f"{name}: Keras {self._file.keras_version} does not write {missing}; its default is taken"
             )
         return losses.deserialize(config, self._custom)
+
+    def metric(self, config: Any) -> Any:
+        """A metric: one of ours by its name, another as what the configuration makes."""
+        (found,) = metrics.deserialize([_metric(config)], self._custom)
+        return found
 
     def optimizer(self, config: Any) -> Any:
         found, ignored = optimizer_of(config, self._file.version, self._custom)

@@ -10,8 +10,10 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sdgraph.build.variable import SDVariable
 from sdgraph.errors import FormatError, SDGraphError, shown
 from sdgraph.keras.files.architecture import Call, LayerConfig, ModelConfig, TensorRef
+from sdgraph.keras.files.old_options import HARD_SIGMOID
 from sdgraph.keras.layers import BY_NAME, Lambda
 from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.lacking import reason
@@ -151,6 +153,8 @@ class Building:
         """A setting, in which layers are made."""
         if isinstance(value, LayerConfig):
             return self.layer(value)
+        if value == HARD_SIGMOID:
+            return hard_sigmoid_of_keras_2
         if isinstance(value, tuple) and any(isinstance(v, LayerConfig) for v in value):
             return [self.layer(v) for v in value]
         return value
@@ -217,6 +221,11 @@ class Building:
                     given=f"{k}={shown(v)}",
                 )
         return {k: v for k, v in found.items() if k in parameters or k == "training"}
+
+
+def hard_sigmoid_of_keras_2(x: SDVariable) -> SDVariable:
+    """``clip(0.2 x + 0.5, 0, 1)``, which Keras 1 and 2 call ``hard_sigmoid``."""
+    return x.sd.nn.hard_sigmoid(x)
 
 
 def _mapped(f: Any, tree: Any) -> Any:

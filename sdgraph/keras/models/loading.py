@@ -40,8 +40,9 @@ def load_model(
         path: The file.
         sd: The graph that the model is made in; by default a new one.
         dtype: A floating dtype to compute in, such as ``"float64"``; by default that of the file.
-        enforce_training_config: Whether the model is compiled as it was when it was saved, and it is an error if that
-            is not told or cannot be read. With False the model is not compiled.
+        enforce_training_config: Whether it is an error if the file does not tell how the model was compiled, or a part
+            of that cannot be read. With False metrics that cannot be read are left out, and a model whose loss or
+            optimizer cannot be read is not compiled.
         custom_objects: Layers, losses and metrics of your own, by name, perhaps with their package:
             ``{"MyPackage>MyLayer": MyLayer}``.
         max_bytes: The most bytes that the file, and all its arrays, may have.
@@ -89,7 +90,8 @@ class _Loading:
         with hollow():
             model = self._building.model(config, sd)
         ignored = [*file.ignored, *self._building.ignored, *self._weights(model)]
-        if enforce:
+        lost = {problem.part for problem in training.problems}
+        if training.compiled and not lost & {"loss", "loss_weights", "optimizer"}:
             self._compile(model, training)
         problems = [] if enforce else [str(one) for one in training.problems]
         model.training_config = training
@@ -115,6 +117,15 @@ class _Loading:
             training.optimizer or "rmsprop",
             training.loss,
             training.loss_weights,
-            training.metrics,
-            training.weighted_metrics,
+            _read(training.metrics),
+            _read(training.weighted_metrics),
         )
+
+
+def _read(metrics: Any) -> Any:
+    """Metrics without those that could not be read."""
+    if isinstance(metrics, Mapping):
+        return {name: _read(one) for name, one in metrics.items()}
+    if isinstance(metrics, list):
+        return [_read(one) for one in metrics if one is not None]
+    return metrics

@@ -192,11 +192,13 @@ class Model(Trained):
 
         Example:
             >>> from sdgraph import keras
-            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=50)
+            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=58)
             Model: "m"
-            ┏━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
-            ┃ Layer (ty…  ┃ Output Shape           ┃       Param # ┃
-            ...
+            ┏━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+            ┃ Layer (type) ┃ Output Shape           ┃       Param # ┃
+            ┡━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+            │ d (Dense)    │ (None, 3)              │            15 │
+            └──────────────┴────────────────────────┴───────────────┘
              Total params: 15 (60.00 B)
              Trainable params: 15 (60.00 B)
              Non-trainable params: 0 (0.00 B)
