@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sdgraph.keras import layers
@@ -136,10 +136,12 @@ def test_outputs_are_those_of_keras(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*LONG, *LESS_QUICK], ids=named)
-def test_settings_mean_what_they_mean_in_keras(case):
+@pytest.mark.parametrize(
+    ("k", "case"), list(enumerate([*LESS_QUICK, *LONG])), ids=lambda v: named(v) if isinstance(v, tuple) else None
+)
+def test_settings_mean_what_they_mean_in_keras(k, case):
     name, shape, config = case
-    check(name, array(shape), config)
+    check(name, array(shape), config, gradients=k % 2 == 0)
 
 
 @pytest.mark.parametrize("case", BORDERS, ids=named)
@@ -165,7 +167,13 @@ def test_the_mean_of_sequences_with_channels_first_and_a_mask():
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(st.data())
 def test_any_convolution_that_keras_makes(data):
     name = data.draw(st.sampled_from(["Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv2D"]))
@@ -177,7 +185,7 @@ def test_any_convolution_that_keras_makes(data):
         "kernel_size": data.draw(st.tuples(*[st.integers(1, 3)] * axes)),
         "padding": data.draw(st.sampled_from(["valid", "same", *(["causal"] if name == "Conv1D" else [])])),
         "use_bias": data.draw(st.booleans()),
-        "activation": data.draw(st.sampled_from([None, "tanh", "softmax"])),
+        "activation": data.draw(st.sampled_from([None, "tanh", "selu"])),
     }
     config |= {"groups": groups} if groups > 1 else {}
     which = data.draw(st.sampled_from(["strides", "dilation_rate"]))
