@@ -21,6 +21,7 @@ _OPTIONAL = {
     "onnx": ["sdgraph/files/onnx*", "tests/files/onnx*"],
     "onnxruntime": ["tests/files/onnx*", "tests/onnx_cases/test_exported*"],
     "flatbuffers": ["sdgraph/files/samediff*", "tests/files/samediff/flat.py"],
+    "h5py": ["tests/keras/files*"],
 }
 collect_ignore_glob = [
     glob

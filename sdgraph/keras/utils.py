@@ -13,12 +13,13 @@ from sdgraph.checks import is_whole, one_of, whole
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, ShapeError, shown
 from sdgraph.infer.arrays import converted, own_array
 from sdgraph.infer.aval import as_dtype, normalize_axis
+from sdgraph.keras.layers.inputs import clear_session
 from sdgraph.keras.seeds import set_random_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-__all__ = ["normalize", "pad_sequences", "set_random_seed", "to_categorical"]
+__all__ = ["clear_session", "normalize", "pad_sequences", "set_random_seed", "to_categorical"]
 
 
 def __dir__() -> list[str]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from sdgraph.checks import as_path, whole
@@ -84,18 +86,30 @@ def opened(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Itera
         ...         file.kind, file.version
         ('json', (3, 15, 1))
     """
-    place = as_path(path)
     most = whole("max_bytes", max_bytes, least=0)
-    with open(place, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise FormatError(
-            f"{place} is larger than is allowed.",
-            given=f"more than {most:,} bytes",
-            fix="If you trust the file, give a larger max_bytes.",
-        )
+    data = _bytes_of(as_path(path), most)
     with ExitStack() as stack:
-        yield _read(stack, str(place), data, most)
+        yield _read(stack, str(as_path(path)), data, most)
+
+
+def _bytes_of(path: Path, most: int) -> bytes:
+    if path.is_dir():
+        raise FormatError(
+            f"{path} is a folder: models of TensorFlow are saved so, which are not read.",
+            fix="Save the model in Keras as .keras or .h5.",
+        )
+    with open(path, "rb") as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise FormatError(f"{path} is no file.")
+        if state.st_size > most:
+            raise FormatError(
+                f"{path} is larger than is allowed.",
+                given=f"{state.st_size:,} bytes",
+                expected=f"at most {most:,}",
+                fix="If you trust the file, give a larger max_bytes.",
+            )
+        return file.read()
 
 
 def _read(stack: ExitStack, path: str, data: bytes, most: int) -> KerasFile:

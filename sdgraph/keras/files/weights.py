@@ -58,8 +58,8 @@ def match(file: KerasFile, owner: Owner, *, by_name: bool = False) -> Matched:
     Args:
         file: An open file that has weights.
         owner: The model.
-        by_name: Whether layers of an ``.h5`` file are found by name, and those missing there keep their weights;
-            without it by order, and all must be there.
+        by_name: Whether layers of an ``.h5`` file are found by name, and those missing there keep their weights.
+            Without it all must be there, and are found by order unless all names are the same.
 
     Raises:
         FormatError: If a weight has no array, or one of another shape; names all such.
@@ -105,6 +105,8 @@ def stored_layers(weights: Group) -> list[_StoredLayer]:
     names = weights.texts("layer_names")
     if names is None:
         raise FormatError(f"{weights.path or 'The file'} has no layer_names.")
+    if len(set(names)) != len(names):
+        raise FormatError(f"{weights.path or 'The file'} names a layer twice.")
     found = []
     for name in names:
         group = weights.group(name)
@@ -120,7 +122,7 @@ def _by_layer(
     stored = stored_layers(weights)
     wanted = [(layer, slots) for layer in _once(owner.inner()) if (slots := in_order(layer))]
     pairs: list[tuple[Slot, Stored]] = []
-    if by_name:
+    if by_name or {one.name for one in stored} == {layer.name for layer, _ in wanted}:
         by_layer = {one.name: one for one in stored}
         together = [(layer, slots, by_layer.pop(layer.name)) for layer, slots in wanted if layer.name in by_layer]
         left = [array.path for one in by_layer.values() for array in one.arrays]

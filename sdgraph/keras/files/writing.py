@@ -26,8 +26,7 @@ def write_weights(path: str | os.PathLike[str], owner: Owner, array_of: Callable
 
     Args:
         path: The file; its name ends in ``.weights.h5``, as Keras demands.
-        owner: The model. Keras wants the state of its own random layers, too: a part ``seed_generator`` with a weight
-            of two uint32.
+        owner: The model.
         array_of: The array of a weight.
 
     Raises:

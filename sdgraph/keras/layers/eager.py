@@ -20,7 +20,6 @@ from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import AnyGraph
-    from sdgraph.keras.layers.layer import Layer
 
 Array = np.ndarray[Any, Any]
 
@@ -37,14 +36,14 @@ def is_scratch(sd: AnyGraph) -> bool:
     return isinstance(sd, Scratch)
 
 
-def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on arrays.
 
     Raises:
         ArgumentTypeError: If there is no array among the arguments.
     """
     training = bool(kwargs.pop("training", None))
-    given = mapped(_array, (_grouped(args), {k: _grouped(v) for k, v in kwargs.items()}))
+    given = mapped(_array, (tuple(_grouped(a) for a in args), {k: _grouped(v) for k, v in kwargs.items()}))
     arrays = [a for a in leaves(given) if isinstance(a, np.ndarray)]
     if not arrays:
         raise ArgumentTypeError(
@@ -94,7 +93,7 @@ class Function:
         training: Whether it is called as in training.
     """
 
-    def __init__(self, layer: Layer, given: tuple[tuple[Any, ...], dict[str, Any]], training: bool) -> None:
+    def __init__(self, layer: Any, given: tuple[tuple[Any, ...], dict[str, Any]], training: bool) -> None:
         self._layer, sd = layer, Scratch(dtype=layer.dtype)
         placeholders: list[SDVariable] = []
 
@@ -109,7 +108,8 @@ class Function:
         self._outputs = layer.on_variables(sd, args, kwargs, training)
         outputs = [v for v in leaves(self._outputs) if isinstance(v, SDVariable)]
         notes = notes_of(sd)
-        self._terms = [(v, notes.terms[v.node]) for v in sd.losses if v.node in notes.terms]
+        terms = [(v, notes.terms[v.node]) for v in sd.losses if v.node in notes.terms]
+        self._terms = sorted(terms, key=lambda one: one[1].weight is not None)
         self._weights = list(notes.weights.values())
         self._updated = [(notes.weights[sd.nodes[i]], SDVariable(sd, j)) for i, j in sd.marks.updates.items()]
         fetched = [*outputs, *(v for v, _ in self._terms), *(v for _, v in self._updated)]
@@ -133,13 +133,13 @@ class Function:
         return outputs
 
 
-def _forget_losses(layer: Layer) -> None:
+def _forget_losses(layer: Any) -> None:
     layer._last_losses = []
     for inner in layer.sublayers():
         _forget_losses(inner)
 
 
-def _holders(layer: Layer, weight: Any) -> list[Layer]:
+def _holders(layer: Any, weight: Any) -> list[Any]:
     """The layer and those inside of it that have a weight."""
     found = [layer] if weight in layer.all_weights() else []
     return [*found, *(one for inner in layer.sublayers() for one in _holders(inner, weight))]

@@ -108,8 +108,8 @@ class Layer:
 
     # ------------------------------------------------------------------ for those who write layers
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights, given the shape of what `call` gets; the batch is None.
+    def build(self, *input_shape: Any, **shapes: Any) -> None:
+        """Make the weights, given the shape of what `call` gets: ``build(self, input_shape)``; the batch is None.
 
         A layer that is called on several things gets their shapes as a list, or each under its own name:
         ``build(self, query_shape, value_shape)`` for ``call(self, query, value)``.
@@ -174,7 +174,7 @@ class Layer:
         if is_hollow():
             value = hollow_array(sizes, kind)
         else:
-            value = _array(initializers.get(initializer)(sizes, kind), sizes, kind, initializer)
+            value = _array(initializers.values(initializers.get(initializer), sizes, kind), sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
         self._weights.append(weight)
@@ -463,6 +463,8 @@ class Layer:
 
     def _shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `build`."""
+        if type(self).build is Layer.build:
+            return {}
         wanted = list(inspect.signature(self.build).parameters)
         bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
         named = {f"{k}_shape": _shape_of(v) for k, v in bound.items() if _has_tensors(v)}

@@ -13,7 +13,6 @@ from sdgraph.build.variable import SDVariable
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
     from sdgraph.build.kinds import AnyGraph
-    from sdgraph.keras.layers.weights import Weight
 
 
 @dataclass(eq=False)
@@ -35,7 +34,7 @@ class Term:
     """The layers that were being called, the outermost first."""
     call: Call | None
     """The outermost call; None for a penalty on a weight."""
-    weight: Weight | None = None
+    weight: Any = None
 
 
 @dataclass(eq=False)
@@ -47,7 +46,7 @@ class Notes:
     masks: dict[Node, SDVariable] = field(default_factory=dict)
     """Which entries of a variable count, where not all do."""
     terms: dict[Node, Term] = field(default_factory=dict)
-    weights: dict[Node, Weight] = field(default_factory=dict)
+    weights: dict[Node, Any] = field(default_factory=dict)
     brought: dict[Node, SDVariable] = field(default_factory=dict)
     """What stands here for a variable of another graph."""
 

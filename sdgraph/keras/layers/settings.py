@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sdgraph.errors import ArgumentError, shown
 
-if TYPE_CHECKING:
-    from sdgraph.keras.layers.layer import Layer
 
-
-def refuse(layer: Layer, **given: Any) -> None:
+def refuse(layer: Any, **given: Any) -> None:
     """Raise for settings that a layer of Keras has and ours has not, unless they say nothing.
 
     Raises:
@@ -23,7 +20,7 @@ def refuse(layer: Layer, **given: Any) -> None:
             )
 
 
-def refuse_constraints(layer: Layer, **given: Any) -> None:
+def refuse_constraints(layer: Any, **given: Any) -> None:
     """Raise for constraints on weights.
 
     Raises:

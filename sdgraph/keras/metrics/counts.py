@@ -18,6 +18,9 @@ from sdgraph.ops.precision import wide
 
 Condition = Literal["tp", "fp", "tn", "fn"]
 
+_MOST = 1_000_000
+"""Thresholds that a metric may have: files say how many, too."""
+
 _BELOW_ALL = -1e10
 """What predictions count as that are not among the first k."""
 
@@ -34,6 +37,18 @@ def checked_thresholds(thresholds: Any, default: float) -> tuple[float, ...]:
     if not len(several):
         raise ArgumentError("There are no thresholds.", given=f"thresholds={shown(thresholds)}")
     return tuple(float(between("A threshold", t, 0, 1, ends=True)) for t in several)
+
+
+def how_many(num_thresholds: Any, least: int) -> int:
+    """A number of thresholds.
+
+    Raises:
+        ArgumentError: If it is none, or there is no room for so many.
+    """
+    n = whole("num_thresholds", num_thresholds, least=least)
+    if n > _MOST:
+        raise ArgumentError("There are too many thresholds.", given=f"num_thresholds={n}", expected=f"{_MOST} or fewer")
+    return n
 
 
 def evenly(n: int) -> list[float]:
@@ -369,7 +384,7 @@ class _BestAt(OfCounts):
     held: ClassVar[Any]
 
     def __init__(self, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
-        n = whole("num_thresholds", num_thresholds, least=1)
+        n = how_many(num_thresholds, 1)
         thresholds = [0.5] if n == 1 else [0.0, *evenly(n), 1.0]
         super().__init__(Counting(thresholds, class_id=class_id), name, dtype)
         self.num_thresholds, self.class_id = num_thresholds, class_id

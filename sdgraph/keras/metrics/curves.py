@@ -11,7 +11,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import finite, flag, one_of, whole
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
-from sdgraph.keras.metrics.counts import Counting, OfCounts, are_even, checked_thresholds, evenly
+from sdgraph.keras.metrics.counts import Counting, OfCounts, are_even, checked_thresholds, evenly, how_many
 from sdgraph.keras.metrics.metric import Array, BatchSums, divided
 from sdgraph.ops.losses.keras.weighting import EPSILON
 
@@ -77,7 +77,7 @@ class AUC(OfCounts):
             raise ArgumentError("num_labels is for multi_label only.", given=f"num_labels={num_labels}")
         self.label_weights = None if label_weights is None else _weights(label_weights)
         self._between = None if thresholds is None else sorted(checked_thresholds(list(thresholds), 0.5))
-        inner = evenly(whole("num_thresholds", num_thresholds, least=2)) if self._between is None else self._between
+        inner = evenly(how_many(num_thresholds, 2)) if self._between is None else self._between
         self.num_thresholds = len(inner) + 2
         self.thresholds = [-EPSILON, *inner, 1 + EPSILON]
         counting = Counting(

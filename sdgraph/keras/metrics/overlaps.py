@@ -20,6 +20,10 @@ _NONE = 1e-9
 """What a union is above, so that its class is there at all."""
 
 
+_MOST = 1 << 14
+"""Classes whose counts in pairs are kept: files say how many, too."""
+
+
 class IoU(Metric):
     """The mean over some classes of intersection over union, ``tp / (tp + fp + fn)``.
 
@@ -66,7 +70,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        self.num_classes = whole("num_classes", num_classes, least=1)
+        self.num_classes = _how_many(num_classes)
         self.target_class_ids = _classes(target_class_ids, num_classes)
         self.ignore_class = None if ignore_class is None else whole("ignore_class", ignore_class)
         self.sparse_y_true = flag("sparse_y_true", sparse_y_true)
@@ -108,6 +112,13 @@ class IoU(Metric):
         there = union > _NONE
         shares = np.where(there, own[self.target_class_ids] / (union + EPSILON), 0.0)
         return shares.sum() / (there.sum() + EPSILON)
+
+
+def _how_many(num_classes: Any) -> int:
+    n = whole("num_classes", num_classes, least=1)
+    if n > _MOST:
+        raise ArgumentError("There are too many classes.", given=f"num_classes={n}", expected=f"{_MOST} or fewer")
+    return n
 
 
 def _classes(given: Any, n: int) -> list[int]:
@@ -188,7 +199,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        classes = range(whole("num_classes", num_classes, least=1))
+        classes = range(_how_many(num_classes))
         super().__init__(num_classes, classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 

@@ -24,7 +24,7 @@ from sdgraph.keras.metrics import (
     probabilities,
     regression,
 )
-from sdgraph.keras.metrics.functions import FUNCTIONS
+from sdgraph.keras.metrics.functions import FUNCTIONS, function_described
 from sdgraph.keras.metrics.metric import Metric
 from sdgraph.ops.losses.keras.loss import Loss, snake_case
 from sdgraph.wording import did_you_mean
@@ -116,7 +116,7 @@ def _look_up(name: str, custom_objects: Mapping[str, Any] | None) -> Any:
 def unknown(name: str) -> ArgumentError:
     """What is said of a name that nothing has."""
     short = name.rpartition(">")[2]
-    near = did_you_mean(short, [*CLASSES, *_BY_NAME, *losses.FUNCTIONS, *losses.ALIASES])
+    near = did_you_mean(short, list(dict.fromkeys([*CLASSES, *_BY_NAME, *losses.FUNCTIONS, *losses.ALIASES])))
     own = f'If it is your own, pass it: custom_objects={{"{short}": it}}.'
     return ArgumentError(
         f"There is no metric {name!r}.",
@@ -210,11 +210,14 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     names is not imported.
 
     Args:
-        config: A name, or a dict with "class_name" and "config".
+        config: A name, or a dict with "class_name" and "config". Or what a file says of all metrics of a model: a list,
+            or a dict of lists by the names of outputs.
         custom_objects: Functions and classes of your own by name; they come first.
 
     Returns:
-        A metric, or for a function that function.
+        A metric, or for a function that function. For a list or a dict of outputs the same of these, as
+        `sdgraph.keras.Model.compile` takes it: names that are ours stay names there, because shapes say which accuracy
+        ``"accuracy"`` is, and results are reported under them.
 
     Raises:
         ArgumentError: For an unknown name, a lambda, or data that describe no metric.
@@ -223,11 +226,25 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         >>> from sdgraph.keras import metrics
         >>> metrics.deserialize({"class_name": "MeanMetricWrapper", "config": {"name": "acc", "fn": "binary_accuracy"}})
         <MeanMetricWrapper name=acc>
+        >>> metrics.deserialize({"species": ["accuracy", {"class_name": "F1Score", "config": {}}], "length": None})
+        {'species': ['accuracy', <F1Score name=f1_score>], 'length': None}
     """
     try:
-        return _deserialized(config, custom_objects)
+        several = isinstance(config, list | tuple) or (isinstance(config, Mapping) and "class_name" not in config)
+        return _entry(config, custom_objects) if several else _deserialized(config, custom_objects)
     except RecursionError as e:
         raise ArgumentError("This configuration is nested too deeply, or in itself.", given=shown(config)) from e
+
+
+def _entry(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """Part of what a file says of all metrics of a model."""
+    if isinstance(config, list | tuple):
+        return [_entry(one, custom_objects) for one in config]
+    if isinstance(config, Mapping) and "class_name" not in config:
+        return {name: _entry(one, custom_objects) for name, one in config.items()}
+    found = _deserialized(config, custom_objects)
+    mine = isinstance(config, str) and config not in (custom_objects or {})
+    return config if mine else found
 
 
 def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
@@ -235,15 +252,16 @@ def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
         return get(config, custom_objects)
     name, settings = config.get("class_name"), config.get("config")
     if name == "function" or name == "__lambda__":
-        return _function(config, custom_objects)
+        return function_described(config, custom_objects)
     if not isinstance(name, str):
         raise ArgumentError(
             "This does not describe a metric: it has no class_name.",
             given=f"a dict with the keys {shown(list(config))}",
         )
     registered = config.get("registered_name")
-    known = isinstance(registered, str) and registered in (custom_objects or {})
-    found = _look_up(registered if known and isinstance(registered, str) else name, custom_objects)
+    if isinstance(registered, str) and registered in (custom_objects or {}):
+        name = registered
+    found = _look_up(name, custom_objects)
     if not isinstance(found, type):
         return found if not isinstance(found, Loss) else losses.deserialize(config, custom_objects)
     if not isinstance(settings, Mapping | None):
@@ -260,34 +278,12 @@ def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
         raise ArgumentError(f"These settings make no {name}.", given=shown(plain)) from e
 
 
-def _function(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
-    """The function that a metric is made of."""
-    if isinstance(config, Mapping):
-        if config.get("class_name") != "function":
-            return losses.deserialize(config, custom_objects)
-        config = config.get("config")
-    if not isinstance(config, str):
-        raise ArgumentError("This describes a function without a name.", given=f"config={shown(config)}")
-    short = config.rpartition(">")[2]
-    for key in (config, short):
-        if key in (custom_objects or {}):
-            return (custom_objects or {})[key]
-    own = {"accuracy": accuracies.same, "cosine_similarity": regression.cosine, "cosine_proximity": regression.cosine}
-    found = own.get(short) or FUNCTIONS.get(short)
-    if found is None:
-        try:
-            return losses.get(short)
-        except ArgumentError:
-            raise unknown(config) from None
-    return found
-
-
 def _settings(cls: type, given: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as this version understands them."""
     found = {k: v if k == "fn" else unwrapped(v) for k, v in given.items()}
     if "fn" not in found:
         return found
     if issubclass(cls, means.MeanMetricWrapper) and "fn" in inspect.signature(cls).parameters:
-        return {**found, "fn": _function(found["fn"], custom_objects)}
+        return {**found, "fn": function_described(found["fn"], custom_objects)}
     del found["fn"]
     return found

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sdgraph.build.variable import SDVariable
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.trees import leaves
 
-if TYPE_CHECKING:
-    from sdgraph.keras.models.model import Model
-
 
 def summary(
-    model: Model,
+    model: Any,
     line_length: int | None = None,
     print_fn: Callable[[str], Any] | None = None,
     expand_nested: bool = False,
     show_trainable: bool = False,
 ) -> None:
     """Print the table; see `Model.summary`."""
-    connected = model.connected and any(len(parents) > 1 for parents in _parents(model).values())
+    connected = any(len(parents) > 1 for parents in _parents(model).values())
     headings = ["Layer (type)", "Output Shape", "Param #"]
     headings += ["Connected to"] if connected else []
     headings += ["Trainable"] if show_trainable else []
@@ -36,7 +33,7 @@ def summary(
         (print if print_fn is None else print_fn)(line)
 
 
-def _rows(model: Model, nested: bool, depth: int = 0) -> list[tuple[Layer, tuple[str, ...], str]]:
+def _rows(model: Any, nested: bool, depth: int = 0) -> list[tuple[Layer, tuple[str, ...], str]]:
     parents, shapes = _parents(model), _shapes(model)
     found: list[tuple[Layer, tuple[str, ...], str]] = []
     for layer in model.layers:
@@ -57,7 +54,7 @@ def _class_name(layer: Layer) -> str:
     return "Functional" if type(layer).__name__ == "Model" else type(layer).__name__
 
 
-def _calls(model: Model) -> dict[Layer, list[Call]]:
+def _calls(model: Any) -> dict[Layer, list[Call]]:
     found: dict[Layer, list[Call]] = {}
     for step in model.path_of_calls():
         if isinstance(step, Call):
@@ -65,7 +62,7 @@ def _calls(model: Model) -> dict[Layer, list[Call]]:
     return found
 
 
-def _shapes(model: Model) -> dict[Layer, str]:
+def _shapes(model: Any) -> dict[Layer, str]:
     """The shape of what each layer gives in its first call."""
     found = {layer: _shape(calls[0].outputs) for layer, calls in _calls(model).items()}
     for layer in model.layers:
@@ -84,9 +81,9 @@ def _shown(shape: Any) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def _parents(model: Model) -> dict[Layer, list[str]]:
+def _parents(model: Any) -> dict[Layer, list[str]]:
     """Where what a layer is called on comes from."""
-    if not model.connected:
+    if not model.connected or not model.is_made_of_calls:
         return {}
     calls = notes_of(model.sd).calls
     found: dict[Layer, list[str]] = {}
@@ -126,7 +123,7 @@ def _table(headings: list[str], rows: list[tuple[str, ...]], line_length: int | 
     return [rule("┏", "━", "┳", "┓"), line(headings, "┃"), rule("┡", "━", "╇", "┩"), *body, rule("└", "─", "┴", "┘")]
 
 
-def _totals(model: Model) -> list[str]:
+def _totals(model: Any) -> list[str]:
     trained = {v.name for v in model.trainable_weights}
     arrays = [(v.name in trained, v.value.size, v.dtype.itemsize) for v in model.weights]
 

@@ -10,14 +10,9 @@ import numpy as np
 
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
-from sdgraph.infer.aval import normalize_axis
+from sdgraph.keras.ops.axes import in_order, one_axis
 from sdgraph.keras.ops.operation import Apart, Tensor, Tensors, arithmetic, operation
 from sdgraph.keras.ops.sizes import Shape, Size, blank, entries, reshaped
-
-
-def _axis(axis: int, rank: int) -> int:
-    return normalize_axis(axis, rank)[0]
-
 
 # ---------------------------------------------------------------------- shapes
 
@@ -72,7 +67,7 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
     Raises:
         ArgumentError: If there are not as many places as axes.
     """
-    start, end = normalize_axis(source, x.ndim), normalize_axis(destination, x.ndim)
+    start, end = in_order(source, x.ndim), in_order(destination, x.ndim)
     if len(start) != len(end):
         raise ArgumentError("Each axis goes to one place.", given=f"{shown(source)} to {shown(destination)}")
     order = [k for k in range(x.ndim) if k not in start]
@@ -85,7 +80,7 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
 def swapaxes(x: Tensor, axis1: int, axis2: int) -> Any:
     """``x`` with two axes exchanged."""
     order = list(range(x.ndim))
-    first, second = _axis(axis1, x.ndim), _axis(axis2, x.ndim)
+    first, second = one_axis(axis1, x.ndim), one_axis(axis2, x.ndim)
     order[first], order[second] = second, first
     return x.sd.permute(x, order)
 
@@ -151,7 +146,7 @@ def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) ->
     """Parts of ``x`` along an axis, as a list: so many equal ones, or those that begin at 0 and at the given places."""
     if isinstance(indices_or_sections, int | np.integer):
         return list(x.sd.split(x, int(indices_or_sections), axis))
-    place, size = _axis(axis, x.ndim), x.shape[axis]
+    place, size = one_axis(axis, x.ndim), x.shape[axis]
     ends = [*indices_or_sections, size]
     if not isinstance(size, int) or builtins.any(not is_whole(k, 0, size) for k in ends) or ends != sorted(ends):
         raise ArgumentError(
@@ -198,7 +193,7 @@ def roll(x: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None
     sd = x.sd
     if axis is None:
         return sd.reshape_like(_rolled(sd.reshape(x, -1), _sole(shift), 0), x)
-    axes = normalize_axis(axis, x.ndim)
+    axes = in_order(axis, x.ndim)
     shifts = [shift] * len(axes) if is_whole(shift) else list(shift)  # type: ignore[arg-type]
     if len(shifts) != len(axes):
         raise ArgumentError("Each axis has one shift.", given=f"shift={shown(shift)}, axis={shown(axis)}")
@@ -256,7 +251,7 @@ def take(x: Tensor, indices: Apart, axis: int | None = None) -> Any:
 
     Negative indices count from the end. An index that is out of range is an error when it runs.
     """
-    x, axis = (x.sd.reshape(x, -1), 0) if axis is None else (x, _axis(axis, x.ndim))
+    x, axis = (x.sd.reshape(x, -1), 0) if axis is None else (x, one_axis(axis, x.ndim))
     return x.sd.gather(x, _from_the_front(indices, x, axis), axis)
 
 
@@ -290,7 +285,7 @@ def diff(a: Tensor, n: int = 1, axis: int = -1) -> Any:
     """
     if not is_whole(n, 0):
         raise ArgumentError("n must be a whole number, 0 or more.", given=f"n={shown(n)}")
-    place = _axis(axis, a.ndim)
+    place = one_axis(axis, a.ndim)
     before = (builtins.slice(None),) * place
     for _ in range(n):
         a = a[(*before, builtins.slice(1, None))] - a[(*before, builtins.slice(None, -1))]
@@ -332,7 +327,7 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     Raises:
         ShapeError: If the size of one of them is unknown.
     """
-    first, second = _axis(axis1, x.ndim), _axis(axis2, x.ndim)
+    first, second = one_axis(axis1, x.ndim), one_axis(axis2, x.ndim)
     rest = [k for k in range(x.ndim) if k not in (first, second)]
     x = x.sd.permute(x, [*rest, first, second])
     rows, columns = x.shape[-2:]

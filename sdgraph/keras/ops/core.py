@@ -12,8 +12,10 @@ import numpy as np
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import one_of, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
+from sdgraph.keras.config import floatx
 from sdgraph.keras.ops.operation import Apart, Tensor, arithmetic, operation
 from sdgraph.keras.ops.sizes import Shape, Size, entries, filled, shape_of
+from sdgraph.samediff import SameDiff
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -233,7 +235,7 @@ def while_loop(
     if sd is not None:
         now = sd.while_loop(lambda carry: cond(*carry), step, now, max_steps=maximum_iterations)
     else:
-        now, done = tuple(map(convert_to_tensor, now)), 0
+        now, done = tuple([convert_to_tensor(x) for x in now]), 0
         while (maximum_iterations is None or done < maximum_iterations) and bool(cond(*now)):
             now, done = step(now), done + 1
     return type(loop_vars)(now) if several else now[0]
@@ -275,9 +277,7 @@ def scan(
     sd = _graph(init, xs)
     if sd is not None:
         return sd.scan(f, init, xs, length=length, reverse=reverse)
-    from sdgraph.samediff import SameDiff
-
-    sd = SameDiff()
+    sd = SameDiff(dtype=floatx())
     carry, outputs = sd.scan(f, init, xs, length=length, reverse=reverse)
     return _values(carry), _values(outputs)
 

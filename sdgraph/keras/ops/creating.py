@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgraph.build.literals import FLOATING, python_number
+from sdgraph.build.literals import python_number
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.aval import as_dtype
+from sdgraph.keras.config import floatx
 from sdgraph.keras.ops.operation import Tensor, Tensors, arithmetic, operation
 from sdgraph.keras.ops.sizes import Shape, Size, filled
 
@@ -105,7 +106,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike | No
     if not bounds[2]:
         raise ArgumentError("The step of a range is not 0.", given=f"step={shown(step)}")
     kind = np.result_type(*(np.asarray(b).dtype for b in bounds)).kind
-    return np.arange(*bounds).astype(as_dtype(dtype or ("int32" if kind in "iu" else FLOATING)))
+    return np.arange(*bounds).astype(as_dtype(dtype or ("int32" if kind in "iu" else floatx())))
 
 
 @arithmetic
@@ -161,7 +162,7 @@ def _raised(x: Tensor, base: float, dtype: DTypeLike | None) -> Any:
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Any:
     """Ones on the diagonal that is ``k`` above the main one, zeros elsewhere."""
-    return np.eye(N, M, k, dtype=as_dtype(dtype or FLOATING))
+    return np.eye(N, M, k, dtype=as_dtype(dtype or floatx()))
 
 
 def identity(n: int, dtype: DTypeLike | None = None) -> Any:
@@ -171,7 +172,7 @@ def identity(n: int, dtype: DTypeLike | None = None) -> Any:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Any:
     """Ones on the diagonal that is ``k`` above the main one and below it, zeros above."""
-    return np.tri(N, M, k, dtype=as_dtype(dtype or FLOATING))
+    return np.tri(N, M, k, dtype=as_dtype(dtype or floatx()))
 
 
 def meshgrid(*x: Any, indexing: str = "xy") -> Any:

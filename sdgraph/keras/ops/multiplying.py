@@ -7,7 +7,7 @@ from typing import Any
 
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ShapeError, shown
-from sdgraph.infer.aval import normalize_axis
+from sdgraph.keras.ops.axes import in_order, one_axis
 from sdgraph.keras.ops.operation import Tensor, Tensors, arithmetic, on_floats
 
 
@@ -47,7 +47,7 @@ def tensordot(x1: Tensor, x2: Tensor, axes: int | Sequence[Any] = 2) -> Any:
     if is_whole(axes, 0):
         left, right = range(x1.ndim - axes, x1.ndim), range(axes)  # type: ignore[operator]
     elif isinstance(axes, Sequence) and len(axes) == 2:
-        left, right = normalize_axis(axes[0], x1.ndim), normalize_axis(axes[1], x2.ndim)
+        left, right = in_order(axes[0], x1.ndim), in_order(axes[1], x2.ndim)
     else:
         raise ArgumentError("axes is a number of axes, or a pair of lists of them.", given=f"axes={shown(axes)}")
     return x1.sd.tensordot(x1, x2, tuple(left), tuple(right))
@@ -74,7 +74,7 @@ def cross(x1: Tensor, x2: Tensor, axisa: int = -1, axisb: int = -1, axisc: int =
 
 
 def _moved(x: Any, source: int, destination: int) -> Any:
-    (start,), (end,) = normalize_axis(source, x.ndim), normalize_axis(destination, x.ndim)
+    start, end = one_axis(source, x.ndim), one_axis(destination, x.ndim)
     order = [k for k in range(x.ndim) if k != start]
     order.insert(end, start)
     return x if start == end else x.sd.permute(x, order)

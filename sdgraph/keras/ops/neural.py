@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.checks import is_whole, one_of
 from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import normalize_axis
+from sdgraph.keras.config import epsilon as epsilon_
 from sdgraph.keras.ops.operation import Apart, Tensor, on_floats, operation
 from sdgraph.keras.ops.reducing import Axis, norm
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from sdgraph.build.variable import SDVariable
-
-EPSILON = 1e-7
-"""What keeps quotients and logarithms finite where no other number is given."""
 
 Each: TypeAlias = int | Sequence[int]
 
@@ -90,7 +88,7 @@ def normalize(x: Tensor, axis: Axis = -1, order: int = 2, epsilon: float | None 
     if not is_whole(order, 1):
         raise ArgumentError("order must be a whole number, 1 or more.", given=f"order={shown(order)}")
     size = norm(x, None if order == 2 else order, axis, True)
-    return x / x.sd.math.maximum(size, EPSILON if epsilon is None else epsilon)
+    return x / x.sd.math.maximum(size, epsilon_() if epsilon is None else epsilon)
 
 
 @on_floats
@@ -121,7 +119,7 @@ def layer_normalization(
     """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, with mean and variance over ``axis``."""
     sd, axes = x.sd, sorted(normalize_axis(axis, x.ndim))
     mean, variance = sd.math.moments(x, axes, True)
-    out = (x - mean) * sd.math.rsqrt(variance + (EPSILON if epsilon is None else epsilon))
+    out = (x - mean) * sd.math.rsqrt(variance + (epsilon_() if epsilon is None else epsilon))
     out = out if gamma is None else out * _along(gamma, x, axes)
     return out if beta is None else out + _along(beta, x, axes)
 
@@ -131,7 +129,7 @@ def rms_normalization(x: Tensor, scale: Tensor = None, axis: Each = -1, epsilon:
     """``x / sqrt(mean(x**2) + epsilon) * scale``, with the mean over ``axis``."""
     sd, axes = x.sd, sorted(normalize_axis(axis, x.ndim))
     mean = sd.mean(sd.math.square(x), axes, True)
-    out = x * sd.math.rsqrt(mean + (EPSILON if epsilon is None else epsilon))
+    out = x * sd.math.rsqrt(mean + (epsilon_() if epsilon is None else epsilon))
     return out if scale is None else out * _along(scale, x, axes)
 
 

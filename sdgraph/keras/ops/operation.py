@@ -18,10 +18,10 @@ import numpy as np
 
 from sdgraph.build import forks
 from sdgraph.build.attributes import attr_key, freeze
-from sdgraph.build.literals import FLOATING
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError
 from sdgraph.infer.arrays import as_numbers, own_array
+from sdgraph.keras.config import floatx
 from sdgraph.nd.calls import graph_of
 from sdgraph.run.evaluate import executable_of
 from sdgraph.samediff import SameDiff
@@ -132,7 +132,7 @@ def _function(body: F, rule: Rule) -> F:
         free = [places[name] for name in apart if name in places]
         sd = graph_of(found)
         if sd is None:
-            return _on_arrays(body, bound, places, *_leaves(found, free, rule, np.dtype(FLOATING)))
+            return _on_arrays(body, bound, places, *_leaves(found, free, rule, np.dtype(floatx())))
         leaves, dtypes = _leaves(found, free, rule, sd.dtype)
         with sd.transaction():
             variables = [_cast(sd.as_variable(leaf.value), d) for leaf, d in zip(leaves, dtypes, strict=True)]
@@ -173,8 +173,8 @@ def _one(given: Any, found: list[Any]) -> Any:
     """Enter an operand into ``found``; its place there."""
     if given is None:
         return None
-    if hasattr(given, "as_variable") and not isinstance(given, SDVariable):
-        given = given.as_variable()
+    if hasattr(given, "as_operand"):
+        given = given.as_operand()
     elif isinstance(given, list | tuple) and (sd := graph_of(given)) is not None:
         given = sd.stack(*given)
     found.append(given)
@@ -230,7 +230,7 @@ def _on_arrays(
     """What the body makes of arrays, compiled once per settings, shapes and dtypes."""
     arrays = [x.value if d is None else x.value.astype(d, copy=False) for x, d in zip(leaves, dtypes, strict=True)]
     settings = {k: freeze(k, v) for k, v in bound.arguments.items() if k not in places}
-    key = (body, tuple((a.shape, a.dtype) for a in arrays), tuple(places.items()), attr_key(settings))
+    key = (body, floatx(), tuple((a.shape, a.dtype) for a in arrays), tuple(places.items()), attr_key(settings))
     made = _compiled.get(key)
     if made is None:
         made = _compile(body, bound, places, arrays)
@@ -243,7 +243,7 @@ def _on_arrays(
 
 
 def _compile(body: Callable[..., Any], bound: Any, places: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
-    sd = SameDiff()
+    sd = SameDiff(dtype=floatx())
     names = [f"operand_{k}" for k in range(len(arrays))]
     operands = [sd.placeholder(k, a.shape, a.dtype) for k, a in zip(names, arrays, strict=True)]
     out = _called(body, bound, places, operands)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from sdgraph.errors import ArgumentError, shown
-from sdgraph.infer.aval import normalize_axis
+from sdgraph.keras.ops.axes import in_order
 from sdgraph.keras.ops.operation import Tensor, arithmetic, on_floats, operation
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def average(x: Tensor, axis: int | None = None, weights: Tensor = None) -> Any:
     if weights is None:
         return sd.mean(x, axis)
     if weights.ndim == 1 and x.ndim > 1 and axis is not None:
-        place = normalize_axis(axis, x.ndim)[0]
+        (place,) = in_order(axis, x.ndim)
         weights = sd.reshape(weights, [-1 if k == place else 1 for k in range(x.ndim)])
     weights = weights + sd.zeros_like(x)
     return sd.sum(x * weights, axis) / sd.sum(weights, axis)
@@ -199,7 +199,7 @@ def norm(x: Tensor, ord: Any = None, axis: Axis = None, keepdims: bool = False) 
     """
     if ord is None:
         return x.sd.norm2(x, axis, keepdims)
-    axes = tuple(range(x.ndim)) if axis is None else normalize_axis(axis, x.ndim)
+    axes = tuple(range(x.ndim)) if axis is None else in_order(axis, x.ndim)
     if len(axes) == 1 and not isinstance(ord, str):
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) == 2:
@@ -230,7 +230,7 @@ def _matrix_norm(x: SDVariable, order: Any, axes: tuple[int, ...], keepdims: boo
         out = (sd.max if order > 0 else sd.min)(sums, columns, True)
     elif order in (2, -2, "nuc"):
         others = [k for k in range(x.ndim) if k not in axes]
-        values = sd.linalg.svd(sd.permute(x, [*others, *axes]), False, False)[0]
+        values = sd.linalg.svd(sd.permute(x, [*others, *axes]), False, False)
         out = {2: sd.max, -2: sd.min, "nuc": sd.sum}[order](values, -1)
         out = sd.expand_dims(out, axes)
     else:

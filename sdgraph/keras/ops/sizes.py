@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from sdgraph.build.literals import FLOATING
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.infer.aval import as_dtype
+from sdgraph.keras.config import floatx
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -47,7 +47,7 @@ class Size:
         self.x = x
         self.axis = axis
 
-    def as_variable(self) -> SDVariable:
+    def as_operand(self) -> SDVariable:
         """The size as an int32 variable."""
         return self.x.sd.axis_size(self.x, self.axis, "int32")
 
@@ -76,36 +76,47 @@ class Size:
         return hash(None)
 
     def __add__(self, other: Any) -> SDVariable:
-        return self.as_variable() + other
+        return self.as_operand() + other
 
     def __radd__(self, other: Any) -> SDVariable:
-        return other + self.as_variable()
+        return other + self.as_operand()
 
     def __sub__(self, other: Any) -> SDVariable:
-        return self.as_variable() - other
+        return self.as_operand() - other
 
     def __rsub__(self, other: Any) -> SDVariable:
-        return other - self.as_variable()
+        return other - self.as_operand()
 
     def __mul__(self, other: Any) -> SDVariable:
-        return self.as_variable() * other
+        return self.as_operand() * other
 
     def __rmul__(self, other: Any) -> SDVariable:
-        return other * self.as_variable()
+        return other * self.as_operand()
 
     def __truediv__(self, other: Any) -> SDVariable:
-        return self.as_variable() / other
+        return self.as_operand() / other
 
     def __rtruediv__(self, other: Any) -> SDVariable:
-        return other / self.as_variable()
+        return other / self.as_operand()
 
     def __floordiv__(self, other: Any) -> SDVariable:
-        return self.as_variable() // other
+        return self.as_operand() // other
+
+    def __mod__(self, other: Any) -> SDVariable:
+        return self.as_operand() % other
 
 
-def shape_of(x: SDVariable) -> tuple[Any, ...]:
+class Sizes(tuple[Any, ...]):
+    """The shape of a variable: a tuple that knows whose shape it is."""
+
+    x: SDVariable
+
+
+def shape_of(x: SDVariable) -> Sizes:
     """The sizes of a variable; a `Size` where one is unknown."""
-    return tuple(Size(x, k) if d is None else d for k, d in enumerate(x.shape))
+    sizes = Sizes(Size(x, k) if d is None else d for k, d in enumerate(x.shape))
+    sizes.x = x
+    return sizes
 
 
 def entries(shape: Shape) -> tuple[Any, ...]:
@@ -134,7 +145,7 @@ def filled(shape: Shape, value: float | bool, dtype: DTypeLike | None) -> Any:
     """An array of one value, or a variable of it if a size of the shape is unknown."""
     sizes = entries(shape)
     if not any(isinstance(d, Size) for d in sizes):
-        return np.full(sizes, value, as_dtype(dtype or FLOATING))
+        return np.full(sizes, value, as_dtype(dtype or floatx()))
     zeros = blank(sizes, dtype)
     return zeros.sd.full_like(zeros, value)
 
@@ -164,4 +175,4 @@ def reshaped(x: SDVariable, shape: Shape) -> SDVariable:
     return x.sd.reshape(x, [None if isinstance(d, Size) else d for d in sizes])
 
 
-__all__ = ["Shape", "Size", "blank", "entries", "filled", "reshaped", "shape_of"]
+__all__ = ["Shape", "Size", "Sizes", "blank", "entries", "filled", "reshaped", "shape_of"]
