@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sdgraph.keras import layers
@@ -14,6 +14,8 @@ from tests.keras.layers.against_keras import array, check, compare
 
 pytestmark = pytest.mark.keras
 
+KINDS = ("Conv", "Pool", "Padding", "Cropping", "UpSampling")
+"""What the names of these layers have in them."""
 FIRST = {"data_format": "channels_first"}
 SAME = {"padding": "same"}
 
@@ -126,20 +128,22 @@ def named(case):
 @pytest.mark.parametrize("case", QUICK, ids=named)
 def test_a_layer_is_that_of_keras(case):
     name, shape, config = case
-    check(name, array(shape), config)
+    check(name, array(shape), {**config, "name": "one"})
 
 
 @pytest.mark.parametrize("case", LESS_QUICK, ids=named)
 def test_outputs_are_those_of_keras(case):
     name, shape, config = case
-    check(name, array(shape), config, gradients=False)
+    check(name, array(shape), {**config, "name": "one"}, gradients=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*LONG, *LESS_QUICK], ids=named)
-def test_settings_mean_what_they_mean_in_keras(case):
+@pytest.mark.parametrize(
+    ("k", "case"), list(enumerate([*LESS_QUICK, *LONG])), ids=lambda v: named(v) if isinstance(v, tuple) else None
+)
+def test_settings_mean_what_they_mean_in_keras(k, case):
     name, shape, config = case
-    check(name, array(shape), config)
+    check(name, array(shape), {**config, "name": "one"}, gradients=k % 2 == 0)
 
 
 @pytest.mark.parametrize("case", BORDERS, ids=named)
@@ -155,17 +159,23 @@ def test_borders_are_those_of_keras(case):
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_the_mean_of_sequences_leaves_out_what_is_masked(keepdims):
     mask = np.array([[True, True, False, True], [False, True, False, False]])
-    check("GlobalAveragePooling1D", array((2, 4, 3)), {"keepdims": keepdims}, masks=mask)
+    check("GlobalAveragePooling1D", array((2, 4, 3)), {"keepdims": keepdims, "name": "one"}, masks=mask)
 
 
 def test_the_mean_of_sequences_with_channels_first_and_a_mask():
     # Keras takes a mask of the steps, wherever these are.
     mask = np.array([[True, True, False, True], [False, True, False, False]])
-    check("GlobalAveragePooling1D", array((2, 3, 4)), FIRST, masks=mask)
+    check("GlobalAveragePooling1D", array((2, 3, 4)), {**FIRST, "name": "one"}, masks=mask)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(st.data())
 def test_any_convolution_that_keras_makes(data):
     name = data.draw(st.sampled_from(["Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv2D"]))
@@ -177,7 +187,7 @@ def test_any_convolution_that_keras_makes(data):
         "kernel_size": data.draw(st.tuples(*[st.integers(1, 3)] * axes)),
         "padding": data.draw(st.sampled_from(["valid", "same", *(["causal"] if name == "Conv1D" else [])])),
         "use_bias": data.draw(st.booleans()),
-        "activation": data.draw(st.sampled_from([None, "tanh", "softmax"])),
+        "activation": data.draw(st.sampled_from([None, "tanh", "selu"])),
     }
     config |= {"groups": groups} if groups > 1 else {}
     which = data.draw(st.sampled_from(["strides", "dilation_rate"]))
@@ -185,10 +195,16 @@ def test_any_convolution_that_keras_makes(data):
     shape = (data.draw(st.integers(1, 2)), *sizes, 2)
     if data.draw(st.booleans()):
         config["data_format"], shape = "channels_first", first(shape)
-    check(name, array(shape), config)
+    check(name, array(shape), {**config, "name": "one"})
 
 
-NAMES = [n for n in dir(keras.layers) if n.removesuffix("Transpose")[-2:] in ("1D", "2D", "3D") and hasattr(layers, n)]
+NAMES = [
+    name
+    for name in dir(keras.layers)
+    if name.removesuffix("Transpose")[-2:] in ("1D", "2D", "3D")
+    and any(k in name for k in KINDS)
+    and hasattr(layers, name)
+]
 
 
 def parameters(cls):
