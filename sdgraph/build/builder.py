@@ -56,8 +56,7 @@ class GraphBuilder(Graph):
             return table.inner.apply(op, operands, attrs, name)
         ids: list[int] = []
         avals: list[Aval | None] = []
-        literals = False
-        nodes = table.nodes
+        literals, nodes = False, table.nodes
         for x in operands:
             if type(x) is SDVariable:
                 node = x.node

@@ -233,7 +233,7 @@ class Layer:
         """The dtype of what it computes."""
         return config.floatx() if self._dtype is None else self._dtype.name
 
-    compute_dtype = variable_dtype = dtype
+    compute_dtype = dtype
 
     @property
     def trainable(self) -> bool:

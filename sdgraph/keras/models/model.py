@@ -192,7 +192,7 @@ class Model(Trained):
 
         Example:
             >>> from sdgraph import keras
-            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=58)
+            >>> keras.Sequential([keras.layers.Dense(3, input_shape=(4,), name="d")], name="m").summary(line_length=57)
             Model: "m"
             ┏━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
             ┃ Layer (type) ┃ Output Shape           ┃       Param # ┃

@@ -257,3 +257,9 @@ def test_summary():
     text = "\n".join(lines)
     assert lines[0] == 'Model: "m"'
     assert "first (Dense)" in text and "(None, 3)" in text and "Total params: 19 (76.00 B)" in text
+
+
+def test_layers_are_found_by_name_and_place():
+    model = keras.Sequential([layers.Dense(3, input_shape=(4,), name="first"), layers.Dense(1)])
+    assert model.get_layer("first") is model.get_layer(index=0) is model.layers[0]
+    assert model.get_layer("first").compute_dtype == "float32"
