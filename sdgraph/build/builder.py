@@ -68,6 +68,10 @@ class GraphBuilder(Graph):
                     i = node.id
                 ids.append(i)
                 avals.append(node.aval)
+            elif hasattr(x, "as_operand"):
+                # It stands for a variable, as a size does that is known when the graph runs.
+                found = [v.as_operand() if hasattr(v, "as_operand") else v for v in operands]
+                return self.apply(op, found, attrs, name)
             else:
                 if x is None and not op.signature.is_optional(len(ids)):
                     raise not_an_operand(op, len(ids), x)

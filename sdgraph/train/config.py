@@ -19,8 +19,6 @@ from sdgraph.wording import listed
 
 Names = str | SDVariable | None | Sequence[str | SDVariable | None]
 
-_NOTHING: Final[Mapping[str, Any]] = {}
-
 
 class Evaluated(NamedTuple):
     """What is evaluated: a variable of the graph, against which label, by what."""

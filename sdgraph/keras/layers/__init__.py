@@ -6,7 +6,13 @@ Example:
     array([[3., 3.]], dtype=float32)
 """
 
+from typing import TYPE_CHECKING, Any
+
+from sdgraph.build.spelling.lacking import of_module
+from sdgraph.errors import UnknownAttributeError
+from sdgraph.keras.layers.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from sdgraph.keras.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
+from sdgraph.keras.layers.batch_norm import BatchNormalization
 from sdgraph.keras.layers.channelwise import (
     DepthwiseConv1D,
     DepthwiseConv2D,
@@ -29,10 +35,31 @@ from sdgraph.keras.layers.convolving import (
     Convolution3D,
     Convolution3DTranspose,
 )
-from sdgraph.keras.layers.core import Activation, Dense
+from sdgraph.keras.layers.core import Activation, Dense, Identity, Lambda
+from sdgraph.keras.layers.einsum_dense import EinsumDense
 from sdgraph.keras.layers.embedding import Embedding, Masking
 from sdgraph.keras.layers.inputs import Input, InputLayer
+from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
+from sdgraph.keras.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from sdgraph.keras.layers.normalizing import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from sdgraph.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -59,7 +86,19 @@ from sdgraph.keras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from sdgraph.keras.layers.recurrent import GRU, GRUCell, LSTM, LSTMCell, RNN, SimpleRNN, SimpleRNNCell, StackedRNNCells
+from sdgraph.keras.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
+from sdgraph.keras.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
+from sdgraph.keras.layers.regularizing import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from sdgraph.keras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from sdgraph.keras.layers.spatial import (
     Cropping1D,
     Cropping2D,
@@ -74,16 +113,27 @@ from sdgraph.keras.layers.spatial import (
 from sdgraph.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
+    "ActivityRegularization",
+    "Add",
     "AdditiveAttention",
+    "AlphaDropout",
     "Attention",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "AvgPool1D",
     "AvgPool2D",
     "AvgPool3D",
+    "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -102,9 +152,14 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
+    "Dropout",
+    "EinsumDense",
     "Embedding",
-    "GRU",
+    "Flatten",
     "GRUCell",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -117,12 +172,16 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "GroupQueryAttention",
+    "Identity",
     "Input",
     "InputLayer",
-    "LSTM",
     "LSTMCell",
+    "Lambda",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
@@ -130,16 +189,33 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
     "MultiHeadAttention",
-    "RNN",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "Permute",
+    "RMSNormalization",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "StackedRNNCells",
+    "Subtract",
+    "ThresholdedReLU",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
@@ -147,7 +223,23 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 BY_NAME = {name: thing for name in __all__ if isinstance(thing := globals()[name], type) and issubclass(thing, Layer)}
 """The classes of layers by their names."""
+
+
+if not TYPE_CHECKING:  # To a type checker every name would be there.
+
+    def __getattr__(name: str) -> Any:
+        if why := reason(name, __all__):
+            raise UnknownAttributeError(why, name=name)
+        raise of_module("sdgraph.keras.layers", name, __all__)

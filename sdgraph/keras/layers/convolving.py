@@ -102,10 +102,11 @@ class Filtering(Spaced):
 
     def over_rows(self, op: Any, x: SDVariable, *kernels: Any, **settings: Any) -> SDVariable:
         """A convolution of sequences as one of pictures of one row."""
-        sd = x.sd
+        sd, row = x.sd, 2 if self.channels_first else 1
         flat = [sd.expand_dims(w, 0) for w in kernels]
         each = {"strides": (1, *self.strides), "dilation": (1, *self.dilation_rate), "padding": self.padding}
-        return self.as_steps(op(self.as_row(x), *flat, self.bias, **each, **settings, data_format=self.format_of(2)))
+        y = op(sd.expand_dims(x, row), *flat, self.bias, **each, **settings, data_format=self.format_of(2))
+        return sd.squeeze(y, row)
 
     def over_space(self, op: Any, x: SDVariable, *kernels: Any, **settings: Any) -> SDVariable:
         """A convolution with the settings of the layer."""

@@ -43,7 +43,7 @@ def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         ArgumentTypeError: If there is no array among the arguments.
     """
     training = bool(kwargs.pop("training", None))
-    given = mapped(_array, (_grouped(args), {k: _grouped(v) for k, v in kwargs.items()}))
+    given = mapped(_array, (tuple(_grouped(a) for a in args), {k: _grouped(v) for k, v in kwargs.items()}))
     arrays = [a for a in leaves(given) if isinstance(a, np.ndarray)]
     if not arrays:
         raise ArgumentTypeError(

@@ -174,7 +174,7 @@ class Layer:
         if is_hollow():
             value = hollow_array(sizes, kind)
         else:
-            value = _array(initializers.get(initializer)(sizes, kind), sizes, kind, initializer)
+            value = _array(initializers.values(initializers.get(initializer), sizes, kind), sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
         self._weights.append(weight)

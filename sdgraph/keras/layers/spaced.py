@@ -98,16 +98,6 @@ class Spaced(Layer):
             )
         return n
 
-    # ------------------------------------------------------------------ sequences as pictures of one row
-
-    def as_row(self, x: SDVariable) -> SDVariable:
-        """Sequences as pictures of one row."""
-        return x.sd.expand_dims(x, 2 if self.channels_first else 1)
-
-    def as_steps(self, y: SDVariable) -> SDVariable:
-        """Pictures of one row as sequences."""
-        return y.sd.squeeze(y, 2 if self.channels_first else 1)
-
 
 def floating(layer: Layer, x: SDVariable) -> SDVariable:
     """Inputs as numbers of a layer's dtype, if they are whole numbers or bools."""

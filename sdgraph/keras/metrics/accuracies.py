@@ -9,7 +9,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import finite, flag, whole
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
-from sdgraph.keras.metrics.functions import on_both
+from sdgraph.keras.metrics.functions import on_both, under
 from sdgraph.keras.metrics.means import OfFunction
 from sdgraph.ops.losses.keras.weighting import check_same_shape, same_rank
 
@@ -30,6 +30,7 @@ def _as_numbers(y_true: SDVariable, y_pred: SDVariable) -> SDVariable:
 # ---------------------------------------------------------------------- functions
 
 
+@under("accuracy")
 def same(y_true: SDVariable, y_pred: SDVariable) -> SDVariable:
     """Whether predictions are equal to labels."""
     y, p = same_rank(y_true, y_pred)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import Dim, shape_str
 from sdgraph.keras.losses import registry as losses
+from sdgraph.keras.metrics.functions import function_described
 from sdgraph.keras.metrics.metric import Array, BatchSums, Counted, Metric, divided
-from sdgraph.ops.losses.keras.loss import Loss, plain, snake_case
+from sdgraph.ops.losses.keras.loss import Loss, known_settings, plain, snake_case
 from sdgraph.ops.losses.keras.weighting import same_rank
 
 Reduce = Callable[[SDVariable, list[int]], SDVariable]
@@ -226,6 +227,12 @@ class MeanMetricWrapper(Mean):
         """The settings; the function is named as `serialize` names it."""
         fn = losses.serialize(self.fn)
         return {**super().get_config(), "fn": fn, **{k: plain(v) for k, v in self.settings.items()}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A metric with the settings of `get_config`; the function is looked up by its name."""
+        known = known_settings(cls, config)
+        return cls(**known | {"fn": function_described(known["fn"])} if "fn" in known else known)
 
 
 class OfFunction(MeanMetricWrapper):

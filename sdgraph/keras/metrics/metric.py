@@ -32,10 +32,6 @@ class BatchSums(NamedTuple):
     """Whether the parts are all there is; or the one part is a mean, over the examples of the batch or for the batch as
     a whole, which is added up with the number of these."""
 
-    def times(self, examples: int) -> float:
-        """How often a mean counts."""
-        return examples if self.counted == "examples" else 1.0
-
 
 class Metric:
     """Base class of metrics, which are added up over batches.
@@ -143,7 +139,8 @@ class Metric:
         new: list[Array] = [np.asarray(a, "float64") for a in parts]
         if counted != "itself":
             times = examples if counted == "examples" else 1
-            new = [new[0] * times, np.asarray(float(times))]
+            # The mean of no example is NaN, and adds nothing.
+            new = [new[0] * times if times else np.zeros(()), np.asarray(float(times))]
         before = self.empty() if self._state is None else self._state
         self._state = [a + b for a, b in zip(before, new, strict=True)]
 
@@ -193,7 +190,12 @@ class Metric:
 
         Raises:
             ArgumentError: For another initializer.
+            NotDefinedError: If the constructor of `Metric` was not called.
         """
+        if "_variables" not in vars(self):
+            raise NotDefinedError(
+                f"{type(self).__name__} has not begun.", fix="Call super().__init__() first in its constructor."
+            )
         made = MetricVariable(begun(shape, initializer, dtype), name or f"variable_{len(self._variables)}")
         self._variables.append(made)
         return made

@@ -24,7 +24,7 @@ from sdgraph.keras.metrics import (
     probabilities,
     regression,
 )
-from sdgraph.keras.metrics.functions import FUNCTIONS
+from sdgraph.keras.metrics.functions import FUNCTIONS, function_described
 from sdgraph.keras.metrics.metric import Metric
 from sdgraph.ops.losses.keras.loss import Loss, snake_case
 from sdgraph.wording import did_you_mean
@@ -252,7 +252,7 @@ def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
         return get(config, custom_objects)
     name, settings = config.get("class_name"), config.get("config")
     if name == "function" or name == "__lambda__":
-        return _function(config, custom_objects)
+        return function_described(config, custom_objects)
     if not isinstance(name, str):
         raise ArgumentError(
             "This does not describe a metric: it has no class_name.",
@@ -278,39 +278,12 @@ def _deserialized(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
         raise ArgumentError(f"These settings make no {name}.", given=shown(plain)) from e
 
 
-def _function(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
-    """The function that a metric is made of."""
-    if isinstance(config, Mapping):
-        if config.get("class_name") == "__lambda__":
-            raise ArgumentError(
-                "This metric was a lambda, saved as machine code, which is never executed.",
-                fix="Give the function itself to compile.",
-            )
-        if config.get("class_name") != "function":
-            return losses.deserialize(config, custom_objects)
-        config = config.get("config")
-    if not isinstance(config, str):
-        raise ArgumentError("This describes a function without a name.", given=f"config={shown(config)}")
-    short = config.rpartition(">")[2]
-    for key in (config, short):
-        if key in (custom_objects or {}):
-            return (custom_objects or {})[key]
-    own = {"accuracy": accuracies.same, "cosine_similarity": regression.cosine, "cosine_proximity": regression.cosine}
-    found = own.get(short) or FUNCTIONS.get(short)
-    if found is None:
-        try:
-            return losses.get(short)
-        except ArgumentError:
-            raise unknown(config) from None
-    return found
-
-
 def _settings(cls: type, given: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as this version understands them."""
     found = {k: v if k == "fn" else unwrapped(v) for k, v in given.items()}
     if "fn" not in found:
         return found
     if issubclass(cls, means.MeanMetricWrapper) and "fn" in inspect.signature(cls).parameters:
-        return {**found, "fn": _function(found["fn"], custom_objects)}
+        return {**found, "fn": function_described(found["fn"], custom_objects)}
     del found["fn"]
     return found

@@ -13,7 +13,7 @@ from sdgraph.checks import one_of, whole
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.losses.registry import FUNCTIONS
-from sdgraph.keras.metrics.functions import on_both
+from sdgraph.keras.metrics.functions import on_both, under
 from sdgraph.keras.metrics.means import MeanMetricWrapper, OfFunction
 from sdgraph.keras.metrics.metric import Array, BatchSums, Metric
 from sdgraph.keras.metrics.weights import weights_like
@@ -160,6 +160,7 @@ def _prepared(y_true: SDVariable, y_pred: SDVariable) -> tuple[SDVariable, SDVar
 # ---------------------------------------------------------------------- likeness
 
 
+@under("cosine_similarity", "cosine_proximity")
 def cosine(y_true: SDVariable, y_pred: SDVariable, axis: int = -1) -> SDVariable:
     """The cosine of the angle between labels and predictions, where the loss of this name is its negative."""
     return -FUNCTIONS["cosine_similarity"](y_true, y_pred, axis=axis)

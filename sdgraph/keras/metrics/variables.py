@@ -28,7 +28,8 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
         >>> from sdgraph.keras import metrics
         >>> total = metrics.Metric().add_variable((), "zeros", name="total")
         >>> total.assign(total + 2.0)
-        >>> total.assign_add(0.5)
+        >>> total.assign_add(1.0)
+        >>> total.assign_sub(0.5)
         >>> total
         <MetricVariable total: array(2.5, dtype=float32)>
     """

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sdgraph.errors import FormatError, SDGraphError, shown
-from sdgraph.keras import layers as layers_
 from sdgraph.keras.files.architecture import Call, LayerConfig, ModelConfig, TensorRef
+from sdgraph.keras.layers import BY_NAME, Lambda
 from sdgraph.keras.layers.inputs import InputLayer
+from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.trees import leaves
 from sdgraph.keras.models.model import Model
@@ -21,6 +22,7 @@ from sdgraph.keras.models.sequential import Sequential
 from sdgraph.samediff import SameDiff
 from sdgraph.wording import did_you_mean
 
+_CODE = "what it computes is code, which is not read from files"
 _SHOWN = 12
 """How many problems an error lists."""
 
@@ -122,10 +124,11 @@ class Building:
         if config.package:
             self._problem(config, f"it is a class of {config.package}, whose code is not in the file")
             return None
-        found = layers_.BY_NAME.get(config.class_name)
-        if found is None:
-            near = did_you_mean(config.class_name, sorted(layers_.BY_NAME))
-            self._problem(config, " ".join(filter(None, (layers_.why_not(config.class_name), near))))
+        found = BY_NAME.get(config.class_name)
+        if found is None or found is Lambda:
+            why = _CODE if found is Lambda else reason(config.class_name, BY_NAME) or "there is no such layer here"
+            self._problem(config, " ".join(filter(None, (why, did_you_mean(config.class_name, BY_NAME)))))
+            return None
         return found
 
     def _known(self, cls: Any, config: LayerConfig, settings: dict[str, Any]) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def while_loop(
     if sd is not None:
         now = sd.while_loop(lambda carry: cond(*carry), step, now, max_steps=maximum_iterations)
     else:
-        now, done = tuple(map(convert_to_tensor, now)), 0
+        now, done = tuple([convert_to_tensor(x) for x in now]), 0
         while (maximum_iterations is None or done < maximum_iterations) and bool(cond(*now)):
             now, done = step(now), done + 1
     return type(loop_vars)(now) if several else now[0]

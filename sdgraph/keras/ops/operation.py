@@ -173,8 +173,8 @@ def _one(given: Any, found: list[Any]) -> Any:
     """Enter an operand into ``found``; its place there."""
     if given is None:
         return None
-    if hasattr(given, "as_variable") and not isinstance(given, SDVariable):
-        given = given.as_variable()
+    if hasattr(given, "as_operand"):
+        given = given.as_operand()
     elif isinstance(given, list | tuple) and (sd := graph_of(given)) is not None:
         given = sd.stack(*given)
     found.append(given)

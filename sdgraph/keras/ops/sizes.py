@@ -47,7 +47,7 @@ class Size:
         self.x = x
         self.axis = axis
 
-    def as_variable(self) -> SDVariable:
+    def as_operand(self) -> SDVariable:
         """The size as an int32 variable."""
         return self.x.sd.axis_size(self.x, self.axis, "int32")
 
@@ -76,31 +76,34 @@ class Size:
         return hash(None)
 
     def __add__(self, other: Any) -> SDVariable:
-        return self.as_variable() + other
+        return self.as_operand() + other
 
     def __radd__(self, other: Any) -> SDVariable:
-        return other + self.as_variable()
+        return other + self.as_operand()
 
     def __sub__(self, other: Any) -> SDVariable:
-        return self.as_variable() - other
+        return self.as_operand() - other
 
     def __rsub__(self, other: Any) -> SDVariable:
-        return other - self.as_variable()
+        return other - self.as_operand()
 
     def __mul__(self, other: Any) -> SDVariable:
-        return self.as_variable() * other
+        return self.as_operand() * other
 
     def __rmul__(self, other: Any) -> SDVariable:
-        return other * self.as_variable()
+        return other * self.as_operand()
 
     def __truediv__(self, other: Any) -> SDVariable:
-        return self.as_variable() / other
+        return self.as_operand() / other
 
     def __rtruediv__(self, other: Any) -> SDVariable:
-        return other / self.as_variable()
+        return other / self.as_operand()
 
     def __floordiv__(self, other: Any) -> SDVariable:
-        return self.as_variable() // other
+        return self.as_operand() // other
+
+    def __mod__(self, other: Any) -> SDVariable:
+        return self.as_operand() % other
 
 
 class Sizes(tuple[Any, ...]):

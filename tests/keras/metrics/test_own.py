@@ -167,3 +167,22 @@ def test_variables_of_metrics():
         m.add_variable((), "glorot")
     m.reset_state()
     assert float(np.sum(a + b)) == 0
+
+
+def test_a_constructor_that_forgets_its_base():
+    class Forgets(metrics.Metric):
+        def __init__(self):
+            self.total = self.add_weight()
+
+    with pytest.raises(NotDefinedError, match="super"):
+        Forgets()
+
+
+def test_no_example_adds_nothing():
+    for m in (metrics.MeanSquaredError(), metrics.AUC(), metrics.Precision(), metrics.Mean()):
+        given = [np.ones((3, 2)) if isinstance(m, metrics.MeanSquaredError) else np.ones(3)] * 2
+        if type(m) is metrics.Mean:
+            given = given[:1]
+        want = m(*given)
+        m.update_state(*(a[:0] for a in given))
+        assert m.result() == want

@@ -48,6 +48,15 @@ def test_data_of_files(cls, config, name):
     assert np.isfinite(found.result())
 
 
+def test_a_wrapper_comes_back_from_its_settings():
+    for fn in (metrics.binary_accuracy, losses.mean_squared_error, losses.Huber(delta=2.0)):
+        m = metrics.MeanMetricWrapper(fn, name="mine")
+        again = metrics.MeanMetricWrapper.from_config(m.get_config())
+        assert (again.name, again([[0.0]], [[3.0]])) == ("mine", m([[0.0]], [[3.0]]))
+    strict = metrics.deserialize({"class_name": "MeanMetricWrapper", "config": {"name": "a", "fn": "accuracy"}})
+    assert strict([1, 2], [1, 3]) == 0.5
+
+
 def test_all_metrics_of_a_model_keep_the_names_that_are_ours():
     auc = {"class_name": "AUC", "config": {"name": "auc"}}
     found = metrics.deserialize({"a": ["accuracy", auc], "b": None})

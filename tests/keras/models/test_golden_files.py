@@ -58,7 +58,7 @@ def test_outputs(loaded, name):
 def test_weights_are_those_of_the_file(loaded, name):
     data, model = golden(name), loaded(name)
     found = {v.name: v.value for v in model.weights}
-    expected = {one["path"].partition("/")[2]: array(one) for one in data["weights"]}
+    expected = {one["path"].removeprefix(f"{model.name}/"): array(one) for one in data["weights"]}
     assert found.keys() == {k for k in expected if "seed" not in k}
     for k, v in found.items():
         np.testing.assert_array_equal(v, expected[k])

@@ -262,7 +262,7 @@ CORE = [
 
 NEURAL = [
     case("one_hot", (IDS, 3), lambda x, n: np.eye(n)[x]),
-    case("one_hot", (np.array([0, -1, 3]), 3), lambda x, n: x[:, None] == np.arange(n), axis=-1),
+    case("one_hot", (np.array([0, -1, 3]), 3), lambda x, n, **_: x[:, None] == np.arange(n), axis=-1),
     case("multi_hot", (np.array([[0, 2], [1, 1]]), 3), lambda x, n: np.eye(n)[x].max(1)),
     case(
         "binary_crossentropy",

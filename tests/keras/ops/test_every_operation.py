@@ -72,7 +72,13 @@ def test_variables_give_what_arrays_give(c):
 
 @pytest.mark.keras
 @pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
-@pytest.mark.parametrize("c", CASES, ids=IDS)
+@pytest.mark.parametrize(
+    "c",
+    [
+        pytest.param(c, id=i, marks=[] if c.wanted is None else pytest.mark.slow)
+        for i, c in zip(IDS, CASES, strict=True)
+    ],
+)
 def test_keras_gives_the_same(c):
     os.environ.setdefault("KERAS_BACKEND", "jax")
     with warnings.catch_warnings():

@@ -146,7 +146,12 @@ CASES |= {
     "binary, counts": case(
         "binary",
         compile={
-            "metrics": ["AUC", "Precision", ("Recall", {"thresholds": 0.4, "name": "recall"}), ("AUC", {"curve": "PR", "name": "pr"})],
+            "metrics": [
+                "AUC",
+                "Precision",
+                ("Recall", {"thresholds": 0.4, "name": "recall"}),
+                ("AUC", {"curve": "PR", "name": "pr"}),
+            ],
             "weighted_metrics": [
                 ("AUC", {"name": "auc", "num_thresholds": 20}),
                 ("TruePositives", {"name": "tp"}),
