@@ -11,11 +11,12 @@ MASK = np.array([[True, True, False, True, False], [False, True, True, True, Tru
 IDS = array((2, 5), dtype="int32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cls", "inside", "config", "mask"),
     [
-        ("LSTM", {}, {}, None),
         ("LSTM", {"return_sequences": True}, {"merge_mode": "sum"}, MASK),
+        ("LSTM", {}, {}, None),
         ("GRU", {"return_sequences": True, "return_state": True}, {"merge_mode": None}, MASK),
         ("GRU", {"return_state": True, "reset_after": False}, {"merge_mode": "ave"}, MASK),
         ("SimpleRNN", {"return_sequences": True}, {"merge_mode": "mul"}, None),
@@ -25,6 +26,7 @@ def test_both_directions(cls, inside, config, mask):
     compare(lambda of: of.Bidirectional(getattr(of, cls)(4, **inside), **config), X, masks=mask)
 
 
+@pytest.mark.slow
 def test_a_backward_layer_of_its_own():
     compare(lambda of: of.Bidirectional(of.LSTM(4), backward_layer=of.GRU(2, go_backwards=True)), X)
 
@@ -40,6 +42,7 @@ def test_a_layer_at_each_step():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "mask"),
     [
@@ -53,6 +56,7 @@ def test_cells_over_time(make, mask):
     compare(make, X, masks=mask, config=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
@@ -65,6 +69,7 @@ def test_one_step(name, inputs):
     check(name, inputs, {"units": 4}, gradients=False)
 
 
+@pytest.mark.slow
 def test_initial_states():
     check("LSTM", (X, [array((2, 4)), array((2, 4), 1)]), {"units": 4, "return_sequences": True})
     check("GRU", (X, array((2, 4))), {"units": 4}, gradients=False)
