@@ -235,6 +235,7 @@ __all__ = [
 
 BY_NAME = {name: thing for name in __all__ if isinstance(thing := globals()[name], type) and issubclass(thing, Layer)}
 """The classes of layers by their names."""
+BY_NAME[GroupQueryAttention.__name__] = GroupQueryAttention  # Files call it otherwise than programs.
 
 
 if not TYPE_CHECKING:  # To a type checker every name would be there.

@@ -24,9 +24,7 @@ def ranked(layer: Layer, v: SDVariable, rank: int | None = None, *, least: int =
         raise ShapeError(
             f"{type(layer).__name__} {layer.name!r} takes inputs of another rank.",
             given=shape_str(v.shape),
-            expected=f"{counted(rank, 'axis', 'axes')}, with the batch"
-            if rank is not None
-            else f"{counted(least, 'axis', 'axes')} or more, with the batch",
+            expected=f"{least} axes or more, with the batch" if rank is None else f"{rank} axes, with the batch",
         )
     return v
 

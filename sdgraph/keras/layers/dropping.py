@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdgraph.checks import between
+from sdgraph.keras.layers.phases import at
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import SDVariable
@@ -30,9 +31,4 @@ def dropped(x: SDVariable, share: float, seed: int | None, training: bool | None
         seed: The seed of the draw; None for that of the graph.
         training: False for ``x`` itself; True for draws also where a graph predicts; None for draws in training.
     """
-    sd = x.sd
-    if not share or training is False:
-        return x
-    if training is None:
-        return sd.nn.dropout(x, share, seed=seed)
-    return x * (sd.random.bernoulli_like(x, 1 - share, dtype=x.dtype, seed=seed) / (1 - share))
+    return at(training, x.sd.nn.dropout)(x, share, seed=seed) if share and training is not False else x

@@ -91,6 +91,7 @@ class EinsumDense(Layer):
         lora_alpha: Anything but None is refused.
         gptq_unpacked_column_size: Anything but None is refused.
         quantization_config: Anything but None is refused.
+        activity_regularizer: What of the output is added to what is minimised.
         **kwargs: As for `Layer`.
 
     Raises:
@@ -119,9 +120,11 @@ class EinsumDense(Layer):
         lora_alpha: int | None = None,
         gptq_unpacked_column_size: int | None = None,
         quantization_config: Any = None,
+        *,
+        activity_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         refuse(self, lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         refuse(self, gptq_unpacked_column_size=gptq_unpacked_column_size)
         refuse_constraints(self, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)

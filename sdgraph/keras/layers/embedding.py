@@ -7,7 +7,9 @@ from typing import Any
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import finite, flag, whole
+from sdgraph.errors import ShapeError
 from sdgraph.infer.arrays import own_array
+from sdgraph.infer.aval import shape_str
 from sdgraph.keras import initializers, regularizers
 from sdgraph.keras.catalogue import unwrapped
 from sdgraph.keras.layers.configs import plain
@@ -31,6 +33,9 @@ class Embedding(Layer):
         lora_alpha: Anything but None is refused.
         quantization_config: Anything but None is refused.
         **kwargs: As for `Layer`.
+
+    Raises:
+        ShapeError: If ``weights`` have another shape.
 
     Example:
         >>> from sdgraph.keras import layers
@@ -64,6 +69,12 @@ class Embedding(Layer):
         self.supports_masking = self.mask_zero = flag("mask_zero", mask_zero)
         if weights is not None:
             found = own_array(weights[0] if isinstance(weights, list) and len(weights) == 1 else weights)
+            if found.shape != (self.input_dim, self.output_dim):
+                raise ShapeError(
+                    f"The weights of {self.name!r} are its embeddings.",
+                    given=shape_str(found.shape),
+                    expected=shape_str((self.input_dim, self.output_dim)),
+                )
             self.embeddings_initializer = lambda shape, dtype=None: found
 
     def get_config(self) -> dict[str, Any]:
@@ -116,4 +127,5 @@ class Masking(Layer):
 
     def call(self, inputs: SDVariable) -> SDVariable:
         """The inputs, and 0 where they are left out."""
-        return inputs.sd.where(inputs.sd.any(inputs.sd.neq(inputs, self.mask_value), axis=-1, keepdims=True), inputs, 0.0)
+        sd = inputs.sd
+        return sd.where(sd.any(sd.neq(inputs, self.mask_value), axis=-1, keepdims=True), inputs, 0.0)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
+from sdgraph.infer.aval import Dim
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.tracing import Trace, current, entered
 from sdgraph.keras.layers.trees import mapped
@@ -66,7 +67,7 @@ def again(layer: L, **changes: Any) -> L:
 
 
 @contextmanager
-def within(layer: Layer, shape: tuple[int | None, ...]) -> Iterator[None]:
+def within(layer: Layer, shape: tuple[Dim, ...]) -> Iterator[None]:
     """Be within a layer whose `call` is called by the layer that is being called, on things of a shape.
 
     Its weights are there then, in the graph of that call: also for a loop, whose body is no place to make them.

@@ -198,7 +198,7 @@ class Minimum(_Extreme):
 
 
 @readable
-class Concatenate(Merge):
+class Concatenate(Layer):
     """The inputs one behind the other along an axis. Their masks are, too.
 
     Args:
@@ -210,6 +210,8 @@ class Concatenate(Merge):
         >>> layers.Concatenate()([ops.ones((1, 2)), ops.zeros((1, 1))])
         array([[1., 1., 0.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -237,7 +239,7 @@ class Concatenate(Merge):
 
 
 @readable
-class Dot(Merge):
+class Dot(Layer):
     """Sums of products of two inputs along an axis of each, example by example. It has no mask.
 
     Args:
@@ -252,7 +254,7 @@ class Dot(Merge):
                [3.]], dtype=float32)
     """
 
-    exactly = 2
+    supports_masking = True
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -9,7 +9,7 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, not_negative, whole
 from sdgraph.errors import ArgumentError, ShapeError
-from sdgraph.infer.aval import normalize_axis, shape_str
+from sdgraph.infer.aval import shape_str
 from sdgraph.keras import initializers, regularizers
 from sdgraph.keras.layers.demands import axes_of, ranked
 from sdgraph.keras.layers.layer import Layer
@@ -231,7 +231,7 @@ class UnitNormalization(Layer):
 
     def call(self, inputs: SDVariable) -> SDVariable:
         """What has the length 1."""
-        return unit(inputs, normalize_axis(self.axis, inputs.ndim), 1e-12)
+        return unit(inputs, axes_of(self, self.axis, inputs.ndim), 1e-12)
 
 
 @readable
@@ -239,7 +239,8 @@ class RMSNormalization(Layer):
     """``scale * x / sqrt(mean x^2 + epsilon)`` with the mean over axes.
 
     Args:
-        axis: The axis, or axes, that the mean is taken over and the scale has.
+        axis: The axis, or axes, that the mean is taken over. The scale has their sizes, and broadcasts as arrays do:
+            as in Keras they are the last axes.
         epsilon: Added to the mean.
         **kwargs: As for `Layer`.
 
@@ -262,4 +263,4 @@ class RMSNormalization(Layer):
     def call(self, inputs: SDVariable) -> SDVariable:
         """What is normalised."""
         axes = axes_of(self, self.axis, inputs.ndim)
-        return by_root_mean_square(inputs, axes, self.epsilon) * _along(self.scale, inputs, axes)
+        return by_root_mean_square(inputs, axes, self.epsilon) * self.scale

@@ -106,7 +106,7 @@ class Normalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the statistics, unless they were given: weights that are not trained."""
-        shape = [input_shape[k] for k in axes_of(self, self.axis, len(input_shape))]
+        shape = [input_shape[k] for k in sorted(axes_of(self, self.axis, len(input_shape)))]
         if self.fixed is None:
             self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")

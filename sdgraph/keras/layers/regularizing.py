@@ -148,6 +148,10 @@ class _Spatial(_Dropping):
         first = 1 if self.data_format == "channels_last" else 2
         return tuple(range(first, first + self.rank - 2))
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer, as plain data; Keras' own has nothing that could be trained."""
+        return {k: v for k, v in super().get_config().items() if k != "trainable"}
+
 
 @readable
 class SpatialDropout1D(_Spatial):

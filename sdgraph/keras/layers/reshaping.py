@@ -39,8 +39,8 @@ class Flatten(Layer):
         sd, x = inputs.sd, ranked(self, inputs, least=1)
         if self.data_format == "channels_first" and x.ndim > 1:
             x = sd.permute(x, (0, *range(2, x.ndim), 1))
-        sizes = x.shape[1:]
-        return sd.reshape(x, (x.shape[0], math.prod(sizes) if all(isinstance(n, int) for n in sizes) else -1))
+        known = [n for n in x.shape[1:] if isinstance(n, int)]
+        return sd.reshape(x, (x.shape[0], math.prod(known) if len(known) == x.ndim - 1 else -1))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make such a layer, as plain data."""

@@ -78,7 +78,7 @@ class TimeDistributed(Wrapper):
         if mask is not None and mask.ndim < 2:
             raise ShapeError(f"The mask of {self.name!r} has batch and time.", given=shape_str(mask.shape))
         known = inspect.signature(self.layer.call).parameters
-        kwargs = {"training": training} if "training" in known else {}
+        kwargs: dict[str, Any] = {"training": training} if "training" in known else {}
         with within(self.layer, (inputs.shape[0], *inputs.shape[2:])):
             changes = training is not False and any(not w.wanted for w in self.layer.all_weights())
             if changes or not all(isinstance(n, int) and n for n in inputs.shape[2:]):
@@ -115,7 +115,7 @@ def _unfolded(v: SDVariable, like: SDVariable) -> SDVariable:
     rows = sd.zeros_like(sd.sum(like, axis=tuple(range(2, like.ndim))), dtype=v.dtype)
     for _ in rest:
         rows = sd.expand_dims(rows, -1)
-    return sd.reshape_like(v, rows + np.zeros(rest, v.dtype))
+    return sd.reshape_like(v, rows + np.zeros([n for n in rest if isinstance(n, int)], v.dtype))
 
 
 @readable

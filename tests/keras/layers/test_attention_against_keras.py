@@ -22,7 +22,7 @@ CASES = [
     ("MultiHeadAttention", (Q, V), {}, {"attention_mask": array((2, 3, 5), dtype="bool")}, None),
     ("MultiHeadAttention", (Q, V), {}, {"attention_mask": array((3, 5), dtype="bool")}, [None, VM]),
     ("GroupQueryAttention", (Q, V), GQA, {}, None),
-    ("GroupQueryAttention", (Q, V), {**GQA, "use_bias": False, "sliding_window": 2}, {"use_causal_mask": True}, [QM, VM]),
+    ("GroupQueryAttention", (Q, V), {**GQA, "sliding_window": 2}, {"use_causal_mask": True}, [QM, VM]),
     ("GroupQueryAttention", (Q, V), {**GQA, "use_gate": True}, {"return_attention_scores": True}, [QM, VM]),
 ]
 AXES = [
@@ -33,7 +33,13 @@ AXES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "inputs", "config", "call", "masks"), CASES)
+FAST = (6, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "config", "call", "masks"),
+    [pytest.param(*case, marks=[] if k in FAST else pytest.mark.slow) for k, case in enumerate(CASES)],
+)
 def test_the_same_numbers(name, inputs, config, call, masks):
     if name == "MultiHeadAttention":
         config = {**MHA, **config}
@@ -49,12 +55,14 @@ def same_gradients(ours, theirs, case):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "config"), AXES)
 def test_more_axes(inputs, config):
     ours, theirs = check("MultiHeadAttention", inputs, {**MHA, **config}, gradients=False)
     same_gradients(ours, theirs, Case(inputs, None, {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masks", [None, [QM, VM]])
 @pytest.mark.parametrize(
     ("name", "config", "call"),

@@ -12,10 +12,11 @@ from sdgraph.build.annotations import readable
 from sdgraph.checks import flag, is_whole, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
-from sdgraph.keras import activations, initializers, regularizers
+from sdgraph.keras import initializers, regularizers
 from sdgraph.keras.layers.attention import masks
 from sdgraph.keras.layers.configs import plain
 from sdgraph.keras.layers.dropping import dropped, rate
+from sdgraph.keras.layers.einsum_dense import EinsumDense
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.notes import notes_of
 from sdgraph.keras.layers.settings import refuse_constraints
@@ -23,39 +24,6 @@ from sdgraph.ops.precision import cast_to
 
 if TYPE_CHECKING:
     from sdgraph.build.variable import SDVariable
-
-
-class Projection(Layer):
-    """``activation(x · kernel + bias)``, a product over the last axes of ``x`` and the first ones of the kernel."""
-
-    def __init__(
-        self,
-        shape: tuple[Any, ...],
-        axes: int,
-        use_bias: bool,
-        initial: tuple[Any, Any],
-        penalties: tuple[Any, Any],
-        activation: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.shape, self.axes, self.use_bias, self.activation = shape, axes, use_bias, activations.get(activation)
-        self.initial, self.penalties = initial, penalties
-
-    def build(self, input_shape: Any) -> None:
-        """Make the kernel and the bias."""
-        self.kernel = self.add_weight(self.shape, self.initial[0], regularizer=self.penalties[0], name="kernel")
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                self.shape[self.axes :], self.initial[1], regularizer=self.penalties[1], name="bias"
-            )
-
-    def call(self, inputs: SDVariable) -> SDVariable:
-        """The projections."""
-        last = range(inputs.ndim - self.axes, inputs.ndim)
-        out = inputs.sd.tensordot(inputs, self.kernel, tuple(last), tuple(range(self.axes)))
-        return self.activation(out if self.bias is None else out + self.bias)
 
 
 class Heads(Layer):
@@ -89,17 +57,20 @@ class Heads(Layer):
         self.kernel_regularizer, self.bias_regularizer, self._of_outputs = map(regularizers.get, penalties)
         self.seed = None if seed is None else whole("seed", seed)
 
-    def projection(self, name: str, shape: tuple[Any, ...], axes: int = 1, activation: Any = None) -> Projection:
-        """A layer inside, whose kernel has a shape, of which the first axes are multiplied with inputs."""
-        return Projection(
+    def projection(self, name: str, shape: tuple[int, ...], axes: int = 1, activation: Any = None) -> EinsumDense:
+        """A layer inside, from the last axes of its inputs to axes of a shape."""
+        last, new = string.ascii_lowercase[:axes], string.ascii_lowercase[axes : axes + len(shape)]
+        return EinsumDense(
+            f"...{last},{last}{new}->...{new}",
             shape,
-            axes,
-            self.use_bias,
-            (self.kernel_initializer, self.bias_initializer),
-            (self.kernel_regularizer, self.bias_regularizer),
-            activation,
-            name=name,
+            activation=activation,
+            bias_axes=new if self.use_bias else None,
+            kernel_initializer=self.kernel_initializer,
+            bias_initializer=self.bias_initializer,
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
             activity_regularizer=self._of_outputs,
+            name=name,
             dtype=self._dtype,
             trainable=self.trainable,
         )
@@ -268,17 +239,16 @@ class MultiHeadAttention(Heads):
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections."""
         _check_steps(self, value_shape, key_shape)
-        heads, key = self.num_heads, value_shape if key_shape is None else key_shape
-        out = self._out or (query_shape[-1],)
+        heads = self.num_heads
         rank = len(value_shape)
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
         self.attention_axes = tuple(k if k >= 0 else rank + k for k in axes)
-        self.query_dense = self.projection("query", (query_shape[-1], heads, self.key_dim))
-        self.key_dense = self.projection("key", (key[-1], heads, self.key_dim))
+        self.query_dense = self.projection("query", (heads, self.key_dim))
+        self.key_dense = self.projection("key", (heads, self.key_dim))
         if self.use_gate:
-            self.gate_dense = self.projection("gate", (query_shape[-1], heads, self.value_dim), activation="sigmoid")
-        self.value_dense = self.projection("value", (value_shape[-1], heads, self.value_dim))
-        self.output_dense = self.projection("attention_output", (heads, self.value_dim, *out), 2)
+            self.gate_dense = self.projection("gate", (heads, self.value_dim), activation="sigmoid")
+        self.value_dense = self.projection("value", (heads, self.value_dim))
+        self.output_dense = self.projection("attention_output", self._out or (query_shape[-1],), 2)
 
     def call(
         self,
@@ -396,13 +366,13 @@ class GroupedQueryAttention(Heads):
                 f"{self.name!r} gets batch, steps and features.",
                 given=f"{shape_str(query_shape)} and {shape_str(value_shape)}",
             )
-        key, many, few = value_shape if key_shape is None else key_shape, self.num_query_heads, self.num_key_value_heads
-        self.query_dense = self.projection("query", (query_shape[-1], many, self.head_dim))
-        self.key_dense = self.projection("key", (key[-1], few, self.head_dim))
+        many, few = self.num_query_heads, self.num_key_value_heads
+        self.query_dense = self.projection("query", (many, self.head_dim))
+        self.key_dense = self.projection("key", (few, self.head_dim))
         if self.use_gate:
-            self.gate_dense = self.projection("gate", (query_shape[-1], many, self.head_dim), activation="sigmoid")
-        self.value_dense = self.projection("value", (value_shape[-1], few, self.head_dim))
-        self.output_dense = self.projection("attention_output", (many, self.head_dim, query_shape[-1]), 2)
+            self.gate_dense = self.projection("gate", (many, self.head_dim), activation="sigmoid")
+        self.value_dense = self.projection("value", (few, self.head_dim))
+        self.output_dense = self.projection("attention_output", (query_shape[-1],), 2)
 
     def call(
         self,

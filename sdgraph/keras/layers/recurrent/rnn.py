@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sdgraph.build.annotations import readable
 from sdgraph.checks import flag, is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
-from sdgraph.infer.aval import shape_str
+from sdgraph.infer.aval import Dim, shape_str
 from sdgraph.keras.layers.inner import layer_of, within
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.recurrent.cells import Cell
@@ -105,7 +105,7 @@ def states_of(sizes: Any) -> Any:
     return list(sizes) if isinstance(sizes, list | tuple) else [sizes]
 
 
-def zeros(x: SDVariable, size: int) -> SDVariable:
+def zeros(x: SDVariable, size: Dim) -> SDVariable:
     """Zeros of shape (batch, size), for inputs ``(..., batch, features)``."""
     sd = x.sd
     batch = sd.sum(x, axis=tuple(k for k in range(x.ndim) if k != x.ndim - 2))
