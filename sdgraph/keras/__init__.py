@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        models,
         ops,
         optimizers,
         random,
@@ -35,17 +36,15 @@ if TYPE_CHECKING:
     from sdgraph.keras.files.training_config import read_training_config
     from sdgraph.keras.layers.inputs import Input, InputLayer
     from sdgraph.keras.layers.layer import Layer
-    from sdgraph.keras.models.loading import load_model
-    from sdgraph.keras.models.model import Model
-    from sdgraph.keras.models.sequential import Sequential
+    from sdgraph.keras.models import Model, Sequential, load_model
 
 _THINGS = {
     "Input": "layers.inputs",
     "InputLayer": "layers.inputs",
     "Layer": "layers.layer",
-    "Model": "models.model",
-    "Sequential": "models.sequential",
-    "load_model": "models.loading",
+    "Model": "models",
+    "Sequential": "models",
+    "load_model": "models",
     "read_training_config": "files.training_config",
 }
 """Where what has a name here is defined."""
@@ -64,6 +63,7 @@ __all__ = [
     "load_model",
     "losses",
     "metrics",
+    "models",
     "ops",
     "optimizers",
     "random",

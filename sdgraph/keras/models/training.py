@@ -31,12 +31,16 @@ from sdgraph.keras.training.telling import Group, sorted_out
 from sdgraph.train.fitting import training
 from sdgraph.train.inference import inferring
 from sdgraph.train.step import OnNaN
+from sdgraph.wording import listed
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import AnyGraph, EngineName
 
 Array = np.ndarray[Any, Any]
 Verbose = int | str
+
+_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function")
+"""Methods of Keras' models that a subclass may write anew there."""
 
 
 class Asked(NamedTuple):
@@ -173,10 +177,22 @@ class Trained(Layer):
             ArgumentTypeError: For what is no optimizer, loss or metric.
         """
         one_of("on_nan", on_nan, ("raise", "skip", "continue"))
+        self._check_steps()
         in_use = OptimizerInUse(optimizers.get(optimizer))
         asked = Asked(in_use, (loss, loss_weights, metrics, weighted_metrics), on_nan, engine)
         compiled = self._made(asked) if self._outputs else None
         self._says, self._asked, self._compiled, self._gradients = None, asked, compiled, ()
+
+    def _check_steps(self) -> None:
+        """Raise for a subclass that says in its own words what a step is: nobody would call that."""
+        own = [name for name in _STEPS if hasattr(self, name)]
+        if own:
+            raise ArgumentError(
+                f"Steps of training are not {listed(own, 'and')} of a model here.",
+                given=type(self).__name__,
+                fix="Leave it out, and give compile a loss and layers their add_loss; or write the loop yourself: "
+                "model.value_and_gradients(x, y, loss), optimizer.apply_gradients(...).",
+            )
 
     def _made(self, asked: Asked) -> Compiled:
         recipe = Recipe.of(self.output_names, *asked.wishes)
