@@ -7,7 +7,7 @@ by hand, is then the weight's, and that of all its graphs. Must not know layers.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import Aval
-from sdgraph.keras.layers.notes import Term, notes_of
+from sdgraph.keras.layers.notes import Move, Term, notes_of
 
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
@@ -132,6 +132,22 @@ class Weight:
     def dtype(self) -> np.dtype[Any]:
         """Its dtype."""
         return self._array.dtype
+
+
+def moved(v: SDVariable, moves: Sequence[Move]) -> None:
+    """Let a weight that is not trained take these moves, one after another, after each step; without any, none."""
+    sd, value = v.sd, v
+    if not moves:
+        sd.update(v, None)
+        if v.kind is VariableKind.VARIABLE:
+            sd.convert_to_constant(v)
+        return
+    if v.kind is VariableKind.CONSTANT:
+        sd.convert_to_variable(v)
+    for move in moves:
+        kept = value * move.momentum if move.momentum else None
+        value = move.toward if kept is None else kept + move.toward * (1 - move.momentum)
+    sd.update(v, value)
 
 
 def weight_of(v: SDVariable) -> Weight | None:
