@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.inside import outermost
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
@@ -199,6 +200,12 @@ class Layer:
                     f"{self.name!r} is not being called.",
                     given=f"add_loss({shown(one)})",
                     fix="Call add_loss in call(); outside of it, add the term to the graph: model.sd.add_loss(term).",
+                )
+            if outermost(trace.sd) is not trace.sd:
+                raise ArgumentError(
+                    f"{self.name!r} is being called in a loop, from which nothing is minimised.",
+                    given=f"add_loss({shown(one)})",
+                    fix="Let the loop give it, and add it outside.",
                 )
             term = trace.sd.as_variable(one)
             if term.ndim:
@@ -464,8 +471,9 @@ class Layer:
                 self._dtype = np.dtype(trace.sd.dtype)
             self.build(**self._shapes(args, kwargs))
             self.built = True
-        if self._home is None and not eager.is_scratch(trace.sd):
-            self._home = trace.sd
+        graph = outermost(trace.sd)
+        if self._home is None and not eager.is_scratch(graph):
+            self._home = graph
         self._keep()
         for w in self._weights:
             w.of(trace.sd, trace.scope)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.inside import outermost, outside
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
@@ -53,9 +54,10 @@ class Weight:
         """The variable that stands for the weight in a graph; it is made where there is none.
 
         Args:
-            sd: The graph.
+            sd: The graph; for the body of a loop, that which the loop is in.
             scope: The scope that it is named under; by default the one that is open.
         """
+        sd = outermost(sd)
         node = self._nodes.get(sd)
         if node is not None and not node.is_gone:
             return SDVariable(sd, node.id)
@@ -66,7 +68,7 @@ class Weight:
         v = SDVariable(sd, sd.add_leaf(op, aval, free, self._array, given=True))
         self.stands(v)
         if self.regularizer is not None and self.trainable:
-            with sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
+            with outside(sd), sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
                 term = self.regularizer(v)
             notes_of(sd).terms[term.node] = Term((), None, self)
             sd.add_loss(term)
