@@ -201,7 +201,7 @@ class Layer:
                     given=f"add_loss({shown(one)})",
                     fix="Call add_loss in call(); outside of it, add the term to the graph: model.sd.add_loss(term).",
                 )
-            if outermost(trace.sd) is not trace.sd:
+            if trace.sd.table.inner is not None or trace.sd.table.outer is not None:
                 raise ArgumentError(
                     f"{self.name!r} is being called in a loop, from which nothing is minimised.",
                     given=f"add_loss({shown(one)})",
