@@ -24,7 +24,7 @@ from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, mapped
-from sdgraph.keras.layers.weights import Weight, settle
+from sdgraph.keras.layers.weights import Weight, moved, settle
 from sdgraph.keras.models.ordering import by_depth
 from sdgraph.keras.models.summary import summary
 from sdgraph.keras.models.training import Trained
@@ -295,7 +295,9 @@ class Model(Trained):
 
     def _trained_outputs(self) -> list[SDVariable]:
         """The outputs as in training, where a layer of somebody's tells training from use; else the outputs."""
-        if not any(_tells_apart(layer) for layer in (self, *_all(self))):
+        path = {id(step) for step in self._path}
+        changed = any(layer.trainable != was for call, layer, was in notes_of(self.sd).phases if id(call) in path)
+        if not changed and not any(_tells_apart(layer) for layer in (self, *_all(self))):
             return self.outputs
         sd = self.sd
         with sd.transaction(), sd.name_scope("in_training"):
@@ -307,6 +309,14 @@ class Model(Trained):
             return list(leaves(found))
 
     # ------------------------------------------------------------------ weights
+
+    def _take_moves(self, outputs: Sequence[SDVariable]) -> None:
+        """Let weights move after each step as the calls say that lead to outputs, and as no others do."""
+        notes = notes_of(self.sd)
+        path = {id(step) for step in steps(self.sd, outputs)} if notes.moves else set()
+        for node, moves in notes.moves.items():
+            if not node.is_gone:
+                moved(SDVariable(self.sd, node.id), [m for m in moves if id(m.call) in path and m.layer.trainable])
 
     def _variables(self, weights: Sequence[Weight]) -> list[SDVariable]:
         if self._outputs:
