@@ -44,6 +44,7 @@ def close(sd: AnyGraph | None = None) -> None:
         _open.graph = None
 
 
+@readable
 class InputLayer(Layer):
     """What a model is fed, as the first layer of a `Sequential`.
 
