@@ -18,7 +18,7 @@ from sdgraph.keras.layers import BY_NAME, Lambda
 from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.trees import leaves
+from sdgraph.keras.layers.trees import leaves_by_key
 from sdgraph.keras.models.model import Model
 from sdgraph.keras.models.sequential import Sequential
 from sdgraph.samediff import SameDiff
@@ -192,7 +192,7 @@ class Building:
         def tensor(v: Any) -> Any:
             if not isinstance(v, TensorRef):
                 return v
-            found = [*leaves(outputs[v.layer, v.node])]
+            found = leaves_by_key(outputs[v.layer, v.node])
             if not 0 <= v.tensor < len(found):
                 raise FormatError(f"{self._path}: {v.layer!r} has no output {v.tensor}.")
             return found[v.tensor]

@@ -317,6 +317,8 @@ class GroupedQueryAttention(Heads):
         (1, 4, 8)
     """
 
+    keras_name = ("keras.layers", "GroupQueryAttention")
+
     def __init__(
         self,
         head_dim: int,

@@ -46,6 +46,7 @@ class Attention(Layer):
     """
 
     supports_masking = True
+    draws = True
 
     def __init__(
         self,
