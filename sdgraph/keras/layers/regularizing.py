@@ -24,7 +24,6 @@ class _Random(Layer):
     """A layer that does something at random in training only."""
 
     supports_masking = True
-    draws = True
 
     def __init__(self, seed: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

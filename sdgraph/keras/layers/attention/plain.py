@@ -46,7 +46,6 @@ class Attention(Layer):
     """
 
     supports_masking = True
-    draws = True
 
     def __init__(
         self,

@@ -36,7 +36,6 @@ class Dropouts(NamedTuple):
 class Cell(Layer):
     """A step with a kernel for inputs, a kernel for the state, and a bias; each has a block for each gate."""
 
-    draws = True
     gates: ClassVar[int] = 1
     for_each_gate: ClassVar[bool] = True
     """Whether there may be a dropout for each gate."""
