@@ -57,6 +57,24 @@ def innermost(sd: AnyGraph) -> AnyGraph:
     return sd
 
 
+def outermost(sd: AnyGraph) -> AnyGraph:
+    """The graph that ``sd`` is a body in, at any depth; itself if it is none."""
+    while sd.table.outer is not None:
+        sd = sd.table.outer
+    return sd
+
+
+@contextmanager
+def outside(sd: AnyGraph) -> Iterator[None]:
+    """In the block, what is appended to ``sd`` stays there, also while a body in it is traced."""
+    before = sd.table.inner
+    sd.table.inner = None
+    try:
+        yield
+    finally:
+        sd.table.inner = before
+
+
 def is_around(graph: AnyGraph, body: AnyGraph) -> bool:
     """Whether ``body`` is traced somewhere inside of ``graph``."""
     while body is not None and body is not graph:

@@ -24,7 +24,7 @@ class BatchNormalization(Affine):
 
     In training these are the mean and the biased variance of the batch, over all axes but ``axis`` and what a mask
     leaves in, and moving ones become ``momentum * moving + (1 - momentum) * batch``. Where a model is used, and where
-    ``trainable`` is False when the layer is called, the moving ones are taken and stay.
+    ``trainable`` is False, the moving ones are taken and stay; a model that was compiled has to be compiled again.
 
     Args:
         axis: The axis of the channels.
@@ -55,6 +55,8 @@ class BatchNormalization(Affine):
         >>> layer.moving_mean.value
         array([1.], dtype=float32)
     """
+
+    does_less_when_frozen = True
 
     def __init__(
         self,
@@ -110,16 +112,14 @@ class BatchNormalization(Affine):
         mean, variance, rest = self.moving_mean, self.moving_variance, (self.gamma, self.beta, self.epsilon, axis)
         if training is False or not self.trainable:
             return sd.nn.batch_norm(inputs, mean, variance, *rest)
-        before = _newest(mean), _newest(variance)
         if mask is None:
-            y, *after = at(training, sd.nn.batch_norm_training)(inputs, *before, *rest, self.momentum)
+            y, *batch = at(training, sd.nn.batch_norm_training)(inputs, mean, variance, *rest, 0.0)
         else:
             batch = _masked_moments(inputs, mask, axis)
             used = [chosen(training, b, m) for b, m in zip(batch, (mean, variance), strict=True)]
             y = sd.nn.batch_norm(inputs, *used, *rest)
-            after = [m * self.momentum + b * (1 - self.momentum) for m, b in zip(before, batch, strict=True)]
-        for moving, value in zip((mean, variance), after, strict=True):
-            self.update_weight(moving, value)
+        for moving, value in zip((mean, variance), batch, strict=True):
+            self.update_weight(moving, value, self.momentum)
         return y
 
 
@@ -134,12 +134,6 @@ def _one_axis(axis: int | Sequence[int]) -> int:
             raise ArgumentTypeError("Statistics are those of one axis.", given=f"axis={shown(axis)}")
         (axis,) = axis
     return whole("axis", axis)
-
-
-def _newest(moving: SDVariable) -> SDVariable:
-    """What a moving statistic is after the calls before this one."""
-    found = moving.sd.marks.updates.get(moving.id)
-    return moving if found is None else SDVariable(moving.sd, found)
 
 
 def _masked_moments(x: SDVariable, mask: SDVariable, axis: int) -> tuple[SDVariable, SDVariable]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.inside import outermost
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
@@ -20,12 +21,12 @@ from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import eager, naming, tracing
 from sdgraph.keras.layers.configs import FED, config_of
 from sdgraph.keras.layers.hollow import hollow_array, is_hollow
-from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
+from sdgraph.keras.layers.notes import Call, Move, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
 from sdgraph.keras.layers.settings import refuse_constraints
 from sdgraph.keras.layers.tracing import Trace, current
 from sdgraph.keras.layers.trees import leaves, mapped
-from sdgraph.keras.layers.weights import Weight, weight_of
+from sdgraph.keras.layers.weights import Weight, moved, weight_of
 from sdgraph.samediff import SameDiff
 from sdgraph.wording import counted, listed
 
@@ -71,8 +72,8 @@ class Layer:
 
     supports_masking: bool = False
     """Whether a mask of the inputs is one of the outputs."""
-    draws: bool = False
-    """Whether it draws random numbers in training, for which Keras keeps a state."""
+    does_less_when_frozen: bool = False
+    """Whether it does in training what it does in use, if it is not to be trained."""
     built: bool = False
     """Whether its weights were made."""
     keras_name: ClassVar[tuple[str, str] | None] = None
@@ -200,6 +201,12 @@ class Layer:
                     given=f"add_loss({shown(one)})",
                     fix="Call add_loss in call(); outside of it, add the term to the graph: model.sd.add_loss(term).",
                 )
+            if trace.sd.table.inner is not None or trace.sd.table.outer is not None:
+                raise ArgumentError(
+                    f"{self.name!r} is being called in a loop, from which nothing is minimised.",
+                    given=f"add_loss({shown(one)})",
+                    fix="Let the loop give it, and add it outside.",
+                )
             term = trace.sd.as_variable(one)
             if term.ndim:
                 term = trace.sd.sum(term)
@@ -207,17 +214,22 @@ class Layer:
             notes_of(trace.sd).terms[term.node] = Term(trace.layers(), trace.call)
             trace.sd.add_loss(term)
 
-    def update_weight(self, weight: SDVariable, value: SDVariable) -> None:
-        """Let a weight that is not trained take a value after each step of training, as moving means do.
+    def update_weight(self, weight: SDVariable, value: SDVariable, momentum: float = 0.0) -> None:
+        """Let a weight that is not trained change after each step of training, as moving means do.
+
+        It becomes ``momentum * weight + (1 - momentum) * value``, once for each call of the layer that a model has.
 
         Args:
             weight: A weight of the layer.
-            value: What it becomes: a variable of the call that goes on.
+            value: What it goes towards: a variable of the call that goes on.
+            momentum: How much of the weight stays.
         """
-        sd = weight.sd
-        if weight.kind.name == "CONSTANT":
-            sd.convert_to_variable(weight)
-        sd.update(weight, value)
+        trace = current()
+        if trace is None:
+            raise ArgumentError(f"{self.name!r} is not being called.", fix="Call update_weight in call().")
+        moves = notes_of(weight.sd).moves.setdefault(weight.node, [])
+        moves.append(Move(trace.call, self, value, momentum))
+        moved(weight, moves)
 
     # ------------------------------------------------------------------ what it is
 
@@ -424,6 +436,8 @@ class Layer:
                 outputs = mapped(lambda v: _output(sd, v, size, self.name), self.call(*args, **arguments))
                 self._regularized(outputs)
                 self._masked(args, outputs, mask)
+                if self.does_less_when_frozen:
+                    notes_of(sd).phases.append((trace.call, self, self.trainable))
         self._last_losses = None
         if own_call is not None:
             own_call.outputs = outputs
@@ -457,8 +471,9 @@ class Layer:
                 self._dtype = np.dtype(trace.sd.dtype)
             self.build(**self._shapes(args, kwargs))
             self.built = True
-        if self._home is None and not eager.is_scratch(trace.sd):
-            self._home = trace.sd
+        graph = outermost(trace.sd)
+        if self._home is None and not eager.is_scratch(graph):
+            self._home = graph
         self._keep()
         for w in self._weights:
             w.of(trace.sd, trace.scope)

@@ -38,6 +38,17 @@ class Term:
 
 
 @dataclass(eq=False)
+class Move:
+    """What a weight that is not trained goes towards after a step of training."""
+
+    call: Call
+    """The outermost call."""
+    layer: Any
+    toward: SDVariable
+    momentum: float
+
+
+@dataclass(eq=False)
 class Notes:
     """The notes on one graph, by nodes."""
 
@@ -47,6 +58,10 @@ class Notes:
     """Which entries of a variable count, where not all do."""
     terms: dict[Node, Term] = field(default_factory=dict)
     weights: dict[Node, Any] = field(default_factory=dict)
+    moves: dict[Node, list[Move]] = field(default_factory=dict)
+    """By the variables of weights, in the order of calls."""
+    phases: list[tuple[Call, Any, bool]] = field(default_factory=list)
+    """Calls of layers that do something else when they are frozen, and whether they were trained."""
     brought: dict[Node, SDVariable] = field(default_factory=dict)
     """What stands here for a variable of another graph."""
 

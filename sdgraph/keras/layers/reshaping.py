@@ -13,6 +13,7 @@ from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.layers.demands import ranked
 from sdgraph.keras.layers.layer import Layer
+from sdgraph.keras.ops.sizes import reshaped, shape_of
 
 
 @readable
@@ -90,7 +91,7 @@ class Reshape(Layer):
                     expected=shape_str(target),
                 )
             target = tuple(total // rest if n == -1 else n for n in target)
-        return inputs.sd.reshape(inputs, (inputs.shape[0], *target))
+        return reshaped(inputs, (shape_of(inputs)[0], *target))
 
 
 @readable

@@ -7,16 +7,17 @@ by hand, is then the weight's, and that of all its graphs. Must not know layers.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgraph.build.inside import outermost, outside
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import Aval
-from sdgraph.keras.layers.notes import Term, notes_of
+from sdgraph.keras.layers.notes import Move, Term, notes_of
 
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
@@ -53,9 +54,10 @@ class Weight:
         """The variable that stands for the weight in a graph; it is made where there is none.
 
         Args:
-            sd: The graph.
+            sd: The graph; for the body of a loop, that which the loop is in.
             scope: The scope that it is named under; by default the one that is open.
         """
+        sd = outermost(sd)
         node = self._nodes.get(sd)
         if node is not None and not node.is_gone:
             return SDVariable(sd, node.id)
@@ -66,7 +68,7 @@ class Weight:
         v = SDVariable(sd, sd.add_leaf(op, aval, free, self._array, given=True))
         self.stands(v)
         if self.regularizer is not None and self.trainable:
-            with sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
+            with outside(sd), sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
                 term = self.regularizer(v)
             notes_of(sd).terms[term.node] = Term((), None, self)
             sd.add_loss(term)
@@ -132,6 +134,22 @@ class Weight:
     def dtype(self) -> np.dtype[Any]:
         """Its dtype."""
         return self._array.dtype
+
+
+def moved(v: SDVariable, moves: Sequence[Move]) -> None:
+    """Let a weight that is not trained take these moves, one after another, after each step; without any, none."""
+    sd, value = v.sd, v
+    if not moves:
+        sd.update(v, None)
+        if v.kind is VariableKind.VARIABLE:
+            sd.convert_to_constant(v)
+        return
+    if v.kind is VariableKind.CONSTANT:
+        sd.convert_to_variable(v)
+    for move in moves:
+        kept = value * move.momentum if move.momentum else None
+        value = move.toward if kept is None else kept + move.toward * (1 - move.momentum)
+    sd.update(v, value)
 
 
 def weight_of(v: SDVariable) -> Weight | None:

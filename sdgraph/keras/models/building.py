@@ -169,7 +169,7 @@ class Building:
     # ------------------------------------------------------------------ whole models
 
     def _put_together(self, config: ModelConfig, made: Mapping[str, Layer], sd: SameDiff | None) -> Model:
-        sd = SameDiff(dtype=self._dtype or "float32") if sd is None else sd
+        sd = SameDiff(dtype=self._dtype or _dtype_of(config)) if sd is None else sd
         name = config.name.replace("/", "_")
         if config.kind == "Sequential":
             return self._sequential(config, [*made.values()], sd, name)
@@ -226,6 +226,12 @@ class Building:
 def hard_sigmoid_of_keras_2(x: SDVariable) -> SDVariable:
     """``clip(0.2 x + 0.5, 0, 1)``, which Keras 1 and 2 call ``hard_sigmoid``."""
     return x.sd.nn.hard_sigmoid(x)
+
+
+def _dtype_of(config: ModelConfig) -> str:
+    """The dtype of a graph for a model, in which layers of one precision compute without casts."""
+    told = {one.dtype for one in config.layers if one.dtype is not None and one.dtype.startswith("float")}
+    return "float64" if told == {"float64"} else "float32"
 
 
 def _mapped(f: Any, tree: Any) -> Any:

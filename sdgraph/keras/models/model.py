@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
 from sdgraph.keras.layers.trees import leaves, leaves_by_key, mapped
-from sdgraph.keras.layers.weights import Weight, settle
+from sdgraph.keras.layers.weights import Weight, moved, settle
 from sdgraph.keras.models.exporting import functional_config
 from sdgraph.keras.models.ordering import by_depth
 from sdgraph.keras.models.summary import summary
@@ -246,6 +246,21 @@ class Model(Trained):
         """
         return functional_config(self) if type(self) is Model else super().get_config()
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A model of the configuration of a subclass; that of a `Model` or `Sequential` itself is in its file.
+
+        Raises:
+            ArgumentError: For a `Model` and a `Sequential`.
+        """
+        if "keras_name" in vars(cls):
+            raise ArgumentError(
+                f"A {cls.__name__} is made of a file.",
+                given=shown(config),
+                fix="model.save('m.keras'), then keras.load_model('m.keras', enforce_training_config=False).",
+            )
+        return super().from_config(config)
+
     def sublayers(self) -> list[Layer]:
         """Its layers, then those that it keeps as attributes."""
         return list(dict.fromkeys([*self.layers, *super().sublayers()]))
@@ -311,7 +326,9 @@ class Model(Trained):
 
     def _trained_outputs(self) -> list[SDVariable]:
         """The outputs as in training, where a layer of somebody's tells training from use; else the outputs."""
-        if not any(_tells_apart(layer) for layer in (self, *_all(self))):
+        path = {id(step) for step in self._path}
+        changed = any(layer.trainable != was for call, layer, was in notes_of(self.sd).phases if id(call) in path)
+        if not changed and not any(_tells_apart(layer) for layer in (self, *_all(self))):
             return self.outputs
         sd = self.sd
         with sd.transaction(), sd.name_scope("in_training"):
@@ -323,6 +340,14 @@ class Model(Trained):
             return list(leaves(found))
 
     # ------------------------------------------------------------------ weights
+
+    def _take_moves(self, outputs: Sequence[SDVariable]) -> None:
+        """Let weights move after each step as the calls say that lead to outputs, and as no others do."""
+        notes = notes_of(self.sd)
+        path = {id(step) for step in steps(self.sd, outputs)} if notes.moves else set()
+        for node, moves in notes.moves.items():
+            if not node.is_gone:
+                moved(SDVariable(self.sd, node.id), [m for m in moves if id(m.call) in path and m.layer.trainable])
 
     def _variables(self, weights: Sequence[Weight]) -> list[SDVariable]:
         if self._outputs:

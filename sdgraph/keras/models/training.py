@@ -120,6 +120,9 @@ class Trained(Layer):
         """Data, to which a model without inputs has got some; iterators have all their batches still."""
         return x
 
+    def _take_moves(self, outputs: Sequence[SDVariable]) -> None:
+        """Let weights move after each step as the calls say that lead to outputs."""
+
     def _trained_outputs(self) -> list[SDVariable]:
         """The outputs as they are in training."""
         return self.outputs
@@ -198,9 +201,7 @@ class Trained(Layer):
 
     def _made(self, asked: Asked) -> Compiled:
         recipe = Recipe.of(self.output_names, *asked.wishes)
-        return Compiled(
-            self.inputs, self.outputs, recipe, asked.optimizer, asked.on_nan, asked.engine, self._trained_outputs
-        )
+        return Compiled(self.inputs, self.outputs, recipe, asked.optimizer, asked.on_nan, asked.engine, self)
 
     def _ready(self) -> Compiled:
         if self._asked is None:

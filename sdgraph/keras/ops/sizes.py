@@ -170,7 +170,9 @@ def reshaped(x: SDVariable, shape: Shape) -> SDVariable:
         given = math.prod(d for d in sizes if type(d) is int and d != -1)
         if given and math.prod(own) % given == 0:
             sizes[sizes.index(-1)] = math.prod(own) // given
-    if len(open_) > 1 and all(isinstance(sizes[k], Size) for k in open_) and -1 not in sizes:
+    several = len(open_) > 1 or len(x.shape) - len(own) > 1
+    if several and open_ and all(isinstance(sizes[k], Size) for k in open_) and -1 not in sizes:
+        # Of one size that is left open alone nobody would see that it is another one.
         return x.sd.reshape_like(x, blank(sizes, x.dtype))
     return x.sd.reshape(x, [None if isinstance(d, Size) else d for d in sizes])
 

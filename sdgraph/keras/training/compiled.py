@@ -7,7 +7,7 @@ data or loops.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sdgraph.build.variable import SDVariable
 from sdgraph.keras.optimizers.applying import batches_of_an_update, counting_batches
@@ -37,6 +37,17 @@ class _Step(TrainingStep):
         return super().__call__(feeds)
 
 
+class Trainee(Protocol):
+    """What a model tells of itself when it is trained."""
+
+    def _trained_outputs(self) -> Sequence[SDVariable]:
+        """The outputs as they are in training."""
+        ...
+
+    def _take_moves(self, outputs: Sequence[SDVariable]) -> None:
+        """Let weights move after each step as the calls say that lead to outputs."""
+
+
 class Compiled:
     """A recipe, and the objectives, steps and functions that were made by it."""
 
@@ -48,10 +59,10 @@ class Compiled:
         optimizer: OptimizerInUse,
         on_nan: OnNaN,
         engine: EngineName | str,
-        in_training: Callable[[], Sequence[SDVariable]],
+        model: Trainee,
     ) -> None:
         self.inputs, self.outputs, self.recipe = tuple(inputs), tuple(outputs), recipe
-        self.optimizer, self._in_training = optimizer, in_training
+        self.optimizer, self._model = optimizer, model
         self.on_nan: OnNaN = on_nan
         self.engine = engine
         self.directions = {
@@ -84,7 +95,7 @@ class Compiled:
     def in_training(self, objective: Objective) -> Objective:
         """The same of the outputs as they are in training, where they are not the same for training and use."""
         if self._trained is None:
-            self._trained = tuple(self._in_training())
+            self._trained = tuple(self._model._trained_outputs())
         if self._trained == self.outputs:
             return objective
         if objective not in self._of_training:
@@ -102,6 +113,7 @@ class Compiled:
         key = (objective, tuple(also)), tuple(v.id for v in sd.trainable_variables())
         if self._step is not None and self._step[0] == key:
             return self._step[1]
+        self._model._take_moves(objective.outputs)
         several = batches_of_an_update(self.optimizer.settings)
         step = _Step(
             sd,

@@ -47,6 +47,7 @@ class Objective:
     """
 
     def __init__(self, outputs: Sequence[SDVariable], recipe: Recipe, signature: Signature | Objective) -> None:
+        self.outputs = tuple(outputs)
         sd = outputs[0].sd
         with sd.transaction(), sd.name_scope("training"), _unmarked(sd):
             self.labels, self.weights = _fed(outputs, signature)

@@ -33,7 +33,7 @@ AXES = [
 ]
 
 
-FAST = (6, 10)
+FAST = (6,)
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,6 @@ def test_without_projections(name, config, call, masks):
     check(name, [Q, array((2, 5, 4), 1)], config, call=call, masks=masks)
 
 
+@pytest.mark.slow
 def test_a_key_of_its_own():
     check("Attention", [Q, V, array((2, 5, 4), 1)], masks=[QM, VM, None])

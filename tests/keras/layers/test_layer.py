@@ -267,3 +267,44 @@ def test_arrays_of_many_shapes_are_computed():
     for n in range(1, 40):
         assert layer(points(n)).shape == (n, 2)
     assert len(layer._eager) <= 16
+
+
+class OfLayers(layers.Layer):
+    """A cell that is made of layers."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = self.state_size = units
+        self.now = layers.Dense(units, kernel_regularizer="l2")
+        self.before = layers.Dense(units, use_bias=False)
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.now(inputs) + self.before(states[0]))
+        return h, [h]
+
+
+def test_layers_in_a_loop_have_their_weights_outside_of_it():
+    layer = layers.RNN(OfLayers(2))
+    x = np.random.default_rng(1).normal(size=(3, 4, 5)).astype("float32")
+    found = layer(x)
+    kernel, bias, recurrent = layer.get_weights()
+    h = np.zeros((3, 2))
+    for k in range(4):
+        h = np.tanh(x[:, k] @ kernel + bias + h @ recurrent)
+    np.testing.assert_allclose(found, h, rtol=1e-5)
+    assert [float(v) for v in layer.losses] == pytest.approx([0.01 * float((kernel**2).sum())], rel=1e-5)
+    i = keras.Input((4, 5))
+    model = keras.Model(i, layer(i))
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((3, 2)), verbose=0)
+    assert not np.array_equal(layer.get_weights()[2], recurrent)
+
+
+def test_terms_do_not_come_out_of_loops():
+    class Bad(OfLayers):
+        def call(self, inputs, states):
+            self.add_loss(ops.sum(inputs))
+            return super().call(inputs, states)
+
+    with pytest.raises(ArgumentError, match="in a loop"):
+        layers.RNN(Bad(2))(np.ones((1, 2, 3)))

@@ -31,6 +31,7 @@ def test_a_backward_layer_of_its_own():
     compare(lambda of: of.Bidirectional(of.LSTM(4), backward_layer=of.GRU(2, go_backwards=True)), X)
 
 
+@pytest.mark.slow
 def test_a_layer_at_each_step():
     compare(lambda of: of.TimeDistributed(of.Dense(4, activation="tanh")), X, masks=MASK)
     compare(lambda of: of.TimeDistributed(of.LSTM(2)), array((2, 3, 4, 2)))

@@ -263,3 +263,51 @@ def test_layers_are_found_by_name_and_place():
     model = keras.Sequential([layers.Dense(3, input_shape=(4,), name="first"), layers.Dense(1)])
     assert model.get_layer("first") is model.get_layer(index=0) is model.layers[0]
     assert model.get_layer("first").compute_dtype == "float32"
+
+
+def normalised():
+    x = keras.Input((4,))
+    h = layers.BatchNormalization(momentum=0.5)(x)
+    return keras.Model(x, layers.Dense(1, kernel_initializer="ones")(h))
+
+
+def test_normalisation_that_is_frozen_after_it_was_called():
+    model = normalised()
+    layer = model.layers[1]
+    layer.trainable = False
+    model.compile("sgd", "mse")
+    before = layer.get_weights()
+    loss = model.train_on_batch(X4, ONES)
+    assert same(before, layer.get_weights())
+    out = (X4 / np.sqrt(1.001)).sum(axis=1, keepdims=True)
+    assert loss == pytest.approx(float(np.mean((out - ONES) ** 2)), rel=1e-5)
+    layer.trainable = True
+    model.compile("sgd", "mse")
+    model.train_on_batch(X4, ONES)
+    mean = layer.get_weights()[2]
+    np.testing.assert_allclose(mean, 0.5 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_normalisation_that_is_called_twice_moves_twice():
+    layer = layers.BatchNormalization(momentum=0.5)
+    a, b = keras.Input((4,)), keras.Input((4,))
+    model = keras.Model([a, b], layers.Dense(1)(Joined()([layer(a), layer(b)])))
+    model.compile("sgd", "mse")
+    other = X6[:, :4]
+    model.train_on_batch([X4, other], ONES)
+    expected = 0.5 * (0.5 * X4.mean(axis=0)) + 0.5 * other.mean(axis=0)
+    np.testing.assert_allclose(layer.get_weights()[2], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_normalisation_of_two_models_of_one_graph_moves_with_the_one_that_is_trained():
+    layer = layers.BatchNormalization(momentum=0.5)
+    a, b = keras.Input((4,)), keras.Input((4,))
+    first, second = layer(a), layer(b)
+    one, two = keras.Model(a, layers.Dense(1)(first)), keras.Model(b, layers.Dense(1)(second))
+    assert one.sd is two.sd
+    for model in (one, two):
+        model.compile("sgd", "mse")
+    one.train_on_batch(X4, ONES)
+    np.testing.assert_allclose(layer.get_weights()[2], 0.5 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
+    two.train_on_batch(X4, ONES)
+    np.testing.assert_allclose(layer.get_weights()[2], 0.75 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
