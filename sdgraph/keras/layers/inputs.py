@@ -99,6 +99,11 @@ class InputLayer(Layer):
         """The shape of what is fed, with the batch."""
         return self.fed
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer, as plain data."""
+        shape = None if self.fed is None else list(self.fed)
+        return {"batch_shape": shape, "dtype": self.fed_dtype, "sparse": False, "ragged": False, "name": self.name}
+
     def call(self, inputs: Any) -> Any:
         """What is fed."""
         return inputs
