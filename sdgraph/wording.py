@@ -113,6 +113,19 @@ def byte_size(n: int) -> str:
     return f"{size:.3g} EB"
 
 
+def binary_size(n: int) -> str:
+    """A number of bytes as Keras tells it, in powers of 1024.
+
+    Example:
+        >>> binary_size(0), binary_size(60), binary_size(139_304)
+        ('0.00 B', '60.00 B', '136.04 KB')
+    """
+    size, units = float(n), ["B", "KB", "MB", "GB", "TB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{size:.2f} {units[0]}"
+
+
 def duration(seconds: float) -> str:
     """A time in three digits.
 

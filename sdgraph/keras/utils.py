@@ -9,7 +9,7 @@ import numpy as np
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.initializers import made_of
-from sdgraph.checks import is_whole, one_of, whole
+from sdgraph.checks import is_finite, is_whole, one_of, whole
 from sdgraph.errors import ArgumentError, DTypeError, LabelError, ShapeError, shown
 from sdgraph.infer.arrays import converted, own_array
 from sdgraph.infer.aval import as_dtype, normalize_axis
@@ -100,7 +100,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> np.ndarray[Any,
     if array.dtype.kind in "iub":
         array = array.astype("float64")
     (axis,) = normalize_axis(axis, array.ndim)
-    if isinstance(order, bool) or not isinstance(order, int | float) or not order > 0:
+    if order != np.inf and (not is_finite(order) or order <= 0):
         raise ArgumentError("The order of a norm is a number above 0.", given=f"order={shown(order)}")
     largest = abs(array).max(axis, keepdims=True, initial=0)
     # Scaled by the largest, so that no power overflows.

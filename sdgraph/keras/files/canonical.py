@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sdgraph.checks import is_whole
 from sdgraph.errors import FormatError, shown
-from sdgraph.keras.files.architecture import LayerConfig, ModelConfig
+from sdgraph.keras.files.architecture import LayerConfig, ModelConfig, TensorRef
 from sdgraph.keras.files.calls import calls_of, ends
 from sdgraph.keras.files.old_options import class_and_options
 
@@ -106,17 +106,27 @@ def _sequential(settings: Mapping[str, Any], version: tuple[int, ...], where: st
 def _functional(settings: Mapping[str, Any], version: tuple[int, ...], where: str) -> ModelConfig:
     layers = _layers(settings, version, where, functional=True)
     names = {layer.name for layer in layers}
+    built_in = {layer.name for layer in layers if layer.model is not None and layer.model.kind == "Functional"}
     model = ModelConfig(
         "Functional",
         _text(settings.get("name"), f"{where}/name", "functional"),
         layers,
-        ends(settings.get("input_layers", []), names, f"{where}/input_layers"),
-        ends(settings.get("output_layers", []), names, f"{where}/output_layers"),
+        _counted(ends(settings.get("input_layers", []), names, f"{where}/input_layers"), built_in),
+        _counted(ends(settings.get("output_layers", []), names, f"{where}/output_layers"), built_in),
         settings.get("trainable") is not False,
         policy_of(settings.get("dtype"), where),
     )
     model.steps()  # It looks whether there is an order.
     return model
+
+
+def _counted(end: Any, built_in: Collection[str]) -> Any:
+    """An end of a model, where Keras counts what a functional model was made with as its first call."""
+    if isinstance(end, TensorRef):
+        return end._replace(node=end.node - 1) if end.layer in built_in and end.node else end
+    if isinstance(end, Mapping):
+        return {name: _counted(one, built_in) for name, one in end.items()}
+    return [_counted(one, built_in) for one in end]
 
 
 def _layers(

@@ -10,6 +10,9 @@ import numpy as np
 
 _OF_ALL = ("name", "trainable", "dtype")
 
+FED = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length", "input_dtype")
+"""Keywords of every layer that say what it is fed: a model has an `InputLayer` for that."""
+
 
 def config_of(layer: Any) -> dict[str, Any]:
     """The arguments that make such a layer, with defaults, as plain data."""
@@ -20,7 +23,7 @@ def config_of(layer: Any) -> dict[str, Any]:
     for k, v in list(bound.arguments.items())[1:]:
         kind = bound.signature.parameters[k].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
-            found |= {name: plain(one) for name, one in v.items() if name not in _OF_ALL}
+            found |= {name: plain(one) for name, one in v.items() if name not in (*_OF_ALL, *FED)}
         elif k not in _OF_ALL:
             found[k] = plain(v)
     return found
@@ -39,18 +42,25 @@ def plain(v: Any) -> Any:
     if isinstance(v, np.dtype | type):
         return np.dtype(v).name
     if hasattr(v, "get_config"):
-        return named(type(v).__name__, v.get_config(), _module(v))
+        return described(v)
     return getattr(v, "__name__", repr(v))
 
 
-def named(class_name: str, config: Mapping[str, Any], module: str | None = None) -> dict[str, Any]:
-    """An object as Keras 3 writes it."""
-    return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
+def described(v: Any) -> dict[str, Any]:
+    """An object as Keras 3 writes it: a class of somebody's own by its name, for ``custom_objects``."""
+    module, name = vars(type(v)).get("keras_name") or (_module(v), type(v).__name__)
+    own = module.partition(".")[0] == "keras"
+    return {
+        "module": module,
+        "class_name": name,
+        "config": v.get_config(),
+        "registered_name": None if own and not module.startswith("keras.src.") else name,
+    }
 
 
-def _module(v: Any) -> str | None:
-    """Keras' name of the module of one of ours."""
+def _module(v: Any) -> str:
+    """Keras' name of the module of one of ours; of another its own."""
     own = type(v).__module__
     if not own.startswith("sdgraph.keras."):
-        return None
+        return own
     return "keras." + own.removeprefix("sdgraph.keras.").partition(".")[0]

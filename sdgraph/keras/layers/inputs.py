@@ -44,6 +44,7 @@ def close(sd: AnyGraph | None = None) -> None:
         _open.graph = None
 
 
+@readable
 class InputLayer(Layer):
     """What a model is fed, as the first layer of a `Sequential`.
 
@@ -97,6 +98,11 @@ class InputLayer(Layer):
     def batch_shape(self) -> Any:
         """The shape of what is fed, with the batch."""
         return self.fed
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer, as plain data."""
+        shape = None if self.fed is None else list(self.fed)
+        return {"batch_shape": shape, "dtype": self.fed_dtype, "sparse": False, "ragged": False, "name": self.name}
 
     def call(self, inputs: Any) -> Any:
         """What is fed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, Shape
 from sdgraph.infer.aval import as_dtype, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import eager, naming, tracing
-from sdgraph.keras.layers.configs import config_of
+from sdgraph.keras.layers.configs import FED, config_of
 from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Move, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
@@ -74,10 +74,10 @@ class Layer:
     """Whether a mask of the inputs is one of the outputs."""
     does_less_when_frozen: bool = False
     """Whether it does in training what it does in use, if it is not to be trained."""
-    draws: bool = False
-    """Whether it draws random numbers in training, for which Keras keeps a state."""
     built: bool = False
     """Whether its weights were made."""
+    keras_name: ClassVar[tuple[str, str] | None] = None
+    """Module and class by which Keras knows a class, where these are not those of the class; for that class alone."""
     read_from: Any = None
     """What the file that it was read from says of it."""
     _given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -421,12 +421,12 @@ class Layer:
         """Add the nodes of a call to a graph."""
         outer = current()
         args, kwargs = self._adopted(sd, args), self._adopted(sd, kwargs)
-        if "training" in kwargs:
-            given = kwargs.pop("training")
-            training = training if given is None else flag("training", bool(given))
+        given = kwargs.pop("training", None)
+        told = {} if given is None else {"training": flag("training", bool(given))}
+        training = told.get("training", training)
         if training is None and outer is not None:
             training = outer.training
-        own_call = Call(self, args, dict(kwargs)) if outer is None or outer.sd is not sd else None
+        own_call = Call(self, args, kwargs | told) if outer is None or outer.sd is not sd else None
         with sd.transaction(), sd.name_scope(self.name):
             trace = Trace(sd, self, training, own_call or outer.call, outer, sd.names.scope)  # type: ignore[union-attr]
             size = len(sd.nodes)
@@ -580,9 +580,6 @@ _OWN = frozenset(
 
 UNNAMED = "variable"
 """What a weight without a name is called until it is an attribute of its layer."""
-
-FED = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length", "input_dtype")
-
 
 def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
     """The shape that a layer says it is fed, of the keywords that say so, which are taken out.

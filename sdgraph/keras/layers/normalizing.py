@@ -7,7 +7,7 @@ from typing import Any
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import flag, not_negative, whole
+from sdgraph.checks import flag, is_whole, not_negative, whole
 from sdgraph.errors import ArgumentError, ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras import initializers, regularizers
@@ -18,7 +18,7 @@ from sdgraph.keras.layers.settings import refuse_constraints
 
 
 def _axis(axis: int | Sequence[int]) -> int | list[int]:
-    if isinstance(axis, int) and not isinstance(axis, bool):
+    if is_whole(axis):
         return axis
     return [whole("axis", k) for k in axis] if isinstance(axis, list | tuple) else whole("axis", axis)
 

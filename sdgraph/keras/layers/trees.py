@@ -18,6 +18,15 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
     return f(tree)
 
 
+def leaves_by_key(tree: Any) -> list[Any]:
+    """The leaves in the order in which Keras counts the outputs of a call: dicts by their keys, sorted."""
+    if isinstance(tree, Mapping):
+        tree = [tree[k] for k in sorted(tree, key=str)]
+    elif not isinstance(tree, list | tuple):
+        return [tree]
+    return [leaf for v in tree for leaf in leaves_by_key(v)]
+
+
 def leaves(tree: Any) -> Iterator[Any]:
     """The leaves in order; dicts in the order they have."""
     if isinstance(tree, Mapping):

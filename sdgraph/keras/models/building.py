@@ -18,7 +18,7 @@ from sdgraph.keras.layers import BY_NAME, Lambda
 from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.trees import leaves
+from sdgraph.keras.layers.trees import leaves_by_key
 from sdgraph.keras.models.model import Model
 from sdgraph.keras.models.sequential import Sequential
 from sdgraph.samediff import SameDiff
@@ -169,7 +169,7 @@ class Building:
     # ------------------------------------------------------------------ whole models
 
     def _put_together(self, config: ModelConfig, made: Mapping[str, Layer], sd: SameDiff | None) -> Model:
-        sd = SameDiff(dtype=self._dtype or "float32") if sd is None else sd
+        sd = SameDiff(dtype=self._dtype or _dtype_of(config)) if sd is None else sd
         name = config.name.replace("/", "_")
         if config.kind == "Sequential":
             return self._sequential(config, [*made.values()], sd, name)
@@ -192,7 +192,7 @@ class Building:
         def tensor(v: Any) -> Any:
             if not isinstance(v, TensorRef):
                 return v
-            found = [*leaves(outputs[v.layer, v.node])]
+            found = leaves_by_key(outputs[v.layer, v.node])
             if not 0 <= v.tensor < len(found):
                 raise FormatError(f"{self._path}: {v.layer!r} has no output {v.tensor}.")
             return found[v.tensor]
@@ -226,6 +226,12 @@ class Building:
 def hard_sigmoid_of_keras_2(x: SDVariable) -> SDVariable:
     """``clip(0.2 x + 0.5, 0, 1)``, which Keras 1 and 2 call ``hard_sigmoid``."""
     return x.sd.nn.hard_sigmoid(x)
+
+
+def _dtype_of(config: ModelConfig) -> str:
+    """The dtype of a graph for a model, in which layers of one precision compute without casts."""
+    told = {one.dtype for one in config.layers if one.dtype is not None and one.dtype.startswith("float")}
+    return "float64" if told == {"float64"} else "float32"
 
 
 def _mapped(f: Any, tree: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from sdgraph.keras.layers.layer import Layer, fitting
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
-from sdgraph.keras.layers.trees import leaves, mapped
+from sdgraph.keras.layers.trees import leaves, leaves_by_key, mapped
 from sdgraph.keras.layers.weights import Weight, moved, settle
+from sdgraph.keras.models.exporting import functional_config
 from sdgraph.keras.models.ordering import by_depth
 from sdgraph.keras.models.summary import summary
 from sdgraph.keras.models.training import Trained
@@ -76,6 +77,7 @@ class Model(Trained):
         (['accuracy', 'loss'], [0, 1, 2, 3, 4])
     """
 
+    keras_name: ClassVar[tuple[str, str] | None] = ("keras.src.models.functional", "Functional")
     import_report: Any = None
     """What was read of the file that the model is from, and what was ignored: an `ImportReport`."""
     training_config: Any = None
@@ -121,7 +123,7 @@ class Model(Trained):
         lacking = [v.name for v in needed if v not in ins.values()]
         if lacking:
             raise ArgumentError(f"The outputs need {listed(lacking, 'and')}.", given=f"inputs {listed(ins)}")
-        layers = _layers(sd, [*ins.values()], [*outs.values()])
+        layers = _layers(sd, _flat(inputs, ins), _flat(outputs, outs))
         self._inputs, self._outputs, self._home, self._layers = ins, outs, sd, layers
         self._path = steps(sd, outs.values(), ins.values())
         self._form_of_inputs, self._form = _form(inputs), _form(outputs)
@@ -135,6 +137,12 @@ class Model(Trained):
         """The input; a list of several."""
         found = self.inputs
         return found[0] if len(found) == 1 else found
+
+    def formed_inputs(self) -> Any:
+        """The inputs, in the form that the model was made with."""
+        if self._form_of_inputs is dict:
+            return dict(self._inputs)
+        return self.inputs[0] if self._form_of_inputs is SDVariable else self.inputs
 
     @property
     def output(self) -> Any:
@@ -229,6 +237,29 @@ class Model(Trained):
             given=f"the model {self.name!r}",
             expected=listed([layer.name for layer in found]),
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers, and which calls which, as Keras writes it; of a subclass the arguments that make it.
+
+        Raises:
+            ArgumentError: If there are ops between the layers.
+        """
+        return functional_config(self) if type(self) is Model else super().get_config()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A model of the configuration of a subclass; that of a `Model` or `Sequential` itself is in its file.
+
+        Raises:
+            ArgumentError: For a `Model` and a `Sequential`.
+        """
+        if "keras_name" in vars(cls):
+            raise ArgumentError(
+                f"A {cls.__name__} is made of a file.",
+                given=shown(config),
+                fix="model.save('m.keras'), then keras.load_model('m.keras', enforce_training_config=False).",
+            )
+        return super().from_config(config)
 
     def sublayers(self) -> list[Layer]:
         """Its layers, then those that it keeps as attributes."""
@@ -410,6 +441,11 @@ def _named(what: str, given: Variables) -> dict[str, SDVariable]:
 
 def _form(given: Variables) -> type:
     return SDVariable if isinstance(given, SDVariable) else dict if isinstance(given, Mapping) else list
+
+
+def _flat(given: Variables, found: dict[str, SDVariable]) -> list[SDVariable]:
+    """Variables in the order that Keras has them in, which orders layers."""
+    return leaves_by_key(found) if isinstance(given, Mapping) else list(found.values())
 
 
 def _called(v: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdgraph.build.variable import SDVariable
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Step
-from sdgraph.keras.layers.trees import leaves
+from sdgraph.keras.layers.trees import leaves_by_key
 
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
@@ -66,5 +66,5 @@ class _walked:
 
     def _needs(self, step: Step) -> list[Node]:
         if isinstance(step, Call):
-            return [v.node for v in leaves((step.args, step.kwargs)) if isinstance(v, SDVariable)]
+            return [v.node for v in leaves_by_key((step.args, step.kwargs)) if isinstance(v, SDVariable)]
         return [] if step in self._ends else [self._sd.nodes[i] for i in step.inputs if i >= 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
@@ -11,6 +11,7 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.trees import leaves
+from sdgraph.keras.models.exporting import sequential_config
 from sdgraph.keras.models.model import Model
 
 
@@ -35,6 +36,8 @@ class Sequential(Model):
         >>> model.output_shape, model.count_params()
         ((None, 3), 15)
     """
+
+    keras_name: ClassVar[tuple[str, str] | None] = ("keras", "Sequential")
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(name=name, trainable=trainable)
@@ -151,6 +154,10 @@ class Sequential(Model):
     def sublayers(self) -> list[Layer]:
         """The layers, in order."""
         return list(self._order)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers, as Keras writes them; of a subclass the arguments that make it."""
+        return sequential_config(self) if type(self) is Sequential else Layer.get_config(self)
 
     @property
     def input_shape(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ import numpy as np
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.files.container import KerasFile, opened
-from sdgraph.keras.files.owners import Slot
 from sdgraph.keras.files.weights import Matched, match
-from sdgraph.keras.files.writing import write_weights
+from sdgraph.keras.files.writing import write_model, write_weights
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.models.owning import owner_of
 
@@ -27,7 +27,13 @@ def is_of_keras(path: str | os.PathLike[str]) -> bool:
 
 def write(model: Layer, path: str | os.PathLike[str]) -> Path:
     """Write a file of ``.weights.h5`` that the same model in Keras 3 loads."""
-    write_weights(path, owner_of(model, writing=True), _array)
+    write_weights(path, owner_of(model), lambda slot: slot.key.settle())
+    return Path(path)
+
+
+def write_whole(model: Layer, config: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write a file of ``.keras``: what the model is, and its weights."""
+    write_model(path, config, owner_of(model), lambda slot: slot.key.settle())
     return Path(path)
 
 
@@ -50,7 +56,3 @@ def _fitted(w: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.shape != w.shape:
         raise ShapeError("The array has another shape.", given=shape_str(array.shape), expected=shape_str(w.shape))
     return np.array(array, dtype=w.dtype)
-
-
-def _array(slot: Slot) -> np.ndarray[Any, Any]:
-    return slot.key if isinstance(slot.key, np.ndarray) else slot.key.settle()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.trees import leaves
+from sdgraph.wording import binary_size
 
 
 def summary(
@@ -129,17 +129,10 @@ def _totals(model: Any) -> list[str]:
 
     def told(what: str, wanted: Callable[[bool], bool]) -> str:
         chosen = [(n, size) for yes, n, size in arrays if wanted(yes)]
-        return f" {what} params: {sum(n for n, _ in chosen):,} ({_bytes(sum(n * size for n, size in chosen))})"
+        return f" {what} params: {sum(n for n, _ in chosen):,} ({binary_size(sum(n * size for n, size in chosen))})"
 
     return [
         told("Total", lambda yes: True),
         told("Trainable", lambda yes: yes),
         told("Non-trainable", lambda yes: not yes),
     ]
-
-
-def _bytes(n: int) -> str:
-    if not n:
-        return "0.00 B"
-    k = min(int(math.log2(n) // 10), 4)
-    return f"{n / 1024**k:.2f} {('B', 'KB', 'MB', 'GB', 'TB')[k]}"

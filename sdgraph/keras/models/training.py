@@ -20,6 +20,8 @@ from sdgraph.keras.callbacks.history import History
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.weights import settle
 from sdgraph.keras.models import stored
+from sdgraph.keras.models.compile_config import compile_config
+from sdgraph.keras.models.exporting import model_config
 from sdgraph.keras.models.gradients import Gradients
 from sdgraph.keras.training import fitting, measuring
 from sdgraph.keras.training.batches import How, batches_of, one_batch
@@ -483,18 +485,38 @@ class Trained(Layer):
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
-        """Write the graph with its values into a file of ``.sdg``, for `SameDiff.load`.
+        """Write the model into a file of ``.keras``, for Keras 3 and `load_model`; or its graph, for `SameDiff.load`.
+
+        Into ``.keras`` go the layers, which calls which, their weights, and what the model was compiled with; the
+        optimizer begins anew. Layers, losses and metrics of your own are found again by ``custom_objects``. The file
+        replaces an old one as a whole.
 
         Args:
-            path: The file.
+            path: The file. If its name ends in ``.keras``, it is that; else it has the graph with its values, as
+                ``.sdg``.
             overwrite: Whether a file of that name may be replaced.
 
         Raises:
-            ArgumentError: If the file is there and may not be replaced.
+            ArgumentError: If the file is there and may not be replaced; for ``.h5``; and for what ``.keras`` cannot
+                hold: ops between layers, variables of no layer, functions in settings, a model whose call is code.
+            ArgumentTypeError: If it was compiled with a lambda, or an optimizer that is none of Keras'.
+            MissingDependencyError: If h5py is not installed, for ``.keras``.
         """
         if not flag("overwrite", overwrite) and Path(path).exists():
             raise ArgumentError("There is such a file.", given=str(path), fix="overwrite=True replaces it.")
-        return self.sd.save(path)
+        if str(path).endswith((".h5", ".hdf5")):
+            raise ArgumentError(
+                "Whole models are not written as HDF5.",
+                given=str(path),
+                fix="model.save('m.keras') writes a model, model.save_weights('m.weights.h5') its weights.",
+            )
+        if not str(path).endswith(".keras"):
+            return self.sd.save(path)
+        config = model_config(self)
+        if self._asked is not None:
+            config["compile_config"] = compile_config(self._asked.optimizer, self._asked.wishes)
+        settle(self.all_weights())
+        return stored.write_whole(self, config, path)
 
     def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> Path:
         """Write the values of `weights` into a file.

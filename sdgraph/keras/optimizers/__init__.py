@@ -25,7 +25,7 @@ from sdgraph.keras.optimizers.classes import (
     Optimizer,
     RMSprop,
 )
-from sdgraph.keras.optimizers.identifiers import get
+from sdgraph.keras.optimizers.identifiers import get, serialize
 
 __all__ = [
     "SGD",
@@ -42,6 +42,7 @@ __all__ = [
     "RMSprop",
     "get",
     "schedules",
+    "serialize",
 ]
 
 for _name in __all__:

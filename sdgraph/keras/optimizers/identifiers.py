@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from sdgraph.checks import is_finite
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.optimizers import classes, schedules
 from sdgraph.train.updating.updaters import Updater
@@ -92,3 +93,56 @@ def _schedule(config: Mapping[Any, Any]) -> Any:
     cls = getattr(schedules, name)
     known = {f.name for f in fields(cls)}
     return cls(**{k: v for k, v in config.get("config", {}).items() if k in known})
+
+
+def serialize(optimizer: Any) -> dict[str, Any]:
+    """An optimizer as plain data, in Keras 3's format, which `get` takes; without what it is at.
+
+    Args:
+        optimizer: An optimizer of `sdgraph.keras.optimizers`, or that of a model, with the rate it has now.
+
+    Raises:
+        ArgumentTypeError: For another one, or a schedule that is none of Keras'.
+
+    Example:
+        >>> from sdgraph.keras import optimizers
+        >>> found = serialize(optimizers.SGD(0.1, momentum=0.9))
+        >>> found["class_name"], found["config"]["momentum"]
+        ('SGD', 0.9)
+        >>> optimizers.get(found) == optimizers.SGD(0.1, momentum=0.9, name="sgd")
+        True
+    """
+    settings = getattr(optimizer, "settings", optimizer)
+    cls = type(settings)
+    if CLASSES.get(cls.__name__.lower()) is not cls:
+        raise ArgumentTypeError(
+            "This optimizer is none of Keras'.",
+            given=shown(settings),
+            expected=f"one of sdgraph.keras.optimizers: {listed([c.__name__ for c in CLASSES.values()])}",
+        )
+    config = {f.name: getattr(settings, f.name) for f in fields(cls)}
+    config |= {"name": settings.name or cls.__name__.lower(), "learning_rate": _rate(optimizer, settings)}
+    return _written("keras.optimizers", cls.__name__, config)
+
+
+def _rate(optimizer: Any, settings: Any) -> Any:
+    rate = settings.learning_rate
+    if is_finite(rate):
+        return float(optimizer.learning_rate)
+    cls = type(rate)
+    if getattr(schedules, cls.__name__, None) is not cls:
+        raise ArgumentTypeError(
+            "This learning rate is neither a number nor a schedule of Keras'.",
+            given=shown(rate),
+            expected=listed([name for name in schedules.__all__ if name != "LearningRateSchedule"]),
+        )
+    config = {f.name: getattr(rate, f.name) for f in fields(rate)}
+    return _written(
+        "keras.optimizers.schedules",
+        cls.__name__,
+        {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()},
+    )
+
+
+def _written(module: str, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"module": module, "class_name": name, "config": config, "registered_name": None}

@@ -271,7 +271,7 @@ MODULES = {
     "sdgraph": ["exp", "placeholder", "Huber", "math", "Samediff", "Variable"],
     "sdgraph.nd": ["exp", "huberLoss", "summ"],
     "sdgraph.losses": ["huber_loss", "Huber", "LossReduced"],
-    "sdgraph.keras": ["Huber", "lossess", "layers", "Modell"],
+    "sdgraph.keras": ["Huber", "lossess", "layerss", "Modell"],
     "sdgraph.keras.losses": ["Hubber", "mean_square_error"],
     "sdgraph.viz": ["plot", "plot_los"],
     "sdgraph.testing": ["check_grad"],
