@@ -74,8 +74,6 @@ class Layer:
     """Whether a mask of the inputs is one of the outputs."""
     does_less_when_frozen: bool = False
     """Whether it does in training what it does in use, if it is not to be trained."""
-    draws: bool = False
-    """Whether it draws random numbers in training, for which Keras keeps a state."""
     built: bool = False
     """Whether its weights were made."""
     read_from: Any = None

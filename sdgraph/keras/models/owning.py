@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sdgraph.keras.files.owners import Owner, Slot
 from sdgraph.keras.layers.layer import Layer
 
 
-def owner_of(layer: Layer, *, writing: bool = False) -> Owner:
-    """A layer and all in it.
-
-    Args:
-        layer: The layer.
-        writing: Whether layers that draw have the state that Keras keeps for them.
-
-    Returns:
-        The keys of its slots are `Weight` objects, and arrays for what only Keras has.
-    """
-    return _owner(layer, {}, writing)
+def owner_of(layer: Layer) -> Owner:
+    """A layer and all in it; the keys of its slots are `Weight` objects."""
+    return _owner(layer, {})
 
 
-def _owner(layer: Layer, seen: dict[int, Owner], writing: bool) -> Owner:
+def _owner(layer: Layer, seen: dict[int, Owner]) -> Owner:
     if id(layer) in seen:
         return seen[id(layer)]
     parts: dict[str, Any] = {}
     if getattr(layer, "is_made_of_calls", False):
-        parts["layers"] = [_owner(one, seen, writing) for one in layer.layers]  # type: ignore[attr-defined]
+        parts["layers"] = [_owner(one, seen) for one in layer.layers]  # type: ignore[attr-defined]
     else:
         for name, part in layer.parts().items():
             several = isinstance(part, list)
-            parts[name] = [_owner(one, seen, writing) for one in part] if several else _owner(part, seen, writing)
-    if writing and layer.draws:
-        state = Slot(np.zeros(2, "uint32"), (2,), False)
-        parts["seed_generator"] = Owner("SeedGenerator", "seed_generator", [state])
+            parts[name] = [_owner(one, seen) for one in part] if several else _owner(part, seen)
     slots = [Slot(w, w.shape, w.wanted) for w in layer.own_weights()]
     seen[id(layer)] = found = Owner(_class_name(layer), layer.name, slots, parts, layer.trainable, layer.read_from)
     return found

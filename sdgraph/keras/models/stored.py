@@ -11,7 +11,6 @@ import numpy as np
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.files.container import KerasFile, opened
-from sdgraph.keras.files.owners import Slot
 from sdgraph.keras.files.weights import Matched, match
 from sdgraph.keras.files.writing import write_weights
 from sdgraph.keras.layers.layer import Layer
@@ -27,7 +26,7 @@ def is_of_keras(path: str | os.PathLike[str]) -> bool:
 
 def write(model: Layer, path: str | os.PathLike[str]) -> Path:
     """Write a file of ``.weights.h5`` that the same model in Keras 3 loads."""
-    write_weights(path, owner_of(model, writing=True), _array)
+    write_weights(path, owner_of(model), lambda slot: slot.key.settle())
     return Path(path)
 
 
@@ -50,7 +49,3 @@ def _fitted(w: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.shape != w.shape:
         raise ShapeError("The array has another shape.", given=shape_str(array.shape), expected=shape_str(w.shape))
     return np.array(array, dtype=w.dtype)
-
-
-def _array(slot: Slot) -> np.ndarray[Any, Any]:
-    return slot.key if isinstance(slot.key, np.ndarray) else slot.key.settle()

@@ -367,12 +367,12 @@ class GroupedQueryAttention(Heads):
                 given=f"{shape_str(query_shape)} and {shape_str(value_shape)}",
             )
         many, few = self.num_query_heads, self.num_key_value_heads
-        self.query_dense = self.projection("query", (many, self.head_dim))
-        self.key_dense = self.projection("key", (few, self.head_dim))
+        self._query_dense = self.projection("query", (many, self.head_dim))
+        self._key_dense = self.projection("key", (few, self.head_dim))
         if self.use_gate:
-            self.gate_dense = self.projection("gate", (many, self.head_dim), activation="sigmoid")
-        self.value_dense = self.projection("value", (few, self.head_dim))
-        self.output_dense = self.projection("attention_output", (query_shape[-1],), 2)
+            self._gate_dense = self.projection("gate", (many, self.head_dim), activation="sigmoid")
+        self._value_dense = self.projection("value", (few, self.head_dim))
+        self._output_dense = self.projection("attention_output", (query_shape[-1],), 2)
 
     def call(
         self,
@@ -391,12 +391,12 @@ class GroupedQueryAttention(Heads):
         sd = query.sd
         wanted = flag("return_attention_scores", return_attention_scores)
         mask = self._mask(query, value, (query_mask, value_mask, key_mask, attention_mask), use_causal_mask)
-        gate = self.gate_dense(query) if self.use_gate else None
+        gate = self._gate_dense(query) if self.use_gate else None
         times = self.num_query_heads // self.num_key_value_heads
-        of_key, of_value = self.key_dense(value if key is None else key), self.value_dense(value)
+        of_key, of_value = self._key_dense(value if key is None else key), self._value_dense(value)
         shared = [sd.repeat(v, times, axis=2) if times > 1 else v for v in (of_key, of_value)]
-        projected = (self.query_dense(query), *shared)
+        projected = (self._query_dense(query), *shared)
         out, weights = self._weighed(
             projected, equations(4, (1,)), 1, mask, 1 / math.sqrt(self.head_dim), training, wanted
         )
-        return self._returned(self.output_dense(out if gate is None else out * gate), query_mask, weights, wanted)
+        return self._returned(self._output_dense(out if gate is None else out * gate), query_mask, weights, wanted)
