@@ -74,6 +74,8 @@ class LayerConfig:
     """The package it is registered in, if it is no class of Keras'."""
     where: str = ""
     """Its place in the file, for errors."""
+    function: str = ""
+    """The function of `keras.ops` that is called, if it is no layer at all; ``options`` are its settings."""
 
     @property
     def registered_name(self) -> str:

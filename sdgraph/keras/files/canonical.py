@@ -29,6 +29,9 @@ _OF_ALL: Final = {"name", "trainable", "dtype", *_SHAPES}
 _OF_KERAS: Final = {"keras", "tf_keras", "keras_core", "tensorflow", "builtins"}
 """The packages that Keras' own classes come from."""
 
+_OPERATIONS: Final = ("keras.src.ops.", "keras.ops.")
+"""Where the functions are that Keras 3 calls between layers, as for masks."""
+
 _QUANTISED: Final = re.compile(r"^(int|float)\d_|^gptq|^awq", re.IGNORECASE)
 _LARGEST: Final = 2**40
 
@@ -188,6 +191,8 @@ def layer_of(
     written = plain.get("class_name")
     if not isinstance(written, str):
         raise FormatError(f"{where} describes no layer: it has no class_name.", given=f"keys {shown(list(plain))}")
+    if layers is not None and _is_operation(plain, version):
+        return _operation(plain, name, layers, where)
     package, _, short = written.rpartition(">")
     registered = plain.get("registered_name")
     if isinstance(registered, str) and ">" in registered:
@@ -213,6 +218,23 @@ def layer_of(
         _package(package, plain.get("module")),
         where,
     )
+
+
+def _is_operation(plain: Mapping[str, Any], version: tuple[int, ...]) -> bool:
+    """Whether a function is called, and no layer; an ``.h5`` file does not tell, but layers may be trained."""
+    if "module" in plain or version < (3,):
+        return str(plain.get("module")).startswith(_OPERATIONS)
+    raw = plain.get("config")
+    return isinstance(raw, Mapping) and not {"trainable", "layers", *_SHAPES} & raw.keys()
+
+
+def _operation(plain: Mapping[str, Any], name: str, layers: Collection[str], where: str) -> LayerConfig:
+    """A function that is called on arrays in a functional model."""
+    cls = plain["class_name"]
+    raw = _settings(plain.get("config", {}), f"{where}/config")
+    options = {key: unwrapped(value) for key, value in raw.items() if key != "name"}
+    calls = calls_of(plain.get("inbound_nodes", []), layers, cls, f"{where}/inbound_nodes")
+    return LayerConfig(cls, name, options, calls=calls, written_as=cls, where=where, function=snake_case(cls))
 
 
 def _package(package: str, module: Any) -> str | None:

@@ -19,6 +19,7 @@ from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.trees import leaves_by_key
+from sdgraph.keras.models import operations
 from sdgraph.keras.models.model import Model
 from sdgraph.keras.models.sequential import Sequential
 from sdgraph.samediff import SameDiff
@@ -61,9 +62,9 @@ class Building:
                 f"{self._path}: the layers of {config.name!r} do not fit together: {e.message}", given=e.given or ""
             ) from e
         found.trainable = config.trainable and found.trainable
-        for layer, one in zip(made.values(), config.layers, strict=True):
+        for one in config.layers:
             if not one.trainable:
-                layer.trainable = False
+                made[one.name].trainable = False
         return found
 
     def _failed(self) -> FormatError:
@@ -79,6 +80,10 @@ class Building:
         """The layers by the names that the file has for them; what is in the way is noted."""
         found: dict[str, Layer] = {}
         for one in config.layers:
+            if one.function:
+                if why := operations.problem(one):
+                    self._problem(one, why)
+                continue
             layer = self.layer(one)
             if layer is not None:
                 found[one.name] = layer
@@ -198,12 +203,15 @@ class Building:
             return found[v.tensor]
 
         for one, k in config.steps():
+            call = one.calls[k] if one.calls else Call(())
+            given = _mapped(tensor, call.args), _mapped(tensor, dict(call.kwargs))
+            if one.function:
+                outputs[one.name, k] = operations.called(one, *given)
+                continue
             layer = made[one.name]
             if isinstance(layer, InputLayer):
                 outputs[one.name, 0] = layer.placeholder(sd)
                 continue
-            call = one.calls[k] if one.calls else Call(())
-            given = _mapped(tensor, call.args), _mapped(tensor, dict(call.kwargs))
             outputs[one.name, k] = layer.on_variables(sd, given[0], self._keywords(layer, given[1], one))
         inputs, ends = _mapped(tensor, config.inputs), _mapped(tensor, config.outputs)
         found = Model(inputs, ends, name=name)
