@@ -116,4 +116,6 @@ class Masking(Layer):
 
     def call(self, inputs: SDVariable) -> SDVariable:
         """The inputs, and 0 where they are left out."""
-        return inputs.sd.where(inputs.sd.any(inputs.sd.neq(inputs, self.mask_value), axis=-1, keepdims=True), inputs, 0.0)
+        return inputs.sd.where(
+            inputs.sd.any(inputs.sd.neq(inputs, self.mask_value), axis=-1, keepdims=True), inputs, 0.0
+        )

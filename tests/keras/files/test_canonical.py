@@ -179,7 +179,10 @@ def test_defaults_that_changed(version, config, options):
 
 def test_layers_for_cudnn_are_the_usual_ones():
     assert layer("CuDNNGRU", K2, units=2).options == {
-        **{"units": 2, "activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True},
+        "units": 2,
+        "activation": "tanh",
+        "recurrent_activation": "sigmoid",
+        "reset_after": True,
     }
     assert layer("CuDNNLSTM", K22, units=2).options["recurrent_activation"] == "sigmoid"
 

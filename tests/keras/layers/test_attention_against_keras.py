@@ -22,7 +22,13 @@ CASES = [
     ("MultiHeadAttention", (Q, V), {}, {"attention_mask": array((2, 3, 5), dtype="bool")}, None),
     ("MultiHeadAttention", (Q, V), {}, {"attention_mask": array((3, 5), dtype="bool")}, [None, VM]),
     ("GroupQueryAttention", (Q, V), GQA, {}, None),
-    ("GroupQueryAttention", (Q, V), {**GQA, "use_bias": False, "sliding_window": 2}, {"use_causal_mask": True}, [QM, VM]),
+    (
+        "GroupQueryAttention",
+        (Q, V),
+        {**GQA, "use_bias": False, "sliding_window": 2},
+        {"use_causal_mask": True},
+        [QM, VM],
+    ),
     ("GroupQueryAttention", (Q, V), {**GQA, "use_gate": True}, {"return_attention_scores": True}, [QM, VM]),
 ]
 AXES = [

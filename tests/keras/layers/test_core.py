@@ -1,5 +1,6 @@
-import numpy as np, pytest
-from tests.keras.layers.against_keras import check, array
+import pytest
+
+from tests.keras.layers.against_keras import array, check
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 
