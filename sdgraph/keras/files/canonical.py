@@ -34,6 +34,8 @@ _OPERATIONS: Final = ("keras.src.ops.", "keras.ops.")
 
 _QUANTISED: Final = re.compile(r"^(int|float)\d_|^gptq|^awq", re.IGNORECASE)
 _LARGEST: Final = 2**40
+_MOST_WORK: Final = 20_000
+"""Calls of layers, and arrays that they take: more than any network has; some levels of models in models have more."""
 
 
 def model_of(config: Mapping[str, Any], version: tuple[int, ...], where: str) -> ModelConfig:
@@ -58,14 +60,27 @@ def model_of(config: Mapping[str, Any], version: tuple[int, ...], where: str) ->
     if name in SEQUENTIAL:
         # It is a list until Keras 2.2.2.
         plain = {"layers": settings} if isinstance(settings, list) else _settings(settings, where)
-        return _sequential(plain, version, where, config.get("build_config"))
+        return _bounded(_sequential(plain, version, where, config.get("build_config")), where)
     if name in FUNCTIONAL:
-        return _functional(_settings(settings, where), version, where)
+        model = _bounded(_functional(_settings(settings, where), version, where), where)
+        model.steps()  # It looks whether there is an order.
+        return model
     raise FormatError(
         f"The model is a {shown(name)}, whose call is code, and code is not in the file.",
         expected="a Sequential or a Functional model",
         fix="Build the model, and load its weights.",
     )
+
+
+def _bounded(model: ModelConfig, where: str) -> ModelConfig:
+    work = model.work()
+    if work > _MOST_WORK:
+        raise FormatError(
+            f"{where} has more calls of layers than any model.",
+            given=f"{work:,} calls and arrays that they take",
+            expected=f"at most {_MOST_WORK:,}",
+        )
+    return model
 
 
 def _settings(value: Any, where: str) -> Mapping[str, Any]:
@@ -75,7 +90,9 @@ def _settings(value: Any, where: str) -> Mapping[str, Any]:
 
 
 def _list(settings: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    value = settings.get(key, [])
+    if key not in settings:
+        raise FormatError(f"{where} has no {key}.", given=f"keys {shown(list(settings))}")
+    value = settings[key]
     if not isinstance(value, list):
         raise FormatError(f"{where}/{key} is no list.", given=shown(value))
     return value
@@ -110,7 +127,7 @@ def _functional(settings: Mapping[str, Any], version: tuple[int, ...], where: st
     layers = _layers(settings, version, where, functional=True)
     names = {layer.name for layer in layers}
     built_in = {layer.name for layer in layers if layer.model is not None and layer.model.kind == "Functional"}
-    model = ModelConfig(
+    return ModelConfig(
         "Functional",
         _text(settings.get("name"), f"{where}/name", "functional"),
         layers,
@@ -119,8 +136,6 @@ def _functional(settings: Mapping[str, Any], version: tuple[int, ...], where: st
         settings.get("trainable") is not False,
         policy_of(settings.get("dtype"), where),
     )
-    model.steps()  # It looks whether there is an order.
-    return model
 
 
 def _counted(end: Any, built_in: Collection[str]) -> Any:
@@ -271,6 +286,11 @@ def policy_of(value: Any, where: str) -> str | None:
     while isinstance(told, Mapping):
         settings = told.get("config")
         inner = settings if isinstance(settings, Mapping) else {}
+        if "mode" in inner or inner.get("policy_map"):
+            raise FormatError(
+                f"{where}: weights are quantised, or each layer has a policy of its own, which is not read.",
+                given=shown(told),
+            )
         told = inner.get("name", inner.get("default_policy"))
     if told is None:
         return None
