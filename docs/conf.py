@@ -21,6 +21,7 @@ extensions = [
     "docstrings",
     "generated_pages",
     "gradient_rules",
+    "keras_lacking",
     "loss_gallery",
     "loss_tables",
     "measured_tables",

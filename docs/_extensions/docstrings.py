@@ -43,19 +43,37 @@ def is_machinery(name: str, of: str = SameDiff.__name__) -> bool:
     return of in _ONE_OF and name not in dir(_ONE_OF[of])
 
 
+_BASES = {"sdgraph.keras.layers": "Layer", "sdgraph.keras.metrics": "Metric", "sdgraph.keras.models": "Model"}
+"""Of the classes of a module the one whose members are told; the others have the same, as their own text says."""
+
+
+def _is_told_of_the_base(module: str, of: str, name: str) -> bool:
+    return module in _BASES and of != _BASES[module] and not (of == "Sequential" and name in ("add", "pop"))
+
+
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:
-    of = app.env.temp_data.get("autodoc:class") if what == "class" else None
+    within = app.env.temp_data
+    of = within.get("autodoc:class") if what == "class" else None
+    if of and _is_told_of_the_base(within.get("autodoc:module") or "", of, name):
+        return True
     return True if type(obj).__name__ == "_tuplegetter" or (of and is_machinery(name, of)) else None
 
 
-_MEANT = {"History": "sdgraph.train.History"}
+_MEANT = {
+    "Average": "sdgraph.train.Average",
+    "History": "sdgraph.train.History",
+    "TrainingConfig": "sdgraph.train.TrainingConfig",
+}
 """Types that several pages have, as annotations without a module mean them."""
+_MEANT_ON = {"reference/keras": {"TrainingConfig": "sdgraph.keras.files.training_config.TrainingConfig"}}
+"""The same by page, where a page means others."""
 
 
 def _name_types(app, doctree) -> None:
+    meant = _MEANT | _MEANT_ON.get(app.env.docname, {})
     for reference in doctree.findall(pending_xref):
-        if reference.get("refdomain") == "py" and (meant := _MEANT.get(reference["reftarget"])):
-            reference["reftarget"] = meant
+        if reference.get("refdomain") == "py" and reference["reftarget"] in meant:
+            reference["reftarget"] = meant[reference["reftarget"]]
 
 
 def setup(app):

@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-NEEDS = {"to_onnx.md": ["onnx", "onnxruntime"]}
+NEEDS = {"from_keras.md": ["h5py"], "to_onnx.md": ["onnx", "onnxruntime"]}
 """Pages whose code needs packages that not everybody has."""
+FILES = {"from_keras.md": ["notebooks/data/digits.keras"]}
+"""Files that pages open."""
 
 
 def pages_with_code() -> list[Path]:
@@ -30,6 +33,8 @@ def run_prompt_block(source: str, names: dict, page: str, line: int) -> None:
 def test_code_on_page(page, tmp_path, monkeypatch):
     for package in NEEDS.get(page.name, ()):
         pytest.importorskip(package)
+    for file in FILES.get(page.name, ()):
+        shutil.copy(ROOT / file, tmp_path)
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
     names: dict = {"__name__": "__main__"}

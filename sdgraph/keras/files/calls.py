@@ -13,6 +13,8 @@ _TENSOR: Final = "__keras_tensor__"
 _SLICE: Final = "__slice__"
 _ELLIPSIS: Final = "__ellipsis__"
 _CONSTANT: Final = "_CONSTANT_VALUE"
+_PHASE: Final = "training"
+"""What Keras 3 writes the default of into files, and takes from the model whenever that is called."""
 
 STATES_IN_LIST: Final = {"RNN", "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"}
 """Layers that Keras 1 and 2 write with one list for the sequence and the states it begins with."""
@@ -42,7 +44,7 @@ def _call(node: Any, layers: Collection[str], class_name: str, where: str) -> Ca
             raise FormatError(f"{where} is no call.", given=shown(node), expected="args and kwargs")
         return Call(
             tuple(_new(one, layers, f"{where}/args[{k}]") for k, one in enumerate(args)),
-            {name: _new(one, layers, f"{where}/kwargs/{name}") for name, one in kwargs.items()},
+            {name: _new(one, layers, f"{where}/kwargs/{name}") for name, one in kwargs.items() if name != _PHASE},
         )
     return _old_call(node, layers, class_name, where)
 

@@ -247,6 +247,17 @@ def test_arrays_and_keywords_of_calls():
     assert model.layer("y").calls == (Call(({"p": TensorRef("c", 0, 0), "q": TensorRef("o", 0, 0)},)),)
 
 
+def test_whether_keras_3_trains_is_not_what_its_calls_say():
+    # It writes what is the default of a call, and overrules it, also what was asked for, as long as a model is trained.
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    new = [{"args": [tensor], "kwargs": {"training": False, "mask": None}}]
+    old = [[["x", 0, 0, {"training": False}]]]
+    x = entry("x", class_name="InputLayer", batch_shape=[None, 3])
+    for version, nodes, kwargs in ((K3, new, {"mask": None}), (K2, old, {"training": False})):
+        model = functional([x, entry("y", nodes, "Dropout", rate=0.5)], version)
+        assert model.layer("y").calls == (Call((TensorRef("x", 0, 0),), kwargs),)
+
+
 def test_a_shared_layer_has_several_calls_and_order_is_that_of_arrays():
     model = functional([X, entry("y", [[["b", 0, 0]], [["x", 0, 0]]]), entry("b", [[["y", 1, 0]]])])
     assert [(one.name, k) for one, k in model.steps()] == [("x", 0), ("y", 1), ("b", 0), ("y", 0)]
