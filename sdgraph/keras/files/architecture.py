@@ -74,11 +74,21 @@ class LayerConfig:
     """The package it is registered in, if it is no class of Keras'."""
     where: str = ""
     """Its place in the file, for errors."""
+    function: str = ""
+    """The function of `keras.ops` that is called, if it is no layer at all; ``options`` are its settings."""
 
     @property
     def registered_name(self) -> str:
         """The name by which a caller gives a class of his own."""
         return f"{self.package}>{self.class_name}" if self.package else self.class_name
+
+    def work(self) -> int:
+        """How many layers its calls go through, and arrays they take, with those of the layers in it."""
+        inner = [one for value in self.options.values() for one in (value if isinstance(value, tuple) else (value,))]
+        each = 1 + sum(one.work() for one in inner if isinstance(one, LayerConfig))
+        if self.model is not None:
+            each += self.model.work()
+        return each * max(len(self.calls), 1) + sum(1 for call in self.calls for _ in call.refs())
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,10 @@ class ModelConfig:
             if layer.name == name:
                 return layer
         raise KeyError(name)
+
+    def work(self) -> int:
+        """How many layers a call goes through, and arrays they take; a model in it counts for each of its calls."""
+        return sum(layer.work() for layer in self.layers)
 
     def names(self) -> list[str]:
         """The names of its layers, in order."""

@@ -10,6 +10,8 @@ from sdgraph.errors import FormatError, shown
 from sdgraph.keras.files.architecture import Call, TensorRef
 
 _TENSOR: Final = "__keras_tensor__"
+_SLICE: Final = "__slice__"
+_ELLIPSIS: Final = "__ellipsis__"
 _CONSTANT: Final = "_CONSTANT_VALUE"
 _PHASE: Final = "training"
 """What Keras 3 writes the default of into files, and takes from the model whenever that is called."""
@@ -53,10 +55,26 @@ def _new(value: Any, layers: Collection[str], where: str) -> Any:
         return [_new(one, layers, where) for one in value]
     if not isinstance(value, Mapping):
         return value
+    config = value.get("config")
+    if value.get("class_name") == _SLICE:
+        return _slice(config, where)
+    if value.get("class_name") == _ELLIPSIS:
+        return Ellipsis
     if value.get("class_name") != _TENSOR:
         return {name: _new(one, layers, where) for name, one in value.items()}
-    config = value.get("config")
     return reference(config.get("keras_history") if isinstance(config, Mapping) else None, layers, where)
+
+
+def _slice(config: Any, where: str) -> slice:
+    """A part of an axis.
+
+    Raises:
+        FormatError: If its ends are no numbers.
+    """
+    ends = [config.get(k) for k in ("start", "stop", "step")] if isinstance(config, Mapping) else [False]
+    if not all(end is None or is_whole(end) for end in ends):
+        raise FormatError(f"{where} is no part of an axis.", given=shown(config), expected="whole numbers")
+    return slice(*ends)
 
 
 def reference(value: Any, layers: Collection[str], where: str) -> TensorRef:

@@ -29,8 +29,13 @@ _OF_ALL: Final = {"name", "trainable", "dtype", *_SHAPES}
 _OF_KERAS: Final = {"keras", "tf_keras", "keras_core", "tensorflow", "builtins"}
 """The packages that Keras' own classes come from."""
 
+_OPERATIONS: Final = ("keras.src.ops.", "keras.ops.")
+"""Where the functions are that Keras 3 calls between layers, as for masks."""
+
 _QUANTISED: Final = re.compile(r"^(int|float)\d_|^gptq|^awq", re.IGNORECASE)
 _LARGEST: Final = 2**40
+_MOST_WORK: Final = 20_000
+"""Calls of layers, and arrays that they take: more than any network has; some levels of models in models have more."""
 
 
 def model_of(config: Mapping[str, Any], version: tuple[int, ...], where: str) -> ModelConfig:
@@ -55,14 +60,27 @@ def model_of(config: Mapping[str, Any], version: tuple[int, ...], where: str) ->
     if name in SEQUENTIAL:
         # It is a list until Keras 2.2.2.
         plain = {"layers": settings} if isinstance(settings, list) else _settings(settings, where)
-        return _sequential(plain, version, where, config.get("build_config"))
+        return _bounded(_sequential(plain, version, where, config.get("build_config")), where)
     if name in FUNCTIONAL:
-        return _functional(_settings(settings, where), version, where)
+        model = _bounded(_functional(_settings(settings, where), version, where), where)
+        model.steps()  # It looks whether there is an order.
+        return model
     raise FormatError(
         f"The model is a {shown(name)}, whose call is code, and code is not in the file.",
         expected="a Sequential or a Functional model",
         fix="Build the model, and load its weights.",
     )
+
+
+def _bounded(model: ModelConfig, where: str) -> ModelConfig:
+    work = model.work()
+    if work > _MOST_WORK:
+        raise FormatError(
+            f"{where} has more calls of layers than any model.",
+            given=f"{work:,} calls and arrays that they take",
+            expected=f"at most {_MOST_WORK:,}",
+        )
+    return model
 
 
 def _settings(value: Any, where: str) -> Mapping[str, Any]:
@@ -72,7 +90,9 @@ def _settings(value: Any, where: str) -> Mapping[str, Any]:
 
 
 def _list(settings: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    value = settings.get(key, [])
+    if key not in settings:
+        raise FormatError(f"{where} has no {key}.", given=f"keys {shown(list(settings))}")
+    value = settings[key]
     if not isinstance(value, list):
         raise FormatError(f"{where}/{key} is no list.", given=shown(value))
     return value
@@ -107,7 +127,7 @@ def _functional(settings: Mapping[str, Any], version: tuple[int, ...], where: st
     layers = _layers(settings, version, where, functional=True)
     names = {layer.name for layer in layers}
     built_in = {layer.name for layer in layers if layer.model is not None and layer.model.kind == "Functional"}
-    model = ModelConfig(
+    return ModelConfig(
         "Functional",
         _text(settings.get("name"), f"{where}/name", "functional"),
         layers,
@@ -116,8 +136,6 @@ def _functional(settings: Mapping[str, Any], version: tuple[int, ...], where: st
         settings.get("trainable") is not False,
         policy_of(settings.get("dtype"), where),
     )
-    model.steps()  # It looks whether there is an order.
-    return model
 
 
 def _counted(end: Any, built_in: Collection[str]) -> Any:
@@ -188,6 +206,8 @@ def layer_of(
     written = plain.get("class_name")
     if not isinstance(written, str):
         raise FormatError(f"{where} describes no layer: it has no class_name.", given=f"keys {shown(list(plain))}")
+    if layers is not None and _is_operation(plain, version):
+        return _operation(plain, name, layers, where)
     package, _, short = written.rpartition(">")
     registered = plain.get("registered_name")
     if isinstance(registered, str) and ">" in registered:
@@ -213,6 +233,23 @@ def layer_of(
         _package(package, plain.get("module")),
         where,
     )
+
+
+def _is_operation(plain: Mapping[str, Any], version: tuple[int, ...]) -> bool:
+    """Whether a function is called, and no layer; an ``.h5`` file does not tell, but layers may be trained."""
+    if "module" in plain or version < (3,):
+        return str(plain.get("module")).startswith(_OPERATIONS)
+    raw = plain.get("config")
+    return isinstance(raw, Mapping) and not {"trainable", "layers", *_SHAPES} & raw.keys()
+
+
+def _operation(plain: Mapping[str, Any], name: str, layers: Collection[str], where: str) -> LayerConfig:
+    """A function that is called on arrays in a functional model."""
+    cls = plain["class_name"]
+    raw = _settings(plain.get("config", {}), f"{where}/config")
+    options = {key: unwrapped(value) for key, value in raw.items() if key != "name"}
+    calls = calls_of(plain.get("inbound_nodes", []), layers, cls, f"{where}/inbound_nodes")
+    return LayerConfig(cls, name, options, calls=calls, written_as=cls, where=where, function=snake_case(cls))
 
 
 def _package(package: str, module: Any) -> str | None:
@@ -249,6 +286,11 @@ def policy_of(value: Any, where: str) -> str | None:
     while isinstance(told, Mapping):
         settings = told.get("config")
         inner = settings if isinstance(settings, Mapping) else {}
+        if "mode" in inner or inner.get("policy_map"):
+            raise FormatError(
+                f"{where}: weights are quantised, or each layer has a policy of its own, which is not read.",
+                given=shown(told),
+            )
         told = inner.get("name", inner.get("default_policy"))
     if told is None:
         return None

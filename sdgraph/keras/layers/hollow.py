@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.errors import ShapeError
+from sdgraph.infer.aval import shape_str
+
 
 class _Mode(threading.local):
     on: bool = False
@@ -36,5 +39,12 @@ def is_hollow() -> bool:
 
 
 def hollow_array(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """An array of zeros that takes no memory."""
-    return np.broadcast_to(np.zeros((), dtype), sizes)
+    """An array of zeros that takes no memory.
+
+    Raises:
+        ShapeError: If no array has so many numbers.
+    """
+    try:
+        return np.broadcast_to(np.zeros((), dtype), sizes)
+    except ValueError as e:
+        raise ShapeError("No weight is as large as this one.", given=shape_str(sizes)) from e

@@ -7,7 +7,8 @@ once. Must not know containers or weights.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sdgraph.build.variable import SDVariable
@@ -18,7 +19,8 @@ from sdgraph.keras.layers import BY_NAME, Lambda
 from sdgraph.keras.layers.inputs import InputLayer
 from sdgraph.keras.layers.lacking import reason
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.trees import leaves_by_key
+from sdgraph.keras.layers.trees import leaves, leaves_by_key
+from sdgraph.keras.models import operations
 from sdgraph.keras.models.model import Model
 from sdgraph.keras.models.sequential import Sequential
 from sdgraph.samediff import SameDiff
@@ -27,6 +29,9 @@ from sdgraph.wording import did_you_mean
 _CODE = "what it computes is code, which is not read from files"
 _SHOWN = 12
 """How many problems an error lists."""
+
+_LARGEST = 2**63
+"""No setting is a larger number."""
 
 
 class Building:
@@ -52,19 +57,26 @@ class Building:
         made = self._layers(config)
         if self.problems:
             raise self._failed()
-        try:
+        with self._fitting(config):
             found = self._put_together(config, made, sd)
+        found.trainable = config.trainable and found.trainable
+        for one in config.layers:
+            if not one.trainable:
+                made[one.name].trainable = False
+        return found
+
+    @contextmanager
+    def _fitting(self, config: ModelConfig | LayerConfig) -> Iterator[None]:
+        """Whatever is raised is an error of the file: calls are in it that nobody would write."""
+        try:
+            yield
         except FormatError:
             raise
-        except SDGraphError as e:
-            raise FormatError(
-                f"{self._path}: the layers of {config.name!r} do not fit together: {e.message}", given=e.given or ""
-            ) from e
-        found.trainable = config.trainable and found.trainable
-        for layer, one in zip(made.values(), config.layers, strict=True):
-            if not one.trainable:
-                layer.trainable = False
-        return found
+        except Exception as e:
+            what = f"the layers of {config.name!r} do not fit together"
+            if isinstance(config, LayerConfig):
+                what = f"{config.written_as} {config.name!r} at {config.where} cannot be called so"
+            raise FormatError(f"{self._path}: {what}.", given=_reason(e)) from e
 
     def _failed(self) -> FormatError:
         more = len(self.problems) - _SHOWN
@@ -79,6 +91,10 @@ class Building:
         """The layers by the names that the file has for them; what is in the way is noted."""
         found: dict[str, Layer] = {}
         for one in config.layers:
+            if one.function:
+                if why := operations.problem(one):
+                    self._problem(one, why)
+                continue
             layer = self.layer(one)
             if layer is not None:
                 found[one.name] = layer
@@ -95,6 +111,10 @@ class Building:
             return None
         settings = {k: self._setting(v) for k, v in config.options.items()}
         settings = self._known(cls, config, settings)
+        for k, v in settings.items():
+            if any(isinstance(n, int) and abs(n) > _LARGEST for n in leaves(v)):
+                self._problem(config, f"{k} is too large: {shown(v)}")
+                return None
         settings |= {"name": config.name.replace("/", "_")}
         if cls is InputLayer:
             settings |= {"batch_shape": config.input_shape, "dtype": self._fed(config.dtype)}
@@ -102,8 +122,8 @@ class Building:
             settings |= {"trainable": config.trainable, "dtype": self._dtype or config.dtype}
         try:
             layer = cls(**settings)
-        except (SDGraphError, TypeError) as e:
-            self._problem(config, " ".join(filter(None, (getattr(e, "message", str(e)), getattr(e, "given", None)))))
+        except Exception as e:  # Settings are of any kind.
+            self._problem(config, _reason(e))
             return None
         layer.read_from = config
         return layer
@@ -114,7 +134,8 @@ class Building:
         made = self._layers(config.model)
         if len(self.problems) > before:
             return None
-        found = self._put_together(config.model, made, None)
+        with self._fitting(config.model):
+            found = self._put_together(config.model, made, None)
         found.name = config.name.replace("/", "_")
         found.read_from = config
         return found
@@ -128,8 +149,9 @@ class Building:
             return None
         found = BY_NAME.get(config.class_name)
         if found is None or found is Lambda:
-            why = _CODE if found is Lambda else reason(config.class_name, BY_NAME) or "there is no such layer here"
-            self._problem(config, " ".join(filter(None, (why, did_you_mean(config.class_name, BY_NAME)))))
+            why = _CODE if found is Lambda else reason(config.class_name, BY_NAME)
+            meant = f"there is no such layer here. {did_you_mean(config.class_name, BY_NAME)}".rstrip()
+            self._problem(config, why or meant)
             return None
         return found
 
@@ -182,8 +204,7 @@ class Building:
         if entries and not isinstance(entries[0], InputLayer) and config.input_shape is not None:
             dtype = "int32" if config.layers[0].class_name == "Embedding" else self._dtype
             entries.insert(0, InputLayer(batch_shape=config.input_shape, dtype=dtype))
-        for layer in entries:
-            found.add(layer)
+        found.add_all(entries)
         return found
 
     def _functional(self, config: ModelConfig, made: Mapping[str, Layer], sd: SameDiff, name: str) -> Model:
@@ -192,19 +213,25 @@ class Building:
         def tensor(v: Any) -> Any:
             if not isinstance(v, TensorRef):
                 return v
-            found = leaves_by_key(outputs[v.layer, v.node])
+            found = leaves_by_key(outputs.get((v.layer, v.node), []))
             if not 0 <= v.tensor < len(found):
-                raise FormatError(f"{self._path}: {v.layer!r} has no output {v.tensor}.")
+                raise FormatError(f"{self._path}: {v.layer!r} has no output {v.tensor} of call {v.node}.")
             return found[v.tensor]
 
         for one, k in config.steps():
+            call = one.calls[k] if one.calls else Call(())
+            given = _mapped(tensor, call.args), _mapped(tensor, dict(call.kwargs))
+            if one.function:
+                with self._fitting(one):
+                    outputs[one.name, k] = operations.called(one, *given)
+                continue
             layer = made[one.name]
             if isinstance(layer, InputLayer):
                 outputs[one.name, 0] = layer.placeholder(sd)
                 continue
-            call = one.calls[k] if one.calls else Call(())
-            given = _mapped(tensor, call.args), _mapped(tensor, dict(call.kwargs))
-            outputs[one.name, k] = layer.on_variables(sd, given[0], self._keywords(layer, given[1], one))
+            keywords = self._keywords(layer, given[1], one)
+            with self._fitting(one):
+                outputs[one.name, k] = layer.on_variables(sd, given[0], keywords)
         inputs, ends = _mapped(tensor, config.inputs), _mapped(tensor, config.outputs)
         found = Model(inputs, ends, name=name)
         found.order_layers([one.name.replace("/", "_") for one in config.layers])
@@ -232,6 +259,13 @@ def _dtype_of(config: ModelConfig) -> str:
     """The dtype of a graph for a model, in which layers of one precision compute without casts."""
     told = {one.dtype for one in config.layers if one.dtype is not None and one.dtype.startswith("float")}
     return "float64" if told == {"float64"} else "float32"
+
+
+def _reason(e: Exception) -> str:
+    """What an error says, in one line."""
+    if not isinstance(e, SDGraphError):
+        return f"{type(e).__name__}: {str(e)[:200]}"
+    return " ".join(filter(None, (e.message, e.given)))
 
 
 def _mapped(f: Any, tree: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdgraph.build.annotations import readable
-from sdgraph.errors import ArgumentTypeError, FormatError, shown
+from sdgraph.errors import ArgumentTypeError, FormatError, SDGraphError, shown
 from sdgraph.infer.aval import as_dtype, is_floating
 from sdgraph.keras.files.canonical import model_of
 from sdgraph.keras.files.container import MAX_BYTES, KerasFile, opened
@@ -113,13 +113,21 @@ class _Loading:
         return [*(f"the array {one}" for one in matched.left_over), *renamed]
 
     def _compile(self, model: Model, training: TrainingConfig) -> None:
-        model.compile(
-            training.optimizer or "rmsprop",
-            training.loss,
-            training.loss_weights,
-            _read(training.metrics),
-            _read(training.weighted_metrics),
-        )
+        try:
+            model.compile(
+                training.optimizer or "rmsprop",
+                training.loss,
+                training.loss_weights,
+                _read(training.metrics),
+                _read(training.weighted_metrics),
+            )
+        except Exception as e:
+            why = " ".join(filter(None, (e.message, e.given))) if isinstance(e, SDGraphError) else repr(e)[:200]
+            raise FormatError(
+                f"{self._file.path}: the model cannot be compiled as it was.",
+                given=why,
+                fix="Pass what is your own in custom_objects, or read it with enforce_training_config=False.",
+            ) from e
 
 
 def _read(metrics: Any) -> Any:

@@ -45,8 +45,24 @@ class Sequential(Model):
         self._first: InputLayer | None = None
         if layers is not None and not isinstance(layers, list | tuple):
             raise ArgumentTypeError("The layers of a model are a list.", given=shown(layers))
-        for layer in layers or ():
-            self.add(layer)
+        self.add_all(layers or ())
+
+    def add_all(self, layers: Sequence[Any]) -> None:
+        """Put layers at the end, of all of which inputs and outputs are found at once.
+
+        Raises:
+            ArgumentTypeError: If one is no layer.
+            ArgumentError: If a name is taken, or an input comes later.
+        """
+        before = list(self._order), self._first
+        try:
+            for layer in layers:
+                self._put(layer)
+            if self._first is not None and self._order:
+                self._connect_from(self._first)
+        except BaseException:
+            self._order, self._first = before
+            raise
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer at the end.
@@ -59,6 +75,19 @@ class Sequential(Model):
             ArgumentTypeError: If it is no layer.
             ArgumentError: If its name is taken, or an input comes later.
         """
+        before = list(self._order), self._first
+        try:
+            self._put(layer)
+            if self._outputs:
+                self._connect(self.inputs[0], layer.on_variables(self.sd, (self.output,), {}))
+            elif self._first is not None and self._order:
+                self._connect_from(self._first)
+        except BaseException:
+            self._order, self._first = before
+            raise
+
+    def _put(self, layer: Any) -> None:
+        """Have a layer at the end of the list."""
         if isinstance(layer, SDVariable | InputLayer):
             self._begin_with(layer)
             return
@@ -76,19 +105,7 @@ class Sequential(Model):
             )
         if not self._order and self._first is None:
             self._first = _first(layer)
-        if self._outputs:
-            out = layer.on_variables(self.sd, (self.output,), {})
-            self._order.append(layer)
-            self._connect(self.inputs[0], out)
-        elif self._first is not None:
-            self._order.append(layer)
-            try:
-                self._connect_from(self._first)
-            except BaseException:
-                self._order.pop()
-                raise
-        else:
-            self._order.append(layer)
+        self._order.append(layer)
 
     def _begin_with(self, given: SDVariable | InputLayer) -> None:
         if self._first is not None or self._order:

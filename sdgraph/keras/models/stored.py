@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sdgraph.errors import ShapeError
+from sdgraph.errors import FormatError, ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.files.container import KerasFile, opened
 from sdgraph.keras.files.weights import Matched, match
@@ -55,4 +55,10 @@ def give(file: KerasFile, model: Layer, *, by_name: bool = False) -> Matched:
 def _fitted(w: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.shape != w.shape:
         raise ShapeError("The array has another shape.", given=shape_str(array.shape), expected=shape_str(w.shape))
+    if not np.can_cast(array.dtype, w.dtype, "same_kind"):
+        raise FormatError(
+            f"The numbers for the weight {w.name!r} would be rounded.",
+            given=f"{array.dtype.name} in the file",
+            expected=w.dtype.name,
+        )
     return np.array(array, dtype=w.dtype)

@@ -106,7 +106,9 @@ def test_a_compiled_model_measures_the_same(tmp_path):
     again = ours.load_model(tmp_path / "again.keras")
     assert again.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-4)
     # What Keras makes of the same program has its layers, and so its weights, in the same order.
-    assert [w.path.split("/")[-2:] for w in branching(keras).weights] == [w.path.split("/")[-2:] for w in theirs.weights]
+    assert [w.path.split("/")[-2:] for w in branching(keras).weights] == [
+        w.path.split("/")[-2:] for w in theirs.weights
+    ]
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "RMSprop", "Adam", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl",
