@@ -364,7 +364,7 @@ class Layer:
 
     @property
     def losses(self) -> list[Any]:
-        """What `add_loss` and regularizers added in the last call, as arrays if that was one on arrays, or variables."""
+        """What `add_loss` and regularizers added in the last call, as arrays if that was on arrays, else variables."""
         if self._last_losses is not None:
             return list(self._last_losses)
         sd = self._home
