@@ -32,6 +32,9 @@ _OF_KERAS: Final = {"keras", "tf_keras", "keras_core", "tensorflow", "builtins"}
 _OPERATIONS: Final = ("keras.src.ops.", "keras.ops.")
 """Where the functions are that Keras 3 calls between layers, as for masks."""
 
+_CAST: Final = "Cast"
+"""The one of them that has a dtype, as layers have."""
+
 _QUANTISED: Final = re.compile(r"^(int|float)\d_|^gptq|^awq", re.IGNORECASE)
 _LARGEST: Final = 2**40
 _MOST_WORK: Final = 20_000
@@ -236,11 +239,13 @@ def layer_of(
 
 
 def _is_operation(plain: Mapping[str, Any], version: tuple[int, ...]) -> bool:
-    """Whether a function is called, and no layer; an ``.h5`` file does not tell, but layers may be trained."""
+    """Whether a function is called, and no layer; an ``.h5`` file tells it by what all layers have."""
     if "module" in plain or version < (3,):
         return str(plain.get("module")).startswith(_OPERATIONS)
     raw = plain.get("config")
-    return isinstance(raw, Mapping) and not {"trainable", "layers", *_SHAPES} & raw.keys()
+    if not isinstance(raw, Mapping) or plain["class_name"] == _CAST:
+        return isinstance(raw, Mapping)
+    return not {"trainable", "dtype", "layers", *_SHAPES} & raw.keys()
 
 
 def _operation(plain: Mapping[str, Any], name: str, layers: Collection[str], where: str) -> LayerConfig:

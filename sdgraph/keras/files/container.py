@@ -24,6 +24,7 @@ Kind = Literal["h5", "keras", "weights", "json"]
 MAX_BYTES: Final = 2**31
 """Bytes of a file, and of all arrays that are read from it, unless a caller allows more."""
 
+_OPTIMIZER_WEIGHTS: Final = "optimizer_weights"
 LEGACY_WEIGHTS: Final = "model_weights"
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 
@@ -153,7 +154,7 @@ def _keras(stack: ExitStack, path: str, data: bytes, most: int) -> KerasFile:
         weights = stack.enter_context(hdf5.opened(members[zip_archive.WEIGHTS], zip_archive.WEIGHTS, most))
     training = _of_training(config.get("compile_config"), f"{where}/compile_config")
     version = str(told.get("keras_version", "3"))
-    ignored = tuple(f"{name}: files beside the model are not read" for name in assets)
+    ignored = (*(f"{name}: files beside the model are not read" for name in assets), *_of_optimizer(weights))
     return KerasFile(path, "keras", version, None, config, where, training, f"{where}/compile_config", weights, ignored)
 
 
@@ -173,7 +174,19 @@ def _hdf5(path: str, root: Group) -> KerasFile:
     backend = root.text("backend") or weights.text("backend")
     where = "@training_config"
     plain = None if training is None else _of_training(json_text.parsed(training, where), where)
-    return KerasFile(path, "h5", version, backend, config, "@model_config", plain, where, weights)
+    ignored = _of_optimizer(root)
+    return KerasFile(path, "h5", version, backend, config, "@model_config", plain, where, weights, ignored)
+
+
+def _of_optimizer(root: Group | None) -> tuple[str, ...]:
+    """That moments and the like are not read, if there are any: more than a count of steps and a learning rate."""
+    if root is None:
+        return ()
+    if root.is_group(_OPTIMIZER_WEIGHTS):
+        count = len(root.group(_OPTIMIZER_WEIGHTS).texts("weight_names") or ())
+    else:
+        count = len(root.group("optimizer/vars").names()) if root.is_group("optimizer/vars") else 0
+    return ("the state of the optimizer: training goes on with a new one",) if count > 2 else ()
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:

@@ -348,3 +348,38 @@ def test_models_in_models():
     found = model.layer("y")
     assert (found.class_name, found.model.names(), found.trainable, found.options) == ("Sequential", ["d"], False, {})
     assert found.calls == (Call((TensorRef("x", 0, 0),)),)
+
+
+NODE = {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}, 0], "kwargs": {}}
+
+
+@pytest.mark.parametrize(
+    ("module", "cls", "config", "function"),
+    [
+        ({"module": "keras.src.ops.numpy"}, "NotEqual", {"name": "l"}, "not_equal"),
+        ({}, "NotEqual", {"name": "l"}, "not_equal"),
+        ({}, "Sum", {"name": "l", "axis": 1, "keepdims": True}, "sum"),
+        ({}, "Cast", {"name": "l", "dtype": "int32"}, "cast"),
+        ({}, "SpatialDropout2D", {"name": "l", "rate": 0.5, "seed": None, "dtype": "float32"}, ""),
+        ({}, "Add", {"name": "l", "trainable": True, "dtype": "float32"}, ""),
+        ({"module": "keras.layers"}, "Mine", {"name": "l"}, ""),
+    ],
+)
+def test_functions_are_told_from_layers(module, cls, config, function):
+    entry = {**module, "class_name": cls, "config": config, "name": "l", "inbound_nodes": [NODE]}
+    found = layer_of(entry, (3, 15, 1), "layer", layers={"x", "l"})
+    assert found.function == function
+    assert found.calls[0].args == (TensorRef("x", 0, 0), 0)
+    if function:
+        assert found.options == {k: v for k, v in config.items() if k != "name"}
+
+
+def test_parts_of_axes_are_read():
+    part = {"class_name": "__slice__", "config": {"start": None, "stop": 2, "step": None}}
+    node = {"args": [NODE["args"][0], [part, {"class_name": "__ellipsis__", "config": {}}, None]], "kwargs": {}}
+    entry = {"module": "keras.src.ops.numpy", "class_name": "GetItem", "config": {}, "inbound_nodes": [node]}
+    found = layer_of(entry, (3, 15, 1), "layer", layers={"x"})
+    assert found.calls[0].args[1] == [slice(None, 2, None), Ellipsis, None]
+    part["config"]["stop"] = "x"
+    with pytest.raises(FormatError, match="no part of an axis"):
+        layer_of(entry, (3, 15, 1), "layer", layers={"x"})

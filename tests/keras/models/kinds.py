@@ -157,9 +157,8 @@ def towers(k):
     tower = k.Sequential([layers.Dense(4, activation="tanh"), layers.LayerNormalization()], name="tower")
     both = layers.Dense(3, name="both")
     c = layers.Dot(axes=-1, normalize=True)([both(tower(a)), both(tower(b))])
-    return k.Model(
-        {"a": a, "b": b}, [layers.Dense(1, "sigmoid", name="p")(c), layers.Dense(2, name="q")(both(tower(b)))]
-    )
+    ends = [layers.Dense(1, "sigmoid", name="p")(c), layers.Dense(2, name="q")(both(tower(b)))]
+    return k.Model({"a": a, "b": b}, ends, name="m")
 
 
 def pictures(k):
