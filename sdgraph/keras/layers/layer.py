@@ -15,9 +15,9 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
-from sdgraph.infer.aval import as_dtype, is_floating, shape_str
+from sdgraph.infer.aval import as_dtype, as_shape, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
-from sdgraph.keras.layers import eager, naming, tracing
+from sdgraph.keras.layers import demands, eager, naming, tracing
 from sdgraph.keras.layers.configs import config_of
 from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Term, mask_of, notes_of
@@ -466,7 +466,7 @@ class Layer:
         if type(self).build is Layer.build:
             return {}
         wanted = list(inspect.signature(self.build).parameters)
-        bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
+        bound = demands.bound(self, args, _accepted(self.call, kwargs), all_of_it=False)
         named = {f"{k}_shape": _shape_of(v) for k, v in bound.items() if _has_tensors(v)}
         if len(wanted) == 1:
             first = next((v for v in bound.values() if _has_tensors(v)), None)
@@ -485,7 +485,7 @@ class Layer:
             default = parameters["training"].default
             fallback = default if isinstance(default, bool) else None
             found["training"] = fallback if training is None else training
-        bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
+        bound = demands.bound(self, args, _accepted(self.call, kwargs), all_of_it=False)
         tensors = {k: v for k, v in bound.items() if _has_tensors(v)}
         if len(tensors) == 1 and "mask" in parameters and kwargs.get("mask") is None:
             (only,) = tensors.values()
@@ -494,13 +494,14 @@ class Layer:
             if f"{k}_mask" in parameters and kwargs.get(f"{k}_mask") is None:
                 found[f"{k}_mask"] = _masks(v)
         first = next(iter(tensors.values()), None)
+        demands.bound(self, args, found, all_of_it=True)
         return found, found.get("mask") if found.get("mask") is not None else _masks(first)
 
     def _regularized(self, outputs: Any) -> None:
         if self.activity_regularizer is None:
             return
         for v in leaves(outputs):
-            term = self.activity_regularizer(v)
+            term = demands.term_of(self.activity_regularizer, v, f"the outputs of {self.name!r}")
             if v.ndim:
                 term = v.sd.math.divide_no_nan(term, v.sd.axis_size(v, (0,), term.dtype))
             self.add_loss(term)
@@ -585,8 +586,8 @@ def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
             shape = (given["input_dim"],) if steps is None else (steps, given["input_dim"])
         if shape is None:
             return None
-        whole = (given.get("batch_size"), *((shape,) if isinstance(shape, int) else tuple(shape)))
-    return tuple(whole)
+        whole = (given.get("batch_size"), *as_shape(shape))
+    return as_shape(whole)
 
 
 def _checked_name(name: Any) -> str:
@@ -614,7 +615,7 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any] | None:
 
 
 def _sizes(shape: Any, layer: str, name: str | None) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    sizes = as_shape(shape)
     if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
         raise ShapeError(
             f"The sizes of the weight {name or ''!r} of {layer!r} are not all known.",

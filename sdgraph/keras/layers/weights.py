@@ -16,6 +16,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import Aval
+from sdgraph.keras.layers.demands import term_of
 from sdgraph.keras.layers.notes import Term, notes_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Weight:
         self.stands(v)
         if self.regularizer is not None and self.trainable:
             with sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
-                term = self.regularizer(v)
+                term = term_of(self.regularizer, v, f"the weight {self.name!r}")
             notes_of(sd).terms[term.node] = Term((), None, self)
             sd.add_loss(term)
         return v
