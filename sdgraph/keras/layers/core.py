@@ -171,6 +171,8 @@ class Lambda(Layer):
                 given=shown(function),
                 fix="What a file holds of one is never run; write the function again.",
             )
+        if not isinstance(arguments, Mapping | None):
+            raise ArgumentTypeError("arguments are keywords for the function.", given=f"arguments={shown(arguments)}")
         self.function, self.mask, self.arguments = function, mask, dict(arguments or {})
         self.supports_masking = mask is not None
         try:

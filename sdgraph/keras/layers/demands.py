@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import normalize_axis, shape_str
@@ -86,7 +84,9 @@ _ONE = ("SDVariable", "SDVariable | None")
 
 
 def _briefly(value: Any) -> str:
-    return f"an array {shape_str(value.shape)}" if isinstance(value, np.ndarray) else shown(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_briefly, value))}]"
+    return f"{value.dtype.name} {shape_str(value.shape)}" if isinstance(value, SDVariable) else shown(value)
 
 
 def _plain(signature: inspect.Signature) -> str:

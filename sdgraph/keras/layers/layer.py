@@ -14,7 +14,8 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, UnknownAttributeError, shown
+from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import as_dtype, as_shape, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import demands, eager, naming, tracing
@@ -165,6 +166,8 @@ class Layer:
             ArgumentError: For a constraint, or what no initializer makes an array of.
         """
         refuse_constraints(self, constraint=constraint)
+        if name is not None and not isinstance(name, str):
+            raise ArgumentTypeError("The name of a weight is a text.", given=f"name={shown(name)}")
         if overwrite_with_gradient:
             raise ArgumentError("A weight is not overwritten by its gradient.", given="overwrite_with_gradient=True")
         kind = as_dtype(self._settled_dtype() if dtype is None else dtype)
@@ -372,7 +375,17 @@ class Layer:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: its weights are its own, and it was called in no graph."""
+        return {**vars(self), "_home": None, "_eager": {}, "_last_losses": None}
+
     def __getattr__(self, name: str) -> Any:
+        if "_weights" not in self.__dict__ and not name.startswith("__"):
+            raise UnknownAttributeError(
+                f"{type(self).__name__} was not set up, and has no {name}.",
+                name=name,
+                fix="Call super().__init__() first in its __init__.",
+            )
         kept = self.__dict__.get("_kept", {})
         if name in kept:
             return mapped(lambda v: self._here(v) if isinstance(v, Weight) else v, kept[name])
@@ -654,7 +667,7 @@ def fitting(given: Any, own: Sequence[Weight], who: str) -> list[Array]:
         )
     found = []
     for w, one in zip(own, given, strict=True):
-        array = np.array(one, dtype=w.dtype)
+        array = own_array(one, w.dtype)
         if array.shape != w.shape:
             raise ShapeError(
                 f"The weight {w.name!r} of {who!r} has another shape.",

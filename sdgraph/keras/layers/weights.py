@@ -73,6 +73,15 @@ class Weight:
             sd.add_loss(term)
         return v
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: its value, in no graph."""
+        self.settle()
+        return {k: v for k, v in vars(self).items() if k != "_nodes"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._nodes = weakref.WeakKeyDictionary()
+
     def call_it(self, name: str) -> None:
         """Give it another name, also in the graphs that have it."""
         old, self.name = self.name, name
