@@ -11,6 +11,7 @@ from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, whole
 from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.keras import activations, initializers, regularizers
+from sdgraph.keras.layers.demands import sized
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.settings import refuse, refuse_constraints
 
@@ -73,6 +74,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias."""
+        sized(self, input_shape)
         self.kernel = self.add_weight(
             (input_shape[-1], self.units), self.kernel_initializer, name="kernel", regularizer=self.kernel_regularizer
         )
@@ -169,6 +171,8 @@ class Lambda(Layer):
                 given=shown(function),
                 fix="What a file holds of one is never run; write the function again.",
             )
+        if not isinstance(arguments, Mapping | None):
+            raise ArgumentTypeError("arguments are keywords for the function.", given=f"arguments={shown(arguments)}")
         self.function, self.mask, self.arguments = function, mask, dict(arguments or {})
         self.supports_masking = mask is not None
         try:

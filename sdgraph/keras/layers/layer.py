@@ -15,10 +15,11 @@ from sdgraph.build.annotations import readable
 from sdgraph.build.inside import outermost
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, shown
-from sdgraph.infer.aval import as_dtype, is_floating, shape_str
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, UnknownAttributeError, shown
+from sdgraph.infer.arrays import own_array
+from sdgraph.infer.aval import as_dtype, as_shape, is_floating, shape_str
 from sdgraph.keras import config, initializers, regularizers
-from sdgraph.keras.layers import eager, naming, tracing
+from sdgraph.keras.layers import demands, eager, naming, tracing
 from sdgraph.keras.layers.configs import FED, config_of
 from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Move, Term, mask_of, notes_of
@@ -168,6 +169,8 @@ class Layer:
             ArgumentError: For a constraint, or what no initializer makes an array of.
         """
         refuse_constraints(self, constraint=constraint)
+        if name is not None and not isinstance(name, str):
+            raise ArgumentTypeError("The name of a weight is a text.", given=f"name={shown(name)}")
         if overwrite_with_gradient:
             raise ArgumentError("A weight is not overwritten by its gradient.", given="overwrite_with_gradient=True")
         kind = as_dtype(self._settled_dtype() if dtype is None else dtype)
@@ -386,7 +389,17 @@ class Layer:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: its weights are its own, and it was called in no graph."""
+        return {**vars(self), "_home": None, "_eager": {}, "_last_losses": None}
+
     def __getattr__(self, name: str) -> Any:
+        if "_weights" not in self.__dict__ and not name.startswith("__"):
+            raise UnknownAttributeError(
+                f"{type(self).__name__} was not set up, and has no {name}.",
+                name=name,
+                fix="Call super().__init__() first in its __init__.",
+            )
         kept = self.__dict__.get("_kept", {})
         if name in kept:
             return mapped(lambda v: self._here(v) if isinstance(v, Weight) else v, kept[name])
@@ -483,7 +496,7 @@ class Layer:
         if type(self).build is Layer.build:
             return {}
         wanted = list(inspect.signature(self.build).parameters)
-        bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
+        bound = demands.bound(self, args, _accepted(self.call, kwargs), all_of_it=False)
         named = {f"{k}_shape": _shape_of(v) for k, v in bound.items() if _has_tensors(v)}
         if len(wanted) == 1:
             first = next((v for v in bound.values() if _has_tensors(v)), None)
@@ -502,7 +515,7 @@ class Layer:
             default = parameters["training"].default
             fallback = default if isinstance(default, bool) else None
             found["training"] = fallback if training is None else training
-        bound = inspect.signature(self.call).bind_partial(*args, **_accepted(self.call, kwargs)).arguments
+        bound = demands.bound(self, args, _accepted(self.call, kwargs), all_of_it=False)
         tensors = {k: v for k, v in bound.items() if _has_tensors(v)}
         if len(tensors) == 1 and "mask" in parameters and kwargs.get("mask") is None:
             (only,) = tensors.values()
@@ -511,13 +524,14 @@ class Layer:
             if f"{k}_mask" in parameters and kwargs.get(f"{k}_mask") is None:
                 found[f"{k}_mask"] = _masks(v)
         first = next(iter(tensors.values()), None)
+        demands.bound(self, args, found, all_of_it=True)
         return found, found.get("mask") if found.get("mask") is not None else _masks(first)
 
     def _regularized(self, outputs: Any) -> None:
         if self.activity_regularizer is None:
             return
         for v in leaves(outputs):
-            term = self.activity_regularizer(v)
+            term = demands.term_of(self.activity_regularizer, v, f"the outputs of {self.name!r}")
             if v.ndim:
                 term = v.sd.math.divide_no_nan(term, v.sd.axis_size(v, (0,), term.dtype))
             self.add_loss(term)
@@ -600,8 +614,8 @@ def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
             shape = (given["input_dim"],) if steps is None else (steps, given["input_dim"])
         if shape is None:
             return None
-        whole = (given.get("batch_size"), *((shape,) if isinstance(shape, int) else tuple(shape)))
-    return tuple(whole)
+        whole = (given.get("batch_size"), *as_shape(shape))
+    return as_shape(whole)
 
 
 def _checked_name(name: Any) -> str:
@@ -629,7 +643,7 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any] | None:
 
 
 def _sizes(shape: Any, layer: str, name: str | None) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    sizes = as_shape(shape)
     if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
         raise ShapeError(
             f"The sizes of the weight {name or ''!r} of {layer!r} are not all known.",
@@ -668,7 +682,7 @@ def fitting(given: Any, own: Sequence[Weight], who: str) -> list[Array]:
         )
     found = []
     for w, one in zip(own, given, strict=True):
-        array = np.array(one, dtype=w.dtype)
+        array = own_array(one, w.dtype)
         if array.shape != w.shape:
             raise ShapeError(
                 f"The weight {w.name!r} of {who!r} has another shape.",

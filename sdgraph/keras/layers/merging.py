@@ -38,7 +38,8 @@ class Merge(Layer):
         given = several(self, inputs, self.exactly)
         alike = len({v.ndim for v in given}) == 1
         masks = mask if mask is not None and alike else [None] * len(given)
-        return self.merged([_with_axes(v, max(w.ndim for w in given)) for v in given], masks)
+        rank = max(v.ndim for v in given)
+        return self.merged([_with_axes(v, rank) for v in given], masks)
 
     def merged(self, inputs: list[SDVariable], masks: Sequence[SDVariable | None]) -> SDVariable:
         """What becomes of inputs of the same rank."""

@@ -206,7 +206,7 @@ class CategoryEncoding(Layer):
         super().__init__(**kwargs)
         refuse(self, sparse=sparse)
         self.num_tokens = whole("num_tokens", num_tokens, least=1)
-        mode = "multi_hot" if output_mode == "binary" else output_mode
+        mode = "multi_hot" if isinstance(output_mode, str) and output_mode == "binary" else output_mode
         self.output_mode = one_of("output_mode", mode, ("multi_hot", "one_hot", "count"))
 
     def call(self, inputs: SDVariable, count_weights: SDVariable | None = None) -> SDVariable:

@@ -350,6 +350,8 @@ class ActivityRegularization(Layer):
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
+        if "activity_regularizer" in kwargs:
+            raise ArgumentTypeError("ActivityRegularization has no setting activity_regularizer.", fix="l1=, l2=.")
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
 
     def call(self, inputs: SDVariable) -> SDVariable:

@@ -9,7 +9,7 @@ from typing import Any
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import one_of, whole
-from sdgraph.errors import ArgumentError, ShapeError, shown
+from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.layers.demands import ranked
 from sdgraph.keras.layers.layer import Layer
@@ -113,6 +113,8 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(dims, list | tuple):
+            raise ArgumentTypeError("dims is a list of axes.", given=f"dims={shown(dims)}")
         self.dims = tuple(whole("dims", k, least=1) for k in dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(

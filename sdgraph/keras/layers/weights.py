@@ -17,6 +17,7 @@ from sdgraph.build.kinds import VariableKind
 from sdgraph.build.op import CONSTANT, VARIABLE
 from sdgraph.build.variable import SDVariable
 from sdgraph.infer.aval import Aval
+from sdgraph.keras.layers.demands import term_of
 from sdgraph.keras.layers.notes import Move, Term, notes_of
 
 if TYPE_CHECKING:
@@ -69,10 +70,19 @@ class Weight:
         self.stands(v)
         if self.regularizer is not None and self.trainable:
             with outside(sd), sd.names.only((sd.names.scope if scope is None else scope) + "penalty/"):
-                term = self.regularizer(v)
+                term = term_of(self.regularizer, v, f"the weight {self.name!r}")
             notes_of(sd).terms[term.node] = Term((), None, self)
             sd.add_loss(term)
         return v
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: its value, in no graph."""
+        self.settle()
+        return {k: v for k, v in vars(self).items() if k != "_nodes"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._nodes = weakref.WeakKeyDictionary()
 
     def call_it(self, name: str) -> None:
         """Give it another name, also in the graphs that have it."""

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.build.kinds import VariableKind
 from sdgraph.build.variable import SDVariable
+from sdgraph.checks import is_whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import is_floating
@@ -227,6 +228,8 @@ class Model(Trained):
         if (name is None) == (index is None):
             raise ArgumentError("A layer is found by its name or its place.", given=f"name={name!r}, index={index!r}")
         found = self.layers
+        if index is not None and not is_whole(index):
+            raise ArgumentTypeError("The place of a layer is a whole number.", given=f"index={shown(index)}")
         if index is not None and -len(found) <= index < len(found):
             return found[index]
         for layer in found if index is None else ():

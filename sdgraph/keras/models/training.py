@@ -70,6 +70,14 @@ class Trained(Layer):
         self._form_of_inputs: type = SDVariable
         self._form: type = SDVariable
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse: inputs and outputs are variables of a graph, which others may use."""
+        raise ArgumentTypeError(
+            f"The model {self.name!r} cannot be copied or pickled: it is a part of a graph.",
+            fix="Make it again, and give it the weights: other.set_weights(model.get_weights()). Files are written by "
+            "model.save and model.save_weights.",
+        )
+
     # ------------------------------------------------------------------ inputs and outputs
 
     @property

@@ -96,8 +96,8 @@ def test_sizes_that_no_memory_has(tmp_path, config, message):
 @pytest.mark.parametrize(
     "config",
     [
-        functional(called("Activation", "a", *[[tensor("in")]] * 10_001, activation="relu"), out=["a", 0, 0]),
-        functional(called("Add", "a", [[tensor("in")] * 10_001]), out=["a", 0, 0]),
+        functional(called("Activation", "a", *[[tensor("in")]] * 20_001, activation="relu"), out=["a", 0, 0]),
+        functional(called("Add", "a", [[tensor("in")] * 20_001]), out=["a", 0, 0]),
         twice_in_the_next(14),
     ],
     ids=["a layer called often", "many inputs", "models in each other"],
