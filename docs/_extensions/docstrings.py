@@ -9,8 +9,10 @@ one has: what users call.
 import re
 
 from sphinx.addnodes import pending_xref
+from sphinx.util import inspect
 
 from sdgraph import Executable, SameDiff, SDVariable
+from sdgraph.keras.layers import Layer
 
 _BLOCK = re.compile(r"^(?P<indent>[ ]*)\$\$(?P<body>.+?)\$\$[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<![\\$`\w])\$(?P<body>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$`])")
@@ -76,9 +78,18 @@ def _name_types(app, doctree) -> None:
             reference["reftarget"] = meant[reference["reftarget"]]
 
 
+def _signature(app, what, name, obj, options, signature, returned) -> tuple[str, str] | None:
+    """Of a layer the arguments of its constructor: autodoc would look at `Layer.__new__`, which takes any."""
+    if what != "class" or not issubclass(obj, Layer):
+        return None
+    found = inspect.signature(obj, bound_method=False)
+    return inspect.stringify_signature(found, show_return_annotation=False, unqualified_typehints=True), ""
+
+
 def setup(app):
     # Before napoleon (priority 500), so that both see the same indentation.
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("doctree-read", _name_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -264,7 +264,7 @@ class Layer:
 
     @property
     def path(self) -> str:
-        """Where its nodes are: the scope in the graph of the first call."""
+        """Where its nodes are, the scope in the graph of the first call."""
         return self._paths[0] if self._paths else self.name
 
     def parts(self) -> dict[str, Layer | list[Layer]]:
@@ -364,7 +364,7 @@ class Layer:
 
     @property
     def losses(self) -> list[Any]:
-        """What `add_loss` and regularizers added in the last call: arrays if it was one on arrays, else variables."""
+        """What `add_loss` and regularizers added in the last call, as arrays if that was on arrays, else variables."""
         if self._last_losses is not None:
             return list(self._last_losses)
         sd = self._home

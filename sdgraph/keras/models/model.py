@@ -79,9 +79,9 @@ class Model(Trained):
 
     keras_name: ClassVar[tuple[str, str] | None] = ("keras.src.models.functional", "Functional")
     import_report: Any = None
-    """What was read of the file that the model is from, and what was ignored: an `ImportReport`."""
+    """What was read of the file that the model is from, and what was ignored, as an `ImportReport`."""
     training_config: Any = None
-    """What the model was compiled with when it was saved: a `TrainingConfig`."""
+    """What the model was compiled with when it was saved, as a `TrainingConfig`."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Model(Trained):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, an `InputLayer` for each input among them, in Keras' order: by depth.
+        """The layers, an `InputLayer` for each input among them, in Keras' order, which is by depth.
 
         Of a subclass with a `call` of its own they are its attributes.
         """
