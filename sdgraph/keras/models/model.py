@@ -128,6 +128,8 @@ class Model(Trained):
         self._inputs, self._outputs, self._home, self._layers = ins, outs, sd, layers
         self._path = steps(sd, outs.values(), ins.values())
         self._form_of_inputs, self._form = _form(inputs), _form(outputs)
+        if len(outs) == 1 and self._form is list:
+            self._form = SDVariable  # As in Keras.
         self.built = True
         self._begin()
 

@@ -311,3 +311,13 @@ def test_a_normalisation_of_two_models_of_one_graph_moves_with_the_one_that_is_t
     np.testing.assert_allclose(layer.get_weights()[2], 0.5 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
     two.train_on_batch(X4, ONES)
     np.testing.assert_allclose(layer.get_weights()[2], 0.75 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_list_of_one_output_is_that_output():
+    x = keras.Input((3,))
+    model = keras.Model([x], [layers.Dense(2)(x)])
+    ones = np.ones((4, 3), "float32")
+    assert model.output_shape == (None, 2)
+    assert model.predict(ones, verbose=0).shape == model(ones).shape == model.predict_on_batch(ones).shape == (4, 2)
+    named = keras.Model(x, {"a": layers.Dense(2)(x)})
+    assert list(named.predict(ones, verbose=0)) == ["a"]
