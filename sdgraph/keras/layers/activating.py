@@ -7,13 +7,13 @@ from typing import Any
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
-from sdgraph.checks import finite, not_negative, whole
+from sdgraph.checks import finite, not_negative
 from sdgraph.errors import ShapeError
 from sdgraph.infer.aval import shape_str
 from sdgraph.infer.shapes import known_to_differ
 from sdgraph.keras import activations, initializers, regularizers
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.settings import refuse_constraints
+from sdgraph.keras.layers.settings import refuse_constraints, wholes
 
 
 @readable
@@ -108,8 +108,7 @@ class PReLU(Layer):
         refuse_constraints(self, alpha_constraint=alpha_constraint)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        given = [] if shared_axes is None else [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        self.shared_axes = [whole("shared_axes", k, least=1) for k in given]
+        self.shared_axes = [] if shared_axes is None else [*wholes("shared_axes", shared_axes, least=1)]
 
     def build(self, input_shape: Any) -> None:
         """Make the slopes.
@@ -181,7 +180,8 @@ class Softmax(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        several = wholes("axis", axis)
+        self.axis = axis if isinstance(axis, int) else list(several)
 
     def call(self, inputs: SDVariable, mask: SDVariable | None = None) -> SDVariable:
         """The probabilities.

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sdgraph.build.variable import SDVariable
 from sdgraph.errors import ArgumentTypeError, ShapeError, shown
 from sdgraph.infer.aval import normalize_axis, shape_str
 from sdgraph.wording import counted
 
-if TYPE_CHECKING:
-    from sdgraph.keras.layers.layer import Layer
 
-
-def ranked(layer: Layer, v: SDVariable, rank: int | None = None, *, least: int = 0) -> SDVariable:
+def ranked(layer: Any, v: SDVariable, rank: int | None = None, *, least: int = 0) -> SDVariable:
     """The variable, if it has the rank that a layer works on.
 
     Raises:
@@ -30,7 +27,7 @@ def ranked(layer: Layer, v: SDVariable, rank: int | None = None, *, least: int =
     return v
 
 
-def sized(layer: Layer, shape: Any) -> None:
+def sized(layer: Any, shape: Any) -> None:
     """Look whether what a layer is built for is one shape of one axis or more.
 
     Raises:
@@ -48,7 +45,7 @@ def _axes(n: int) -> str:
     return "1 axis" if n == 1 else f"{n} axes"
 
 
-def bound(layer: Layer, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, all_of_it: bool) -> dict[str, Any]:
+def bound(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, all_of_it: bool) -> dict[str, Any]:
     """What the parameters of a layer's call are given, by their names.
 
     Args:
@@ -111,13 +108,13 @@ def term_of(what: Any, v: SDVariable, who: str) -> SDVariable:
     return made
 
 
-def axes_of(layer: Layer, axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
+def axes_of(layer: Any, axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
     """Axes of inputs of a rank, counted from the front, in the order that Keras keeps them in."""
     given = [axis] if isinstance(axis, int) else sorted(axis)
     return tuple(normalize_axis(k, rank, what=f"axis of {layer.name!r}")[0] for k in given)
 
 
-def several(layer: Layer, inputs: Any, exactly: int | None = None) -> list[SDVariable]:
+def several(layer: Any, inputs: Any, exactly: int | None = None) -> list[SDVariable]:
     """The inputs of a layer that is called on a list.
 
     Raises:

@@ -615,7 +615,7 @@ def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
         if shape is None:
             return None
         whole = (given.get("batch_size"), *as_shape(shape))
-    return as_shape(whole)
+    return tuple(n if isinstance(n, int) else None for n in as_shape(whole))
 
 
 def _checked_name(name: Any) -> str:
@@ -643,14 +643,15 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any] | None:
 
 
 def _sizes(shape: Any, layer: str, name: str | None) -> tuple[int, ...]:
-    sizes = as_shape(shape)
-    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
+    given = as_shape(shape)
+    sizes = tuple(n for n in given if isinstance(n, int))
+    if len(sizes) < len(given):
         raise ShapeError(
             f"The sizes of the weight {name or ''!r} of {layer!r} are not all known.",
-            given=shown(sizes),
+            given=shown(given),
             fix="Give the layer inputs whose sizes are known there.",
         )
-    return tuple(int(n) for n in sizes)
+    return sizes
 
 
 def _array(made: Any, sizes: tuple[int, ...], dtype: np.dtype[Any], initializer: Any) -> Array:

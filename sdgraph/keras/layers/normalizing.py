@@ -172,9 +172,9 @@ class GroupNormalization(Affine):
         **kwargs: Any,
     ) -> None:
         super().__init__(center, scale, weighed(locals()), **kwargs)
-        if groups == 0:
-            raise ArgumentError("There is a group at least.", given="groups=0", expected="1 or more, or -1")
         self.groups = whole("groups", groups, least=-1)
+        if self.groups == 0:
+            raise ArgumentError("There is a group at least.", given="groups=0", expected="1 or more, or -1")
         self.axis = whole("axis", axis)
         self.epsilon = not_negative("epsilon", epsilon)
 

@@ -17,7 +17,7 @@ from sdgraph.infer.aval import shape_str
 from sdgraph.keras.config import epsilon
 from sdgraph.keras.layers.demands import axes_of
 from sdgraph.keras.layers.layer import Layer
-from sdgraph.keras.layers.settings import refuse
+from sdgraph.keras.layers.settings import refuse, wholes
 
 Array = np.ndarray[Any, Any]
 
@@ -88,8 +88,7 @@ class Normalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        given = () if axis is None else (axis,) if isinstance(axis, int) else axis
-        self.axis = tuple(whole("axis", k) for k in given)
+        self.axis = () if axis is None else wholes("axis", axis)
         self.invert = flag("invert", invert)
         if (mean is None) != (variance is None):
             raise ArgumentError(

@@ -9,10 +9,11 @@ from typing import Any
 from sdgraph.build.annotations import readable
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import one_of, whole
-from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, shown
+from sdgraph.errors import ArgumentError, ShapeError, shown
 from sdgraph.infer.aval import shape_str
 from sdgraph.keras.layers.demands import ranked
 from sdgraph.keras.layers.layer import Layer
+from sdgraph.keras.layers.settings import wholes
 from sdgraph.keras.ops.sizes import reshaped, shape_of
 
 
@@ -67,9 +68,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(target_shape, int):
-            target_shape = (target_shape,)
-        self.target_shape = tuple(whole("target_shape", n, least=-1) for n in target_shape)
+        self.target_shape = wholes("target_shape", target_shape, least=-1)
         if self.target_shape.count(-1) > 1:
             raise ArgumentError("One size at most is what is left.", given=f"target_shape={shown(target_shape)}")
 
@@ -79,7 +78,7 @@ class Reshape(Layer):
         Raises:
             ShapeError: If an example has more or fewer of them.
         """
-        sizes, target = inputs.shape[1:], self.target_shape
+        sizes, target = ranked(self, inputs, least=1).shape[1:], self.target_shape
         known = [n for n in sizes if isinstance(n, int)]
         if len(known) == len(sizes):
             total, rest = math.prod(known), math.prod(n for n in target if n != -1)
@@ -113,9 +112,7 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(dims, list | tuple):
-            raise ArgumentTypeError("dims is a list of axes.", given=f"dims={shown(dims)}")
-        self.dims = tuple(whole("dims", k, least=1) for k in dims)
+        self.dims = wholes("dims", dims, least=1)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(
                 "dims has every axis of an example once.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdgraph.errors import ArgumentError, shown
+from sdgraph.checks import is_whole, whole
+from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 
 
 def refuse(layer: Any, **given: Any) -> None:
@@ -18,6 +19,19 @@ def refuse(layer: Any, **given: Any) -> None:
             raise ArgumentError(
                 f"{type(layer).__name__} has no {name} here.", given=f"{name}={shown(value)} for {layer.name!r}"
             )
+
+
+def wholes(name: str, value: Any, *, least: int | None = None) -> tuple[int, ...]:
+    """A setting that is a whole number or a list of them.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+        ArgumentError: If one is less than ``least``.
+    """
+    given = (value,) if is_whole(value) else value
+    if not isinstance(given, list | tuple):
+        raise ArgumentTypeError(f"{name} is a whole number, or a list of them.", given=f"{name}={shown(value)}")
+    return tuple(whole(name, n, least=least) for n in given)
 
 
 def refuse_constraints(layer: Any, **given: Any) -> None:

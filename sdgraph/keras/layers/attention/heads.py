@@ -124,7 +124,12 @@ class Heads(Layer):
         return (out, weights) if wanted else out
 
 
-def _check_steps(layer: Layer, value_shape: Any, key_shape: Any) -> None:
+def _check_steps(layer: Layer, query_shape: Any, value_shape: Any, key_shape: Any) -> None:
+    if not all(isinstance(shape, tuple) and len(shape) >= 3 for shape in (query_shape, value_shape)):
+        raise ShapeError(
+            f"{layer.name!r} is called on a query and a value, of batch, steps and features.",
+            given=f"{shown(query_shape)} and {shown(value_shape)}",
+        )
     if key_shape is not None and value_shape[1:-1] != key_shape[1:-1]:
         raise ShapeError(
             f"The value and the key of {layer.name!r} have the same axes but for the last one.",
@@ -238,11 +243,17 @@ class MultiHeadAttention(Heads):
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections."""
-        _check_steps(self, value_shape, key_shape)
+        _check_steps(self, query_shape, value_shape, key_shape)
         heads = self.num_heads
         rank = len(value_shape)
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
-        self.attention_axes = tuple(k if k >= 0 else rank + k for k in axes)
+        axes = tuple(k if k >= 0 else rank + k for k in axes)
+        if not all(0 < k < rank - 1 for k in axes):
+            raise ShapeError(
+                f"{self.name!r} attends along axes between the batch and the features.",
+                given=f"attention_axes={self.attention_axes}, and {shape_str(value_shape)}",
+            )
+        self.attention_axes = axes
         self.query_dense = self.projection("query", (heads, self.key_dim))
         self.key_dense = self.projection("key", (heads, self.key_dim))
         if self.use_gate:
@@ -362,7 +373,7 @@ class GroupedQueryAttention(Heads):
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections."""
-        _check_steps(self, value_shape, key_shape)
+        _check_steps(self, query_shape, value_shape, key_shape)
         if len(query_shape) != 3 or len(value_shape) != 3:
             raise ShapeError(
                 f"{self.name!r} gets batch, steps and features.",

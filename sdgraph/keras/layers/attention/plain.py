@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from sdgraph.build.annotations import readable
+from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag, one_of, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.keras.layers.attention import masks
 from sdgraph.keras.layers.dropping import dropped, rate
 from sdgraph.keras.layers.layer import Layer
-
-if TYPE_CHECKING:
-    from sdgraph.build.variable import SDVariable
 
 ScoreMode = Literal["dot", "concat"]
 
@@ -74,6 +72,10 @@ class Attention(Layer):
         if not isinstance(given, list | tuple) or any(isinstance(n, int) for n in given):
             raise ArgumentTypeError(
                 f"{self.name!r} is called on a list: [query, value] or [query, value, key].", given=shown(given)
+            )
+        if what == "inputs" and not all(isinstance(one, SDVariable | tuple) for one in given):
+            raise ArgumentTypeError(
+                f"{self.name!r} is called on variables of a graph, or on arrays.", given=shown(given)
             )
         if len(given) not in (2, 3):
             raise ArgumentError(f"{self.name!r} gets two or three {what}.", given=f"{len(given)}")

@@ -14,6 +14,7 @@ import numpy as np
 from sdgraph.build.annotations import readable
 from sdgraph.checks import flag, whole
 from sdgraph.keras import activations, initializers, regularizers
+from sdgraph.keras.layers.demands import sized
 from sdgraph.keras.layers.dropping import dropped, rate
 from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.settings import refuse_constraints
@@ -79,6 +80,7 @@ class Cell(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the kernels and the bias."""
+        sized(self, input_shape)
         columns = self.gates * self.units
         self.kernel = self.add_weight(
             (input_shape[-1], columns), self.kernel_initializer, regularizer=self.kernel_regularizer, name="kernel"
