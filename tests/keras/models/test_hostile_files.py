@@ -21,7 +21,7 @@ EMPTY = made.inner_h5(lambda file: file.create_group("layers"))
 
 
 def layer(cls, name="d", **config):
-    return {"class_name": cls, "config": {"name": name, **config}}
+    return {"module": "keras.layers", "class_name": cls, "config": {"name": name, **config}}
 
 
 def sequential(*layers, shape=(3,)):
@@ -191,7 +191,7 @@ def test_a_loss_that_a_model_cannot_be_compiled_with(tmp_path):
     config, members = read(name)
     config["compile_config"]["metrics"] = ["float64"]
     path = written(tmp_path / "m.keras", config, members)
-    with pytest.raises(FormatError, match=r"cannot be compiled as it was(.|\n)*There is no metric"):
+    with pytest.raises(FormatError, match=r"There is no metric"):
         keras.load_model(path)
     assert keras.load_model(path, enforce_training_config=False).name == name
 
