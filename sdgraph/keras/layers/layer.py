@@ -581,6 +581,7 @@ _OWN = frozenset(
 UNNAMED = "variable"
 """What a weight without a name is called until it is an attribute of its layer."""
 
+
 def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
     """The shape that a layer says it is fed, of the keywords that say so, which are taken out.
 
