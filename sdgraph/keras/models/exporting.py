@@ -25,15 +25,12 @@ from sdgraph.wording import listed
 
 if TYPE_CHECKING:
     from sdgraph.build.graph import Node
-    from sdgraph.keras.models.model import Model
-    from sdgraph.keras.models.sequential import Sequential
-    from sdgraph.keras.models.training import Trained
 
 _WITHOUT = {"ThresholdedReLU": "ReLU(threshold=theta) is the same"}
 """Layers that Keras 3 does not have, and what to take instead."""
 
 
-def model_config(model: Trained) -> dict[str, Any]:
+def model_config(model: Any) -> dict[str, Any]:
     """The model as plain data: its class and its configuration.
 
     Raises:
@@ -57,7 +54,7 @@ def model_config(model: Trained) -> dict[str, Any]:
     return found
 
 
-def sequential_config(model: Sequential) -> dict[str, Any]:
+def sequential_config(model: Any) -> dict[str, Any]:
     """The settings of a `Sequential`."""
     fed = [_input(v) for v in model.inputs] if model.connected else []
     return {
@@ -69,7 +66,7 @@ def sequential_config(model: Sequential) -> dict[str, Any]:
     }
 
 
-def functional_config(model: Model) -> dict[str, Any]:
+def functional_config(model: Any) -> dict[str, Any]:
     """The settings of a functional model."""
     calls = _Calls(model)
     layers = [
@@ -88,7 +85,7 @@ def functional_config(model: Model) -> dict[str, Any]:
 class _Calls:
     """The calls of layers in a functional model, and where each variable comes from."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
         self._calls: dict[Layer, list[Call]] = {}
         self._places: dict[Node, tuple[str, int, int]] = {v.node: (_called(v), 0, 0) for v in model.inputs}
@@ -168,7 +165,7 @@ def _input(v: SDVariable) -> InputLayer:
 # ---------------------------------------------------------------------- what is refused
 
 
-def _check(model: Trained) -> None:
+def _check(model: Any) -> None:
     """Raise for what the configuration would leave out, or say otherwise."""
     known = notes_of(model.sd).terms
     terms = [v.name for v in extra_terms(model.outputs) if v.node not in known]
