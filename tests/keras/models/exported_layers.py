@@ -1,7 +1,7 @@
 """Every layer that models are written with, by what it is called on: shapes without the batch.
 
-A row is a class, its settings, and, where it is not called on the input alone, what it is called on: "pair" for a list of
-it twice, "two" for it as two arguments. A setting that is itself a row is a layer.
+A row is a class, its settings, and, where it is not called on the input alone, what it is called on: "pair" for a list
+of it twice, "two" for it as two arguments. A setting that is itself a row is a layer.
 """
 
 LINE = [
