@@ -56,8 +56,7 @@ class GraphBuilder(Graph):
             return table.inner.apply(op, operands, attrs, name)
         ids: list[int] = []
         avals: list[Aval | None] = []
-        literals = False
-        nodes = table.nodes
+        literals, nodes = False, table.nodes
         for x in operands:
             if type(x) is SDVariable:
                 node = x.node
@@ -69,9 +68,7 @@ class GraphBuilder(Graph):
                 ids.append(i)
                 avals.append(node.aval)
             elif hasattr(x, "as_operand"):
-                # It stands for a variable, as a size does that is known when the graph runs.
-                found = [v.as_operand() if hasattr(v, "as_operand") else v for v in operands]
-                return self.apply(op, found, attrs, name)
+                return self.apply(op, _stood_for(operands), attrs, name)
             else:
                 if x is None and not op.signature.is_optional(len(ids)):
                     raise not_an_operand(op, len(ids), x)
@@ -284,6 +281,11 @@ class GraphBuilder(Graph):
 # ---------------------------------------------------------------------- the steps of a call
 
 # Functions, since a graph tells of names that it lacks, which makes a look-up of its methods dearer before Python 3.12.
+
+
+def _stood_for(operands: Sequence[Any]) -> list[Any]:
+    """The operands, with the variables that some stand for, as a size does that is known when the graph runs."""
+    return [x.as_operand() if hasattr(x, "as_operand") else x for x in operands]
 
 
 def _inferred(
