@@ -228,8 +228,16 @@ def pad(x: Tensor, pad_width: Any, mode: str = "constant", constant_values: floa
         pad_width: A number, a pair, or a pair for each axis.
         mode: ``"constant"``, ``"reflect"`` or ``"symmetric"``.
         constant_values: What a constant border holds; 0 without it.
+
+    Raises:
+        ArgumentError: If the widths are none of these.
     """
-    pairs = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu" or widths.shape not in ((), (1,), (2,), (1, 2), (x.ndim, 2)):
+        raise ArgumentError(
+            "pad_width is a number, a pair, or a pair for each axis.", given=f"{shown(pad_width)} for {x.ndim} axes"
+        )
+    pairs = np.broadcast_to(widths, (x.ndim, 2)).tolist()
     return x.sd.nn.pad(x, pairs, mode, 0.0 if constant_values is None else constant_values)
 
 

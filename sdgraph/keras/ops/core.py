@@ -190,11 +190,18 @@ def _graph(*things: Any) -> Any:
     return None
 
 
+def _callable(name: str, f: Any) -> None:
+    if not callable(f):
+        raise ArgumentTypeError(f"{name} is a function.", given=f"{name}={shown(f)}")
+
+
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """What one of two functions gives: the first if ``pred`` holds, else the second.
 
     A variable as ``pred`` makes a branch of its graph, of which only the chosen side runs.
     """
+    _callable("true_fn", true_fn)
+    _callable("false_fn", false_fn)
     if isinstance(pred, SDVariable):
         return pred.sd.cond(pred, true_fn, false_fn)
     return true_fn() if bool(pred) else false_fn()
@@ -224,6 +231,8 @@ def while_loop(
         loop_vars: A tuple or list of tensors, or one.
         maximum_iterations: How often at most. In a graph it also gives the loop a gradient.
     """
+    _callable("cond", cond)
+    _callable("body", body)
     several = isinstance(loop_vars, list | tuple)
     now = tuple(loop_vars) if several else (loop_vars,)
 
@@ -243,6 +252,7 @@ def while_loop(
 
 def fori_loop(lower: int, upper: int, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
     """``for i in range(lower, upper): val = body_fun(i, val)``; the last value."""
+    _callable("body_fun", body_fun)
     steps = np.arange(whole("lower", lower), whole("upper", upper), dtype="int32")
     sd = _graph(init_val)
     if sd is not None:
@@ -273,7 +283,8 @@ def scan(
     Returns:
         The last carry, and the outputs stacked along a new first axis.
     """
-    whole("unroll", int(unroll), least=1)
+    _callable("f", f)
+    del unroll
     sd = _graph(init, xs)
     if sd is not None:
         return sd.scan(f, init, xs, length=length, reverse=reverse)
@@ -292,6 +303,7 @@ def _values(thing: Any) -> Any:
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """``f`` of every entry of ``xs`` along its first axis, stacked."""
+    _callable("f", f)
     return scan(lambda carry, x: (carry, f(x)), 0.0, xs)[1]
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgraph.build.literals import python_number
-from sdgraph.checks import is_whole
+from sdgraph.checks import is_whole, whole
 from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.aval import as_dtype
 from sdgraph.keras.config import floatx
+from sdgraph.keras.ops.axes import one_axis
 from sdgraph.keras.ops.operation import Tensor, Tensors, arithmetic, operation
 from sdgraph.keras.ops.sizes import Shape, Size, filled
 
@@ -132,7 +133,7 @@ def linspace(
     parts = builtins.max(num - 1 if endpoint else num, 1)
     weights = np.arange(num, dtype="float64") / parts
     span = stop - start
-    place = axis if axis >= 0 else axis + span.ndim + 1
+    place = one_axis(axis, span.ndim + 1)
     at = sd.as_variable(weights.astype(floating).reshape([-1 if k == place else 1 for k in range(span.ndim + 1)]))
     # From both ends, so that both are exact.
     begin, end = (sd.expand_dims(sd.broadcast_like(v, span), place) for v in (start, stop))
@@ -160,9 +161,15 @@ def _raised(x: Tensor, base: float, dtype: DTypeLike | None) -> Any:
     return out if dtype is None else x.sd.cast_to(out, dtype)
 
 
+def _matrix(rows: Any, columns: Any, k: Any) -> tuple[int, int, int]:
+    """The sizes of a matrix and the place of a diagonal."""
+    rows = whole("N", rows, least=0)
+    return rows, rows if columns is None else whole("M", columns, least=0), whole("k", k)
+
+
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Any:
     """Ones on the diagonal that is ``k`` above the main one, zeros elsewhere."""
-    return np.eye(N, M, k, dtype=as_dtype(dtype or floatx()))
+    return np.eye(*_matrix(N, M, k), dtype=as_dtype(dtype or floatx()))
 
 
 def identity(n: int, dtype: DTypeLike | None = None) -> Any:
@@ -172,7 +179,7 @@ def identity(n: int, dtype: DTypeLike | None = None) -> Any:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Any:
     """Ones on the diagonal that is ``k`` above the main one and below it, zeros above."""
-    return np.tri(N, M, k, dtype=as_dtype(dtype or floatx()))
+    return np.tri(*_matrix(N, M, k), dtype=as_dtype(dtype or floatx()))
 
 
 def meshgrid(*x: Any, indexing: str = "xy") -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdgraph.build.literals import python_number
+from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError
 from sdgraph.keras.ops.operation import Apart, Tensor, arithmetic, on_floats, operation
 
@@ -196,7 +197,7 @@ def round(x: Tensor, decimals: int = 0) -> Any:
     """``x`` rounded to so many decimals, halves to the even neighbour."""
     if x.dtype.kind != "f":
         return x
-    scale = 10.0**decimals
+    scale = 10.0 ** whole("decimals", decimals)
     return x.sd.math.round(x) if not decimals else x.sd.math.round(x * scale) / scale
 
 

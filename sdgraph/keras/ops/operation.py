@@ -19,7 +19,7 @@ import numpy as np
 from sdgraph.build import forks
 from sdgraph.build.attributes import attr_key, freeze
 from sdgraph.build.variable import SDVariable
-from sdgraph.errors import ArgumentTypeError
+from sdgraph.errors import ArgumentTypeError, shown
 from sdgraph.infer.arrays import as_numbers, own_array
 from sdgraph.keras.config import floatx
 from sdgraph.nd.calls import graph_of
@@ -130,6 +130,9 @@ def _function(body: F, rule: Rule) -> F:
         given = bound.arguments
         places = {name: kind(given[name], found) for name, kind in kinds.items() if name in given}
         free = [places[name] for name in apart if name in places]
+        for name in kinds:
+            if signature.parameters[name].default is signature.empty and places.get(name, ()) in (None, ()):
+                raise ArgumentTypeError(f"{body.__name__} takes tensors as {name}.", given=shown(given.get(name, ())))
         sd = graph_of(found)
         if sd is None:
             return _on_arrays(body, bound, places, *_leaves(found, free, rule, np.dtype(floatx())))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from sdgraph.checks import whole
 from sdgraph.errors import ArgumentError, shown
-from sdgraph.keras.ops.axes import in_order
+from sdgraph.keras.ops.axes import in_order, one_axis
 from sdgraph.keras.ops.operation import Tensor, arithmetic, on_floats, operation
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def average(x: Tensor, axis: int | None = None, weights: Tensor = None) -> Any:
     if weights is None:
         return sd.mean(x, axis)
     if weights.ndim == 1 and x.ndim > 1 and axis is not None:
-        (place,) = in_order(axis, x.ndim)
+        place = one_axis(whole("axis", axis), x.ndim)
         weights = sd.reshape(weights, [-1 if k == place else 1 for k in range(x.ndim)])
     weights = weights + sd.zeros_like(x)
     return sd.sum(x * weights, axis) / sd.sum(weights, axis)

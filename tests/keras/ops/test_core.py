@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sdgraph import SameDiff
-from sdgraph.errors import ArgumentError, ArgumentTypeError, ShapeError
+from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError
 from sdgraph.keras import ops
 
 
@@ -140,3 +140,37 @@ def test_a_rejected_call_leaves_the_graph_as_it_was():
     with pytest.raises(ShapeError):
         ops.add(x, np.ones((4, 5)))
     assert len(sd.nodes) == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ops.stack([]),
+        lambda: ops.hstack([]),
+        lambda: ops.einsum("ij"),
+        lambda: ops.meshgrid(),
+        lambda: ops.mean(None),
+        lambda: ops.pad(np.ones((2, 2)), (1, 2, 3)),
+        lambda: ops.round([1.5], "a"),
+        lambda: ops.eye("a"),
+        lambda: ops.tri(-1),
+        lambda: ops.linspace(0, 1, 3, axis=4),
+        lambda: ops.average(np.ones((2, 2)), (0, 1), np.ones(2)),
+        lambda: ops.map(3, [1.0]),
+        lambda: ops.while_loop(1, 2, 3),
+        lambda: ops.cond(True, 1, 2),
+        lambda: ops.fori_loop("a", 1, lambda i, v: v, 1),
+        lambda: ops.sum([1.0], axis=5),
+        lambda: ops.take([1.0], 7),
+        lambda: ops.moveaxis([1.0], 0, 7),
+        lambda: ops.norm([[1.0]], ord="foo"),
+        lambda: ops.conv(np.ones((2, 2)), np.ones((2, 2))),
+        lambda: ops.softmax([1.0], "a"),
+        lambda: ops.reshape([1.0], "a"),
+        lambda: ops.add("a", 1),
+        lambda: ops.cast([1.0], "foo"),
+    ],
+)
+def test_refusals_are_of_this_library(call):
+    with pytest.raises(SDGraphError):
+        call()
