@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from sdgraph.build.annotations import readable
 from sdgraph.checks import finite
 from sdgraph.errors import ArgumentError, ArgumentTypeError, FormatError, SDGraphError, shown
 from sdgraph.keras import losses, metrics
@@ -107,6 +108,7 @@ def _told_loss(value: Any) -> str:
     return getattr(value, "__name__", None) or shown(value)
 
 
+@readable
 def read_training_config(
     path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None, max_bytes: int = MAX_BYTES
 ) -> TrainingConfig:

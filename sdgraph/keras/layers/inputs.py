@@ -157,6 +157,7 @@ def Input(
     return layer.placeholder(open_graph() if sd is None else sd)
 
 
+@readable
 def clear_session(free_memory: bool = True) -> None:
     """Begin anew: automatic names count from the start, and the next `Input` begins another graph.
 
