@@ -34,25 +34,40 @@ if TYPE_CHECKING:
         utils,
     )
     from sdgraph.keras.files.training_config import read_training_config
+    from sdgraph.keras.initializers import Initializer
     from sdgraph.keras.layers.inputs import Input, InputLayer
     from sdgraph.keras.layers.layer import Layer
+    from sdgraph.keras.losses import Loss
+    from sdgraph.keras.metrics import Metric
     from sdgraph.keras.models import Model, Sequential, load_model
+    from sdgraph.keras.optimizers import Optimizer
+    from sdgraph.keras.regularizers import Regularizer
 
 _THINGS = {
+    "Initializer": "initializers",
     "Input": "layers.inputs",
     "InputLayer": "layers.inputs",
     "Layer": "layers.layer",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
     "Sequential": "models",
     "load_model": "models",
     "read_training_config": "files.training_config",
 }
 """Where what has a name here is defined."""
 __all__ = [
+    "Initializer",
     "Input",
     "InputLayer",
     "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "activations",
     "callbacks",

@@ -129,7 +129,7 @@ class EinsumDense(Layer):
         refuse(self, gptq_unpacked_column_size=gptq_unpacked_column_size)
         refuse_constraints(self, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         self.equation, self._parts = equation, _Equation.of(equation)
-        given = (output_shape,) if isinstance(output_shape, int) else output_shape
+        given = output_shape if isinstance(output_shape, list | tuple) else (output_shape,)
         self.partial_output_shape = tuple(None if n is None else whole("output_shape", n, least=1) for n in given)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes or None

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.inside import outermost
+from sdgraph.build.names import check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
 from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, UnknownAttributeError, shown
@@ -169,8 +170,8 @@ class Layer:
             ArgumentError: For a constraint, or what no initializer makes an array of.
         """
         refuse_constraints(self, constraint=constraint)
-        if name is not None and not isinstance(name, str):
-            raise ArgumentTypeError("The name of a weight is a text.", given=f"name={shown(name)}")
+        if name is not None:
+            _checked_name(name, "weight")
         if overwrite_with_gradient:
             raise ArgumentError("A weight is not overwritten by its gradient.", given="overwrite_with_gradient=True")
         kind = as_dtype(self._settled_dtype() if dtype is None else dtype)
@@ -364,6 +365,35 @@ class Layer:
         own = self.all_weights()
         for w, array in zip(own, fitting(weights, own, self.name), strict=True):
             w.give(array)
+
+    def _first_call(self) -> Call:
+        calls = () if self._home is None else notes_of(self._home).calls.values()
+        found = next((call for call in calls if call.layer is self), None)
+        if found is None:
+            raise ArgumentError(
+                f"The layer {self.name!r} has no input and no output: it was not called on variables of a model yet.",
+                fix="Call it on a keras.Input, or put it into a model that knows what it is fed.",
+            )
+        return found
+
+    @property
+    def input(self) -> Any:
+        """What the layer was first called on: a variable, or a nesting of variables.
+
+        Raises:
+            ArgumentError: If it was not called on variables, or only inside of another layer.
+        """
+        call = self._first_call()
+        return call.args[0] if call.args else next(iter(call.kwargs.values()))
+
+    @property
+    def output(self) -> Any:
+        """What the first call of the layer gave: ``Model(model.input, model.get_layer("a").output)`` ends there.
+
+        Raises:
+            ArgumentError: If it was not called on variables, or only inside of another layer.
+        """
+        return self._first_call().outputs
 
     @property
     def losses(self) -> list[Any]:
@@ -618,9 +648,10 @@ def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
     return tuple(n if isinstance(n, int) else None for n in as_shape(whole))
 
 
-def _checked_name(name: Any) -> str:
+def _checked_name(name: Any, what: str = "layer") -> str:
     if not isinstance(name, str) or not name or "/" in name:
-        raise ArgumentTypeError("A layer's name is a text without '/'.", given=f"name={shown(name)}")
+        raise ArgumentTypeError(f"A {what}'s name is a text without '/'.", given=f"name={shown(name)}")
+    check_name(name)
     return name
 
 

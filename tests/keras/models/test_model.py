@@ -321,3 +321,30 @@ def test_a_list_of_one_output_is_that_output():
     assert model.predict(ones, verbose=0).shape == model(ones).shape == model.predict_on_batch(ones).shape == (4, 2)
     named = keras.Model(x, {"a": layers.Dense(2)(x)})
     assert list(named.predict(ones, verbose=0)) == ["a"]
+
+
+def test_a_model_may_end_at_a_layer_of_another():
+    model = keras.Sequential([layers.Dense(3, input_shape=(4,), name="first"), layers.Dense(1)])
+    ends = keras.Model(model.inputs, [layer.output for layer in model.layers])
+    kernel, bias = model.layers[0].get_weights()
+    found, last = ends.predict(X4, verbose=0)
+    np.testing.assert_allclose(found, X4 @ kernel + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(last, model.predict(X4, verbose=0))
+    assert model.layers[0].input == model.input
+    with pytest.raises(ArgumentError, match="no input and no output"):
+        _ = layers.Dense(2).output
+
+
+@pytest.mark.parametrize("name", ["Initializer", "Loss", "Metric", "Optimizer", "Regularizer"])
+def test_classes_to_derive_from_are_where_keras_has_them(name):
+    assert isinstance(getattr(keras, name), type)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x\n", 3])
+def test_names_of_weights(name):
+    class Named(layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight((), name=name)
+
+    with pytest.raises((ArgumentTypeError, ValueError), match="name"):
+        Named()(X4)
