@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         optimizers,
         random,
         regularizers,
+        saving,
         utils,
     )
     from sdgraph.keras.files.training_config import read_training_config
@@ -84,6 +85,7 @@ __all__ = [
     "random",
     "read_training_config",
     "regularizers",
+    "saving",
     "utils",
 ]
 _MODULES = [name for name in __all__ if name not in _THINGS]

@@ -21,6 +21,7 @@ PUBLIC = [
     "keras.optimizers",
     "keras.optimizers.schedules",
     "keras.recurrent",
+    "keras.saving",
     "keras.utils",
     "losses",
     "nd",

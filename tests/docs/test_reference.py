@@ -33,6 +33,7 @@ PUBLIC = {
     "sdgraph.keras.random",
     "sdgraph.keras.recurrent",
     "sdgraph.keras.regularizers",
+    "sdgraph.keras.saving",
     "sdgraph.keras.utils",
     "sdgraph.losses",
     "sdgraph.nd",

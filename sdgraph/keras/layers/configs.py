@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sdgraph.keras.saving import get_registered_name
+
 _OF_ALL = ("name", "trainable", "dtype")
 
 FED = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length", "input_dtype")
@@ -54,8 +56,14 @@ def described(v: Any) -> dict[str, Any]:
         "module": module,
         "class_name": name,
         "config": v.get_config(),
-        "registered_name": None if own and not module.startswith("keras.src.") else name,
+        "registered_name": None if own and not module.startswith("keras.src.") else _registered_name(type(v), name),
     }
+
+
+def _registered_name(cls: type, name: str) -> str:
+    """The name that a class is registered under; what Keras calls it, if it is not."""
+    found = get_registered_name(cls)
+    return found if ">" in found else name
 
 
 def _module(v: Any) -> str:

@@ -17,6 +17,7 @@ from sdgraph.keras.layers.hollow import hollow
 from sdgraph.keras.models import stored
 from sdgraph.keras.models.building import Building
 from sdgraph.keras.models.model import Model
+from sdgraph.keras.saving import get_custom_objects
 from sdgraph.samediff import SameDiff
 
 
@@ -44,7 +45,7 @@ def load_model(
             of that cannot be read. With False metrics that cannot be read are left out, and a model whose loss or
             optimizer cannot be read is not compiled.
         custom_objects: Layers, losses and metrics of your own, by name, perhaps with their package:
-            ``{"MyPackage>MyLayer": MyLayer}``.
+            ``{"MyPackage>MyLayer": MyLayer}``. What `saving.register_keras_serializable` made known is found without.
         max_bytes: The most bytes that the file, and all its arrays, may have.
 
     Returns:
@@ -64,8 +65,9 @@ def load_model(
         raise ArgumentTypeError("custom_objects is a dict of classes and functions.", given=shown(custom_objects))
     if dtype is not None and not is_floating(as_dtype(dtype)):
         raise ArgumentTypeError("A model computes in a floating dtype.", given=f"dtype={shown(dtype)}")
+    own = {**get_custom_objects(), **(custom_objects or {})}
     with opened(path, max_bytes=max_bytes) as file:
-        return _Loading(file, dict(custom_objects or {}), dtype).model(sd, enforce_training_config)
+        return _Loading(file, own, dtype).model(sd, enforce_training_config)
 
 
 class _Loading:
