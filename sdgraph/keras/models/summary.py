@@ -85,9 +85,9 @@ def _parents(model: Any) -> dict[Layer, list[str]]:
     """Where what a layer is called on comes from."""
     if not model.connected or not model.is_made_of_calls:
         return {}
-    calls = notes_of(model.sd).calls
+    calls, by_layer = notes_of(model.sd).calls, _calls(model)
     found: dict[Layer, list[str]] = {}
-    for layer, several in _calls(model).items():
+    for layer, several in by_layer.items():
         for call in several:
             for v in leaves((call.args, call.kwargs)):
                 if isinstance(v, SDVariable):
@@ -95,7 +95,8 @@ def _parents(model: Any) -> dict[Layer, list[str]]:
                     name = v.name if source is None else source.layer.name
                     outputs = [] if source is None else [*leaves(source.outputs)]
                     k = next((i for i, one in enumerate(outputs) if one == v), 0)
-                    found.setdefault(layer, []).append(f"{name}[{k}]")
+                    which = 0 if source is None else by_layer.get(source.layer, [source]).index(source)
+                    found.setdefault(layer, []).append(f"{name}[{which}][{k}]")
     return found
 
 
