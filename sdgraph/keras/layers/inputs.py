@@ -150,8 +150,8 @@ def Input(
         >>> from sdgraph import keras
         >>> x = keras.Input(shape=(4,), name="x")
         >>> y = keras.layers.Dense(2, name="y")(x)
-        >>> keras.Model(x, y)
-        <Model 'functional': x to y>
+        >>> keras.Model(x, y, name="m")
+        <Model 'm': 'x' to 'y'>
     """
     layer = InputLayer(shape, batch_size, dtype, sparse, None, batch_shape, tensor, optional, name)
     return layer.placeholder(open_graph() if sd is None else sd)

@@ -64,7 +64,7 @@ class Layer:
         ...
         ...     def call(self, inputs):
         ...         return inputs * self.scale
-        >>> layer = Scaled()
+        >>> layer = Scaled(name="scaled")
         >>> layer(ops.ones((2, 3)))
         array([[1., 1., 1.],
                [1., 1., 1.]], dtype=float32)

@@ -186,7 +186,7 @@ class Building:
         return self._dtype if dtype is None or dtype.startswith("float") else dtype
 
     def _problem(self, config: LayerConfig, why: str) -> None:
-        self.problems.append(f"{config.written_as or config.class_name} {config.name!r} at {config.where}: {why}")
+        self.problems.append(f"{config.written_as or config.class_name} {shown(config.name)} at {config.where}: {why}")
 
     # ------------------------------------------------------------------ whole models
 

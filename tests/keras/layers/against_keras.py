@@ -8,8 +8,8 @@ check("GRU", array((2, 5, 3)), {"units": 4}, masks=array((2, 5), dtype="bool"))
 
 from __future__ import annotations
 
-import jax
 import numpy as np
+import pytest
 
 from sdgraph import SameDiff
 from sdgraph.build.variable import SDVariable
@@ -17,6 +17,8 @@ from sdgraph.keras import layers
 from sdgraph.keras.layers.notes import mask_of, notes_of
 from sdgraph.keras.layers.trees import leaves
 from tests.keras.keras_itself import keras
+
+jax = pytest.importorskip("jax")
 
 RTOL = 2e-5
 ENGINES = ("numpy", "llvm")

@@ -1,12 +1,13 @@
 """Gradients of operations of more than one node, against JAX."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sdgraph import SameDiff
 from sdgraph.keras import ops
+
+jax = pytest.importorskip("jax")
+jnp = pytest.importorskip("jax.numpy")
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(4, 6)).astype("float32")
