@@ -231,9 +231,11 @@ class Layer:
         trace = current()
         if trace is None:
             raise ArgumentError(f"{self.name!r} is not being called.", fix="Call update_weight in call().")
-        moves = notes_of(weight.sd).moves.setdefault(weight.node, [])
-        moves.append(Move(trace.call, self, value, momentum))
-        moved(weight, moves)
+        every = notes_of(weight.sd).moves
+        # Those of a call that failed are gone, and with it their variables.
+        moves = [move for move in every.get(weight.node, ()) if not move.toward.node.is_gone]
+        every[weight.node] = [*moves, Move(trace.call, self, value, momentum)]
+        moved(weight, every[weight.node])
 
     # ------------------------------------------------------------------ what it is
 

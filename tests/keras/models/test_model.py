@@ -299,6 +299,26 @@ def test_normalisation_that_is_called_twice_moves_twice():
     np.testing.assert_allclose(layer.get_weights()[2], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_normalisation_within_a_call_that_failed():
+    class Failing(layers.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, inputs):
+            return ops.matmul(self.inner(inputs), ops.ones((9, 9)))
+
+    layer = layers.BatchNormalization(momentum=0.5)
+    x = keras.Input((4,))
+    first = layer(x)
+    with pytest.raises(ValueError, match="inner dimensions"):
+        Failing(layer)(x)
+    model = keras.Model(x, layers.Dense(1)(Joined()([first, layer(x)])))
+    model.compile("sgd", "mse")
+    model.train_on_batch(X4, ONES)
+    np.testing.assert_allclose(layer.get_weights()[2], 0.75 * X4.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
 def test_a_normalisation_of_two_models_of_one_graph_moves_with_the_one_that_is_trained():
     layer = layers.BatchNormalization(momentum=0.5)
     a, b = keras.Input((4,)), keras.Input((4,))
