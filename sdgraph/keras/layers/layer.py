@@ -13,15 +13,14 @@ import numpy as np
 
 from sdgraph.build.annotations import readable
 from sdgraph.build.inside import outermost
-from sdgraph.build.names import check_name
 from sdgraph.build.variable import SDVariable
 from sdgraph.checks import flag
-from sdgraph.errors import ArgumentError, ArgumentTypeError, SDGraphError, ShapeError, UnknownAttributeError, shown
-from sdgraph.infer.arrays import own_array
-from sdgraph.infer.aval import as_dtype, as_shape, is_floating, shape_str
+from sdgraph.errors import ArgumentError, ArgumentTypeError, UnknownAttributeError, shown
+from sdgraph.infer.aval import as_dtype, is_floating
 from sdgraph.keras import config, initializers, regularizers
 from sdgraph.keras.layers import demands, eager, naming, tracing
-from sdgraph.keras.layers.configs import FED, config_of
+from sdgraph.keras.layers.configs import config_of
+from sdgraph.keras.layers.given import array_of, checked_name, dtype_of, fed, fitting, sizes_of
 from sdgraph.keras.layers.hollow import hollow_array, is_hollow
 from sdgraph.keras.layers.notes import Call, Move, Term, mask_of, notes_of
 from sdgraph.keras.layers.replaying import brought
@@ -30,13 +29,11 @@ from sdgraph.keras.layers.tracing import Trace, current
 from sdgraph.keras.layers.trees import leaves, mapped
 from sdgraph.keras.layers.weights import Weight, moved, weight_of
 from sdgraph.samediff import SameDiff
-from sdgraph.wording import counted, listed
 
 if TYPE_CHECKING:
     from sdgraph.build.kinds import AnyGraph
 
 Array = np.ndarray[Any, Any]
-Shape = tuple[int | None, ...]
 
 
 @readable
@@ -99,12 +96,12 @@ class Layer:
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.fed = _fed(type(self).__name__, kwargs)
+        self.fed = fed(type(self).__name__, kwargs)
         """The shape that it says it is fed, with the batch; None if it says nothing."""
-        self._name = naming.automatic(type(self)) if name is None else _checked_name(name)
+        self._name = naming.automatic(type(self)) if name is None else checked_name(name)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = flag("trainable", trainable)
-        self._dtype = _dtype(self._name, dtype)
+        self._dtype = dtype_of(self._name, dtype)
         self._weights: list[Weight] = []
         self._paths: list[str] = []
         self._home: AnyGraph | None = None
@@ -171,17 +168,17 @@ class Layer:
         """
         refuse_constraints(self, constraint=constraint)
         if name is not None:
-            _checked_name(name, "weight")
+            checked_name(name, "weight")
         if overwrite_with_gradient:
             raise ArgumentError("A weight is not overwritten by its gradient.", given="overwrite_with_gradient=True")
         kind = as_dtype(self._settled_dtype() if dtype is None else dtype)
-        sizes = _sizes(() if shape is None else shape, self.name, name)
+        sizes = sizes_of(() if shape is None else shape, self.name, name)
         if initializer is None:
             initializer = "glorot_uniform" if is_floating(kind) else "zeros"
         if is_hollow():
             value = hollow_array(sizes, kind)
         else:
-            value = _array(initializers.values(initializers.get(initializer), sizes, kind), sizes, kind, initializer)
+            value = array_of(initializers.values(initializers.get(initializer), sizes, kind), sizes, kind, initializer)
         weight = Weight(name or UNNAMED, value, flag("trainable", trainable), regularizers.get(regularizer))
         weight.trainable = weight.wanted and self._trainable
         self._weights.append(weight)
@@ -246,7 +243,7 @@ class Layer:
 
     @name.setter
     def name(self, name: str) -> None:
-        self._name = _checked_name(name)
+        self._name = checked_name(name)
 
     @property
     def dtype(self) -> str:
@@ -626,105 +623,6 @@ _OWN = frozenset(
 
 UNNAMED = "variable"
 """What a weight without a name is called until it is an attribute of its layer."""
-
-
-def _fed(who: str, kwargs: dict[str, Any]) -> Shape | None:
-    """The shape that a layer says it is fed, of the keywords that say so, which are taken out.
-
-    Raises:
-        ArgumentTypeError: For other keywords.
-    """
-    given = {k: kwargs.pop(k) for k in FED if k in kwargs}
-    kwargs.pop("autocast", None)
-    if kwargs:
-        raise ArgumentTypeError(f"{who} has no setting {listed(kwargs)}.", given=listed(kwargs))
-    whole = given.get("batch_shape", given.get("batch_input_shape"))
-    if whole is None:
-        shape = given.get("input_shape")
-        if shape is None and given.get("input_dim") is not None:
-            steps = given.get("input_length")
-            shape = (given["input_dim"],) if steps is None else (steps, given["input_dim"])
-        if shape is None:
-            return None
-        whole = (given.get("batch_size"), *as_shape(shape))
-    return tuple(n if isinstance(n, int) else None for n in as_shape(whole))
-
-
-def _checked_name(name: Any, what: str = "layer") -> str:
-    if not isinstance(name, str) or not name or "/" in name:
-        raise ArgumentTypeError(f"A {what}'s name is a text without '/'.", given=f"name={shown(name)}")
-    check_name(name)
-    return name
-
-
-def _dtype(name: str, dtype: Any) -> np.dtype[Any] | None:
-    """The dtype of a layer; a policy of Keras' is its name, where it is that of one dtype."""
-    if dtype is None:
-        return None
-    if isinstance(dtype, Mapping):
-        dtype = dtype.get("config", {}).get("name", dtype)
-    plain = getattr(dtype, "name", dtype)
-    try:
-        return np.dtype(as_dtype(plain))
-    except SDGraphError as e:
-        raise ArgumentError(
-            f"The layer {name!r} cannot compute in this dtype.",
-            given=f"dtype={shown(plain)}",
-            expected="the name of a dtype, such as 'float32'",
-            fix="Policies that mix dtypes, or quantize weights, are not there.",
-        ) from e
-
-
-def _sizes(shape: Any, layer: str, name: str | None) -> tuple[int, ...]:
-    given = as_shape(shape)
-    sizes = tuple(n for n in given if isinstance(n, int))
-    if len(sizes) < len(given):
-        raise ShapeError(
-            f"The sizes of the weight {name or ''!r} of {layer!r} are not all known.",
-            given=shown(given),
-            fix="Give the layer inputs whose sizes are known there.",
-        )
-    return sizes
-
-
-def _array(made: Any, sizes: tuple[int, ...], dtype: np.dtype[Any], initializer: Any) -> Array:
-    array = np.array(made, dtype=dtype)
-    if array.shape != sizes:
-        raise ShapeError(
-            "The initializer made another shape.",
-            given=f"{shape_str(array.shape)} by {shown(initializer)}",
-            expected=shape_str(sizes),
-        )
-    return array
-
-
-def fitting(given: Any, own: Sequence[Weight], who: str) -> list[Array]:
-    """Arrays for weights, each of which fits its own.
-
-    Raises:
-        ArgumentTypeError: If it is no list.
-        ArgumentError: If there are more or fewer.
-        ShapeError: If one has another shape.
-    """
-    if not isinstance(given, list | tuple):
-        raise ArgumentTypeError("Weights are a list of arrays.", given=shown(given))
-    if len(given) != len(own):
-        raise ArgumentError(
-            "There is one array for each weight.",
-            given=counted(len(given), "array"),
-            expected=f"{len(own)}: {listed([w.name for w in own], 'and')}",
-        )
-    found = []
-    for w, one in zip(own, given, strict=True):
-        array = own_array(one, w.dtype)
-        if array.shape != w.shape:
-            raise ShapeError(
-                f"The weight {w.name!r} of {who!r} has another shape.",
-                given=shape_str(array.shape),
-                expected=shape_str(w.shape),
-            )
-        found.append(array)
-    return found
 
 
 def _several(part: Layer | list[Layer]) -> list[Layer]:

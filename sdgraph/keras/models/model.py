@@ -19,8 +19,9 @@ from sdgraph.errors import ArgumentError, ArgumentTypeError, shown
 from sdgraph.infer.arrays import own_array
 from sdgraph.infer.aval import is_floating
 from sdgraph.keras.layers import naming
+from sdgraph.keras.layers.given import fitting
 from sdgraph.keras.layers.inputs import InputLayer, close
-from sdgraph.keras.layers.layer import Layer, fitting
+from sdgraph.keras.layers.layer import Layer
 from sdgraph.keras.layers.notes import Call, notes_of
 from sdgraph.keras.layers.replaying import Replay, Step, brought, steps
 from sdgraph.keras.layers.tracing import current
