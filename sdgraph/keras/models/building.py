@@ -278,5 +278,5 @@ def _mapped(f: Any, tree: Any) -> Any:
     return f(tree)
 
 
-_NO_EFFECT = frozenset({"implementation", "unroll", "time_major", "synchronized", "sparse", "ragged", "autocast"})
+_NO_EFFECT = frozenset({"implementation", "unroll", "synchronized", "sparse", "ragged", "autocast"})
 """Settings that say how Keras computes, not what."""

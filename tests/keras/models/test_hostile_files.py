@@ -261,3 +261,8 @@ def test_any_configuration_is_a_model_or_an_error(tmp_path, name, seeds):
             keras.load_model(path)
         except FormatError:
             continue
+
+
+def test_an_order_of_axes_that_is_another_one(tmp_path):
+    recurrent = layer("SimpleRNN", units=2, time_major=True)
+    refused(tmp_path, sequential(recurrent, shape=(4, 3)), "time_major")
